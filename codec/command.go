@@ -1,0 +1,170 @@
+package codec
+
+import (
+	"math"
+	"strconv"
+)
+
+// CommandKind is what a consumer's or reader's client wants.
+type CommandKind int
+
+// The commands. A frame without a type, or with one not listed here, is an acknowledgement.
+const (
+	CommandAck          CommandKind = iota // messageId was handled; to a reader: one message's place is free
+	CommandNack                            // redeliver messageId later
+	CommandPermit                          // pull mode: push Permits more messages
+	CommandUnsubscribe                     // delete the subscription
+	CommandEndOfTopic                      // tell whether a terminated topic was read to its end
+	CommandAuthResponse                    // new credentials, in Auth (PIP-292)
+)
+
+// Command is one decoded frame of a consumer's or reader's client.
+type Command struct {
+	Kind CommandKind
+
+	// ID is the message acknowledged or to be redelivered, valid if HasID.
+	ID    MessageID
+	HasID bool
+	// Permits is how many more messages may be pushed, valid without Err. It may be 0 or negative.
+	Permits int
+	// Auth is valid for CommandAuthResponse without Err.
+	Auth AuthResponse
+
+	// Err is an [*Error] that says why the command cannot be carried out: an ack or nack with a missing or
+	// malformed id, a permit without a number, a response without credentials. A consumer's session is closed for
+	// it. A reader ignores it in an ack, as any frame of its client only frees a place.
+	Err error
+}
+
+// commandNames are the values of a frame's type.
+var commandNames = map[string]CommandKind{
+	"ack":                 CommandAck,
+	"negativeAcknowledge": CommandNack,
+	"permit":              CommandPermit,
+	"unsubscribe":         CommandUnsubscribe,
+	"isEndOfTopic":        CommandEndOfTopic,
+	authResponseType:      CommandAuthResponse,
+}
+
+// commandDecoder is one call of DecodeCommand. The faults hold what is wrong with a field that some commands need.
+type commandDecoder struct {
+	scanner
+	cmd Command
+
+	typeFault   string // some field is of a type that cannot be meant: no command at all
+	idFault     string
+	permitFault string
+	authFault   string
+}
+
+// DecodeCommand reads a frame of a consumer's or reader's client. The error is an [*Error] with
+// [CodeDeserialize], for a frame that is no JSON object or has a field of the wrong type. What else keeps a
+// command from being carried out is in [Command.Err].
+func DecodeCommand(frame []byte) (Command, error) {
+	d := commandDecoder{
+		scanner:     scanner{data: frame},
+		idFault:     "messageId is missing",
+		permitFault: "permitMessages is missing",
+		authFault:   "authResponse is missing",
+	}
+	if !d.object() || !d.fields() {
+		return Command{}, d.syntaxError()
+	}
+	if d.typeFault != "" {
+		return Command{}, &Error{CodeDeserialize, d.typeFault}
+	}
+	fault := ""
+	switch d.cmd.Kind {
+	case CommandAck, CommandNack:
+		fault = d.idFault
+	case CommandPermit:
+		fault = d.permitFault
+	case CommandAuthResponse:
+		fault = d.authFault
+	}
+	if fault != "" {
+		d.cmd.Err = &Error{CodeDeserialize, fault}
+	}
+	return d.cmd, nil
+}
+
+// fields reads the object's fields. It reports false after a syntax error only.
+func (d *commandDecoder) fields() bool {
+	var v value
+	for first := true; ; first = false {
+		name, more := d.field(first)
+		if !more {
+			return d.fault == ""
+		}
+		if !d.value(&v) {
+			return false
+		}
+		switch string(name) {
+		case "type":
+			d.kind(&v)
+		case "messageId":
+			d.messageID(&v)
+		case "permitMessages":
+			d.permits(&v)
+		case "authResponse":
+			if v.kind == kindObject {
+				d.authFault = d.cmd.Auth.decode(&d.scanner)
+				continue
+			}
+			d.cmd.Auth, d.authFault = AuthResponse{}, "authResponse is "+v.kind.String()+"; an object is wanted"
+		}
+		if !d.skip(&v, 2) {
+			return false
+		}
+	}
+}
+
+// wrongType notes that a field's value cannot be used. The first such note is the one reported.
+func (d *commandDecoder) wrongType(fault string) {
+	if d.typeFault == "" {
+		d.typeFault = fault
+	}
+}
+
+func (d *commandDecoder) kind(v *value) {
+	d.cmd.Kind = CommandAck
+	if v.isText() {
+		d.cmd.Kind = commandNames[string(v.bytes())]
+	} else if v.kind != kindNull {
+		d.wrongType("type is " + v.kind.String() + "; text is wanted")
+	}
+}
+
+func (d *commandDecoder) messageID(v *value) {
+	d.cmd.ID, d.cmd.HasID, d.idFault = MessageID{}, false, "messageId is missing"
+	switch {
+	case v.isText():
+		id, err := ParseMessageID(v.bytes())
+		if err != nil {
+			d.idFault = "messageId: " + err.Error()
+			return
+		}
+		d.cmd.ID, d.cmd.HasID, d.idFault = id, true, ""
+	case v.kind != kindNull:
+		d.wrongType("messageId is " + v.kind.String() + "; text is wanted")
+	}
+}
+
+func (d *commandDecoder) permits(v *value) {
+	d.permitFault = ""
+	n, has, fault := parseInteger(v, math.MinInt32, math.MaxInt32)
+	d.cmd.Permits = int(n)
+	switch {
+	case fault != "":
+		d.wrongType("permitMessages " + fault)
+	case !has:
+		d.permitFault = "permitMessages is missing"
+	}
+}
+
+// AppendEndOfTopic appends the answer to [CommandEndOfTopic].
+func AppendEndOfTopic(dst []byte, reached bool) []byte {
+	dst = append(dst, `{"endOfTopic":`...)
+	dst = strconv.AppendBool(dst, reached)
+	return append(dst, '}')
+}

@@ -1,0 +1,98 @@
+package codec
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Message is one message to push to a consumer or reader. The encoder only reads it.
+type Message struct {
+	ID              MessageID
+	Payload         []byte
+	Properties      map[string]string
+	PublishTime     time.Time // the zero time: none is sent
+	EventTime       time.Time // the zero time: none is sent
+	Key             string
+	HasKey          bool
+	RedeliveryCount uint32
+	Encryption      *EncryptionContext // only when the message is passed on undecrypted
+}
+
+// Format is what pushed messages look like on one session.
+type Format struct {
+	// LegacyTime writes the publish time as the 2016 API did: "2016-08-30 16:45:57.785", in UTC.
+	LegacyTime bool
+	// Context is repeated in every message of a session opened with one.
+	Context    string
+	HasContext bool
+}
+
+// AppendMessage appends m as a JSON object. It allocates only to grow dst, and to sort more than
+// sortedOnStack properties. Times are written in UTC with three digits of milliseconds.
+func AppendMessage(dst []byte, m *Message, f Format) []byte {
+	dst = append(dst, `{"messageId":"`...)
+	dst = m.ID.AppendText(dst)
+	dst = append(dst, `","payload":"`...)
+	dst = appendBase64(dst, m.Payload)
+	dst = append(dst, `","properties":`...)
+	dst = appendProperties(dst, m.Properties)
+	if !m.PublishTime.IsZero() {
+		dst = append(dst, `,"publishTime":"`...)
+		if f.LegacyTime {
+			dst = appendTime(dst, m.PublishTime, ' ')
+		} else {
+			dst = append(appendTime(dst, m.PublishTime, 'T'), 'Z')
+		}
+		dst = append(dst, '"')
+	}
+	dst = appendContext(dst, f.Context, f.HasContext)
+	dst = append(dst, `,"redeliveryCount":`...)
+	dst = strconv.AppendUint(dst, uint64(m.RedeliveryCount), 10)
+	if !m.EventTime.IsZero() {
+		dst = append(dst, `,"eventTime":"`...)
+		dst = append(appendTime(dst, m.EventTime, 'T'), `Z"`...)
+	}
+	if m.HasKey {
+		dst = append(dst, `,"key":`...)
+		dst = appendString(dst, m.Key)
+	}
+	if m.Encryption != nil {
+		dst = append(dst, `,"encryptionContext":`...)
+		dst = m.Encryption.append(dst)
+	}
+	return append(dst, '}')
+}
+
+// MessageSizeHint is a capacity in which m's JSON, without encryption context and session context, fits unless
+// its texts need escapes.
+func MessageSizeHint(m *Message) int {
+	n := 256 + len(m.Payload)/3*4 + len(m.Key) + 2*len(m.ID.Topic)
+	for k, v := range m.Properties {
+		n += len(k) + len(v) + len(`"":"",`)
+	}
+	return n
+}
+
+// sortedOnStack is how many properties are sorted without allocating.
+const sortedOnStack = 16
+
+// appendProperties appends a JSON object of texts, sorted by name.
+func appendProperties(dst []byte, properties map[string]string) []byte {
+	var few [sortedOnStack]string
+	names := few[:0]
+	for name := range properties {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	dst = append(dst, '{')
+	for i, name := range names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, name)
+		dst = append(dst, ':')
+		dst = appendString(dst, properties[name])
+	}
+	return append(dst, '}')
+}

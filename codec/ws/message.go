@@ -1,0 +1,115 @@
+package ws
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
+
+// continueFrame takes what there is of the current frame's payload into the
+// buffer, and ends the frame when that is all of it.
+func (r *Reader) continueFrame(l *Limits, data []byte, h Handler) (bool, []byte, *CloseError) {
+	if n := min(int(r.need), len(data)); n > 0 {
+		r.buf = r.buf.grow(n)
+		start := len(r.buf.b)
+		r.buf.b = append(r.buf.b, data[:n]...)
+		head := r.head[:r.headLen]
+		key := unmask(maskKey(head), r.buf.b[start:])
+		binary.LittleEndian.PutUint32(head[len(head)-4:], key)
+		r.need -= int32(n)
+		data = data[n:]
+	}
+	op := Opcode(r.head[0] & bitsOpcode)
+	if !op.control() && r.state&(stateText|stateCompressed) == stateText {
+		// Checked as it comes, so that a long message is refused at its first wrong byte.
+		n, ok := validPrefix(r.buffered()[r.valid:])
+		if !ok {
+			return false, nil, errText
+		}
+		r.valid += int32(n)
+	}
+	if r.need > 0 {
+		return true, data, nil
+	}
+	r.state &^= statePayload
+	r.headLen = 0
+	switch {
+	case op.control():
+		err := r.control(op, r.buf.b[r.done:], h)
+		r.dropControl()
+		return true, data, err
+	case r.head[0]&bitFin != 0:
+		more, err := r.finishMessage(l, h)
+		return more, data, err
+	}
+	r.done = int32(len(r.buffered()))
+	return true, data, nil
+}
+
+// buffered is what buf holds.
+func (r *Reader) buffered() []byte {
+	if r.buf == nil {
+		return nil
+	}
+	return r.buf.b
+}
+
+// dropControl takes a finished control frame's payload out of buf.
+func (r *Reader) dropControl() {
+	switch {
+	case r.buf == nil:
+	case r.done == 0:
+		putBuffer(r.buf)
+		r.buf = nil
+	default:
+		r.buf.b = r.buf.b[:r.done]
+	}
+}
+
+// control handles a whole control frame.
+func (r *Reader) control(op Opcode, payload []byte, h Handler) *CloseError {
+	switch op {
+	case OpPing:
+		h.Ping(payload)
+	case OpPong:
+		h.Pong(payload)
+	case OpClose:
+		code, reason, err := parseClose(payload)
+		if err != nil {
+			return err
+		}
+		r.Release()
+		h.Close(code, reason)
+	}
+	return nil
+}
+
+// finishMessage hands over the message that buf holds, and leaves the Reader at rest.
+func (r *Reader) finishMessage(l *Limits, h Handler) (bool, *CloseError) {
+	buf, state, valid := r.buf, r.state, int(r.valid)
+	*r = Reader{state: state & stateDeflate}
+	if buf == nil {
+		buf = getBuffer(0)
+	}
+	op := OpBinary
+	if state&stateText != 0 {
+		op = OpText
+	}
+	// No byte at all is not a deflate stream, but senders do end an empty message so.
+	if state&stateCompressed != 0 && len(buf.b) > 0 {
+		buf = buf.grow(len(inflateTail))
+		out, err := inflate(append(buf.b, inflateTail...), l.maxMessage())
+		putBuffer(buf)
+		if err != nil {
+			return false, err
+		}
+		buf = out
+		if op == OpText && utf8.Valid(buf.b) {
+			valid = len(buf.b)
+		}
+	}
+	defer putBuffer(buf)
+	if op == OpText && valid != len(buf.b) {
+		return false, errText
+	}
+	return h.Message(op, buf.b), nil
+}
