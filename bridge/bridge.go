@@ -1,0 +1,239 @@
+package bridge
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// Options are the bounds of a bridge. The zero value of a field means its default.
+type Options struct {
+	// Linger is how long an upstream producer or tail is kept after its last
+	// session, so that clients that reconnect find it; default 10 s, negative: not at all.
+	Linger time.Duration
+	// OpenTimeout bounds the creation of an upstream client; default 30 s.
+	OpenTimeout time.Duration
+	// OpenConcurrency bounds the upstream clients that are being created at the
+	// same time, so that a reconnect storm does not flood the broker; default 256.
+	OpenConcurrency int
+	// TailBytes bounds the encoded frames that a topic's tail keeps; default 8 MiB.
+	TailBytes int
+	// MaxInFlight and MaxInFlightBytes bound the publishes of one session that
+	// are not answered yet; at a bound its socket is not read any more.
+	// Defaults 1000 and 8 MiB.
+	MaxInFlight      int
+	MaxInFlightBytes int
+	// Logger gets what no client can be told; default slog.Default.
+	Logger *slog.Logger
+}
+
+func (o *Options) setDefaults() {
+	if o.Linger == 0 {
+		o.Linger = 10 * time.Second
+	}
+	if o.OpenTimeout <= 0 {
+		o.OpenTimeout = 30 * time.Second
+	}
+	if o.OpenConcurrency <= 0 {
+		o.OpenConcurrency = 256
+	}
+	if o.TailBytes <= 0 {
+		o.TailBytes = 8 << 20
+	}
+	if o.MaxInFlight <= 0 {
+		o.MaxInFlight = 1000
+	}
+	if o.MaxInFlightBytes <= 0 {
+		o.MaxInFlightBytes = 8 << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+}
+
+// ConsumeOptions are what a consumer session asks for beyond its subscription.
+type ConsumeOptions struct {
+	// Window is how many messages may be out and neither acknowledged nor
+	// negatively acknowledged, at least 1. In pull mode permits count instead.
+	Window int
+	Pull   bool
+	// AckTimeout > 0: a message not acknowledged for that long is redelivered and frees its place.
+	AckTimeout time.Duration
+	// NackDelay is how long a negatively acknowledged message waits for its redelivery.
+	NackDelay time.Duration
+	Format    codec.Format
+}
+
+// ReadOptions are what a reader session asks for beyond its position.
+type ReadOptions struct {
+	// Window is how many messages may be out without an answer, at least 1.
+	Window int
+	Format codec.Format
+}
+
+// Opened receives the outcome of Produce, Consume or Read: a session, or an
+// error (an [*Error] where a kind applies). It is called once, on a goroutine
+// of the bridge, unless the opening was cancelled before. It must not block.
+type Opened func(Session, error)
+
+// Bridge attaches sessions to upstream clients.
+//
+// Its methods may be called from any goroutine. mu guards the pools; it is held
+// for map operations only, never across a call into the upstream or an Outlet.
+// Every goroutine the bridge starts is counted in work, and Close waits for it.
+type Bridge struct {
+	up    Upstream
+	opts  Options
+	stats registry
+
+	ctx    context.Context // ends with Close: stops openings and upstream queries
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	slots  chan struct{} // creations under way, at most Options.OpenConcurrency
+
+	mu        sync.Mutex
+	closed    bool
+	producers map[ProducerSpec]*producerEntry
+	groups    map[ConsumerSpec][]*subscription
+	leaving   map[subscriptionKey]chan struct{} // closed when the member that leaves has left
+	tails     map[tailKey]*tail
+	split     map[string]bool // topics known to be partitioned: their readers have no tail
+}
+
+// New returns a bridge to up. The bridge does not own up: its caller closes it
+// after the bridge.
+func New(up Upstream, o Options) *Bridge {
+	o.setDefaults()
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &Bridge{
+		up: up, opts: o, ctx: ctx, cancel: cancel,
+		slots:     make(chan struct{}, o.OpenConcurrency),
+		producers: map[ProducerSpec]*producerEntry{},
+		groups:    map[ConsumerSpec][]*subscription{},
+		leaving:   map[subscriptionKey]chan struct{}{},
+		tails:     map[tailKey]*tail{},
+		split:     map[string]bool{},
+	}
+	b.stats.init(&b.work, ctx)
+	return b
+}
+
+// Ready reports whether the upstream can serve now; the error says why not.
+func (b *Bridge) Ready(ctx context.Context) error { return b.up.Ready(ctx) }
+
+// Close ends every opening under way and closes all upstream clients, then
+// waits for the bridge's goroutines. Sessions must have been closed before.
+func (b *Bridge) Close() {
+	b.mu.Lock()
+	b.closed = true
+	var entries []*producerEntry
+	for _, e := range b.producers {
+		entries = append(entries, e)
+	}
+	var tails []*tail
+	for _, t := range b.tails {
+		tails = append(tails, t)
+	}
+	b.mu.Unlock()
+	b.cancel()
+	for _, e := range entries {
+		e.expire()
+	}
+	for _, t := range tails {
+		t.expire()
+	}
+	b.work.Wait()
+}
+
+// start runs f on a goroutine that Close waits for. It reports false, and does
+// not run f, when the bridge is closed.
+func (b *Bridge) start(f func()) bool {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return false
+	}
+	b.work.Add(1)
+	b.mu.Unlock()
+	go func() {
+		defer b.work.Done()
+		f()
+	}()
+	return true
+}
+
+// goClose runs an upstream client's Close, which may block, on a goroutine of
+// its own. Unlike start it also works while the bridge is closing: whoever
+// detaches last still has to leave properly.
+func (b *Bridge) goClose(f func()) {
+	b.work.Add(1)
+	go func() {
+		defer b.work.Done()
+		f()
+	}()
+}
+
+var errBridgeClosed = &Error{Kind: ErrUnavailable, Detail: "the server is shutting down"}
+
+// open runs build on a goroutine, paced, and hands its outcome to done. The
+// function it returns cancels: the session, if it comes to be, is closed.
+func (b *Bridge) open(build func(ctx context.Context) (Session, error), done Opened) (cancel func()) {
+	ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
+	var once opening
+	ok := b.start(func() {
+		defer stop()
+		s, err := build(ctx)
+		if once.finish() {
+			done(s, err)
+		} else if s != nil {
+			s.Close()
+		}
+	})
+	if !ok {
+		stop()
+		go done(nil, errBridgeClosed)
+		return func() {}
+	}
+	return func() {
+		if once.finish() {
+			stop()
+		}
+	}
+}
+
+// opening decides between the outcome and the cancellation of an opening:
+// whichever comes first.
+type opening struct {
+	mu   sync.Mutex
+	done bool
+}
+
+func (o *opening) finish() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	first := !o.done
+	o.done = true
+	return first
+}
+
+// slot waits for a place among the creations under way. The caller calls the
+// returned function when its creation is over.
+func (b *Bridge) slot(ctx context.Context) (release func(), err error) {
+	select {
+	case b.slots <- struct{}{}:
+		return func() { <-b.slots }, nil
+	case <-ctx.Done():
+		return nil, openError(ctx, "waiting to be connected upstream")
+	}
+}
+
+// openError names why an opening whose context ended did not come about.
+func openError(ctx context.Context, doing string) error {
+	if context.Cause(ctx) == context.DeadlineExceeded {
+		return &Error{Kind: ErrTimeout, Detail: doing}
+	}
+	return errBridgeClosed
+}

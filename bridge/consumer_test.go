@@ -1,0 +1,257 @@
+package bridge
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+var (
+	sharedSpec = ConsumerSpec{Topic: topic, Subscription: "s", Type: Shared, Queue: 10}
+	minute     = ConsumeOptions{Window: 2, NackDelay: time.Minute}
+)
+
+func TestSharedSessionsTakeTurns(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	one, two := consume(t, b, sharedSpec, minute), consume(t, b, sharedSpec, minute)
+	up := u.consumers[0]
+	waitFor(t, "permits for both windows", func() bool { return up.allowed() == 4 })
+	for i := range int64(4) {
+		up.deliver(t, i)
+	}
+	got1, got2 := entries(t, one.fill(9)), entries(t, two.fill(9))
+	if len(got1) != 2 || len(got2) != 2 {
+		t.Fatalf("spread %v and %v", got1, got2)
+	}
+	if up.allowed() != 0 {
+		t.Fatalf("%d permits while every window is full", up.allowed())
+	}
+	if err := one.s.Handle(ackFrame(got1[0])); err != nil {
+		t.Fatal(err)
+	}
+	if up.allowed() != 1 || !slices.Equal(up.acks, []int64{got1[0]}) {
+		t.Fatalf("after an ack: %d permits, acks %v", up.allowed(), up.acks)
+	}
+	if err := one.s.Handle(ackFrame(got1[0])); err != nil {
+		t.Fatalf("an ack of something acked: %v", err)
+	}
+	if up.allowed() != 1 {
+		t.Fatal("acking twice freed two places")
+	}
+}
+
+func TestLeavingSessionGivesBack(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	one := consume(t, b, sharedSpec, minute)
+	up := u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	up.deliver(t, 0)
+	up.deliver(t, 1)
+	if got := entries(t, one.fill(1)); !slices.Equal(got, []int64{0}) {
+		t.Fatalf("wrote %v", got)
+	}
+	two := consume(t, b, sharedSpec, ConsumeOptions{Window: 5, NackDelay: time.Minute})
+	waitFor(t, "permits for the second", func() bool { return up.allowed() == 5 })
+	one.s.Close()
+	// Both were taken from the queue together; the client may have seen both.
+	if got := up.redelivered(); !slices.Equal(got, []int64{0, 1}) {
+		t.Fatalf("asked for %v again", got)
+	}
+	up.deliver(t, 1)
+	up.deliver(t, 0)
+	if got := entries(t, two.fill(9)); !slices.Equal(got, []int64{1, 0}) {
+		t.Fatalf("the other session got %v", got)
+	}
+	two.s.Close()
+	waitFor(t, "the upstream consumer to close", up.isClosed)
+}
+
+func TestUnwrittenMessagesMoveToAnotherSession(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	one := consume(t, b, sharedSpec, minute)
+	up := u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	up.deliver(t, 7)
+	two := consume(t, b, sharedSpec, minute)
+	one.s.Close()
+	if got := entries(t, two.fill(9)); !slices.Equal(got, []int64{7}) {
+		t.Fatalf("the other session got %v", got)
+	}
+	if got := up.redelivered(); len(got) != 0 {
+		t.Errorf("the broker was asked for %v, which no client had seen", got)
+	}
+}
+
+func TestRepeatedMessageIsNotPushedTwice(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	o := consume(t, b, sharedSpec, minute)
+	up := u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	up.deliver(t, 0)
+	up.deliver(t, 0) // as after a reconnect
+	if got := entries(t, o.fill(9)); !slices.Equal(got, []int64{0}) {
+		t.Fatalf("pushed %v", got)
+	}
+	if up.allowed() != 1 {
+		t.Fatalf("%d permits, want the place of one", up.allowed())
+	}
+}
+
+func TestNackComesAgainAfterItsDelay(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 1, NackDelay: 30 * time.Millisecond})
+	up := u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() == 1 })
+	up.deliver(t, 3)
+	o.fill(9)
+	if err := o.s.Handle(nackFrame(3)); err != nil {
+		t.Fatal(err)
+	}
+	if up.allowed() != 1 {
+		t.Fatal("a nack frees the place at once")
+	}
+	waitFor(t, "the redelivery", func() bool { return slices.Equal(up.redelivered(), []int64{3}) })
+}
+
+func TestAckTimeoutFreesThePlace(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 2, NackDelay: time.Minute, AckTimeout: 40 * time.Millisecond})
+	up := u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	up.deliver(t, 0)
+	up.deliver(t, 1)
+	o.fill(9)
+	if err := o.s.Handle(ackFrame(0)); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the redelivery", func() bool { return slices.Equal(up.redelivered(), []int64{1}) })
+	waitFor(t, "both places", func() bool { return up.allowed() == 2 })
+}
+
+func TestPullModeSendsWhatIsPermitted(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 9, Pull: true, NackDelay: time.Minute})
+	up := u.consumers[0]
+	for _, n := range []string{"2", "1"} {
+		if err := o.s.Handle([]byte(`{"type":"permit","permitMessages":` + n + `}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, "permits that add up", func() bool { return up.allowed() == 3 })
+	up.deliver(t, 0)
+	o.fill(9)
+	if err := o.s.Handle(ackFrame(0)); err != nil {
+		t.Fatal(err)
+	}
+	if up.allowed() != 2 {
+		t.Fatalf("%d permits: an ack is no permit", up.allowed())
+	}
+}
+
+func TestPriorityLevelsAreServedInOrder(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	low := sharedSpec
+	low.PriorityLevel, low.HasPriority = 1, true
+	second := consume(t, b, low, minute)
+	first := consume(t, b, sharedSpec, minute)
+	if len(u.consumers) != 1 {
+		t.Fatalf("%d upstream consumers for two levels", len(u.consumers))
+	}
+	up := u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() == 4 })
+	for i := range int64(3) {
+		up.deliver(t, i)
+	}
+	if got := entries(t, first.fill(9)); !slices.Equal(got, []int64{0, 1}) {
+		t.Errorf("level 0 got %v", got)
+	}
+	if got := entries(t, second.fill(9)); !slices.Equal(got, []int64{2}) {
+		t.Errorf("level 1 got %v", got)
+	}
+}
+
+func TestExclusiveSessionsHaveTheirOwnUpstream(t *testing.T) {
+	for _, typ := range []SubscriptionType{Exclusive, Failover, KeyShared} {
+		u := &fakeUpstream{}
+		b := newBridge(t, u, Options{})
+		spec := sharedSpec
+		spec.Type = typ
+		consume(t, b, spec, minute)
+		consume(t, b, spec, minute)
+		if len(u.consumers) != 2 {
+			t.Errorf("%s: %d upstream consumers for two sessions", typ, len(u.consumers))
+		}
+	}
+}
+
+func TestLargeWindowsAreSpreadOverUpstreams(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	for range maxGroupWindow/1000 + 1 {
+		consume(t, b, sharedSpec, ConsumeOptions{Window: 1000, NackDelay: time.Minute})
+	}
+	if len(u.consumers) != 2 {
+		t.Errorf("%d upstream consumers", len(u.consumers))
+	}
+}
+
+func TestForeignIDsAreRefused(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	o := consume(t, b, sharedSpec, minute)
+	id := message(0).ID
+	id.Topic = "persistent://public/default/other"
+	frame := append(id.AppendText([]byte(`{"messageId":"`)), `"}`...)
+	var fault *codec.Error
+	if err := o.s.Handle(frame); !errors.As(err, &fault) || fault.Code != codec.CodeDeserialize {
+		t.Fatalf("an id of another topic: %v", err)
+	}
+	many := consume(t, b, ConsumerSpec{Topics: topic + ",persistent://public/default/u", Subscription: "s", Queue: 1}, minute)
+	if err := many.s.Handle(ackFrame(1)); !errors.As(err, &fault) || fault.Code != codec.CodeDeserialize {
+		t.Fatalf("an id without a topic: %v", err)
+	}
+}
+
+func TestEndOfTopicIsAnsweredBehindTheMessages(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	o := consume(t, b, sharedSpec, minute)
+	up := u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	up.deliver(t, 0)
+	if err := o.s.Handle([]byte(`{"type":"isEndOfTopic"}`)); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the answer", func() bool { o.mu.Lock(); defer o.mu.Unlock(); return o.resume > 0 })
+	got := o.fill(9)
+	if len(got) != 2 || got[1] != `{"endOfTopic":true}` {
+		t.Fatalf("wrote %q", got)
+	}
+}
+
+func TestLostConsumerEndsItsSessions(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	o := consume(t, b, sharedSpec, minute)
+	up := u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	up.r.Lost(errors.New("topic was deleted"))
+	if o.ended != "topic was deleted" {
+		t.Fatalf("ended with %q", o.ended)
+	}
+	consume(t, b, sharedSpec, minute)
+	if len(u.consumers) != 2 {
+		t.Error("a new session joined a lost consumer")
+	}
+}

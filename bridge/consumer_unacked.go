@@ -1,0 +1,148 @@
+package bridge
+
+import (
+	"time"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// nack is a message to be asked for again when it is due.
+type nack struct {
+	id  codec.MessageID
+	due time.Time
+}
+
+// take makes the session own d. Called with sub.mu held.
+func (s *consumerSession) take(d *delivery) {
+	d.owner, d.at = s, time.Now()
+	d.prev = s.newest
+	if s.newest != nil {
+		s.newest.next = d
+	} else {
+		s.oldest = d
+	}
+	s.newest = d
+	s.held++
+	if s.opts.Pull {
+		s.permits--
+	}
+	if s.opts.AckTimeout > 0 {
+		s.ringBy(d.at.Add(s.opts.AckTimeout))
+	}
+}
+
+// drop ends the ownership of d. Called with sub.mu held.
+func (s *consumerSession) drop(d *delivery) {
+	if d.prev != nil {
+		d.prev.next = d.next
+	} else {
+		s.oldest = d.next
+	}
+	if d.next != nil {
+		d.next.prev = d.prev
+	} else {
+		s.newest = d.prev
+	}
+	d.owner, d.next, d.prev = nil, nil, nil
+	s.held--
+}
+
+// giveUp ends the ownership of d and the delivery with it. Called with sub.mu held.
+func (s *consumerSession) giveUp(d *delivery) {
+	s.drop(d)
+	s.sub.forget(d)
+}
+
+// freePlace ends the delivery d, which leaves a place for another message
+// except in pull mode. Called with sub.mu held; settle is to follow.
+func (s *consumerSession) freePlace(d *delivery) {
+	s.giveUp(d)
+	s.sub.recount(s)
+}
+
+// negativeAck frees the message's place now and has it redelivered later.
+func (s *consumerSession) negativeAck(id *codec.MessageID) {
+	sub := s.sub
+	sub.mu.Lock()
+	d := sub.held[positionOf(id)]
+	if d == nil || d.owner == nil {
+		sub.mu.Unlock()
+		return // acknowledged, or on its way back already
+	}
+	d.owner.freePlace(d)
+	grant := sub.settle()
+	// The upstream needs its tick on top, which is part of the delay asked for.
+	due := time.Now().Add(s.opts.NackDelay - sub.spec.RedeliveryTick)
+	s.nacked = append(s.nacked, nack{d.id, due})
+	s.ringBy(due)
+	sub.mu.Unlock()
+	if grant > 0 {
+		sub.up.Permit(grant)
+	}
+}
+
+// nackedIDs takes all messages that wait for their delay. Called with sub.mu held.
+func (s *consumerSession) nackedIDs() []codec.MessageID {
+	var ids []codec.MessageID
+	for _, n := range s.nacked {
+		ids = append(ids, n.id)
+	}
+	s.nacked = nil
+	return ids
+}
+
+// ringBy makes the timer fire at t or before. Called with sub.mu held.
+func (s *consumerSession) ringBy(t time.Time) {
+	if s.closed || (!s.ringsAt.IsZero() && !t.Before(s.ringsAt)) {
+		return
+	}
+	s.ringsAt = t
+	if s.timer == nil {
+		s.timer = time.AfterFunc(time.Until(t), s.ring)
+	} else {
+		s.timer.Reset(time.Until(t))
+	}
+}
+
+// ring asks for what is due again: negatively acknowledged messages, and those
+// whose acknowledgement did not come in time.
+func (s *consumerSession) ring() {
+	sub := s.sub
+	sub.mu.Lock()
+	if s.closed {
+		sub.mu.Unlock()
+		return
+	}
+	now := time.Now()
+	s.ringsAt = time.Time{}
+	var again []codec.MessageID
+	if t := s.opts.AckTimeout; t > 0 {
+		d := s.oldest
+		for ; d != nil && now.Sub(d.at) >= t; d = s.oldest {
+			again = append(again, d.id)
+			s.freePlace(d)
+		}
+		if d != nil {
+			s.ringBy(d.at.Add(t))
+		}
+	}
+	n := 0
+	for n < len(s.nacked) && !s.nacked[n].due.After(now) {
+		again = append(again, s.nacked[n].id)
+		n++
+	}
+	s.nacked = s.nacked[n:]
+	if len(s.nacked) > 0 {
+		s.ringBy(s.nacked[0].due)
+	} else {
+		s.nacked = nil
+	}
+	grant := sub.settle()
+	sub.mu.Unlock()
+	if len(again) > 0 {
+		sub.up.Redeliver(again)
+	}
+	if grant > 0 {
+		sub.up.Permit(grant)
+	}
+}

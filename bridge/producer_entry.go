@@ -1,0 +1,219 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// entryQueue is how many publishes of all sessions together one upstream
+// producer holds unless the client asked for another bound. It is the default
+// queue of Pulsar's clients, so a shared producer never reports a full queue.
+const entryQueue = 1000
+
+// producerEntry is one upstream producer and the sessions that publish
+// through it: the pool's unit.
+//
+// ready is closed once up or err is set; both are constant from then on. The
+// number of sessions and the linger timer are guarded by the bridge's mutex,
+// the queue of sessions that wait for a place by mu. free counts the
+// places in the upstream's queue; whoever takes one gives it back when the
+// publish is answered.
+type producerEntry struct {
+	b    *Bridge
+	spec ProducerSpec
+
+	ready chan struct{}
+	up    Producer
+	err   error
+
+	sessions int         // guarded by b.mu
+	linger   *time.Timer // guarded by b.mu; runs while sessions is 0
+	pooled   bool        // guarded by b.mu; false: not to be found any more
+
+	free atomic.Int64
+
+	mu      sync.Mutex
+	waiting []*producerSession // sessions with a backlog and no place, first come first
+}
+
+// producerFor returns the entry for spec with one more session counted,
+// creating it if there is none. It waits until the upstream has confirmed.
+func (b *Bridge) producerFor(ctx context.Context, spec ProducerSpec) (*producerEntry, error) {
+	b.mu.Lock()
+	e := b.producers[spec]
+	if e == nil || spec.Own() {
+		e = &producerEntry{b: b, spec: spec, ready: make(chan struct{}), pooled: !spec.Own()}
+		queue := spec.MaxPending
+		if queue <= 0 {
+			queue = entryQueue
+		}
+		e.free.Store(int64(queue))
+		if e.pooled {
+			b.producers[spec] = e
+		}
+		// The creation belongs to the entry, not to the session that asked
+		// first: others may be waiting for it when that one is cancelled.
+		b.work.Add(1)
+		go e.create()
+	}
+	e.sessions++
+	if e.linger != nil {
+		e.linger.Stop()
+		e.linger = nil
+	}
+	b.mu.Unlock()
+
+	select {
+	case <-e.ready:
+		if e.err != nil {
+			e.release()
+			return nil, e.err
+		}
+		return e, nil
+	case <-ctx.Done():
+		e.release()
+		return nil, openError(ctx, "creating the producer for "+spec.Topic)
+	}
+}
+
+func (e *producerEntry) create() {
+	b := e.b
+	defer b.work.Done()
+	ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
+	defer stop()
+	release, err := b.slot(ctx)
+	if err == nil {
+		e.up, err = b.up.CreateProducer(ctx, e.spec)
+		release()
+	}
+	e.err = err
+	if err == nil {
+		b.stats.upstreamProducers.Add(1)
+	} else {
+		e.unpool()
+	}
+	close(e.ready)
+}
+
+// unpool makes the entry unfindable: the next session gets a new one.
+func (e *producerEntry) unpool() {
+	b := e.b
+	b.mu.Lock()
+	if e.pooled && b.producers[e.spec] == e {
+		delete(b.producers, e.spec)
+	}
+	e.pooled = false
+	b.mu.Unlock()
+}
+
+// release counts one session less. The entry lingers after its last session
+// if it can be found, else it closes at once.
+func (e *producerEntry) release() {
+	b := e.b
+	b.mu.Lock()
+	e.sessions--
+	if e.sessions > 0 {
+		b.mu.Unlock()
+		return
+	}
+	if e.pooled && !b.closed && b.opts.Linger > 0 {
+		e.linger = time.AfterFunc(b.opts.Linger, e.expire)
+		b.mu.Unlock()
+		return
+	}
+	b.mu.Unlock()
+	e.expire()
+}
+
+// expire closes the upstream producer if no session came back meanwhile.
+func (e *producerEntry) expire() {
+	b := e.b
+	b.mu.Lock()
+	if e.sessions > 0 {
+		b.mu.Unlock()
+		return
+	}
+	if e.linger != nil {
+		e.linger.Stop()
+		e.linger = nil
+	}
+	e.sessions = -1 << 30 // expired: closed once, by whoever came first
+	if e.pooled && b.producers[e.spec] == e {
+		delete(b.producers, e.spec)
+	}
+	e.pooled = false
+	b.mu.Unlock()
+	b.goClose(func() {
+		<-e.ready
+		if e.err == nil {
+			e.up.Close()
+			b.stats.upstreamProducers.Add(-1)
+		}
+	})
+}
+
+// send hands one publish, for which a place was taken, to the upstream. A publish
+// that has waited longer than the send timeout fails as it would in the upstream's queue.
+func (e *producerEntry) send(p *publish) {
+	if t := e.spec.SendTimeout; t > 0 && time.Since(p.since) > t {
+		p.Sent(codec.MessageID{}, &Error{Kind: ErrTimeout, Detail: "not sent to " + e.spec.Topic + " within " + t.String()})
+		return
+	}
+	e.up.Send(&p.req, p)
+}
+
+// enqueue lets s wait for a place.
+func (e *producerEntry) enqueue(s *producerSession) {
+	e.mu.Lock()
+	e.waiting = append(e.waiting, s)
+	e.mu.Unlock()
+	// A place may have been given back between the caller's try and the queueing.
+	if e.tryTake() {
+		e.give()
+	}
+}
+
+// tryTake reserves a place in the upstream's queue.
+func (e *producerEntry) tryTake() bool {
+	for {
+		n := e.free.Load()
+		if n <= 0 {
+			return false
+		}
+		if e.free.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
+}
+
+// give returns a place and lets the session that waits longest have it.
+func (e *producerEntry) give() {
+	e.free.Add(1)
+	e.mu.Lock()
+	var next *producerSession
+	if len(e.waiting) > 0 {
+		next = e.waiting[0]
+		e.waiting[0] = nil
+		e.waiting = e.waiting[1:]
+		if len(e.waiting) == 0 {
+			e.waiting = nil
+		}
+	}
+	e.mu.Unlock()
+	if next != nil {
+		next.resumePump()
+	}
+}
+
+// failed looks at why a publish failed: if the upstream producer is of no use
+// any more, later sessions get a new one.
+func (e *producerEntry) failed(err error) {
+	if errors.Is(err, ErrClosed) || errors.Is(err, ErrFenced) || errors.Is(err, ErrTerminated) || errors.Is(err, ErrNotFound) {
+		e.unpool()
+	}
+}

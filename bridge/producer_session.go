@@ -1,0 +1,232 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// Produce attaches a session that publishes.
+func (b *Bridge) Produce(spec ProducerSpec, out Outlet, done Opened) (cancel func()) {
+	return b.open(func(ctx context.Context) (Session, error) {
+		e, err := b.producerFor(ctx, spec)
+		if err != nil {
+			return nil, err
+		}
+		s := &producerSession{e: e, out: out}
+		s.stats = b.stats.producer(spec.Topic, out.RemoteAddr())
+		return s, nil
+	}, done)
+}
+
+// producerSession is one session on a producerEntry.
+//
+// mu guards backlog, pumping, results and closed. Only one goroutine at a time
+// is in the pump, so publishes leave in the order they came. load counts
+// what the client has not read the answer of (backlog, in flight and results),
+// which is what bounds the session: at Options.MaxInFlight publishes, or
+// MaxInFlightBytes of payload, its socket is not read.
+type producerSession struct {
+	e     *producerEntry
+	out   Outlet
+	stats *producerCounters
+
+	load      atomic.Int64 // publishes received whose answer is not written
+	loadBytes atomic.Int64
+	inFlight  atomic.Int64 // publishes received and not answered
+
+	mu       sync.Mutex
+	backlog  []*publish   // received, not yet handed to the upstream
+	pumping  bool         // a goroutine is in the loop of pump
+	queued   bool         // in the entry's waiting list
+	results  []sendResult // answers not yet written
+	closed   bool
+	released bool // the entry was given back
+
+	writing []sendResult // taken from results by Fill, which alone touches it
+}
+
+// publish is one message on its way; it receives its own outcome.
+type publish struct {
+	s     *producerSession
+	since time.Time
+	bytes int64
+	req   codec.SendRequest
+}
+
+// sendResult is an answer: ok when code is 0.
+type sendResult struct {
+	id         codec.MessageID
+	code       codec.Code
+	detail     string
+	context    string
+	hasContext bool
+	bytes      int64
+}
+
+func (s *producerSession) Handle(frame []byte) error {
+	p := &publish{s: s, since: time.Now()}
+	if err := codec.DecodeSend(frame, &p.req); err != nil {
+		var fault *codec.Error
+		if !errors.As(err, &fault) {
+			fault = &codec.Error{Code: codec.CodeUnknown, Detail: err.Error()}
+		}
+		s.load.Add(1)
+		s.answer(sendResult{code: fault.Code, detail: fault.Detail, context: p.req.Context, hasContext: p.req.HasContext})
+		s.e.b.stats.publishFailed(s.stats)
+		return nil
+	}
+	p.bytes = int64(len(p.req.Payload))
+	s.load.Add(1)
+	s.loadBytes.Add(p.bytes)
+	s.inFlight.Add(1)
+	s.mu.Lock()
+	s.backlog = append(s.backlog, p)
+	s.mu.Unlock()
+	s.pump()
+	return nil
+}
+
+// pump hands the backlog to the upstream while there are places. The upstream
+// may answer on this very goroutine, so no lock is held across Send.
+func (s *producerSession) pump() {
+	s.mu.Lock()
+	if s.pumping || s.queued {
+		s.mu.Unlock()
+		return
+	}
+	s.pumping = true
+	for len(s.backlog) > 0 {
+		s.mu.Unlock()
+		if !s.e.tryTake() {
+			s.mu.Lock()
+			s.pumping, s.queued = false, true
+			s.mu.Unlock()
+			s.e.enqueue(s)
+			return
+		}
+		s.mu.Lock()
+		p := s.backlog[0]
+		s.backlog[0] = nil
+		s.backlog = s.backlog[1:]
+		s.mu.Unlock()
+		s.e.send(p)
+		s.mu.Lock()
+	}
+	s.backlog = nil
+	s.pumping = false
+	s.mu.Unlock()
+}
+
+// resumePump runs when the entry has a place for s.
+func (s *producerSession) resumePump() {
+	s.mu.Lock()
+	s.queued = false
+	s.mu.Unlock()
+	s.pump()
+}
+
+// Sent takes the upstream's answer to one publish.
+func (p *publish) Sent(id codec.MessageID, err error) {
+	s := p.s
+	r := sendResult{id: id, context: p.req.Context, hasContext: p.req.HasContext, bytes: p.bytes}
+	reg := &s.e.b.stats
+	if err != nil {
+		r.code, r.detail = codec.CodeUnknown, err.Error()
+		reg.publishFailed(s.stats)
+		s.e.failed(err)
+	} else {
+		reg.published(s.stats, p.bytes, time.Since(p.since))
+	}
+	s.answer(r)
+	s.e.give()
+	if s.inFlight.Add(-1) == 0 {
+		s.releaseIfDone()
+	}
+}
+
+// answer queues a reply for the client.
+func (s *producerSession) answer(r sendResult) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.results = append(s.results, r)
+	s.mu.Unlock()
+	s.out.Wake()
+}
+
+// Fill writes the answers. An answer that is written makes room for another
+// publish.
+func (s *producerSession) Fill(w Writer) {
+	wrote := false
+	var r *sendResult
+	add := func(dst []byte) []byte {
+		if r.code == 0 {
+			return codec.AppendSendOK(dst, r.id, r.context, r.hasContext)
+		}
+		return codec.AppendSendError(dst, r.code, r.detail, r.context, r.hasContext)
+	}
+	for w.Room() {
+		if len(s.writing) == 0 {
+			s.mu.Lock()
+			s.writing, s.results = s.results, nil
+			s.mu.Unlock()
+			if len(s.writing) == 0 {
+				break
+			}
+		}
+		r = &s.writing[0]
+		w.Append(add)
+		wrote = true
+		s.loadBytes.Add(-r.bytes)
+		s.load.Add(-1)
+		*r = sendResult{}
+		s.writing = s.writing[1:]
+	}
+	// Reading goes on at half the bound, not at every single place.
+	o := &s.e.b.opts
+	if wrote && s.load.Load() <= int64(o.MaxInFlight/2) && s.loadBytes.Load() <= int64(o.MaxInFlightBytes/2) {
+		s.out.Resume()
+	}
+}
+
+func (s *producerSession) Full() bool {
+	o := &s.e.b.opts
+	return s.load.Load() >= int64(o.MaxInFlight) || s.loadBytes.Load() >= int64(o.MaxInFlightBytes)
+}
+
+func (s *producerSession) InFlight() int { return int(s.inFlight.Load()) }
+
+// Close detaches the session. What it had sent is still published.
+func (s *producerSession) Close() {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.closed = true
+	s.results = nil
+	s.mu.Unlock()
+	s.e.b.stats.dropProducer(s.stats)
+	s.releaseIfDone()
+}
+
+// releaseIfDone gives the entry back once the session is closed and its last
+// publish is answered.
+func (s *producerSession) releaseIfDone() {
+	s.mu.Lock()
+	over := s.closed && !s.released && s.inFlight.Load() == 0
+	if over {
+		s.released = true
+	}
+	s.mu.Unlock()
+	if over {
+		s.e.release()
+	}
+}

@@ -1,0 +1,107 @@
+package bridge
+
+import "github.com/pulsegate/pulsegate/codec"
+
+// contextSuffix is what a session's context adds behind the fields of a
+// message's object, closing brace included.
+func contextSuffix(context string) string {
+	object := codec.AppendContext(nil, context)
+	return string(object) + "}"
+}
+
+// Fill writes what the session may be sent.
+func (s *readerSession) Fill(w Writer) {
+	var frames [fetchFrames]tailFrame
+	for w.Room() {
+		s.mu.Lock()
+		switch {
+		case s.closed:
+			s.mu.Unlock()
+			return
+		case len(s.answers) > 0:
+			end := s.answers[0]
+			s.answers = s.answers[1:]
+			s.mu.Unlock()
+			w.Append(func(dst []byte) []byte { return codec.AppendEndOfTopic(dst, end) })
+		case s.sent >= s.opts.Window:
+			s.notFetching()
+			s.mu.Unlock()
+			return
+		case len(s.queue) > 0:
+			s.writeOwn(w)
+		case s.cur.on:
+			n, grant, ok := s.t.fetch(s, &s.cur, frames[:], s.opts.Window-s.sent)
+			if !ok {
+				s.fallBack()
+			}
+			if n > 0 {
+				s.sent += n
+				s.last, s.hasLast = frames[n-1].id, true
+			}
+			s.mu.Unlock()
+			if grant > 0 {
+				s.t.up.Permit(grant)
+			}
+			if n == 0 {
+				return
+			}
+			for i := range frames[:n] {
+				s.writeFrame(w, &frames[i])
+			}
+		default:
+			s.mu.Unlock()
+			return
+		}
+	}
+	s.mu.Lock()
+	s.notFetching()
+	s.mu.Unlock()
+}
+
+// notFetching tells the tail that the session has run, though it took nothing.
+// Called with mu held.
+func (s *readerSession) notFetching() {
+	if s.t == nil {
+		return
+	}
+	s.t.mu.Lock()
+	grant := s.t.served(s)
+	s.t.mu.Unlock()
+	if grant > 0 {
+		s.t.up.Permit(grant)
+	}
+}
+
+// writeOwn writes the first message of the queue. Called with mu held, which it gives back.
+func (s *readerSession) writeOwn(w Writer) {
+	m := s.queue[0]
+	s.queue[0] = nil
+	s.queue = s.queue[1:]
+	if len(s.queue) == 0 {
+		s.queue = nil
+	}
+	s.sent++
+	o, grant := s.own, 0
+	if o != nil {
+		grant = o.topUp()
+	}
+	s.mu.Unlock()
+	if grant > 0 {
+		o.up.Permit(grant)
+	}
+	w.Append(func(dst []byte) []byte { return codec.AppendMessage(dst, m, s.opts.Format) })
+	s.b.stats.delivered(s.stats, int64(len(m.Payload)))
+}
+
+// writeFrame writes a shared frame, with the session's context if it has one.
+func (s *readerSession) writeFrame(w Writer, f *tailFrame) {
+	if s.suffix == "" {
+		w.Shared(f.frame)
+	} else {
+		object := f.frame.Payload()
+		w.Append(func(dst []byte) []byte {
+			return append(append(dst, object[:len(object)-1]...), s.suffix...)
+		})
+	}
+	s.b.stats.delivered(s.stats, int64(f.payload))
+}

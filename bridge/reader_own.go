@@ -1,0 +1,134 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// maxOwnAhead is how many messages a session's own reader may be ahead of its socket.
+const maxOwnAhead = 64
+
+// reopenDelays are the pauses before a session that fell out of the tail gives up.
+var reopenDelays = [...]time.Duration{0, time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second}
+
+// ownReader is an upstream reader of one session. Its state is guarded by the
+// session's mutex; up is constant once the session knows the ownReader.
+type ownReader struct {
+	s       *readerSession
+	up      Reader
+	granted int // permits up holds
+}
+
+// startOwn gives the session a reader of its own, without permits yet.
+func (s *readerSession) startOwn(ctx context.Context, spec ReaderSpec) error {
+	o := &ownReader{s: s}
+	spec.Queue = min(max(spec.Queue, 1), maxOwnAhead)
+	release, err := s.b.slot(ctx)
+	if err != nil {
+		return err
+	}
+	o.up, err = s.b.up.OpenReader(ctx, spec, o)
+	release()
+	if err != nil {
+		return err
+	}
+	s.b.stats.upstreamReaders.Add(1)
+	s.mu.Lock()
+	closed := s.closed
+	if !closed {
+		s.own = o
+	}
+	s.mu.Unlock()
+	if closed {
+		o.close()
+	}
+	return nil
+}
+
+// topUp returns how many permits the upstream gets now. Called with the session's mutex held.
+func (o *ownReader) topUp() int {
+	s := o.s
+	n := min(s.opts.Window-s.sent, maxOwnAhead) - len(s.queue) - o.granted
+	if n <= 0 {
+		return 0
+	}
+	o.granted += n
+	return n
+}
+
+// close ends the upstream reader. The session does not know it any more.
+func (o *ownReader) close() {
+	o.s.b.goClose(func() {
+		o.up.Close()
+		o.s.b.stats.upstreamReaders.Add(-1)
+	})
+}
+
+// Deliver queues one message, and moves the session to the tail if that has what follows: [Receiver].
+func (o *ownReader) Deliver(m *codec.Message) {
+	s := o.s
+	s.mu.Lock()
+	if s.own != o {
+		s.mu.Unlock()
+		return // joined the tail, or closed: what was under way is not wanted any more
+	}
+	o.granted--
+	s.queue = append(s.queue, m)
+	s.last, s.hasLast = m.ID, true
+	joined := s.t != nil && s.t.seek(&s.cur, &s.last, true)
+	if joined {
+		s.own = nil
+	}
+	s.mu.Unlock()
+	if joined {
+		o.close()
+	}
+	s.out.Wake()
+}
+
+// Lost ends the session: [Receiver].
+func (o *ownReader) Lost(err error) {
+	o.s.mu.Lock()
+	mine := o.s.own == o
+	o.s.mu.Unlock()
+	if mine {
+		o.s.out.End(codec.CodeUnknown, err.Error())
+	}
+}
+
+// fallBack leaves the tail, whose ring has gone on without the session, and
+// reads on from the last message fetched. Called with the session's mutex held.
+func (s *readerSession) fallBack() {
+	s.cur = cursor{}
+	spec := s.spec
+	spec.Start, spec.Inclusive = StartEarliest, false
+	if s.hasLast {
+		spec.Start, spec.Position = StartAtPosition, s.last
+	}
+	s.b.start(func() {
+		var err error
+		for _, pause := range reopenDelays {
+			select {
+			case <-time.After(pause):
+			case <-s.b.ctx.Done():
+				return
+			}
+			ctx, stop := context.WithTimeout(s.b.ctx, s.b.opts.OpenTimeout)
+			err = s.startOwn(ctx, spec)
+			stop()
+			if err == nil {
+				s.begin()
+				return
+			}
+			s.mu.Lock()
+			closed := s.closed
+			s.mu.Unlock()
+			if closed {
+				return
+			}
+		}
+		s.out.End(codec.CodeUnknown, err.Error())
+	})
+}

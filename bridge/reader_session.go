@@ -1,0 +1,264 @@
+package bridge
+
+import (
+	"context"
+	"sync"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// Read attaches a session that reads a topic.
+func (b *Bridge) Read(spec ReaderSpec, o ReadOptions, out Outlet, done Opened) (cancel func()) {
+	return b.open(func(ctx context.Context) (Session, error) {
+		s := &readerSession{b: b, spec: spec, opts: o, out: out}
+		if o.Format.HasContext {
+			s.suffix = contextSuffix(o.Format.Context)
+		}
+		if err := s.start(ctx); err != nil {
+			return nil, err
+		}
+		s.stats = b.stats.consumer(ConsumerStats{RemoteAddr: out.RemoteAddr(), Reader: true, NonDurable: true}, spec.Topic)
+		return s, nil
+	}, func(s Session, err error) {
+		done(s, err)
+		if err == nil {
+			// A catching-up session may read, one on the tail may look: it is open now.
+			s.(*readerSession).begin()
+		}
+	})
+}
+
+// readerSession is one reader. It either is a cursor on its topic's tail, or
+// reads on its own until it has caught up with the tail; on a topic with
+// several partitions, where no tail has an order, it reads on its own always.
+//
+// mu guards everything below it and may be held while the tail's mutex is
+// taken, except parked and woken, which the tail's mutex guards.
+//
+// What is queued is bounded by the permits of the own reader, maxOwnAhead, and maxQuestions answers.
+type readerSession struct {
+	b      *Bridge
+	spec   ReaderSpec
+	opts   ReadOptions
+	out    Outlet
+	stats  *consumerCounters
+	t      *tail  // nil: no tail for this topic
+	suffix string // what a session with a context adds to a shared frame
+
+	parked, woken bool
+
+	mu        sync.Mutex
+	closed    bool
+	sent      int // messages out without an answer
+	cur       cursor
+	last      codec.MessageID // the last message fetched, valid if hasLast
+	hasLast   bool
+	own       *ownReader
+	queue     []*codec.Message // from own
+	answers   []bool           // to isEndOfTopic
+	questions int
+	asking    bool
+}
+
+// start finds the session's position. After it the session can be begun.
+func (s *readerSession) start(ctx context.Context) error {
+	b, spec := s.b, &s.spec
+	b.mu.Lock()
+	split := b.split[spec.Topic]
+	b.mu.Unlock()
+	if split {
+		return s.startOwn(ctx, *spec)
+	}
+	t, err := b.tailFor(ctx, tailKey{spec.Topic, s.opts.Format.LegacyTime, spec.CryptoFailure})
+	if err != nil {
+		return err
+	}
+	if t.partitioned() {
+		b.mu.Lock()
+		b.split[spec.Topic] = true
+		b.mu.Unlock()
+		t.release()
+		return s.startOwn(ctx, *spec)
+	}
+	s.t = t
+	err = s.startOnTail(ctx)
+	if err != nil {
+		t.release()
+		return err
+	}
+	t.enter(s)
+	return nil
+}
+
+func (s *readerSession) startOnTail(ctx context.Context) error {
+	t, spec := s.t, &s.spec
+	if !t.ordered() {
+		t.join(&s.cur, &codec.MessageID{}, false)
+		return nil
+	}
+	switch spec.Start {
+	case StartLatest:
+		ends, err := t.last.get(ctx, s.b)
+		if err != nil {
+			return err
+		}
+		var end codec.MessageID
+		if len(ends) > 0 {
+			end = ends[0]
+		}
+		s.hasLast = len(ends) > 0 && end.EntryID >= 0
+		if s.hasLast {
+			s.last = end
+		}
+		t.join(&s.cur, &end, s.hasLast)
+		return nil
+	case StartAtPosition:
+		// A position beyond the end is for the broker to judge.
+		if !spec.Inclusive && t.reaches(&spec.Position) {
+			s.last, s.hasLast = spec.Position, true
+			if t.seek(&s.cur, &s.last, true) {
+				return nil
+			}
+			s.last, s.hasLast = codec.MessageID{}, false
+		}
+	case StartEarliest:
+		if t.seek(&s.cur, &s.last, false) {
+			return nil
+		}
+	}
+	return s.startOwn(ctx, *spec)
+}
+
+// begin lets messages flow.
+func (s *readerSession) begin() {
+	s.mu.Lock()
+	o := s.own
+	grant := 0
+	if o != nil && !s.closed {
+		grant = o.topUp()
+	}
+	s.mu.Unlock()
+	if grant > 0 {
+		o.up.Permit(grant)
+	}
+	s.out.Wake()
+}
+
+// Handle takes the client's answer to a message, or a question.
+func (s *readerSession) Handle(frame []byte) error {
+	cmd, err := codec.DecodeCommand(frame)
+	if err != nil {
+		return err
+	}
+	if cmd.Kind == codec.CommandEndOfTopic {
+		s.askEndOfTopic()
+		return nil
+	}
+	s.mu.Lock()
+	full := s.sent >= s.opts.Window
+	if s.sent > 0 {
+		s.sent--
+	}
+	grant := 0
+	o := s.own
+	if o != nil {
+		grant = o.topUp()
+	}
+	s.mu.Unlock()
+	if grant > 0 {
+		o.up.Permit(grant)
+	}
+	if full {
+		s.out.Wake()
+	}
+	s.b.stats.acked(s.stats)
+	return nil
+}
+
+func (s *readerSession) Full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.questions >= maxQuestions
+}
+
+// InFlight is always 0: a reader's frames have no answer.
+func (s *readerSession) InFlight() int { return 0 }
+
+// Close detaches the session.
+func (s *readerSession) Close() {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.closed = true
+	o := s.own
+	s.own, s.queue, s.answers = nil, nil, nil
+	s.mu.Unlock()
+	if o != nil {
+		o.close()
+	}
+	if s.t != nil {
+		s.t.exit(s)
+		s.t.release()
+	}
+	if s.stats != nil {
+		s.b.stats.dropConsumer(s.stats)
+	}
+}
+
+// askEndOfTopic has the question answered on a goroutine, one a session.
+func (s *readerSession) askEndOfTopic() {
+	s.mu.Lock()
+	s.questions++
+	run := !s.asking
+	s.asking = true
+	s.mu.Unlock()
+	if !run {
+		return
+	}
+	s.b.start(func() {
+		for {
+			end := s.endOfTopic()
+			s.mu.Lock()
+			s.questions--
+			s.asking = s.questions > 0 && !s.closed
+			more := s.asking
+			if !s.closed {
+				s.answers = append(s.answers, end)
+			}
+			s.mu.Unlock()
+			s.out.Wake()
+			if !more {
+				s.out.Resume()
+				return
+			}
+		}
+	})
+}
+
+// endOfTopic reports that the topic is terminated and all of it was written to the client.
+func (s *readerSession) endOfTopic() bool {
+	s.mu.Lock()
+	var up Reader
+	switch {
+	case s.own != nil:
+		up = s.own.up
+	case s.cur.on:
+		up = s.t.up
+	}
+	s.mu.Unlock()
+	if up == nil {
+		return false // between two readers: there is something left to read
+	}
+	ctx, stop := context.WithTimeout(s.b.ctx, s.b.opts.OpenTimeout)
+	defer stop()
+	end, err := up.EndOfTopic(ctx)
+	if err != nil {
+		s.b.opts.Logger.Warn("end of topic is unknown", "topic", s.spec.Topic, "error", err)
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return end && len(s.queue) == 0 && (!s.cur.on || s.t.atEnd(&s.cur))
+}

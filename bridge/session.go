@@ -1,0 +1,65 @@
+package bridge
+
+import (
+	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/codec/ws"
+)
+
+// Outlet is what the bridge knows of a session's socket. Its methods may be
+// called from any goroutine, also before the session's Open call has returned;
+// they never block and never call back into the session.
+type Outlet interface {
+	// Wake says that Fill has something to write. Calls are coalesced: after it,
+	// Fill runs at least once on a goroutine of the outlet's owner, even if the
+	// output has no room just then.
+	Wake()
+
+	// Resume says that a session that was Full takes frames again.
+	Resume()
+
+	// End asks for the session to be closed with an error code and a reason of
+	// at most 120 bytes. What was written before is sent first.
+	End(code codec.Code, reason string)
+
+	// RemoteAddr is the client's address, for the statistics.
+	RemoteAddr() string
+}
+
+// Session is one attached client. Its methods do not block.
+type Session interface {
+	// Handle takes one message of the client. The bytes are valid only during
+	// the call. Calls come one at a time. An error is a *codec.Error and means: close the
+	// session with its code.
+	Handle(frame []byte) error
+
+	// Full reports that the session takes no more frames for now: the caller
+	// stops reading its socket until [Outlet.Resume]. To lose no wake-up, the
+	// caller notes that it has stopped and then asks once more.
+	Full() bool
+
+	// Fill writes frames while w has room. Calls come one at a time, and may run
+	// beside Handle. If it returned because there was no room, it is called again
+	// without a Wake when there is.
+	Fill(w Writer)
+
+	// InFlight counts publishes that are not answered yet, for draining.
+	InFlight() int
+
+	// Close detaches the session: the client is gone. Unacknowledged messages
+	// are given back at once. It may be called several times.
+	Close()
+}
+
+// Writer collects a session's output. It is valid only during [Session.Fill].
+type Writer interface {
+	// Room reports whether the output takes another frame now.
+	Room() bool
+
+	// Append adds one text message: add appends its JSON to dst and returns the
+	// result, as append does. add must not keep dst.
+	Append(add func(dst []byte) []byte)
+
+	// Shared adds a frame that was encoded once for many sessions. The frame
+	// is not changed by anyone.
+	Shared(f *ws.Frame)
+}

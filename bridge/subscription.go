@@ -1,0 +1,229 @@
+package bridge
+
+import (
+	"context"
+	"sync"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// maxGroupWindow bounds the windows of the sessions on one upstream consumer.
+// A broker stops sending to a consumer with 50,000 unacknowledged messages
+// (maxUnackedMessagesPerConsumer), which one upstream consumer per session
+// would never reach; so neither may the sessions that share one.
+const maxGroupWindow = 40_000
+
+// subscriptionKey names a subscription at the broker.
+type subscriptionKey struct{ topics, subscription string }
+
+func (s *ConsumerSpec) key() subscriptionKey {
+	return subscriptionKey{s.Topic + "\x00" + s.Topics + "\x00" + s.TopicsPattern, s.Subscription}
+}
+
+// subscription is one upstream consumer and the sessions that share it: a
+// whole pool entry. Only Shared subscriptions have more than one session.
+//
+// mu guards everything below it. It is held while messages are given to
+// sessions' queues and taken from them, never across a call of an Outlet's End
+// or of an upstream method that may block; Permit, Ack, Redeliver and Wake do not.
+//
+// Flow: the upstream is granted a permit for each free place of a session's
+// window, so it delivers only what a session has room for. What was granted
+// for a session that left arrives all the same and waits here, at most that
+// session's window.
+type subscription struct {
+	b    *Bridge
+	spec ConsumerSpec
+	own  bool // has exactly one session for its whole life
+
+	opened chan struct{} // closed once up or err is set; both are constant from then on
+	up     Consumer
+	err    error
+
+	mu       sync.Mutex
+	sessions map[*consumerSession]struct{}
+	ready    readyQueue
+	members  int // sessions attached or about to be
+	window   int // sum of their windows
+	gone     bool
+	granted  int                    // permits the upstream holds
+	free     int                    // places of all sessions
+	waiting  []*codec.Message       // for a session with room, oldest first
+	held     map[position]*delivery // every message delivered and not acknowledged
+}
+
+// position identifies a message within a subscription.
+type position struct {
+	ledger, entry    int64
+	partition, batch int32
+	topic            string // only on sessions over many topics
+}
+
+func positionOf(id *codec.MessageID) position {
+	return position{id.LedgerID, id.EntryID, id.Partition, id.BatchIndex, id.Topic}
+}
+
+// consumerGroup returns a subscription with place for one more session of
+// this spec and window, creating it if there is none.
+func (b *Bridge) consumerGroup(ctx context.Context, spec ConsumerSpec, window int, own bool) (*subscription, error) {
+	own = own || spec.Type != Shared
+	sub := b.joinGroup(spec, window, own)
+	if sub == nil {
+		return nil, errBridgeClosed
+	}
+	select {
+	case <-sub.opened:
+		if sub.err != nil {
+			sub.leave(window)
+			return nil, sub.err
+		}
+		return sub, nil
+	case <-ctx.Done():
+		sub.leave(window)
+		return nil, openError(ctx, "subscribing "+spec.Subscription+" to "+spec.topicName())
+	}
+}
+
+func (s *ConsumerSpec) topicName() string {
+	switch {
+	case s.Topic != "":
+		return s.Topic
+	case s.Topics != "":
+		return s.Topics
+	}
+	return s.TopicsPattern
+}
+
+func (b *Bridge) joinGroup(spec ConsumerSpec, window int, own bool) *subscription {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !own {
+		for _, sub := range b.groups[spec] {
+			if sub.join(window) {
+				return sub
+			}
+		}
+	}
+	sub := &subscription{
+		b: b, spec: spec, own: own, opened: make(chan struct{}), members: 1, window: window,
+		sessions: map[*consumerSession]struct{}{}, held: map[position]*delivery{},
+	}
+	if !own {
+		b.groups[spec] = append(b.groups[spec], sub)
+	}
+	b.work.Add(1)
+	go sub.create(b.leaving[spec.key()])
+	return sub
+}
+
+// join counts one more session if the group may take it.
+func (sub *subscription) join(window int) bool {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	if sub.gone || sub.window+window > maxGroupWindow {
+		return false
+	}
+	sub.members++
+	sub.window += window
+	return true
+}
+
+// create subscribes upstream. If a member of the same subscription is just
+// leaving, it waits for that: a client that reconnects must not find its own
+// previous connection in the way.
+func (sub *subscription) create(leaving <-chan struct{}) {
+	b := sub.b
+	defer b.work.Done()
+	ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
+	defer stop()
+	if leaving != nil {
+		select {
+		case <-leaving:
+		case <-ctx.Done():
+		}
+	}
+	release, err := b.slot(ctx)
+	if err == nil {
+		sub.up, err = b.up.Subscribe(ctx, sub.spec, sub)
+		release()
+	}
+	sub.err = err
+	if err == nil {
+		b.stats.upstreamConsumers.Add(1)
+	} else {
+		sub.unpool()
+	}
+	close(sub.opened)
+}
+
+// unpool makes the group unfindable.
+func (sub *subscription) unpool() {
+	b := sub.b
+	sub.mu.Lock()
+	sub.gone = true
+	sub.mu.Unlock()
+	if sub.own {
+		return
+	}
+	b.mu.Lock()
+	groups := b.groups[sub.spec]
+	for i, g := range groups {
+		if g == sub {
+			groups = append(groups[:i:i], groups[i+1:]...)
+			break
+		}
+	}
+	if len(groups) == 0 {
+		delete(b.groups, sub.spec)
+	} else {
+		b.groups[sub.spec] = groups
+	}
+	b.mu.Unlock()
+}
+
+// leave counts one session less; the last one closes the upstream consumer,
+// which gives what is unacknowledged back to the broker at once.
+func (sub *subscription) leave(window int) {
+	sub.mu.Lock()
+	sub.members--
+	sub.window -= window
+	last := sub.members == 0
+	if last {
+		sub.gone = true
+	}
+	sub.mu.Unlock()
+	if !last {
+		return
+	}
+	sub.unpool()
+	left := sub.b.announceLeaving(sub.spec.key())
+	sub.b.goClose(func() {
+		<-sub.opened
+		if sub.err == nil {
+			sub.up.Close()
+			sub.b.stats.upstreamConsumers.Add(-1)
+		}
+		left()
+	})
+}
+
+// announceLeaving lets later subscribers of the same subscription wait until
+// the returned function is called.
+func (b *Bridge) announceLeaving(key subscriptionKey) (left func()) {
+	ch := make(chan struct{})
+	b.mu.Lock()
+	before := b.leaving[key]
+	b.leaving[key] = ch
+	b.mu.Unlock()
+	return func() {
+		if before != nil {
+			<-before
+		}
+		close(ch)
+		b.mu.Lock()
+		if b.leaving[key] == ch {
+			delete(b.leaving, key)
+		}
+		b.mu.Unlock()
+	}
+}

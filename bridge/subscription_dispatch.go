@@ -1,0 +1,276 @@
+package bridge
+
+import (
+	"time"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// delivery is one message that is in a session's hands, or in
+// subscription.waiting while owner is nil. It ends when the message is acknowledged, or when the
+// broker is asked, or will be asked, to deliver it again.
+//
+// next and prev link the deliveries of one owner, oldest first.
+type delivery struct {
+	id         codec.MessageID
+	owner      *consumerSession
+	at         time.Time // when it was given to its owner
+	next, prev *delivery
+}
+
+// Deliver takes one message from the upstream: [Receiver].
+func (sub *subscription) Deliver(m *codec.Message) {
+	sub.mu.Lock()
+	sub.granted--
+	pos := positionOf(&m.ID)
+	// What is held already the broker repeats after a lost connection, or with
+	// another message of its batch: a client has it, or is about to.
+	if sub.held[pos] == nil {
+		d := &delivery{id: m.ID}
+		sub.held[pos] = d
+		sub.b.stats.unacked.Add(1)
+		sub.place(m, d)
+	}
+	grant := sub.topUp()
+	sub.mu.Unlock()
+	if grant > 0 {
+		sub.up.Permit(grant)
+	}
+}
+
+// Lost ends all sessions: the upstream consumer is gone for good.
+func (sub *subscription) Lost(err error) {
+	sub.unpool()
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	for s := range sub.sessions {
+		s.out.End(codec.CodeUnknown, err.Error())
+	}
+}
+
+// place gives m to a session with room, or lets it wait. Called with mu held.
+func (sub *subscription) place(m *codec.Message, d *delivery) {
+	if len(sub.waiting) == 0 {
+		if s := sub.ready.pop(); s != nil {
+			sub.assign(s, m, d)
+			return
+		}
+	}
+	sub.waiting = append(sub.waiting, m)
+}
+
+// placeWaiting gives waiting messages to sessions with room, oldest first.
+// Called with mu held.
+func (sub *subscription) placeWaiting() {
+	for len(sub.waiting) > 0 {
+		s := sub.ready.pop()
+		if s == nil {
+			return
+		}
+		m := sub.waiting[0]
+		sub.waiting[0] = nil
+		sub.waiting = sub.waiting[1:]
+		sub.assign(s, m, sub.held[positionOf(&m.ID)])
+	}
+	sub.waiting = nil
+}
+
+// assign makes s, which has room and was popped from ready, the owner of d. Called with mu held.
+func (sub *subscription) assign(s *consumerSession, m *codec.Message, d *delivery) {
+	s.take(d)
+	s.queue = append(s.queue, pushed{m: m})
+	sub.recount(s)
+	s.out.Wake()
+}
+
+// recount follows a change of what s has room for. Called with mu held.
+func (sub *subscription) recount(s *consumerSession) {
+	room := s.room()
+	sub.free += room - s.counted
+	s.counted = room
+	if room > 0 {
+		sub.ready.push(s)
+	}
+}
+
+// settle uses what room there is and returns the permits to be granted. Called with mu held.
+func (sub *subscription) settle() (grant int) {
+	sub.placeWaiting()
+	return sub.topUp()
+}
+
+// topUp returns how many permits the upstream is to get so that it holds one
+// for every place that no waiting message will take. Called with mu held.
+func (sub *subscription) topUp() int {
+	n := sub.free - len(sub.waiting) - sub.granted
+	if n <= 0 {
+		return 0
+	}
+	sub.granted += n
+	return n
+}
+
+// attach adds a session: messages may flow to it.
+func (sub *subscription) attach(s *consumerSession) {
+	sub.mu.Lock()
+	if s.closed {
+		sub.mu.Unlock()
+		return
+	}
+	s.attached = true
+	sub.sessions[s] = struct{}{}
+	sub.recount(s)
+	grant := sub.settle()
+	sub.mu.Unlock()
+	if grant > 0 {
+		sub.up.Permit(grant)
+	}
+}
+
+// detach removes a session. What was never written to its client goes to the others
+// as it is; what its client has seen is asked for again, its count raised. It
+// reports false if the session was closed before.
+func (sub *subscription) detach(s *consumerSession) bool {
+	sub.mu.Lock()
+	if s.closed {
+		sub.mu.Unlock()
+		return false
+	}
+	s.closed = true
+	sub.recount(s)
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	delete(sub.sessions, s)
+	sub.ready.remove(s)
+
+	var front []*codec.Message
+	for _, p := range s.queue {
+		if p.m == nil {
+			continue
+		}
+		if d := sub.held[positionOf(&p.m.ID)]; d != nil && d.owner == s {
+			s.drop(d)
+			front = append(front, p.m)
+		}
+	}
+	s.queue = nil
+	sub.waiting = append(front, sub.waiting...)
+	again := s.nackedIDs()
+	for d := s.oldest; d != nil; d = s.oldest {
+		s.giveUp(d)
+		again = append(again, d.id)
+	}
+	grant := sub.settle()
+	sub.mu.Unlock()
+	// When the last session leaves, closing the upstream consumer gives
+	// everything back without this; but another may be about to attach.
+	if len(again) > 0 {
+		sub.up.Redeliver(again)
+	}
+	if grant > 0 {
+		sub.up.Permit(grant)
+	}
+	return true
+}
+
+// acknowledge settles one message for good, whoever holds it.
+func (sub *subscription) acknowledge(id codec.MessageID) {
+	pos := positionOf(&id)
+	grant := 0
+	sub.mu.Lock()
+	if d := sub.held[pos]; d != nil {
+		if s := d.owner; s != nil {
+			s.freePlace(d)
+			grant = sub.settle()
+		} else {
+			sub.dropWaiting(d)
+		}
+	}
+	sub.mu.Unlock()
+	sub.up.Ack(id)
+	if grant > 0 {
+		sub.up.Permit(grant)
+	}
+}
+
+// dropWaiting forgets a message that waits for a session and was acknowledged
+// by one that had it before. Called with mu held.
+func (sub *subscription) dropWaiting(d *delivery) {
+	for i, m := range sub.waiting {
+		if m.ID == d.id {
+			sub.waiting = append(sub.waiting[:i:i], sub.waiting[i+1:]...)
+			break
+		}
+	}
+	sub.forget(d)
+}
+
+// forget ends a delivery. Called with mu held.
+func (sub *subscription) forget(d *delivery) {
+	delete(sub.held, positionOf(&d.id))
+	sub.b.stats.unacked.Add(-1)
+}
+
+// readyQueue holds the sessions with room, by priority level and within a level in turn.
+// Its owner's mutex guards it.
+type readyQueue struct {
+	levels []readyLevel // sorted by priority; few
+}
+
+type readyLevel struct {
+	priority int
+	sessions []*consumerSession
+}
+
+// push puts s at the end of its level unless it is queued already.
+func (q *readyQueue) push(s *consumerSession) {
+	if s.ready {
+		return
+	}
+	s.ready = true
+	i := 0
+	for i < len(q.levels) && q.levels[i].priority < s.priority {
+		i++
+	}
+	if i == len(q.levels) || q.levels[i].priority != s.priority {
+		q.levels = append(q.levels, readyLevel{})
+		copy(q.levels[i+1:], q.levels[i:])
+		q.levels[i] = readyLevel{priority: s.priority}
+	}
+	q.levels[i].sessions = append(q.levels[i].sessions, s)
+}
+
+// pop takes the session whose turn it is, nil if none has room.
+func (q *readyQueue) pop() *consumerSession {
+	for i := range q.levels {
+		l := &q.levels[i]
+		for len(l.sessions) > 0 {
+			s := l.sessions[0]
+			l.sessions[0] = nil
+			l.sessions = l.sessions[1:]
+			s.ready = false
+			if s.room() > 0 {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+// remove takes s out for good.
+func (q *readyQueue) remove(s *consumerSession) {
+	if !s.ready {
+		return
+	}
+	s.ready = false
+	for i := range q.levels {
+		l := &q.levels[i]
+		for k, other := range l.sessions {
+			if other == s {
+				l.sessions = append(l.sessions[:k:k], l.sessions[k+1:]...)
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,330 @@
+package bridge
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/codec/ws"
+)
+
+// tailPermits is how many messages a tail's upstream reader may have under way
+// when messages are small, firstPermits how many while their size is not known.
+const (
+	tailPermits  = 256
+	firstPermits = 16
+)
+
+// tailKey is what sessions must have in common to share a tail.
+type tailKey struct {
+	topic      string
+	legacyTime bool
+	crypto     CryptoFailureAction
+}
+
+// tail is one upstream reader at the end of a topic, the encoded frames it
+// delivered last, and the sessions that are cursors into them.
+//
+// Frames have consecutive sequence numbers; ring holds those from first on, at
+// most Options.TailBytes of them. A cursor behind first has fallen out and its
+// session reads on with a reader of its own.
+//
+// The number of sessions and the linger timer are guarded by the bridge's mutex, everything
+// below mu by mu, which may be taken while a session's mutex is held, never the
+// other way round.
+//
+// Pace: every frame wakes the sessions that wait for one. While some of them have
+// not run since and half a ring has come meanwhile, the upstream gets no more
+// permits: it is this process that is slow then, not a client. A client that
+// does not read delays nobody, since its session does run, finds no room, and
+// falls out of the ring later.
+type tail struct {
+	b   *Bridge
+	key tailKey
+
+	opened chan struct{} // closed once up and origin, or err, are set
+	up     Reader
+	origin []codec.MessageID // the topic's last messages just after up was opened
+	err    error
+
+	sessions int         // guarded by b.mu
+	linger   *time.Timer // guarded by b.mu
+
+	last positionQuery
+
+	mu       sync.Mutex
+	members  map[*readerSession]struct{}
+	ring     []tailFrame
+	first    uint64
+	bytes    int
+	parked   []*readerSession // at the end, with room; woken by the next frame
+	unserved int              // sessions woken by a frame that have not run since
+	since    int              // bytes that came since unserved was 0
+	granted  int              // permits the upstream holds
+}
+
+// tailFrame is one message, encoded.
+type tailFrame struct {
+	id      codec.MessageID
+	frame   *ws.Frame
+	payload int // bytes, for the statistics
+}
+
+// ordered reports that the topic's message ids are positions that only grow.
+// Ids of non-persistent topics say nothing, and partitions are not ordered among each other.
+func (t *tail) ordered() bool { return strings.HasPrefix(t.key.topic, "persistent://") }
+
+// partitioned reports that no single sequence exists.
+func (t *tail) partitioned() bool { return len(t.origin) > 1 }
+
+// tailFor returns the topic's tail with one more session counted, creating it
+// if there is none.
+func (b *Bridge) tailFor(ctx context.Context, key tailKey) (*tail, error) {
+	b.mu.Lock()
+	t := b.tails[key]
+	if t == nil {
+		t = &tail{b: b, key: key, opened: make(chan struct{}), members: map[*readerSession]struct{}{}}
+		t.last.ask = func(ctx context.Context) ([]codec.MessageID, error) { return b.up.LastPosition(ctx, key.topic) }
+		b.tails[key] = t
+		b.work.Add(1)
+		go t.create()
+	}
+	t.sessions++
+	if t.linger != nil {
+		t.linger.Stop()
+		t.linger = nil
+	}
+	b.mu.Unlock()
+	select {
+	case <-t.opened:
+		if t.err != nil {
+			t.release()
+			return nil, t.err
+		}
+		return t, nil
+	case <-ctx.Done():
+		t.release()
+		return nil, openError(ctx, "opening a reader of "+key.topic)
+	}
+}
+
+func (t *tail) create() {
+	b := t.b
+	defer b.work.Done()
+	ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
+	defer stop()
+	release, err := b.slot(ctx)
+	if err == nil {
+		defer release()
+		t.up, err = b.up.OpenReader(ctx, ReaderSpec{Topic: t.key.topic, Start: StartLatest, Queue: tailPermits, CryptoFailure: t.key.crypto}, t)
+	}
+	if err == nil && t.ordered() {
+		if t.origin, err = b.up.LastPosition(ctx, t.key.topic); err != nil {
+			t.up.Close()
+		}
+	}
+	t.err = err
+	if err == nil {
+		b.stats.upstreamReaders.Add(1)
+		b.stats.tails.Add(1)
+	} else {
+		t.unpool()
+	}
+	close(t.opened)
+	if err == nil && !t.partitioned() {
+		t.mu.Lock()
+		grant := t.topUp()
+		t.mu.Unlock()
+		t.up.Permit(grant)
+	}
+}
+
+func (t *tail) unpool() {
+	b := t.b
+	b.mu.Lock()
+	if b.tails[t.key] == t {
+		delete(b.tails, t.key)
+	}
+	b.mu.Unlock()
+}
+
+// release counts one session less; the tail lingers after its last one.
+func (t *tail) release() {
+	b := t.b
+	b.mu.Lock()
+	t.sessions--
+	if t.sessions > 0 {
+		b.mu.Unlock()
+		return
+	}
+	if b.tails[t.key] == t && !b.closed && b.opts.Linger > 0 {
+		t.linger = time.AfterFunc(b.opts.Linger, t.expire)
+		b.mu.Unlock()
+		return
+	}
+	b.mu.Unlock()
+	t.expire()
+}
+
+// expire closes the upstream reader if no session came back meanwhile.
+func (t *tail) expire() {
+	b := t.b
+	b.mu.Lock()
+	if t.sessions > 0 || t.sessions < 0 {
+		b.mu.Unlock()
+		return
+	}
+	t.sessions = -1 << 30 // expired: closed once
+	if t.linger != nil {
+		t.linger.Stop()
+		t.linger = nil
+	}
+	if b.tails[t.key] == t {
+		delete(b.tails, t.key)
+	}
+	b.mu.Unlock()
+	b.goClose(func() {
+		<-t.opened
+		if t.err != nil {
+			return
+		}
+		t.up.Close()
+		b.stats.upstreamReaders.Add(-1)
+		b.stats.tails.Add(-1)
+		t.mu.Lock()
+		b.stats.tailSize.Add(-int64(t.bytes))
+		t.ring, t.bytes = nil, 0
+		t.mu.Unlock()
+	})
+}
+
+// Deliver encodes one message and wakes who waits for it: [Receiver].
+func (t *tail) Deliver(m *codec.Message) {
+	frame := ws.BuildFrame(func(dst []byte) []byte {
+		return codec.AppendMessage(dst, m, codec.Format{LegacyTime: t.key.legacyTime})
+	})
+	t.mu.Lock()
+	t.granted--
+	if n := len(t.ring); n == 0 || !t.ordered() || isAfter(&m.ID, &t.ring[n-1].id) {
+		t.append(tailFrame{id: m.ID, frame: frame, payload: len(m.Payload)})
+		woken := t.parked
+		t.parked = nil
+		t.unserved += len(woken)
+		for _, s := range woken {
+			s.parked, s.woken = false, true
+			s.out.Wake()
+		}
+	}
+	grant := t.topUp()
+	t.mu.Unlock()
+	if grant > 0 {
+		t.up.Permit(grant)
+	}
+}
+
+// append adds a frame and lets the oldest go. Called with mu held.
+func (t *tail) append(f tailFrame) {
+	t.ring = append(t.ring, f)
+	size := f.frame.Len()
+	t.since += size
+	before := t.bytes
+	t.bytes += size
+	drop := 0
+	for t.bytes > t.b.opts.TailBytes && drop < len(t.ring)-1 {
+		t.bytes -= t.ring[drop].frame.Len()
+		t.ring[drop] = tailFrame{}
+		drop++
+	}
+	t.ring = t.ring[drop:]
+	t.first += uint64(drop)
+	t.b.stats.tailSize.Add(int64(t.bytes - before))
+}
+
+// topUp returns how many permits the upstream gets now. Called with mu held.
+func (t *tail) topUp() int {
+	if t.unserved == 0 {
+		t.since = 0
+	} else if t.since > t.b.opts.TailBytes/2 {
+		return 0
+	}
+	target := firstPermits
+	if n := len(t.ring); n > 0 {
+		target = tailPermits
+		// What is under way must fit the ring, or it would push out what nobody has seen.
+		target = max(1, min(target, t.b.opts.TailBytes/4/max(1, t.bytes/n)))
+	}
+	if t.granted > target/2 {
+		return 0
+	}
+	grant := target - t.granted
+	t.granted = target
+	return grant
+}
+
+// Lost ends all sessions: [Receiver].
+func (t *tail) Lost(err error) {
+	t.unpool()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for s := range t.members {
+		s.out.End(codec.CodeUnknown, err.Error())
+	}
+}
+
+// enter lets s hear of the end of the tail.
+func (t *tail) enter(s *readerSession) {
+	t.mu.Lock()
+	t.members[s] = struct{}{}
+	t.mu.Unlock()
+}
+
+// exit forgets s.
+func (t *tail) exit(s *readerSession) {
+	t.mu.Lock()
+	delete(t.members, s)
+	grant := t.served(s)
+	if s.parked {
+		s.parked = false
+		for i, other := range t.parked {
+			if other == s {
+				n := len(t.parked) - 1
+				t.parked[i], t.parked[n] = t.parked[n], nil
+				t.parked = t.parked[:n]
+				break
+			}
+		}
+	}
+	t.mu.Unlock()
+	if grant > 0 {
+		t.up.Permit(grant)
+	}
+}
+
+// served notes that s runs. Called with mu held; the caller grants what it returns.
+func (t *tail) served(s *readerSession) (grant int) {
+	if !s.woken {
+		return 0
+	}
+	s.woken = false
+	t.unserved--
+	if t.unserved > 0 {
+		return 0
+	}
+	return t.topUp()
+}
+
+// isAfter reports that a comes after b on its topic. A position without a
+// batch index stands for its whole entry.
+func isAfter(a, b *codec.MessageID) bool {
+	switch {
+	case a.LedgerID != b.LedgerID:
+		return a.LedgerID > b.LedgerID
+	case a.EntryID != b.EntryID:
+		return a.EntryID > b.EntryID
+	case a.BatchIndex < 0 || b.BatchIndex < 0:
+		return false
+	}
+	return a.BatchIndex > b.BatchIndex
+}

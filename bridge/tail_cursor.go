@@ -1,0 +1,117 @@
+package bridge
+
+import "github.com/pulsegate/pulsegate/codec"
+
+// fetchFrames and fetchBytes bound what a cursor takes from the ring at a time.
+const (
+	fetchFrames = 16
+	fetchBytes  = 64 << 10
+)
+
+// cursor is a session's place in a tail. The session's mutex guards it.
+type cursor struct {
+	on   bool
+	next uint64 // sequence number of the next frame
+	// skip > its zero value: frames up to this message were published before the session
+	// opened, though they reach the tail only now.
+	skip    codec.MessageID
+	skipSet bool
+}
+
+// seek places c behind the message at, and reports whether the ring holds
+// everything after it. With origin, at may also be a position from before the
+// first frame, as long as nothing was published in between.
+func (t *tail) seek(c *cursor, at *codec.MessageID, known bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(t.ring)
+	if n > 0 && known && !isAfter(&t.ring[0].id, at) {
+		i := n
+		for i > 0 && isAfter(&t.ring[i-1].id, at) {
+			i--
+		}
+		*c = cursor{on: true, next: t.first + uint64(i)}
+		return true
+	}
+	// Everything after origin is in the ring if nothing has fallen out of it.
+	if t.first > 0 {
+		return false
+	}
+	empty := len(t.origin) == 0 || t.origin[0].EntryID < 0
+	if !empty && (!known || isAfter(&t.origin[0], at)) {
+		return false
+	}
+	i := 0
+	for known && i < n && !isAfter(&t.ring[i].id, at) {
+		i++
+	}
+	*c = cursor{on: true, next: uint64(i)}
+	return true
+}
+
+// reaches reports that the tail knows of a message at or after at.
+func (t *tail) reaches(at *codec.MessageID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := len(t.ring); n > 0 && !isAfter(at, &t.ring[n-1].id) {
+		return true
+	}
+	return len(t.origin) > 0 && !isAfter(at, &t.origin[0])
+}
+
+// join places c at the end of the topic, where end is its last message.
+func (t *tail) join(c *cursor, end *codec.MessageID, known bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := len(t.ring)
+	if known {
+		for i > 0 && isAfter(&t.ring[i-1].id, end) {
+			i--
+		}
+	} else if t.ordered() {
+		i = 0 // the topic was empty: whatever came since is new
+	}
+	*c = cursor{on: true, next: t.first + uint64(i), skip: *end, skipSet: known}
+}
+
+// fetch takes the frames that follow c into buf, at most limit, and reports false if
+// c has fallen out of the ring. If there is none, s is parked: the next frame wakes it.
+// The caller grants the permits that come back.
+func (t *tail) fetch(s *readerSession, c *cursor, buf []tailFrame, limit int) (n, grant int, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	grant = t.served(s)
+	if c.next < t.first {
+		if t.ordered() {
+			return 0, grant, false
+		}
+		c.next = t.first // a non-persistent topic keeps nothing for those who are slow
+	}
+	end := t.first + uint64(len(t.ring))
+	bytes := 0
+	for c.next < end && n < min(limit, len(buf)) && bytes < fetchBytes {
+		f := &t.ring[c.next-t.first]
+		c.next++
+		if c.skipSet {
+			if !isAfter(&f.id, &c.skip) {
+				continue
+			}
+			c.skipSet = false
+		}
+		buf[n] = *f
+		n++
+		bytes += f.frame.Len()
+	}
+	if n == 0 && !s.parked {
+		s.parked = true
+		t.parked = append(t.parked, s)
+	}
+	return n, grant, true
+}
+
+// atEnd reports that c has taken every frame.
+func (t *tail) atEnd(c *cursor) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return c.next >= t.first+uint64(len(t.ring))
+}

@@ -1,0 +1,257 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// Upstream is the Pulsar cluster, or what stands in for it.
+//
+// The three creating methods may block until ctx ends; the bridge calls them on
+// goroutines of its own. They return an [*Error] where a [Kind] applies. All
+// methods may be called from any goroutine.
+type Upstream interface {
+	// CreateProducer returns once the broker has confirmed the producer.
+	CreateProducer(ctx context.Context, spec ProducerSpec) (Producer, error)
+
+	// Subscribe returns once the broker has confirmed the subscription. No
+	// message is delivered to r before the first [Consumer.Permit].
+	Subscribe(ctx context.Context, spec ConsumerSpec, r Receiver) (Consumer, error)
+
+	// OpenReader returns once the reader's position is fixed: what is published
+	// after it returns will be read. No message is delivered before the first
+	// [Reader.Permit].
+	OpenReader(ctx context.Context, spec ReaderSpec, r Receiver) (Reader, error)
+
+	// LastPosition tells the last message of the topic, one id for each partition
+	// (Partition -1 if it has none); EntryID -1 stands for an empty one. A
+	// message whose publish was confirmed before the call is never after it.
+	LastPosition(ctx context.Context, topic string) ([]codec.MessageID, error)
+
+	// Ready reports whether the upstream can serve now; the error says why not.
+	Ready(ctx context.Context) error
+
+	// Close ends all clients and waits for their goroutines. Publishes in flight
+	// are answered, with an error if need be.
+	Close()
+}
+
+// Producer publishes to one topic.
+type Producer interface {
+	// Send hands m over and never blocks. done is called exactly once, on a
+	// goroutine of the upstream or before Send returns; calls to done come in
+	// the order in which the broker confirmed. The payload and maps of m belong to the
+	// upstream from the call on and are not changed by anyone.
+	// A full queue is reported through done as [ErrQueueFull].
+	Send(m *Outgoing, done SendDone)
+
+	// Close flushes what is pending, bounded by the send timeout, answers every
+	// Send and then returns.
+	Close()
+}
+
+// SendDone receives the outcome of one [Producer.Send]. It must not block.
+type SendDone interface {
+	Sent(id codec.MessageID, err error)
+}
+
+// Outgoing is one message to publish: the request as decoded.
+type Outgoing = codec.SendRequest
+
+// Receiver takes what an upstream consumer or reader delivers. Its methods are
+// called one at a time for one consumer, on a goroutine of the upstream, and must not
+// block. They may call Permit, Ack and Redeliver of the consumer.
+type Receiver interface {
+	// Deliver hands over one message. m and all it points to belong to the
+	// receiver and are never changed by the upstream. For each Permit(n) Deliver is called
+	// at most n times.
+	Deliver(m *codec.Message)
+
+	// Lost says that the consumer or reader has ended for good (its topic was
+	// deleted, its subscription removed, it was fenced): nothing will be delivered any more.
+	// A broken connection is not that: the upstream reconnects by itself.
+	Lost(err error)
+}
+
+// Consumer is one upstream subscription member.
+//
+// None of Permit, Ack, Redeliver blocks. What a consumer queues is bounded by the messages that are
+// delivered and not yet acknowledged, plus its permits.
+type Consumer interface {
+	// Permit allows n more calls of Deliver. Permits add up.
+	Permit(n int)
+
+	// Ack acknowledges one message, by position. It also takes ids the consumer
+	// never delivered (a client that reconnected acknowledges what it got
+	// before). A batch's entry is acknowledged at the broker when all of its messages are.
+	Ack(id codec.MessageID)
+
+	// Redeliver asks the broker to deliver these messages again, redelivery
+	// count raised, within about [ConsumerSpec.RedeliveryTick]. Messages of the
+	// same batch may come again with them.
+	Redeliver(ids []codec.MessageID)
+
+	// Unsubscribe deletes the subscription. It may block until ctx ends.
+	Unsubscribe(ctx context.Context) error
+
+	// EndOfTopic reports whether the topic is terminated and this consumer was
+	// delivered (or acknowledged) its last message. It may block until ctx ends.
+	EndOfTopic(ctx context.Context) (bool, error)
+
+	// Close leaves the subscription: what is not acknowledged goes back to the
+	// broker at once, what was acknowledged is flushed first. After it returns
+	// the Receiver is not called any more. It may block briefly; it must not be called from a
+	// Receiver method.
+	Close()
+}
+
+// Reader is one upstream reader. Permit does not block.
+type Reader interface {
+	// Permit allows n more calls of Deliver. Permits add up.
+	Permit(n int)
+
+	// EndOfTopic is as [Consumer.EndOfTopic].
+	EndOfTopic(ctx context.Context) (bool, error)
+
+	// Close is as [Consumer.Close].
+	Close()
+}
+
+// SubscriptionType is one of Pulsar's four subscription types.
+type SubscriptionType uint8
+
+// The subscription types, in the order of Pulsar's protocol.
+const (
+	Exclusive SubscriptionType = iota
+	Shared
+	Failover
+	KeyShared
+)
+
+// String returns the name that the subscriptionType parameter uses.
+func (t SubscriptionType) String() string {
+	return [...]string{"Exclusive", "Shared", "Failover", "Key_Shared"}[t]
+}
+
+// HashingScheme picks the partition of a message with a key.
+type HashingScheme uint8
+
+// The hashing schemes of the hashingScheme parameter.
+const (
+	JavaStringHash HashingScheme = iota
+	Murmur3
+)
+
+// RoutingMode picks the partition of a message without a key.
+type RoutingMode uint8
+
+// The routing modes of the messageRoutingMode parameter.
+const (
+	SinglePartition RoutingMode = iota
+	RoundRobinPartition
+)
+
+// Compression is how the producer compresses payloads.
+type Compression uint8
+
+// The compressions of the compressionType parameter.
+const (
+	NoCompression Compression = iota
+	LZ4
+	ZLib
+	ZSTD
+	Snappy
+)
+
+// CryptoFailureAction says what a consumer does with a message it cannot
+// decrypt.
+type CryptoFailureAction uint8
+
+// The actions of the cryptoFailureAction parameter.
+const (
+	CryptoFail CryptoFailureAction = iota
+	CryptoDiscard
+	CryptoConsume
+)
+
+// ProducerSpec is everything that makes a producer. It is comparable: equal
+// specs can share an upstream producer unless [ProducerSpec.Own] says no.
+type ProducerSpec struct {
+	// Topic is the full name: persistent://tenant/namespace/topic, or with
+	// property/cluster/namespace/topic for v1.
+	Topic string
+	// Name is the producer's name, "" to let the broker choose.
+	Name string
+	// InitialSequenceID counts only if HasInitialSequenceID: the first message
+	// gets the id after it.
+	InitialSequenceID    int64
+	HasInitialSequenceID bool
+	HashingScheme        HashingScheme
+	// SendTimeout bounds how long a publish waits for its confirmation; 0: for ever.
+	SendTimeout        time.Duration
+	Batching           bool
+	BatchingMaxDelay   time.Duration
+	BatchingMaxPending int // messages in one batch
+	// MaxPending is the producer's own queue, in messages; 0: the upstream's default.
+	MaxPending  int
+	Routing     RoutingMode
+	Compression Compression
+}
+
+// Own reports that a producer with this spec must not be shared: its name or
+// its sequence is its identity.
+func (s *ProducerSpec) Own() bool { return s.Name != "" || s.HasInitialSequenceID }
+
+// ConsumerSpec is everything that makes a subscription member. It is
+// comparable: equal specs of a shareable type can share an upstream consumer.
+type ConsumerSpec struct {
+	// Topic is the full topic name; or, for a session over many topics, exactly one of
+	// Topics (full names joined by commas) and TopicsPattern is set.
+	Topic         string
+	Topics        string
+	TopicsPattern string
+
+	Subscription string
+	Type         SubscriptionType
+	NonDurable   bool
+	// Earliest makes a new subscription start at the first message, not after the last.
+	Earliest bool
+	// Queue is how many messages the upstream may prefetch beyond its permits, at least 1.
+	Queue int
+	// Name is the consumer's name, "" for none.
+	Name string
+	// PriorityLevel is Pulsar's: 0 is served first. HasPriority tells a level was asked for.
+	PriorityLevel int
+	HasPriority   bool
+	// MaxRedeliver > 0: a message that was redelivered that many times goes to the dead letter topic.
+	MaxRedeliver    int
+	DeadLetterTopic string // "": {topic}-{subscription}-DLQ
+	CryptoFailure   CryptoFailureAction
+	// RedeliveryTick is how long Redeliver may take to reach the broker, at least 1 ms.
+	RedeliveryTick time.Duration
+}
+
+// ReaderSpec is everything that makes an upstream reader.
+type ReaderSpec struct {
+	Topic string
+	Name  string
+	// Start is where to begin: the first message after Position, or with Inclusive at it.
+	Start     StartKind
+	Position  codec.MessageID // for StartAtPosition
+	Inclusive bool
+	// Queue is how many messages the upstream may prefetch, at least 1.
+	Queue         int
+	CryptoFailure CryptoFailureAction
+}
+
+// StartKind says where a reader begins.
+type StartKind uint8
+
+// The starting points of a reader.
+const (
+	StartLatest StartKind = iota
+	StartEarliest
+	StartAtPosition
+)
