@@ -1,0 +1,29 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func newConfigCheck() *cobra.Command {
+	var from source
+	var embedded bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Say what is wrong with a configuration, and which keys have no effect",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, notices, err := from.load(embedded)
+			printWarnings(cmd.OutOrStdout(), notices)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "ok:", from.name())
+			return nil
+		},
+	}
+	from.flags(cmd)
+	embeddedFlag(cmd, &embedded)
+	return cmd
+}

@@ -1,0 +1,59 @@
+// Command pulsegate serves Pulsar's WebSocket protocol.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes.
+const (
+	exitOK      = 0
+	exitRuntime = 1
+	exitUsage   = 2 // a wrong command line or configuration
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run executes one command line and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.Execute()
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(stderr, "pulsegate:", err)
+	if failed := (*runtimeError)(nil); errors.As(err, &failed) {
+		return exitRuntime
+	}
+	return exitUsage
+}
+
+// runtimeError marks what failed although the command line and configuration were right.
+type runtimeError struct{ err error }
+
+func (e *runtimeError) Error() string { return e.err.Error() }
+func (e *runtimeError) Unwrap() error { return e.err }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "pulsegate",
+		Short:         "Pulsar's WebSocket protocol for very many clients",
+		Args:          cobra.NoArgs,
+		RunE:          help,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newServe(), newConfig(), newProduce(), newConsume(), newVersion())
+	return root
+}
+
+// help is what a command does that only has others below it. As it can run, an unknown one is an error.
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pulsegate/pulsegate/config"
+)
+
+// command runs a command line.
+func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// file writes a configuration file and returns its path.
+func file(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "websocket.conf")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestUsageErrors(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"nothing"}, "nothing"},
+		{[]string{"config", "nothing"}, "nothing"},
+		{[]string{"serve", "--nothing"}, "--nothing"},
+		{[]string{"serve", "extra"}, "extra"},
+		{[]string{"serve"}, "brokerServiceUrl"},
+		{[]string{"serve", "-c", "gone.conf"}, "gone.conf"},
+		{[]string{"serve", "--embedded", "--set", "webServicePort=x"}, "webServicePort=x (--set)"},
+		{[]string{"serve", "--embedded", "--set", "authenticationEnabled=true"}, "authenticationEnabled"},
+		{[]string{"serve", "--set", "brokerServicUrl=pulsar://b:1"}, "did you mean brokerServiceUrl?"},
+		{[]string{"config", "check"}, "brokerServiceUrl"},
+		{[]string{"config", "show", "--set", "x"}, "key=value"},
+	} {
+		code, stdout, stderr := command(t, tc.args...)
+		if code != exitUsage || !strings.Contains(stderr, tc.want) {
+			t.Errorf("%q: exit code %d, output %q %q", tc.args, code, stdout, stderr)
+		}
+	}
+}
+
+func TestConfigCheck(t *testing.T) {
+	path := file(t, "globalZookeeperServers=z\nclusterName=c\nwebServicPort=1\nnumHttpServerThreads=8\n")
+	code, stdout, stderr := command(t, "config", "check", "-c", path)
+	if code != exitOK || stderr != "" {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	for _, want := range []string{"warning: webServicPort (" + path + ":3)", "did you mean webServicePort?", "warning: numHttpServerThreads", "ok: " + path} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in %s", want, stdout)
+		}
+	}
+	code, _, stderr = command(t, "config", "check", "-c", path, "--set", "logLevel=loud")
+	if code != exitUsage || !strings.Contains(stderr, "logLevel=loud (--set)") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	if code, _, stderr = command(t, "config", "check", "--embedded", "-c", file(t, "")); code != exitOK {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}
+
+func TestConfigDefaults(t *testing.T) {
+	var want bytes.Buffer
+	if err := config.WriteDefaults(&want); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, _ := command(t, "config", "defaults"); code != exitOK || stdout != want.String() {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestConfigShow(t *testing.T) {
+	path := file(t, "clusterName=c\nbrokerClientAuthenticationPlugin="+config.AuthToken+"\nbrokerClientAuthenticationParameters=hunter2\n")
+	code, stdout, stderr := command(t, "config", "show", "-c", path, "--set", "logLevel=debug")
+	if code != exitOK || strings.Contains(stdout+stderr, "hunter2") {
+		t.Errorf("exit code %d, %s %s", code, stdout, stderr)
+	}
+	for _, want := range []string{"# " + path + ":1\nclusterName=c\n", "# --set\nlogLevel=debug\n", "# default\nwebServicePort=8080\n"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in %s", want, stdout)
+		}
+	}
+}
+
+// Without -c the file in conf/ is used when there is one.
+func TestDefaultFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll(filepath.Dir(config.DefaultPath), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(config.DefaultPath, []byte("clusterName=here\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, stdout, _ := command(t, "config", "show"); !strings.Contains(stdout, "# conf/websocket.conf:1\nclusterName=here\n") {
+		t.Errorf("got %s", stdout)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	version = "v9.8.7"
+	defer func() { version = "" }()
+	code, stdout, _ := command(t, "version")
+	if code != exitOK || !strings.HasPrefix(stdout, "pulsegate v9.8.7\ngo go") {
+		t.Errorf("exit code %d, %s", code, stdout)
+	}
+}

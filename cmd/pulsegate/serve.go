@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pulsegate/pulsegate/config"
+	"github.com/pulsegate/pulsegate/gateway"
+)
+
+func newServe() *cobra.Command {
+	var from source
+	var embedded bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve WebSocket clients until SIGTERM or SIGINT",
+		Args:  cobra.NoArgs,
+		Example: `  pulsegate serve -c conf/websocket.conf
+  pulsegate serve --set brokerServiceUrl=pulsar://localhost:6650
+  pulsegate serve --embedded`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, notices, err := from.load(embedded)
+			if err != nil {
+				printWarnings(cmd.ErrOrStderr(), notices)
+				return err
+			}
+			log := config.NewLogger(cfg, cmd.ErrOrStderr())
+			from.log(log)
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+			defer stop()
+			// From the first signal on the default action is back: a second one kills.
+			context.AfterFunc(ctx, stop)
+			if err := gateway.Run(ctx, cfg, notices, gateway.Options{Embedded: embedded, Logger: log, Version: buildVersion()}); err != nil {
+				return &runtimeError{err}
+			}
+			return nil
+		},
+	}
+	from.flags(cmd)
+	embeddedFlag(cmd, &embedded)
+	return cmd
+}
+
+func embeddedFlag(cmd *cobra.Command, embedded *bool) {
+	cmd.Flags().BoolVar(embedded, "embedded", false, "keep topics in this process instead of a Pulsar cluster; nothing survives a restart")
+}

@@ -1,0 +1,91 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+)
+
+// finish settles what one key alone cannot tell.
+func (c *Config) finish() (notices []Notice, errs []error) {
+	if c.ConnectionsPerBroker == 0 {
+		c.ConnectionsPerBroker = runtime.NumCPU()
+	}
+	if n, ok := c.settleAuth(); ok {
+		notices = append(notices, n)
+	}
+	if _, _, err := c.BrokerClientAuth(); err != nil {
+		errs = append(errs, err)
+	}
+	if (c.BrokerClientTLSCertificateFile == "") != (c.BrokerClientTLSKeyFile == "") {
+		errs = append(errs, errors.New("brokerClient_tlsCertificateFilePath and brokerClient_tlsKeyFilePath must be set together"))
+	}
+	if c.TLSAllowInsecure {
+		notices = append(notices, Notice{Kind: Risky, Key: "tlsAllowInsecureConnection", Source: c.source("tlsAllowInsecureConnection"),
+			Text: "the brokers' certificates are not checked"})
+	}
+	return notices, errs
+}
+
+// settleAuth drops half a login, as the Java proxy does, and says so.
+func (c *Config) settleAuth() (Notice, bool) {
+	switch plugin, params := c.BrokerClientAuthPlugin, c.BrokerClientAuthParams; {
+	case plugin != "" && params == "":
+		c.BrokerClientAuthPlugin = ""
+		return Notice{Kind: Ignored, Key: "brokerClientAuthenticationPlugin", Source: c.source("brokerClientAuthenticationPlugin"),
+			Text: "it counts only together with brokerClientAuthenticationParameters"}, true
+	case plugin == "" && params != "":
+		c.BrokerClientAuthParams = ""
+		return Notice{Kind: Ignored, Key: "brokerClientAuthenticationParameters", Source: c.source("brokerClientAuthenticationParameters"),
+			Text: "it counts only together with brokerClientAuthenticationPlugin"}, true
+	}
+	return Notice{}, false
+}
+
+func (c *Config) source(name string) Source { return c.settings[byName[name]].source }
+
+func (c *Config) hasAddress() bool {
+	return c.ServiceURL != "" || c.ServiceURLTLS != "" || c.BrokerServiceURL != "" || c.BrokerServiceURLTLS != ""
+}
+
+// UpstreamURL returns the address to connect to: with BrokerClientTLSEnabled one of the
+// two TLS ones, else one of the other two, the binary one first. "" means
+// that the cluster has to be looked up in the configuration store; put what is
+// found there through [PickURL].
+func (c *Config) UpstreamURL() string {
+	return PickURL(c.BrokerClientTLSEnabled, c.ServiceURL, c.ServiceURLTLS, c.BrokerServiceURL, c.BrokerServiceURLTLS)
+}
+
+// PickURL chooses one of a cluster's four addresses as [Config.UpstreamURL] does.
+func PickURL(tls bool, service, serviceTLS, broker, brokerTLS string) string {
+	if tls {
+		service, broker = serviceTLS, brokerTLS
+	}
+	if broker != "" {
+		return broker
+	}
+	return service
+}
+
+// RequireCluster returns an error that says what to set when the brokers cannot be
+// found; it wraps [ErrNoCluster] when nothing at all tells where they are. It is no condition
+// of [Load]: the embedded upstream needs no cluster.
+func (c *Config) RequireCluster() error {
+	store := c.ConfigurationStore
+	switch {
+	case c.UpstreamURL() != "":
+		return nil
+	case c.hasAddress() && c.BrokerClientTLSEnabled:
+		return fmt.Errorf("brokerClientTlsEnabled=true (%s) needs brokerServiceUrlTls or serviceUrlTls", c.source("brokerClientTlsEnabled"))
+	case c.hasAddress():
+		return errors.New("only TLS addresses of the cluster are set: set brokerClientTlsEnabled=true, too")
+	case store.Scheme == "":
+		return fmt.Errorf("%w: set brokerServiceUrl (such as pulsar://localhost:6650) or serviceUrl (http://localhost:8080), "+
+			"or clusterName with configurationMetadataStoreUrl; or use --embedded", ErrNoCluster)
+	case store.Scheme != zooKeeper:
+		return fmt.Errorf("%w: a cluster can be looked up in ZooKeeper only, not in %s: set brokerServiceUrl or serviceUrl", ErrNoCluster, store.Scheme)
+	case c.ClusterName == "":
+		return fmt.Errorf("%w: clusterName is needed to look it up in ZooKeeper", ErrNoCluster)
+	}
+	return nil
+}

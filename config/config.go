@@ -1,0 +1,92 @@
+package config
+
+import "time"
+
+// Config is the effective configuration: every key that has an effect, typed
+// and within its bounds. [Load] and [Defaults] make it; afterwards it is only read.
+//
+// The comment of a field names its key; what the key means is said once, in the
+// table that also writes the explained configuration file. Durations that may be
+// switched off are 0 when they are.
+type Config struct {
+	// Where the cluster is. See [Config.UpstreamURL] for which address counts.
+
+	ClusterName                 string             // clusterName
+	ServiceURL                  string             // serviceUrl
+	ServiceURLTLS               string             // serviceUrlTls
+	BrokerServiceURL            string             // brokerServiceUrl
+	BrokerServiceURLTLS         string             // brokerServiceUrlTls
+	ConfigurationStore          ConfigurationStore // configurationMetadataStoreUrl
+	MetadataStoreSessionTimeout time.Duration      // metadataStoreSessionTimeoutMillis
+
+	// How we speak to the brokers.
+
+	BrokerClientTLSEnabled         bool          // brokerClientTlsEnabled
+	BrokerClientTrustCertsFile     string        // brokerClientTrustCertsFilePath
+	BrokerClientTLSCertificateFile string        // brokerClient_tlsCertificateFilePath
+	BrokerClientTLSKeyFile         string        // brokerClient_tlsKeyFilePath
+	TLSAllowInsecure               bool          // tlsAllowInsecureConnection
+	TLSHostnameVerification        bool          // tlsHostnameVerificationEnabled
+	BrokerClientAuthPlugin         string        // brokerClientAuthenticationPlugin, "" for none
+	BrokerClientAuthParams         Secret        // brokerClientAuthenticationParameters
+	BrokerClientOperationTimeout   time.Duration // brokerClient_operationTimeoutMs
+	BrokerClientConnectionTimeout  time.Duration // brokerClient_connectionTimeoutMs
+	BrokerClientKeepAliveInterval  time.Duration // brokerClient_keepAliveIntervalSeconds
+	BrokerClientListenerName       string        // brokerClient_listenerName
+	ConnectionsPerBroker           int           // webSocketConnectionsPerBroker, never 0
+	ClientMemoryLimit              int64         // webSocketPulsarClientMemoryLimitInMB, in bytes; 0: no limit
+
+	// Where clients find us.
+
+	BindAddress               string // bindAddress
+	WebServicePort            int    // webServicePort; 0: the system picks one
+	StatusFilePath            string // statusFilePath, "" for none
+	TrustXForwardedFor        bool   // webServiceTrustXForwardedFor
+	HAProxyProtocol           bool   // webServiceHaProxyProtocolEnabled
+	MaxHTTPServerConnections  int    // maxHttpServerConnections; 0: what the machine allows
+	MaxConcurrentHTTPRequests int    // maxConcurrentHttpRequests; 0: no limit
+
+	// Sessions.
+
+	MaxTextFrameSize   int           // webSocketMaxTextFrameSize, in bytes
+	SessionIdleTimeout time.Duration // webSocketSessionIdleTimeoutMillis; 0: never
+	PingInterval       time.Duration // webSocketPingDurationSeconds; 0: no pings asked for
+
+	// Keys of pulsegate alone.
+
+	V1PublishTimeFormat      string        // v1PublishTimeFormat: [PublishTimeSeed] or [PublishTimeISO]
+	AllowedOrigins           []string      // allowedOrigins; empty: not checked
+	WebSocketCompression     bool          // webSocketCompression
+	HandshakeTimeout         time.Duration // handshakeTimeoutMillis
+	DrainTimeout             time.Duration // drainTimeoutMillis
+	SlowClientTimeout        time.Duration // slowClientTimeoutMillis
+	MaxSessionsPerAddress    int           // maxSessionsPerAddress; 0: no limit
+	MaxUnreadOutputBytes     int           // maxUnreadOutputBytes
+	MaxInFlightPublishes     int           // maxInFlightPublishes
+	MaxInFlightPublishBytes  int           // maxInFlightPublishBytes
+	MaxHTTPHeaderBytes       int           // maxHttpHeaderBytes
+	MaxURLBytes              int           // maxUrlBytes
+	UpstreamLinger           time.Duration // upstreamLingerMillis
+	TailBufferBytes          int           // tailBufferBytes
+	EmbeddedMemoryLimitBytes int64         // embeddedMemoryLimitBytes
+	ReusePort                bool          // reusePort
+	LogLevel                 string        // logLevel: debug, info, warn or error
+	LogFormat                string        // logFormat: text or json
+
+	settings map[*Key]setting
+}
+
+// The values of [Config.V1PublishTimeFormat].
+const (
+	PublishTimeSeed = "seed" // 2016-08-30 16:45:57.785
+	PublishTimeISO  = "iso"  // 2016-08-30T16:45:57.785Z
+)
+
+// Defaults returns the configuration of an empty file.
+func Defaults() *Config {
+	c, _, err := resolve(nil, nil)
+	if err != nil {
+		panic("config: a default of the table is not valid: " + err.Error())
+	}
+	return c
+}

@@ -1,0 +1,144 @@
+package config
+
+import "strings"
+
+// Effect says what setting a key does.
+type Effect uint8
+
+const (
+	// Effective keys do what their explanation says.
+	Effective Effect = iota
+	// WithoutEffect keys are accepted because the Java proxy has them, and do nothing here.
+	WithoutEffect
+	// Unsupported keys switch on protection that does not exist here yet. Any value
+	// but the default is an error: running on without it would be silently insecure.
+	Unsupported
+)
+
+// Key describes one configuration key. Parsing, messages, the explained file and
+// the listing of effective values are all made from it.
+type Key struct {
+	Name string
+	// Aliases are other names of the same thing, still found in existing files.
+	Aliases []Alias
+	Section Section
+	// Default is in the syntax of the file; "" is none.
+	Default string
+	// Doc is one paragraph on what the key does; of an unsupported key, why it is
+	// refused; of one in the last section, why it does nothing.
+	Doc    string
+	Effect Effect
+	// Secret values are never printed.
+	Secret bool
+
+	kind kind
+}
+
+// Alias is another name of a key.
+type Alias struct {
+	Name string
+	// Wins says that this name counts when both are set.
+	Wins bool
+	// Unset is a value that stands for "not set" besides the empty one.
+	Unset string
+}
+
+// names returns all names of k, the one that counts first.
+func (k *Key) names() []Alias {
+	names := make([]Alias, 0, 1+len(k.Aliases))
+	for _, a := range k.Aliases {
+		if a.Wins {
+			names = append(names, a)
+		}
+	}
+	names = append(names, Alias{Name: k.Name})
+	for _, a := range k.Aliases {
+		if !a.Wins {
+			names = append(names, a)
+		}
+	}
+	return names
+}
+
+// idleBecause says why a key without effect has none.
+func (k *Key) idleBecause() string {
+	switch k.Section {
+	case sectionAuth:
+		return "authentication and authorization are not supported yet"
+	case sectionTLS:
+		return "listening with TLS is not supported yet"
+	default:
+		return k.Doc
+	}
+}
+
+// Section groups keys in the explained file.
+type Section uint8
+
+// The sections, in their order.
+const (
+	sectionCluster Section = iota
+	sectionBrokerClient
+	sectionListener
+	sectionSessions
+	sectionOwn
+	sectionAuth
+	sectionTLS
+	sectionInert
+	sectionCount
+)
+
+// title is the heading of s in the explained file, with what is said below it.
+func (s Section) title() (heading, text string) {
+	switch s {
+	case sectionCluster:
+		return "The Pulsar cluster", "Set one of the four addresses, or clusterName together with configurationMetadataStoreUrl to have them looked up in ZooKeeper."
+	case sectionBrokerClient:
+		return "Connections to the brokers", ""
+	case sectionListener:
+		return "Where clients connect", ""
+	case sectionSessions:
+		return "Sessions", ""
+	case sectionOwn:
+		return "Keys of pulsegate alone", "The Java proxy does not know these; it ignores them, so one file can serve both."
+	case sectionAuth:
+		return "Authentication and authorization of clients", "Not supported yet. The keys are known so that a file that asks for protection is refused instead of served without it; the others count for nothing as long as both switches are off."
+	case sectionTLS:
+		return "TLS and encryption towards clients", "Not supported yet, as above."
+	default:
+		return "Accepted without effect", "Settings of the Java proxy that have nothing to act on here."
+	}
+}
+
+// Keys returns the table of all keys, in the order of the explained file. It must not be changed.
+func Keys() []*Key { return table }
+
+var (
+	table  = makeTable()
+	byName = indexTable(table)
+)
+
+func makeTable() []*Key {
+	var all []*Key
+	for _, part := range [][]Key{clusterKeys, brokerClientKeys, listenerKeys, sessionKeys, ownKeys, authKeys, tlsKeys, inertKeys} {
+		for i := range part {
+			all = append(all, &part[i])
+		}
+	}
+	return all
+}
+
+func indexTable(keys []*Key) map[string]*Key {
+	m := make(map[string]*Key)
+	for _, k := range keys {
+		for _, a := range k.names() {
+			m[a.Name] = k
+		}
+	}
+	return m
+}
+
+// passThrough is how the Java proxy hands any setting of its Pulsar client on.
+const passThrough = "brokerClient_"
+
+func isPassThrough(name string) bool { return strings.HasPrefix(name, passThrough) }

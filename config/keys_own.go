@@ -1,0 +1,99 @@
+package config
+
+import (
+	"math"
+	"time"
+)
+
+var ownKeys = []Key{
+	{
+		Name: "v1PublishTimeFormat", Section: sectionOwn, Default: PublishTimeSeed,
+		Doc:  "How publishTime reads on v1 paths. seed: 2016-08-30 16:45:57.785 (UTC), as the protocol began. iso: 2016-08-30T16:45:57.785Z, as on v2 paths and as the Java proxy 4.x sends it everywhere.",
+		kind: choice(func(c *Config) *string { return &c.V1PublishTimeFormat }, PublishTimeSeed, PublishTimeISO),
+	},
+	{
+		Name: "allowedOrigins", Section: sectionOwn,
+		Doc:  "Web pages that may connect, by origin and separated by commas, such as https://app.example.com. Requests without an Origin header (all but browsers) are not affected. Empty: not checked.",
+		kind: list(func(c *Config) *[]string { return &c.AllowedOrigins }),
+	},
+	{
+		Name: "webSocketCompression", Section: sectionOwn, Default: "true",
+		Doc:  "Compress messages (permessage-deflate, RFC 7692) for clients that offer it.",
+		kind: boolean(func(c *Config) *bool { return &c.WebSocketCompression }),
+	},
+	{
+		Name: "handshakeTimeoutMillis", Section: sectionOwn, Default: "15000",
+		Doc:  "How long a new connection may take to send its complete request, in milliseconds.",
+		kind: millis(func(c *Config) *time.Duration { return &c.HandshakeTimeout }, 1, dayMs),
+	},
+	{
+		Name: "maxHttpHeaderBytes", Section: sectionOwn, Default: "16384",
+		Doc:  "Largest request head, in bytes. A larger one is answered with 431.",
+		kind: size(func(c *Config) *int { return &c.MaxHTTPHeaderBytes }, 1024, 1<<20),
+	},
+	{
+		Name: "maxUrlBytes", Section: sectionOwn, Default: "8192",
+		Doc:  "Longest URL, in bytes. A longer one is answered with 414.",
+		kind: size(func(c *Config) *int { return &c.MaxURLBytes }, 256, 1<<20),
+	},
+	{
+		Name: "maxSessionsPerAddress", Section: sectionOwn, Default: "0",
+		Doc:  "Sessions that one client address may have open at once; more get 429. 0: no limit.",
+		kind: number(func(c *Config) *int { return &c.MaxSessionsPerAddress }, 0, noLimit),
+	},
+	{
+		Name: "maxUnreadOutputBytes", Section: sectionOwn, Default: "4194304",
+		Doc:  "Bytes that may wait for a session whose client does not read them. At that mark it is slowed: nothing more is taken for it from the broker.",
+		kind: size(func(c *Config) *int { return &c.MaxUnreadOutputBytes }, 64<<10, 1<<30),
+	},
+	{
+		Name: "slowClientTimeoutMillis", Section: sectionOwn, Default: "30000",
+		Doc:  "A session whose client has read nothing of what waits for it during that many milliseconds is closed.",
+		kind: millis(func(c *Config) *time.Duration { return &c.SlowClientTimeout }, 100, dayMs),
+	},
+	{
+		Name: "maxInFlightPublishes", Section: sectionOwn, Default: "1000",
+		Doc:  "Publishes of one session that may wait for the broker. At that mark its socket is not read until one is answered.",
+		kind: number(func(c *Config) *int { return &c.MaxInFlightPublishes }, 1, 1<<20),
+	},
+	{
+		Name: "maxInFlightPublishBytes", Section: sectionOwn, Default: "8388608",
+		Doc:  "The same in bytes of payload; one message is always let through.",
+		kind: size(func(c *Config) *int { return &c.MaxInFlightPublishBytes }, 1024, 1<<30),
+	},
+	{
+		Name: "upstreamLingerMillis", Section: sectionOwn, Default: "10000",
+		Doc:  "How long a producer, subscription or reader at the broker is kept after its last session has left, in milliseconds, so that clients that reconnect find it open.",
+		kind: millis(func(c *Config) *time.Duration { return &c.UpstreamLinger }, 0, dayMs),
+	},
+	{
+		Name: "tailBufferBytes", Section: sectionOwn, Default: "8388608",
+		Doc:  "Bytes of encoded messages that are kept of a topic for its readers. A reader that falls further behind reads on its own until it has caught up.",
+		kind: size(func(c *Config) *int { return &c.TailBufferBytes }, 64<<10, 1<<30),
+	},
+	{
+		Name: "embeddedMemoryLimitBytes", Section: sectionOwn, Default: "268435456",
+		Doc:  "Memory that topics may take with --embedded, in bytes. When it is used up, publishes are answered with an error.",
+		kind: whole(func(c *Config) *int64 { return &c.EmbeddedMemoryLimitBytes }, "bytes", 1, 1<<20, math.MaxInt64/2),
+	},
+	{
+		Name: "drainTimeoutMillis", Section: sectionOwn, Default: "20000",
+		Doc:  "How long a stop (SIGTERM) may take to answer what is in flight before sessions are closed, in milliseconds.",
+		kind: millis(func(c *Config) *time.Duration { return &c.DrainTimeout }, 0, dayMs),
+	},
+	{
+		Name: "reusePort", Section: sectionOwn, Default: "false",
+		Doc:  "Let several processes listen on the same port (SO_REUSEPORT), for a restart without a gap.",
+		kind: boolean(func(c *Config) *bool { return &c.ReusePort }),
+	},
+	{
+		Name: "logLevel", Section: sectionOwn, Default: "info",
+		Doc:  "The least important messages to log: debug (a line for each session), info, warn or error.",
+		kind: choice(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error"),
+	},
+	{
+		Name: "logFormat", Section: sectionOwn, Default: "text",
+		Doc:  "Form of the log on standard error: text (key=value) or json, one record a line.",
+		kind: choice(func(c *Config) *string { return &c.LogFormat }, "text", "json"),
+	},
+}

@@ -1,0 +1,109 @@
+package config
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+)
+
+// Notice is something about a configuration that is no error.
+type Notice struct {
+	Kind   NoticeKind
+	Key    string
+	Source Source
+	Text   string
+}
+
+// NoticeKind sorts notices.
+type NoticeKind uint8
+
+const (
+	// Unknown: no such key, most likely a slip.
+	Unknown NoticeKind = iota
+	// Ignored: the key counts for nothing because of another setting.
+	Ignored
+	// NoEffect: a key of the Java proxy that has nothing to act on here.
+	NoEffect
+	// Risky: it works, but should not stay that way.
+	Risky
+)
+
+// String returns the notice as one line.
+func (n Notice) String() string {
+	switch n.Kind {
+	case Unknown:
+		return fmt.Sprintf("%s (%s): unknown key, ignored%s", n.Key, n.Source, n.Text)
+	case Ignored:
+		return fmt.Sprintf("%s (%s): ignored: %s", n.Key, n.Source, n.Text)
+	case NoEffect:
+		return fmt.Sprintf("%s (%s): accepted without effect: %s", n.Key, n.Source, n.Text)
+	default:
+		return fmt.Sprintf("%s (%s): %s", n.Key, n.Source, n.Text)
+	}
+}
+
+// LogNotices logs each notice as a warning, except that the keys without effect are
+// named together in one line at info: a stock file of the Java proxy has a dozen.
+func LogNotices(log *slog.Logger, notices []Notice) {
+	var idle []string
+	for _, n := range notices {
+		if n.Kind == NoEffect {
+			idle = append(idle, n.Key)
+			continue
+		}
+		log.LogAttrs(context.Background(), slog.LevelWarn, "configuration: "+n.String())
+	}
+	if len(idle) > 0 {
+		log.LogAttrs(context.Background(), slog.LevelInfo, "configuration: keys accepted without effect", slog.String("keys", strings.Join(idle, ",")))
+	}
+}
+
+func unknown(e entry) Notice {
+	if isPassThrough(e.name) {
+		return Notice{Kind: NoEffect, Key: e.name, Source: e.source, Text: "The Go client of Pulsar has no such setting."}
+	}
+	n := Notice{Kind: Unknown, Key: e.name, Source: e.source}
+	if s := suggest(e.name); s != "" {
+		n.Text = "; did you mean " + s + "?"
+	}
+	return n
+}
+
+// suggest returns the known key closest to name, "" if none is close.
+func suggest(name string) string {
+	best, least := "", 1+len(name)/4
+	for _, k := range table {
+		for _, a := range k.names() {
+			if d := distance(strings.ToLower(name), strings.ToLower(a.Name), least); d < least {
+				best, least = a.Name, d
+			}
+		}
+	}
+	return best
+}
+
+// distance is the number of bytes to insert, delete or replace to make b of a,
+// or limit if it is not below that.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return min(row[len(b)], limit)
+}
