@@ -149,11 +149,13 @@ func (s *consumerSession) Handle(frame []byte) error {
 	return nil
 }
 
-// checkTopic refuses an id that cannot be of this session's topics.
+// checkTopic refuses an id that cannot be of this session's topics. On a
+// session over many topics the Java proxy's ids name none: they are taken as
+// long as the message is in somebody's hands, since ledgers are never shared by topics.
 func (s *consumerSession) checkTopic(id *codec.MessageID) error {
 	many := s.sub.spec.Topic == ""
 	switch {
-	case many && id.Topic == "":
+	case many && id.Topic == "" && !s.sub.findTopic(id):
 		return &codec.Error{Code: codec.CodeDeserialize, Detail: "messageId is not of this session: it names no topic"}
 	case !many && id.Topic != "" && id.Topic != s.sub.spec.Topic:
 		return &codec.Error{Code: codec.CodeDeserialize, Detail: "messageId is of another topic: " + id.Topic}

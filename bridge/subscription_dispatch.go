@@ -194,6 +194,20 @@ func (sub *subscription) acknowledge(id codec.MessageID) {
 	}
 }
 
+// findTopic completes an id that lacks its topic with that of the message held.
+func (sub *subscription) findTopic(id *codec.MessageID) bool {
+	want := positionOf(id)
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	for pos := range sub.held {
+		if want.topic = pos.topic; want == pos {
+			id.Topic = pos.topic
+			return true
+		}
+	}
+	return false
+}
+
 // dropWaiting forgets a message that waits for a session and was acknowledged
 // by one that had it before. Called with mu held.
 func (sub *subscription) dropWaiting(d *delivery) {

@@ -104,6 +104,9 @@ func Consume(ctx context.Context, url string, header http.Header, count int, out
 		}
 		fmt.Fprintf(out, "%s published %s id %s\n", line, m.PublishTime, m.MessageID)
 		if err := ws.WriteJSON(map[string]string{"messageId": m.MessageID}); err != nil {
+			if ctx.Err() != nil && count == 0 {
+				return nil
+			}
 			return fmt.Errorf("acknowledging: %w", cause(ctx, err))
 		}
 	}

@@ -78,10 +78,17 @@ func TestConsumeAcknowledges(t *testing.T) {
 	}
 }
 
+// cancelOnWrite ends a context once something was printed.
+type cancelOnWrite struct{ cancel func() }
+
+func (w cancelOnWrite) Write(p []byte) (int, error) { w.cancel(); return len(p), nil }
+
 func TestConsumeEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	url := serve(t, func(*websocket.Conn) { cancel() })
-	if err := Consume(ctx, url, nil, 0, &bytes.Buffer{}); err != nil {
+	url := serve(t, func(ws *websocket.Conn) {
+		ws.WriteMessage(websocket.TextMessage, []byte(`{"messageId":"CAE=","payload":"SGk="}`))
+	})
+	if err := Consume(ctx, url, nil, 0, cancelOnWrite{cancel}); err != nil {
 		t.Error(err)
 	}
 }

@@ -50,7 +50,7 @@ func truncate(raw []byte) (int64, bool) {
 }
 
 // isInteger tells whether a JSON number has neither fraction nor exponent.
-func isInteger(raw []byte) bool { return bytes.IndexAny(raw, ".eE") < 0 }
+func isInteger(raw []byte) bool { return !bytes.ContainsAny(raw, ".eE") }
 
 // trim removes blanks and control characters from both ends, as java.lang.String.trim does.
 func trim(text []byte) []byte {

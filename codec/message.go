@@ -46,7 +46,9 @@ func AppendMessage(dst []byte, m *Message, f Format) []byte {
 		}
 		dst = append(dst, '"')
 	}
-	dst = appendContext(dst, f.Context, f.HasContext)
+	if f.HasContext {
+		dst = AppendContext(dst, f.Context)
+	}
 	dst = append(dst, `,"redeliveryCount":`...)
 	dst = strconv.AppendUint(dst, uint64(m.RedeliveryCount), 10)
 	if !m.EventTime.IsZero() {

@@ -115,6 +115,7 @@ func TestAppendReplies(t *testing.T) {
 		string(AppendSendOK(nil, id, "ignored", false)):          `{"result":"ok","messageId":"CAUQADAA","errorCode":0,"schemaVersion":0}`,
 		string(AppendSendError(nil, 3, "a \"b\"", "", false)):    `{"result":"send-error:3","errorMsg":"Failed to de-serialize from JSON: a \"b\"","errorCode":0,"schemaVersion":0}`,
 		string(AppendSendError([]byte("x"), 8, "", "é\n", true)): `x{"result":"send-error:8","errorMsg":"Unknown error","context":"é\n","errorCode":0,"schemaVersion":0}`,
+		string(AppendContext([]byte("x"), "a\tb")):               `x,"context":"a\tb"`,
 		string(AppendEndOfTopic(nil, true)):                      `{"endOfTopic":true}`,
 		string(AppendEndOfTopic(nil, false)):                     `{"endOfTopic":false}`,
 		string(AppendAuthChallenge(nil)):                         `{"type":"AUTH_CHALLENGE","authChallenge":{"challenge":{"authMethodName":"token","authData":"token"},"protocolVersion":0}}`,

@@ -10,7 +10,9 @@ func AppendSendOK(dst []byte, id MessageID, context string, hasContext bool) []b
 	dst = append(dst, `{"result":"ok","messageId":"`...)
 	dst = id.AppendText(dst)
 	dst = append(dst, '"')
-	dst = appendContext(dst, context, hasContext)
+	if hasContext {
+		dst = AppendContext(dst, context)
+	}
 	return append(dst, replyEnd...)
 }
 
@@ -26,17 +28,15 @@ func AppendSendError(dst []byte, code Code, detail string, context string, hasCo
 		dst = appendEscaped(dst, detail)
 	}
 	dst = append(dst, '"')
-	dst = appendContext(dst, context, hasContext)
+	if hasContext {
+		dst = AppendContext(dst, context)
+	}
 	return append(dst, replyEnd...)
 }
 
-func appendContext(dst []byte, context string, has bool) []byte {
-	if !has {
-		return dst
-	}
+// AppendContext appends the field that carries a session's or request's context, its comma in front. Put between
+// a pushed message and its closing brace it makes one encoded frame serve sessions with different contexts.
+func AppendContext(dst []byte, context string) []byte {
 	dst = append(dst, `,"context":`...)
 	return appendString(dst, context)
 }
-
-// AppendContext appends the context member of an object, with the comma before it.
-func AppendContext(dst []byte, context string) []byte { return appendContext(dst, context, true) }

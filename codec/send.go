@@ -36,13 +36,12 @@ type sendDecoder struct {
 	scanner
 	req *SendRequest
 
-	typeFault       string // some field is of a type that cannot be meant: code 3
-	hasPayload      bool
-	payloadFault    string // code 7
-	eventTimeFault  string // code 7
-	clustersFault   string // code 3
-	nullProperties  []string
-	propertiesFault string // code 3
+	typeFault      string // some field is of a type that cannot be meant: code 3
+	hasPayload     bool
+	payloadFault   string   // code 7
+	eventTimeFault string   // code 7
+	clustersFault  string   // code 3
+	nullProperties []string // names that came with null: code 3 for those that have no value in the end
 }
 
 // DecodeSend reads a producer's frame into req, which it resets first. The error is an [*Error] with
@@ -109,9 +108,10 @@ func (d *sendDecoder) fields() bool {
 
 // verdict turns the faults into the answer, the payload's first, as the Java proxy checks it first.
 func (d *sendDecoder) verdict() error {
+	var propertiesFault string
 	for _, name := range d.nullProperties {
 		if _, ok := d.req.Properties[name]; !ok {
-			d.propertiesFault = "properties: the value of " + quote([]byte(name)) + " is null"
+			propertiesFault = "properties: the value of " + quote([]byte(name)) + " is null"
 			break
 		}
 	}
@@ -122,8 +122,8 @@ func (d *sendDecoder) verdict() error {
 		return &Error{CodePayload, "payload is missing"}
 	case d.payloadFault != "":
 		return &Error{CodePayload, d.payloadFault}
-	case d.propertiesFault != "":
-		return &Error{CodeDeserialize, d.propertiesFault}
+	case propertiesFault != "":
+		return &Error{CodeDeserialize, propertiesFault}
 	case d.clustersFault != "":
 		return &Error{CodeDeserialize, d.clustersFault}
 	case d.eventTimeFault != "":

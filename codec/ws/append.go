@@ -51,17 +51,12 @@ func AppendText(dst []byte, add func(dst []byte) []byte) []byte {
 func AppendTextDeflated(dst []byte, add func(dst []byte) []byte) []byte {
 	start := len(dst)
 	dst = AppendText(dst, add)
-	plain := dst[start:]
-	if len(plain) < DeflateThreshold {
+	z := compress(textPayload(dst[start:]))
+	if z == nil {
 		return dst
 	}
-	scratch := getBuffer(len(plain) / 2)
-	defer putBuffer(scratch)
-	deflate(scratch, textPayload(plain))
-	if !pays(len(scratch.b), len(plain)) {
-		return dst
-	}
-	return appendFrame(dst[:start], bitFin|bitRsv1|byte(OpText), scratch.b)
+	defer putBuffer(z)
+	return appendFrame(dst[:start], bitFin|bitRsv1|byte(OpText), z.b)
 }
 
 // textPayload returns the payload of a complete server frame.

@@ -41,14 +41,9 @@ func (f *Frame) Deflated() []byte {
 
 func (f *Frame) deflate() {
 	f.deflated = f.plain
-	if len(f.plain) < DeflateThreshold {
-		return
-	}
-	scratch := getBuffer(len(f.plain) / 2)
-	defer putBuffer(scratch)
-	deflate(scratch, textPayload(f.plain))
-	if pays(len(scratch.b), len(f.plain)) {
-		f.deflated = appendFrame(make([]byte, 0, serverHeader+len(scratch.b)), bitFin|bitRsv1|byte(OpText), scratch.b)
+	if z := compress(textPayload(f.plain)); z != nil {
+		f.deflated = appendFrame(make([]byte, 0, serverHeader+len(z.b)), bitFin|bitRsv1|byte(OpText), z.b)
+		putBuffer(z)
 	}
 }
 

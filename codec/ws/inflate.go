@@ -50,10 +50,7 @@ func inflate(stream []byte, limit int) (*buffer, *CloseError) {
 		// Reset of a flate reader returns no error.
 		_ = z.fr.(flate.Resetter).Reset(&z.src, history)
 		var err *CloseError
-		if out, err = inflateBlocks(out, z.fr, limit); err == nil && restarts == maxRestarts {
-			err = errRestarts
-		}
-		if err != nil {
+		if out, err = inflateBlocks(out, z.fr, limit); err != nil {
 			putBuffer(out)
 			return nil, err
 		}
@@ -63,6 +60,10 @@ func inflate(stream []byte, limit int) (*buffer, *CloseError) {
 		switch z.src.Len() {
 		case 0, len(inflateTail), len(inflateTail) - len(deflateTail):
 			return out, nil
+		}
+		if restarts == maxRestarts {
+			putBuffer(out)
+			return nil, errRestarts
 		}
 		history = out.b[max(0, len(out.b)-window):]
 	}
