@@ -201,7 +201,7 @@ func (s *producerSession) Full() bool {
 	return s.load.Load() >= int64(o.MaxInFlight) || s.loadBytes.Load() >= int64(o.MaxInFlightBytes)
 }
 
-func (s *producerSession) InFlight() int { return int(s.inFlight.Load()) }
+func (s *producerSession) InFlight() int { return int(s.load.Load()) }
 
 // Close detaches the session. What it had sent is still published.
 func (s *producerSession) Close() {

@@ -42,7 +42,7 @@ type Session interface {
 	// without a Wake when there is.
 	Fill(w Writer)
 
-	// InFlight counts publishes that are not answered yet, for draining.
+	// InFlight counts publishes whose answer is not written yet, for draining.
 	InFlight() int
 
 	// Close detaches the session: the client is gone. Unacknowledged messages

@@ -190,6 +190,9 @@ func (sub *subscription) leave(window int) {
 	last := sub.members == 0
 	if last {
 		sub.gone = true
+		sub.b.stats.unacked.Add(-int64(len(sub.held)))
+		clear(sub.held)
+		sub.waiting = nil
 	}
 	sub.mu.Unlock()
 	if !last {

@@ -25,7 +25,7 @@ func (sub *subscription) Deliver(m *codec.Message) {
 	pos := positionOf(&m.ID)
 	// What is held already the broker repeats after a lost connection, or with
 	// another message of its batch: a client has it, or is about to.
-	if sub.held[pos] == nil {
+	if sub.held[pos] == nil && sub.members > 0 {
 		d := &delivery{id: m.ID}
 		sub.held[pos] = d
 		sub.b.stats.unacked.Add(1)

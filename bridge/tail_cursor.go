@@ -12,15 +12,14 @@ const (
 type cursor struct {
 	on   bool
 	next uint64 // sequence number of the next frame
-	// skip > its zero value: frames up to this message were published before the session
-	// opened, though they reach the tail only now.
+	// Frames up to skip, if it is set, are none of the session's: it has read
+	// them, or they were published before it opened. They may reach the tail only now.
 	skip    codec.MessageID
 	skipSet bool
 }
 
-// seek places c behind the message at, and reports whether the ring holds
-// everything after it. With origin, at may also be a position from before the
-// first frame, as long as nothing was published in between.
+// seek places c behind the message at, or if that is not known at the topic's
+// beginning, and reports whether the ring holds, or will hold, everything after it.
 func (t *tail) seek(c *cursor, at *codec.MessageID, known bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -30,7 +29,7 @@ func (t *tail) seek(c *cursor, at *codec.MessageID, known bool) bool {
 		for i > 0 && isAfter(&t.ring[i-1].id, at) {
 			i--
 		}
-		*c = cursor{on: true, next: t.first + uint64(i)}
+		*c = cursor{on: true, next: t.first + uint64(i), skip: *at, skipSet: true}
 		return true
 	}
 	// Everything after origin is in the ring if nothing has fallen out of it.
@@ -45,7 +44,7 @@ func (t *tail) seek(c *cursor, at *codec.MessageID, known bool) bool {
 	for known && i < n && !isAfter(&t.ring[i].id, at) {
 		i++
 	}
-	*c = cursor{on: true, next: uint64(i)}
+	*c = cursor{on: true, next: uint64(i), skip: *at, skipSet: known}
 	return true
 }
 

@@ -39,9 +39,9 @@ func putBuffer(p *buffer) {
 	pools[class-minClass].Put(p)
 }
 
-// grow returns p, or a larger buffer with its bytes in place of it, with room for n
-// bytes more. A nil p is an empty buffer. Its size at least doubles, so that growing in small
-// steps copies each byte about once.
+// grow returns p, or a larger buffer with its bytes in place of it, with room
+// for n bytes more. A nil p is an empty buffer. The size at least doubles, so
+// that growing in small steps copies each byte about once.
 func (p *buffer) grow(n int) *buffer {
 	if p == nil {
 		return getBuffer(n)

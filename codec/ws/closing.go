@@ -8,8 +8,6 @@ import (
 
 // The close codes this package names (RFC 6455 section 7.4.1).
 const (
-	CodeNormal        uint16 = 1000
-	CodeGoingAway     uint16 = 1001
 	CodeProtocolError uint16 = 1002
 	CodeNoStatus      uint16 = 1005 // never on the wire: the close frame had no code
 	CodeInvalidData   uint16 = 1007

@@ -29,6 +29,7 @@ var inflateCases = []struct{ name, in, want string }{
 	// What senders do besides.
 	{"final block alone", "\xf3\x48\xcd\xc9\xc9\x07\x00", "Hello"},
 	{"empty stored final block", "\x01\x00\x00\xff\xff", ""},
+	{"empty stored final block, its end left out", "\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff\x01", "Hello"},
 	{"final block, then another", "\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x48\xcd\xc9\xc9\x07\x00", "HelloHello"},
 	{"many final blocks", strings.Repeat(finalBlock("abcabcabcabc "), maxRestarts) + "\x00", strings.Repeat("abcabcabcabc ", maxRestarts)},
 }
@@ -81,7 +82,7 @@ func TestInflateEmptyDynamicBlocks(t *testing.T) {
 }
 
 func TestInflateRefuses(t *testing.T) {
-	bomb := squeeze(make([]byte, 64<<20))
+	bomb := squeeze(make([]byte, 4<<20))
 	for _, c := range []struct {
 		name, in string
 		want     *CloseError
@@ -102,7 +103,7 @@ func TestInflateRefuses(t *testing.T) {
 }
 
 func TestInflateStopsAtTheLimit(t *testing.T) {
-	bomb := append(squeeze(make([]byte, 64<<20)), inflateTail...)
+	bomb := append(squeeze(make([]byte, 4<<20)), inflateTail...)
 	z := inflaters.Get().(*inflater)
 	defer inflaters.Put(z)
 	z.src.Reset(bomb)
@@ -113,8 +114,8 @@ func TestInflateStopsAtTheLimit(t *testing.T) {
 	if err != errTooBig || len(out.b) != 1<<16+1 {
 		t.Errorf("%v after %d bytes", err, len(out.b))
 	}
-	if read := len(bomb) - z.src.Len(); read > len(bomb)/100 {
-		t.Errorf("%d of %d compressed bytes were read for a thousandth of the message", read, len(bomb))
+	if read := len(bomb) - z.src.Len(); read > len(bomb)/16 {
+		t.Errorf("%d of %d compressed bytes were read for a 64th of the message", read, len(bomb))
 	}
 }
 

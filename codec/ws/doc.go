@@ -27,5 +27,6 @@
 // client_no_context_takeover (RFC 7692 section 7.1.1). A context kept from one
 // message to the next is a window of 32 KiB and its tables in each direction,
 // for each session; without it the state lives in a pool, as many as there are
-// messages compressed at this moment. It is also what lets all sessions share one compressed frame.
+// messages being compressed at this moment. It is also what lets all sessions
+// share one compressed frame.
 package ws

@@ -14,8 +14,8 @@ type param struct {
 }
 
 // parseExtensions reads one Sec-WebSocket-Extensions header value by the
-// grammar of RFC 6455 section 9.1: extensions separated by commas, each followed by
-// parameters with ";", whose values are tokens, possibly quoted. Empty list
+// grammar of RFC 6455 section 9.1: extensions separated by commas, each followed
+// by parameters with ";", whose values are tokens, possibly quoted. Empty list
 // elements are skipped (RFC 9110 section 5.6.1.2).
 func parseExtensions(s string) (list []extension, ok bool) {
 	for {

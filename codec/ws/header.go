@@ -6,8 +6,8 @@ import "encoding/binary"
 // length, four of masking key.
 const maxHeader = 14
 
-// takeHeader returns the next frame's header, whole, or nil while it is incomplete, and the
-// bytes behind it. The header lies in data or in r.head.
+// takeHeader returns the next frame's header, whole, or nil while it is
+// incomplete, and the bytes behind it. The header lies in data or in r.head.
 func (r *Reader) takeHeader(data []byte) (head, rest []byte, err *CloseError) {
 	if r.headLen == 0 && len(data) >= 2 {
 		size, err := r.headerSize(data)
@@ -76,8 +76,8 @@ func (r *Reader) headerSize(h []byte) (int, *CloseError) {
 	return 6, nil
 }
 
-// checkHeader checks the length that a whole header announces, together with what there is
-// of its message, and returns it.
+// checkHeader checks the length that a whole header announces, together with
+// what there is of its message, and returns it.
 func (r *Reader) checkHeader(l *Limits, h []byte) (int, *CloseError) {
 	length, err := payloadLength(h)
 	if err != nil || Opcode(h[0]&bitsOpcode).control() {

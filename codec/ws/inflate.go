@@ -9,8 +9,8 @@ import (
 )
 
 // inflateTail is appended to a compressed message: the four bytes its sender
-// left out (RFC 7692 section 7.2.2), and a final empty block, by which the end of
-// the message becomes the end of a deflate stream.
+// left out (RFC 7692 section 7.2.2), and a final empty block, by which the end
+// of the message becomes the end of a deflate stream.
 const inflateTail = deflateTail + "\x01\x00\x00\xff\xff"
 
 // maxRestarts bounds the final blocks inside one message. A sender may use them
@@ -33,10 +33,12 @@ var inflaters = sync.Pool{New: func() any {
 	return z
 }}
 
-// inflate decompresses one message, whose payload with [inflateTail] behind it is
-// stream, into a pooled buffer, which the caller gives back. It stops as soon as
-// the message exceeds limit, so that a message costs no more than its limit
-// allows, whatever it would have become.
+// inflate decompresses one message, whose payload with [inflateTail] behind it
+// is stream, into a pooled buffer, which the caller gives back. It stops as soon
+// as the message exceeds limit, so that a message costs no more than its limit
+// allows, whatever it would have become. The time is linear in the length of the
+// stream and of the output; at worst, with code tables every 12 bytes, it is
+// about 0.2 s for 1 MiB.
 func inflate(stream []byte, limit int) (*buffer, *CloseError) {
 	z := inflaters.Get().(*inflater)
 	defer func() {
@@ -55,10 +57,9 @@ func inflate(stream []byte, limit int) (*buffer, *CloseError) {
 			return nil, err
 		}
 		// Nothing is left after the final block that was appended. A message that
-		// ends in a final block of its own, and without the empty block that
-		// should follow it, leaves all of the tail, or all but its first part.
-		switch z.src.Len() {
-		case 0, len(inflateTail), len(inflateTail) - len(deflateTail):
+		// ends in a final block of its own, without the empty block that should
+		// follow it, leaves all of the tail.
+		if left := z.src.Len(); left == 0 || left == len(inflateTail) {
 			return out, nil
 		}
 		if restarts == maxRestarts {

@@ -20,7 +20,7 @@ func (r *Reader) continueFrame(l *Limits, data []byte, h Handler) (bool, []byte,
 	}
 	op := Opcode(r.head[0] & bitsOpcode)
 	if !op.control() && r.state&(stateText|stateCompressed) == stateText {
-		// Checked as it comes, so that a long message is refused at its first wrong byte.
+		// Checked as it comes: a long message is refused at its first wrong byte.
 		n, ok := validPrefix(r.buffered()[r.valid:])
 		if !ok {
 			return false, nil, errText
@@ -83,7 +83,8 @@ func (r *Reader) control(op Opcode, payload []byte, h Handler) *CloseError {
 	return nil
 }
 
-// finishMessage hands over the message that buf holds, and leaves the Reader at rest.
+// finishMessage hands over the message that buf holds, and leaves the Reader at
+// rest.
 func (r *Reader) finishMessage(l *Limits, h Handler) (bool, *CloseError) {
 	buf, state, valid := r.buf, r.state, int(r.valid)
 	*r = Reader{state: state & stateDeflate}
@@ -94,7 +95,7 @@ func (r *Reader) finishMessage(l *Limits, h Handler) (bool, *CloseError) {
 	if state&stateText != 0 {
 		op = OpText
 	}
-	// No byte at all is not a deflate stream, but senders do end an empty message so.
+	// No byte at all is no deflate stream, but can only mean an empty message.
 	if state&stateCompressed != 0 && len(buf.b) > 0 {
 		buf = buf.grow(len(inflateTail))
 		out, err := inflate(append(buf.b, inflateTail...), l.maxMessage())

@@ -11,11 +11,12 @@ const deflateResponse = "permessage-deflate; server_no_context_takeover; client_
 // that header in the 101 response, and the connection's Reader is told by
 // [Reader.SetDeflate]; else the response has no such header.
 //
-// The client's first offer that can be met is taken (RFC 7692 section 5). One with an unknown or
-// repeated parameter or a bad value is declined (section 7.1), and so is one
-// that asks for a server_max_window_bits below 15: a message compressed once
-// serves all sessions, with the usual window. Whatever client_max_window_bits
-// says is fine, as the window here is the largest. Header values with a syntax error offer nothing.
+// The client's first offer that can be met is taken (RFC 7692 section 5). One
+// with an unknown or repeated parameter or a bad value is declined (section 7),
+// and so is one that asks for a server_max_window_bits below 15: a message
+// compressed once serves all sessions, with the usual window. Any
+// client_max_window_bits is fine, as the window here is the largest. A header
+// value with a syntax error offers nothing.
 func NegotiateDeflate(offers []string) (response string, ok bool) {
 	for _, value := range offers {
 		list, ok := parseExtensions(value)

@@ -55,8 +55,8 @@ const (
 // two of its methods may run at once.
 //
 // A Reader holds no buffer but while a message, or a control frame, is
-// incomplete. The buffer is at most twice what has arrived of it, and a message is
-// refused before it exceeds the limit.
+// incomplete. The buffer is at most twice what has arrived, or 512 bytes, and a
+// message is refused before it exceeds the limit.
 type Reader struct {
 	// buf holds, of the message that is incomplete: the payload of its finished
 	// frames, then that of the current frame as far as it has come. A control
@@ -93,8 +93,8 @@ func (r *Reader) Release() {
 }
 
 // Feed takes the next bytes of the connection, in any portions, and calls h for
-// what they complete. Payloads are unmasked in place: the bytes consumed belong to the
-// reader and are spoiled by it, those behind are untouched.
+// what they complete. Payloads are unmasked in place: the bytes consumed are
+// spoiled by it, those behind are untouched, and none are kept.
 //
 // All of data is consumed, incomplete frames included, except when
 // [Handler.Message] returned false: then consumed ends behind that message, and
@@ -102,8 +102,9 @@ func (r *Reader) Release() {
 //
 // An error means that the client broke the protocol; it is always a
 // [*CloseError]. After an error or the client's close frame nothing the client
-// sends counts any more (RFC 6455 sections 5.5.1 and 7.1.7): the buffers are given back,
-// the rest of data and whatever is fed later is discarded as consumed.
+// sends counts any more (RFC 6455 sections 5.5.1 and 7.1.7): the buffers are
+// given back, the rest of data and whatever is fed later is discarded as
+// consumed.
 func (r *Reader) Feed(l *Limits, data []byte, h Handler) (consumed int, err error) {
 	rest, cerr := r.feed(l, data, h)
 	if cerr != nil {
@@ -133,7 +134,9 @@ func (r *Reader) feed(l *Limits, data []byte, h Handler) ([]byte, *CloseError) {
 	return data, nil
 }
 
-// beginFrame takes a frame's header, or what there is of it, and what there is of its payload.
+// beginFrame takes a frame's header, or what there is of it, and what there is
+// of its payload. Like continueFrame it returns whether the handler wants more,
+// and the bytes it did not consume.
 func (r *Reader) beginFrame(l *Limits, data []byte, h Handler) (bool, []byte, *CloseError) {
 	head, data, err := r.takeHeader(data)
 	if head == nil {

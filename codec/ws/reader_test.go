@@ -154,7 +154,7 @@ func TestEverySplitGivesTheSame(t *testing.T) {
 }
 
 func TestLongFrame(t *testing.T) {
-	for _, n := range []int{65535, 65536, 1 << 20, 3 << 20} {
+	for _, n := range []int{65535, 65536, 1 << 20, 2<<20 + 1} {
 		payload := bytes.Repeat([]byte("0123456789"), n/10+1)[:n]
 		stream := cat(frame(0x81, payload), text("next"))
 		want := []string{event("text", string(payload)), event("text", "next")}
@@ -225,6 +225,20 @@ func TestAnnouncedLengthCostsNothing(t *testing.T) {
 			t.Errorf("%d of 1 MiB sent: %d bytes held", sent, held)
 		}
 		r.Release()
+	}
+}
+
+func TestPingInTwoPartsLeavesNoBuffer(t *testing.T) {
+	var r Reader
+	var c collector
+	ping := frame(0x89, []byte("ping"))
+	c.feedAll(&r, &Limits{}, ping[:8])
+	if r.buf == nil {
+		t.Error("half a payload has come and nothing is held")
+	}
+	c.feedAll(&r, &Limits{}, ping[8:])
+	if len(c.events) != 1 || r.buf != nil {
+		t.Errorf("events %v, buffer %v", c.events, r.buf)
 	}
 }
 

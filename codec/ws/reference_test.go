@@ -3,11 +3,13 @@ package ws
 import (
 	"bytes"
 	"compress/flate"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -19,6 +21,10 @@ type verdict struct {
 }
 
 func (v *verdict) add(what string, payload []byte) {
+	if len(payload) > 256 {
+		v.events = append(v.events, fmt.Sprintf("%s %d, %x", what, len(payload), sha256.Sum256(payload)))
+		return
+	}
 	v.events = append(v.events, fmt.Sprintf("%s %d %x", what, len(payload), payload))
 }
 
@@ -172,7 +178,7 @@ func refInflate(payload []byte, limit int) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if left := src.Len(); left == 0 || left == 5 || left == 9 {
+		if left := src.Len(); left == 0 || left == 9 {
 			return out, nil
 		}
 		if restarts == maxRestarts {
@@ -245,10 +251,17 @@ func text(s string) []byte { return frame(0x81, []byte(s)) }
 
 func cat(frames ...[]byte) []byte { return bytes.Join(frames, nil) }
 
+var squeezers = sync.Pool{New: func() any {
+	w, _ := flate.NewWriter(nil, 6)
+	return w
+}}
+
 // squeeze is a client's compressed payload, by the standard library.
 func squeeze(s []byte) []byte {
 	var b bytes.Buffer
-	w, _ := flate.NewWriter(&b, 6)
+	w := squeezers.Get().(*flate.Writer)
+	defer squeezers.Put(w)
+	w.Reset(&b)
 	_, _ = w.Write(s)
 	_ = w.Flush()
 	return bytes.TrimSuffix(b.Bytes(), []byte{0, 0, 0xff, 0xff})

@@ -1,0 +1,98 @@
+package embedded
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/pulsegate/pulsegate/bridge"
+)
+
+// letter is a message on its way to the dead letter topic. It is published at
+// the end of the step that buried it; if that fails, it is tried again each
+// deadLetterRetry. Until it is there it stays in the backlog.
+type letter struct {
+	s     *subscription
+	m     *message
+	topic string
+}
+
+// bury makes a message a dead letter of the member that was to get it again.
+func (s *subscription) bury(mb *member, m *message, sl *slot) {
+	sl.state = buried
+	topic := mb.c.spec.DeadLetterTopic
+	switch {
+	case topic == "":
+		topic = s.t.base() + "-" + s.name + "-DLQ"
+	case !strings.Contains(topic, "://"):
+		if !strings.Contains(topic, "/") {
+			topic = "public/default/" + topic
+		}
+		topic = "persistent://" + topic
+	}
+	s.t.u.letters = append(s.t.u.letters, letter{s, m, topic})
+}
+
+// settleLetters publishes the dead letters of a step. Called with mu held.
+func (u *Upstream) settleLetters() {
+	for len(u.letters) > 0 {
+		l := u.letters[0]
+		u.letters = u.letters[1:]
+		if !l.wanted() {
+			continue
+		}
+		if err := l.publish(); err != nil {
+			u.at(time.Now().Add(deadLetterRetry), &l)
+			continue
+		}
+		l.s.ack(l.m.seq)
+		l.s.dispatch()
+	}
+	u.letters = nil
+}
+
+// wanted reports that the message was not acknowledged meanwhile.
+func (l *letter) wanted() bool {
+	return l.s.t.subs[l.s.name] == l.s && l.m.seq >= l.s.mark && l.s.slot(l.m.seq).state == buried
+}
+
+func (l *letter) due(time.Time) { l.s.t.u.letters = append(l.s.t.u.letters, *l) }
+
+// publish sends the message to its dead letter topic with the properties that
+// Pulsar's clients add.
+func (l *letter) publish() error {
+	topics, err := l.s.t.u.resolve(l.topic)
+	if err != nil {
+		return err
+	}
+	m := &message{payload: l.m.payload, key: l.m.key, hasKey: l.m.hasKey, event: l.m.event}
+	m.properties = make(map[string]string, len(l.m.properties)+2)
+	maps.Copy(m.properties, l.m.properties)
+	if _, ok := m.properties[propRealTopic]; !ok {
+		m.properties[propRealTopic] = l.s.t.full
+	}
+	if _, ok := m.properties[propOriginMessage]; !ok {
+		m.properties[propOriginMessage] = l.origin()
+	}
+	m.cost = costOf(m)
+	t := topics[0]
+	if m.hasKey {
+		t = topics[keyHash(bridge.JavaStringHash, m.key)%uint32(len(topics))]
+	}
+	if err := t.admit([]*message{m}); err != nil {
+		return err
+	}
+	t.append([]*message{m}, false, time.Now())
+	return nil
+}
+
+// origin is the message's id as Java's clients print it.
+func (l *letter) origin() string {
+	id := l.s.t.id(l.m)
+	text := fmt.Sprintf("%d:%d:%d", id.LedgerID, id.EntryID, id.Partition)
+	if id.BatchIndex >= 0 {
+		text += fmt.Sprintf(":%d", id.BatchIndex)
+	}
+	return text
+}

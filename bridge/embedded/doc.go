@@ -1,0 +1,20 @@
+// Package embedded is the upstream inside this process: topics, subscriptions
+// and cursors in memory, for trying out and for fast tests. Nothing survives
+// the process.
+//
+// It behaves as a Pulsar broker with default settings does: topics are created
+// by their first use, tenants and namespaces have to exist, a durable
+// subscription outlives its consumers. Where the broker leaves a choice the
+// better one is taken: a batch's messages are dispatched, acknowledged and
+// redelivered one by one, and what never reached a receiver comes without a
+// raised redelivery count.
+//
+// Differences that can be seen from outside:
+//
+//   - Messages no subscription needs are kept for readers until the memory
+//     limit asks for their place ([Options.MemoryLimit]).
+//   - Sequence ids leave no trace: message deduplication is off, as it is by
+//     default in Pulsar.
+//   - The active consumer of a Failover subscription on a topic without
+//     partitions is the first that came, not one chosen by a hash.
+package embedded

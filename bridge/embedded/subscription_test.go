@@ -1,0 +1,389 @@
+package embedded
+
+import (
+	"context"
+	"testing"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+func TestExclusiveInOrderWithinPermits(t *testing.T) {
+	u := start(t, Options{})
+	c := subscribe(t, u, bridge.ConsumerSpec{}, 3)
+	p := produce(t, u, bridge.ProducerSpec{})
+	ids := p.send(numbers(0, 5)...)
+	ms := c.take("0", "1", "2")
+	settle(t, u)
+	c.empty()
+	for i, m := range ms {
+		if m.ID != ids[i] || m.RedeliveryCount != 0 || m.PublishTime.IsZero() {
+			t.Errorf("message %d is %+v, published as %+v", i, m, ids[i])
+		}
+	}
+	c.Permit(1)
+	c.take("3")
+	_, err := trySubscribe(t, u, bridge.ConsumerSpec{}, 0)
+	wantKind(t, err, bridge.ErrBusy)
+	_, err = trySubscribe(t, u, bridge.ConsumerSpec{Type: bridge.Shared}, 0)
+	wantKind(t, err, bridge.ErrBusy)
+}
+
+func TestPositionsIncrease(t *testing.T) {
+	u := start(t, Options{})
+	p := produce(t, u, bridge.ProducerSpec{})
+	ids := p.send(numbers(0, 20)...)
+	for i := 1; i < len(ids); i++ {
+		if ids[i-1].Compare(ids[i]) >= 0 {
+			t.Fatalf("%+v is not before %+v", ids[i-1], ids[i])
+		}
+	}
+	last, err := u.LastPosition(context.Background(), testTopic)
+	if err != nil || len(last) != 1 || last[0] != ids[19] {
+		t.Fatalf("last position %+v, %v, want %+v", last, err, ids[19])
+	}
+}
+
+func TestInitialPosition(t *testing.T) {
+	u := start(t, Options{})
+	p := produce(t, u, bridge.ProducerSpec{})
+	p.send("a")
+	late := subscribe(t, u, bridge.ConsumerSpec{Subscription: "latest"}, 10)
+	early := subscribe(t, u, bridge.ConsumerSpec{Subscription: "earliest", Earliest: true}, 10)
+	p.send("b")
+	late.take("b")
+	early.take("a", "b")
+}
+
+func TestDurableOutlivesItsConsumers(t *testing.T) {
+	u := start(t, Options{})
+	for _, typ := range []bridge.SubscriptionType{bridge.Exclusive, bridge.Shared, bridge.Failover, bridge.KeyShared} {
+		t.Run(typ.String(), func(t *testing.T) {
+			topic := testTopic + typ.String()
+			spec := bridge.ConsumerSpec{Topic: topic, Type: typ}
+			c := subscribe(t, u, spec, 10)
+			p := produce(t, u, bridge.ProducerSpec{Topic: topic})
+			for _, s := range numbers(0, 6) {
+				p.sendKeyed("k", s)
+			}
+			ms := c.take(numbers(0, 6)...)
+			c.ack(ms[0], ms[3])
+			c.Close()
+			if n := backlog(t, u, topic, "s"); n != 4 {
+				t.Errorf("backlog %d, want 4", n)
+			}
+			p.sendKeyed("k", "6")
+			c = subscribe(t, u, spec, 10)
+			ms = c.take("1", "2", "4", "5", "6")
+			for i, m := range ms {
+				if want := uint32(1); i < 4 && m.RedeliveryCount != want || i == 4 && m.RedeliveryCount != 0 {
+					t.Errorf("%s has redelivery count %d", payload(m), m.RedeliveryCount)
+				}
+			}
+			c.ack(ms...)
+			if n := backlog(t, u, topic, "s"); n != 0 {
+				t.Errorf("backlog %d after all is acknowledged", n)
+			}
+		})
+	}
+}
+
+func TestNonDurableGoesWithItsConsumer(t *testing.T) {
+	u := start(t, Options{})
+	p := produce(t, u, bridge.ProducerSpec{})
+	spec := bridge.ConsumerSpec{NonDurable: true}
+	c := subscribe(t, u, spec, 10)
+	p.send("a")
+	c.take("a")
+	c.Close()
+	if st, _ := u.TopicStats(testTopic); len(st.Subscriptions) != 0 {
+		t.Errorf("subscriptions left: %v", st.Subscriptions)
+	}
+	p.send("b")
+	c = subscribe(t, u, spec, 10)
+	p.send("c")
+	c.take("c")
+}
+
+func TestUndeliveredKeepsItsCount(t *testing.T) {
+	u := start(t, Options{})
+	p := produce(t, u, bridge.ProducerSpec{})
+	hold, held := make(chan struct{}), make(chan struct{}, 10)
+	in := newInbox(t)
+	in.deliver = func(*codec.Message) { held <- struct{}{}; <-hold }
+	spec := bridge.ConsumerSpec{Topic: testTopic, Subscription: "s", Type: bridge.Shared, Earliest: true}
+	c, err := u.Subscribe(context.Background(), spec, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.send("a", "b", "c")
+	c.Permit(10)
+	<-held
+	closed := make(chan struct{})
+	go func() { c.Close(); close(closed) }()
+	for !c.(*consumer).closing.Load() {
+	}
+	close(hold)
+	<-closed
+	ms := subscribe(t, u, spec, 10).takeAny("a", "b", "c")
+	for _, m := range ms {
+		if want := map[string]uint32{"a": 1}[payload(m)]; m.RedeliveryCount != want {
+			t.Errorf("%s has redelivery count %d, want %d", payload(m), m.RedeliveryCount, want)
+		}
+	}
+}
+
+func TestSharedRoundRobin(t *testing.T) {
+	u := start(t, Options{})
+	spec := bridge.ConsumerSpec{Type: bridge.Shared}
+	a, b := subscribe(t, u, spec, 10), subscribe(t, u, spec, 10)
+	small := subscribe(t, u, spec, 1)
+	produce(t, u, bridge.ProducerSpec{}).send(numbers(0, 9)...)
+	settle(t, u)
+	if len(a.got) != 4 || len(b.got) != 4 || len(small.got) != 1 {
+		t.Errorf("shares %d, %d, %d, want 4, 4, 1", len(a.got), len(b.got), len(small.got))
+	}
+}
+
+func TestSharedPriority(t *testing.T) {
+	u := start(t, Options{})
+	low := subscribe(t, u, bridge.ConsumerSpec{Type: bridge.Shared, PriorityLevel: 1}, 10)
+	high := subscribe(t, u, bridge.ConsumerSpec{Type: bridge.Shared}, 3)
+	p := produce(t, u, bridge.ProducerSpec{})
+	p.send(numbers(0, 5)...)
+	high.take("0", "1", "2")
+	low.take("3", "4")
+	high.Permit(1)
+	p.send("5", "6")
+	high.take("5")
+	low.take("6")
+}
+
+func TestSharedRedeliversToOthers(t *testing.T) {
+	u := start(t, Options{})
+	spec := bridge.ConsumerSpec{Type: bridge.Shared}
+	a := subscribe(t, u, spec, 3)
+	p := produce(t, u, bridge.ProducerSpec{})
+	p.send("0", "1", "2")
+	ms := a.take("0", "1", "2")
+	b := subscribe(t, u, spec, 10)
+	a.ack(ms[1])
+	a.Close()
+	for _, m := range b.take("0", "2") {
+		if m.RedeliveryCount != 1 {
+			t.Errorf("%s has redelivery count %d, want 1", payload(m), m.RedeliveryCount)
+		}
+	}
+}
+
+func TestRedeliverRaisesCount(t *testing.T) {
+	u := start(t, Options{})
+	c := subscribe(t, u, bridge.ConsumerSpec{Type: bridge.Shared}, 100)
+	produce(t, u, bridge.ProducerSpec{}).send("0", "1")
+	ms := c.take("0", "1")
+	for want := uint32(1); want <= 3; want++ {
+		c.nack(ms[0])
+		again := c.take("0")[0]
+		if again.RedeliveryCount != want || again.ID != ms[0].ID {
+			t.Fatalf("came as %+v, want redelivery count %d of %+v", again, want, ms[0].ID)
+		}
+	}
+	c.ack(ms[0])
+	c.nack(ms[0])
+	settle(t, u)
+	c.empty()
+}
+
+func TestRedeliverExclusiveInOrder(t *testing.T) {
+	u := start(t, Options{})
+	c := subscribe(t, u, bridge.ConsumerSpec{}, 100)
+	produce(t, u, bridge.ProducerSpec{}).send(numbers(0, 4)...)
+	ms := c.take(numbers(0, 4)...)
+	c.ack(ms[1])
+	c.nack(ms[2])
+	again := c.take("0", "2", "3")
+	if again[1].RedeliveryCount != 1 {
+		t.Errorf("redelivery count %d, want 1", again[1].RedeliveryCount)
+	}
+}
+
+func TestFailoverTakeover(t *testing.T) {
+	u := start(t, Options{})
+	spec := bridge.ConsumerSpec{Type: bridge.Failover}
+	a, b := subscribe(t, u, spec, 100), subscribe(t, u, spec, 100)
+	p := produce(t, u, bridge.ProducerSpec{})
+	p.send(numbers(0, 5)...)
+	ms := a.take(numbers(0, 5)...)
+	settle(t, u)
+	b.empty()
+	a.ack(ms[0], ms[2])
+	a.Close()
+	again := b.take("1", "3", "4")
+	if again[0].RedeliveryCount != 1 {
+		t.Errorf("redelivery count %d, want 1", again[0].RedeliveryCount)
+	}
+	p.send("5")
+	b.take("5")
+}
+
+func TestFailoverPriority(t *testing.T) {
+	u := start(t, Options{})
+	low := subscribe(t, u, bridge.ConsumerSpec{Type: bridge.Failover, PriorityLevel: 5}, 100)
+	p := produce(t, u, bridge.ProducerSpec{})
+	p.send("0")
+	low.take("0")
+	high := subscribe(t, u, bridge.ConsumerSpec{Type: bridge.Failover, PriorityLevel: 1}, 100)
+	high.take("0")
+	p.send("1")
+	high.take("1")
+	settle(t, u)
+	low.empty()
+}
+
+func TestKeySharedSticky(t *testing.T) {
+	u := start(t, Options{})
+	spec := bridge.ConsumerSpec{Type: bridge.KeyShared}
+	cs := []*testConsumer{subscribe(t, u, spec, 1000), subscribe(t, u, spec, 1000), subscribe(t, u, spec, 1000)}
+	p := produce(t, u, bridge.ProducerSpec{})
+	for i := range 300 {
+		p.sendKeyed(numbers(0, 30)[i%30], numbers(0, 300)[i])
+	}
+	settle(t, u)
+	owner, total := map[string]int{}, 0
+	for i, c := range cs {
+		if len(c.got) == 0 {
+			t.Errorf("consumer %d got no key of 30", i)
+		}
+		for len(c.got) > 0 {
+			m := c.next()
+			total++
+			if was, ok := owner[m.Key]; ok && was != i {
+				t.Fatalf("key %s went to %d and %d", m.Key, was, i)
+			}
+			owner[m.Key] = i
+		}
+	}
+	if total != 300 {
+		t.Errorf("%d messages came, want 300", total)
+	}
+}
+
+// A key's messages wait for its new owner until the old one has settled its own.
+func TestKeySharedDrains(t *testing.T) {
+	u := start(t, Options{})
+	spec := bridge.ConsumerSpec{Type: bridge.KeyShared}
+	a := subscribe(t, u, spec, 1000)
+	p := produce(t, u, bridge.ProducerSpec{})
+	keys := numbers(0, 50)
+	held := map[string]*codec.Message{}
+	for _, k := range keys {
+		p.sendKeyed(k, "old")
+	}
+	for range keys {
+		m := a.next()
+		held[m.Key] = m
+	}
+	b := subscribe(t, u, spec, 1000)
+	for _, k := range keys {
+		p.sendKeyed(k, "new")
+	}
+	settle(t, u)
+	b.empty()
+	stayed := len(a.got)
+	if stayed == 0 || stayed == len(keys) {
+		t.Fatalf("%d of %d keys stayed with the first consumer", stayed, len(keys))
+	}
+	for range stayed {
+		m := a.next()
+		delete(held, m.Key)
+	}
+	for _, m := range held {
+		a.ack(m)
+	}
+	for range len(keys) - stayed {
+		m := b.next()
+		if payload(m) != "new" || held[m.Key] == nil {
+			t.Fatalf("got %s of key %s", payload(m), m.Key)
+		}
+	}
+}
+
+func TestUnsubscribe(t *testing.T) {
+	u := start(t, Options{})
+	ctx := context.Background()
+	spec := bridge.ConsumerSpec{Type: bridge.Shared}
+	a, b := subscribe(t, u, spec, 10), subscribe(t, u, spec, 10)
+	wantKind(t, a.Unsubscribe(ctx), bridge.ErrSubscriptions)
+	b.Close()
+	p := produce(t, u, bridge.ProducerSpec{})
+	p.send("a")
+	a.take("a")
+	if err := a.Unsubscribe(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if st, _ := u.TopicStats(testTopic); len(st.Subscriptions) != 0 {
+		t.Errorf("subscriptions left: %v", st.Subscriptions)
+	}
+	p.send("b")
+	settle(t, u)
+	a.empty()
+	a.Close()
+	c := subscribe(t, u, spec, 10)
+	p.send("c")
+	c.take("c")
+}
+
+func TestAckOfForeignIDs(t *testing.T) {
+	u := start(t, Options{})
+	spec := bridge.ConsumerSpec{}
+	c := subscribe(t, u, spec, 10)
+	p := produce(t, u, bridge.ProducerSpec{})
+	ids := p.send("a", "b", "c")
+	c.take("a", "b", "c")
+	for _, id := range []codec.MessageID{
+		{LedgerID: 1, EntryID: 0, Partition: -1, BatchIndex: -1},
+		{LedgerID: ids[0].LedgerID, EntryID: 99, Partition: -1, BatchIndex: -1},
+		{LedgerID: ids[0].LedgerID, EntryID: -5, Partition: -1, BatchIndex: -1},
+		{LedgerID: ids[0].LedgerID, EntryID: 1, Partition: -1, BatchIndex: 7},
+	} {
+		c.Ack(id)
+	}
+	if n := backlog(t, u, testTopic, "s"); n != 3 {
+		t.Errorf("backlog %d after acks of ids that are none, want 3", n)
+	}
+	c.Close()
+	c = subscribe(t, u, spec, 0)
+	c.Ack(ids[1]) // of a former connection; not delivered to this one
+	c.Permit(10)
+	c.take("a", "c")
+	settle(t, u)
+	c.empty()
+}
+
+// Receivers may call their consumer from Deliver.
+func TestCallsFromDeliver(t *testing.T) {
+	u := start(t, Options{})
+	in := newInbox(t)
+	var c bridge.Consumer
+	redelivered := false
+	in.deliver = func(m *codec.Message) {
+		if payload(m) == "7" && !redelivered {
+			redelivered = true
+			c.Redeliver([]codec.MessageID{m.ID})
+		} else {
+			c.Ack(m.ID)
+		}
+		c.Permit(1)
+	}
+	c, err := u.Subscribe(context.Background(), bridge.ConsumerSpec{Topic: testTopic, Subscription: "s", Type: bridge.Shared}, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Permit(1)
+	produce(t, u, bridge.ProducerSpec{}).send(numbers(0, 50)...)
+	in.takeAny(append(numbers(0, 50), "7")...)
+	settle(t, u)
+	if n := backlog(t, u, testTopic, "s"); n != 0 {
+		t.Errorf("backlog %d, want 0", n)
+	}
+}

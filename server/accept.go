@@ -1,0 +1,133 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/lesismal/nbio"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// sparePercent of the limit of open files is left to all that is no client:
+	// the connections to the brokers, files, and a client's second descriptor
+	// while it is accepted.
+	sparePercent = 5
+	spareFiles   = 64
+
+	// refusalRoom is how many connections over the limit are taken in order to
+	// refuse their upgrade with a status. Beyond it they are just closed.
+	refusalRoom = 256
+
+	firstAcceptPause = 5 * time.Millisecond
+	maxAcceptPause   = time.Second
+)
+
+// machineConnections is how many connections the limit of open files allows.
+func machineConnections() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	files := int(min(limit.Cur, uint64(nbio.MaxOpenFiles)))
+	return max(files-files*sparePercent/100-spareFiles-refusalRoom, 16)
+}
+
+// listen opens the listener. Dead peers are found by WebSocket pings, which
+// pass proxies on the way; TCP's own keep-alive would only add packets.
+func (s *Server) listen() (net.Listener, error) {
+	lc := net.ListenConfig{KeepAlive: -1}
+	if s.o.ReusePort {
+		lc.Control = func(_, _ string, raw syscall.RawConn) error {
+			var errSet error
+			err := raw.Control(func(fd uintptr) {
+				errSet = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+			})
+			return errors.Join(err, errSet)
+		}
+	}
+	return lc.Listen(context.Background(), "tcp", s.o.Address)
+}
+
+// accept takes connections until the listener is closed. When the process has
+// no descriptor left it pauses instead of trying in a loop.
+func (s *Server) accept() {
+	defer s.loops.Done()
+	pause := firstAcceptPause
+	for {
+		nc, err := s.listener.Accept()
+		if err == nil {
+			pause = firstAcceptPause
+			s.admit(nc)
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		s.metrics.acceptErrors.Add(1)
+		s.acceptWarning.warn(s.log, "cannot accept connections", "err", err, "connections", s.conns.Load())
+		select {
+		case <-time.After(pause):
+			pause = min(pause*2, maxAcceptPause)
+		case <-s.stopping:
+			return
+		}
+	}
+}
+
+// admit hands a connection to the engine.
+func (s *Server) admit(nc net.Conn) {
+	if s.conns.Add(1) > int64(s.o.MaxConnections+refusalRoom) {
+		s.conns.Add(-1)
+		s.metrics.overLimit.Add(1)
+		_ = nc.Close()
+		return
+	}
+	s.admitted = false
+	if _, err := s.engine.AddConn(nc); err != nil && !s.admitted {
+		// Without onOpen there will be no onClose either.
+		_ = nc.Close()
+		s.uncount()
+		s.metrics.acceptErrors.Add(1)
+		s.acceptWarning.warn(s.log, "cannot serve a connection", "err", err)
+	}
+}
+
+// onOpen is nbio's call from within AddConn, before the first event.
+func (s *Server) onOpen(nc *nbio.Conn) {
+	s.admitted = true
+	c := &conn{
+		s: s, nc: nc, w: s.workers[s.nextWorker%len(s.workers)],
+		remote:  remoteOf(nc.RemoteAddr()),
+		req:     &request{},
+		refused: s.conns.Load() > int64(s.o.MaxConnections),
+		phase:   phaseHead,
+		since:   s.now(),
+	}
+	s.nextWorker++
+	if c.refused {
+		s.metrics.overLimit.Add(1)
+	}
+	if s.o.ProxyProtocol {
+		c.phase = phaseProxy
+	}
+	nc.Lock()
+	nc.SetSession(c)
+	nc.Unlock()
+	c.wake(wantNew)
+}
+
+// connOf finds what onOpen has set, on whatever goroutine of nbio's.
+func connOf(nc *nbio.Conn) *conn {
+	nc.Lock()
+	defer nc.Unlock()
+	return nc.Session().(*conn)
+}
+
+// onClose is nbio's call for a closed socket, on a goroutine of nbio's.
+func (s *Server) onClose(nc *nbio.Conn, _ error) {
+	connOf(nc).wake(wantGone)
+}

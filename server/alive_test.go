@@ -1,0 +1,200 @@
+package server
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+func TestSilentClientIsClosedAtTheIdleTimeout(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b, func(o *Options) { o.IdleTimeout = 200 * time.Millisecond })
+	c, fs, _ := openOne(t, s, b, consumerPath("s"))
+	pings := make(chan string, 10)
+	c.SetPingHandler(func(m string) error { pings <- m; return nil }) // and no pong
+	_, _, err := c.ReadMessage()
+	if code := closeCode(t, err); code != closeGoingAway {
+		t.Fatalf("code %d", code)
+	}
+	if len(pings) != 1 {
+		t.Fatalf("%d pings before the close, want 1", len(pings))
+	}
+	receive(t, fs.closed, "the session's end")
+}
+
+func TestClientThatAnswersPingsStays(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b, func(o *Options) { o.IdleTimeout = 100 * time.Millisecond })
+	c, fs, _ := openOne(t, s, b, consumerPath("s"))
+	pings := make(chan string, 10)
+	answer := c.PingHandler()
+	c.SetPingHandler(func(m string) error { pings <- m; return answer(m) })
+	go func() {
+		for range 8 { // several times the timeout
+			<-pings
+		}
+		fs.push("still open")
+	}()
+	if got := message(t, c); got != "still open" {
+		t.Fatalf("got %q", got)
+	}
+}
+
+func TestPingInterval(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b, func(o *Options) { o.PingInterval = 10 * time.Millisecond })
+	c, fs, _ := openOne(t, s, b, consumerPath("s"))
+	n := 0
+	c.SetPingHandler(func(string) error {
+		if n++; n == 5 {
+			fs.push("enough")
+		}
+		return nil
+	})
+	message(t, c)
+}
+
+func TestThrottledClientIsNotIdle(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b, func(o *Options) { o.IdleTimeout = 50 * time.Millisecond; o.PingInterval = 20 * time.Millisecond })
+	c, fs, o := openOne(t, s, b, producerPath)
+	fs.set(func(s *fakeSession) { s.full = true })
+	pings := 0
+	c.SetPingHandler(func(string) error { // its answers stand in line, unread
+		if pings++; pings == 20 {
+			fs.set(func(s *fakeSession) { s.full = false })
+			o.out.Resume()
+			fs.push("done")
+		}
+		return nil
+	})
+	say(t, c, "first")
+	say(t, c, "second")
+	if got := message(t, c); got != "done" {
+		t.Fatalf("got %q", got)
+	}
+	receive(t, fs.handled, "the first message")
+	receive(t, fs.handled, "the second message")
+}
+
+func TestSlowReaderIsSlowedThenDropped(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b, func(o *Options) { o.MaxUnread = 64 << 10; o.SlowTimeout = 300 * time.Millisecond })
+	c, fs, _ := openOne(t, s, b, consumerPath("s"))
+	_ = c // it never reads
+	const frames = 2000
+	frame := strings.Repeat("x", 16<<10) // 32 MB, more than any socket buffer
+	fs.push(make([]string, 0)...)
+	fs.set(func(s *fakeSession) {
+		for range frames {
+			s.queue = append(s.queue, frame)
+		}
+	})
+	fs.out.Wake()
+	receive(t, fs.closed, "the session's end")
+	if fs.queued() == 0 {
+		t.Fatal("everything was taken for a client that reads nothing")
+	}
+	if n := s.metrics.slow.Load(); n != 1 {
+		t.Fatalf("%d slow clients counted", n)
+	}
+	eventually(t, "the connection is forgotten", func() bool { return s.conns.Load() == 0 })
+}
+
+func TestSlowReaderThatReadsAgainGetsEverything(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b, func(o *Options) { o.MaxUnread = 64 << 10 })
+	c, fs, _ := openOne(t, s, b, consumerPath("s"))
+	const frames = 1000
+	frame := strings.Repeat("x", 16<<10)
+	fs.set(func(s *fakeSession) {
+		for range frames {
+			s.queue = append(s.queue, frame)
+		}
+	})
+	fs.out.Wake()
+	eventually(t, "output stops", func() bool {
+		var stopped bool
+		fs.set(func(f *fakeSession) { stopped = f.fills > 1 && len(f.queue) > 0 && len(f.queue) < frames })
+		return stopped
+	})
+	for range frames {
+		if got := message(t, c); got != frame {
+			t.Fatalf("got %d bytes", len(got))
+		}
+	}
+}
+
+// A flood of pings from a client that reads nothing: what waits for it stays
+// within the bound, and others are served.
+func TestPingFlood(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b, func(o *Options) { o.MaxUnread = 64 << 10; o.SlowTimeout = time.Hour })
+	b.auto = func(o *fakeOpen) *fakeSession { return echoSession(o.out) }
+	flooder := dialRaw(t, s)
+	flooder.send(upgradeHead(producerPath))
+	flooder.response()
+	other := dial(t, s, producerPath)
+	pings := []byte(strings.Repeat(clientFrame(9, strings.Repeat("p", 125)), 500))
+	stop := make(chan struct{})
+	flooding := make(chan struct{})
+	go func() {
+		defer close(flooding)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if _, err := flooder.Write(pings); err != nil {
+					return
+				}
+			}
+		}
+	}()
+	for range 50 {
+		say(t, other, "hello")
+		if got := message(t, other); got != "hello" {
+			t.Fatalf("got %q", got)
+		}
+	}
+	close(stop)
+	<-flooding
+	// At most one pong for each time the socket was written.
+	if in, out := s.bytesIn.Load(), s.bytesOut.Load(); out > in {
+		t.Fatalf("%d bytes out for %d in", out, in)
+	}
+}
+
+func TestPingIsAnswered(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b)
+	c, fs, _ := openOne(t, s, b, consumerPath("s"))
+	pongs := make(chan string, 1)
+	c.SetPongHandler(func(m string) error { pongs <- m; fs.push("done"); return nil })
+	if err := c.WriteControl(websocket.PingMessage, []byte("are you there"), time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	message(t, c)
+	if got := <-pongs; got != "are you there" {
+		t.Fatalf("got %q", got)
+	}
+}
+
+func TestPeerThatNeverAnswersOurClose(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b)
+	s.ticksOf.close = 5
+	sessions := make(chan *fakeSession, 1)
+	b.auto = func(o *fakeOpen) *fakeSession {
+		fs := newFakeSession(o.out)
+		sessions <- fs
+		return fs
+	}
+	c := dialRaw(t, s)
+	c.send(upgradeHead(consumerPath("s")))
+	c.response()
+	(<-sessions).out.End(4, "reason")
+	c.ended()
+}

@@ -1,0 +1,188 @@
+package server
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"github.com/lesismal/nbio"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/route"
+)
+
+// phase is where a connection stands. It only moves forward, but for
+// phaseBusy, which goes back to phaseHead when the connection is kept alive.
+type phase uint8
+
+const (
+	phaseProxy   phase = iota // the PROXY header is awaited
+	phaseHead                 // a request is being collected
+	phaseBusy                 // a handler works on a request
+	phaseOpening              // the bridge opens a session
+	phaseOpen                 // a session
+	phaseClosing              // our close frame is on its way, the peer's is awaited
+	phaseDiscard              // what still comes does not count; the end of the connection is awaited
+	phaseGone
+)
+
+// The bits that say what a connection wants from its worker.
+const (
+	wantQueued uint32 = 1 << iota // it stands in the worker's queue
+	wantNew                       // it was just accepted
+	wantFlush                     // there may be something to write
+	wantRead                      // there may be something to read that no event will announce again
+	wantOpened                    // the bridge has answered
+	wantGone                      // its socket is closed
+)
+
+// conn is one connection: first HTTP, then perhaps a session. It is the
+// session's [bridge.Outlet].
+//
+// Its fields belong to different parties; the comments say to whom. An idle
+// session holds no buffer: those of the handshake are dropped with [conn.req].
+type conn struct {
+	s  *Server
+	w  *worker
+	nc *nbio.Conn
+
+	// Set by anyone.
+	wants    atomic.Uint32
+	unsent   atomic.Int64  // bytes given to nbio that the kernel has not taken yet
+	lastTake atomic.Uint32 // tick at which the kernel last took output
+	lastSeen atomic.Uint32 // tick of the last traffic, see [conn.idleAt]
+	awaiting atomic.Bool   // the worker wants to know when unsent has fallen
+
+	// The incoming side, guarded by mu. A poller or the worker holds it while
+	// input is read and handled; whoever holds it may take notes and queues,
+	// never the other way round.
+	mu        sync.Mutex
+	reader    ws.Reader
+	session   bridge.Session // changed by the worker only, which therefore reads it without mu
+	req       *request       // what is collected before a session is open
+	rest      []byte         // input that came before a session was full
+	remote    netip.AddrPort
+	phase     phase
+	kind      route.Kind
+	stalled   bool // input waits until the session or request takes more
+	counted   bool // it is counted in the limit of its address
+	deflate   bool
+	refused   bool   // over the limit of connections: any request is answered 503
+	closeCode uint16 // what the session ended with, for the log; 0: the connection broke
+	since     uint32 // tick at which the phase began
+	messages  uint32 // messages received
+
+	// What others leave for the worker.
+	note sync.Mutex
+	mail *mail // nil: nothing
+	gone bool  // nothing may be left any more
+
+	// The worker's own.
+	link     links
+	opened   uint32 // tick at which the session opened
+	lastPing uint32 // tick of the last ping
+	sent     uint64 // bytes of session output
+
+	closeSent bool // a close frame is in the output
+	drop      bool // end the connection when all output is sent
+	half      bool // end our side of it when all output is sent
+	shut      bool // one of the two was done
+}
+
+// mail is what the worker shall do or send besides the session's own output.
+type mail struct {
+	raw    []byte // HTTP
+	pong   []byte // the latest ping's payload
+	hasRaw bool
+	ponged bool
+	after  afterwards
+	close  *closing
+	opened *outcome
+}
+
+// afterwards is what happens to a connection after an HTTP response.
+type afterwards uint8
+
+const (
+	keepOpen afterwards = iota
+	closeAfter
+)
+
+// closing is a close frame to send.
+type closing struct {
+	code   uint16 // 1005: a frame without a code
+	reason string
+	last   bool // the peer's close frame came first: the connection ends with ours
+}
+
+// outcome is the bridge's answer to an open request.
+type outcome struct {
+	session bridge.Session
+	err     error
+}
+
+// wake queues c at its worker for the given wants. It never blocks.
+func (c *conn) wake(wants uint32) {
+	if c.wants.Or(wants|wantQueued)&wantQueued == 0 {
+		c.w.push(c)
+	}
+}
+
+// leave lets f add to what the worker finds. It reports false, without calling
+// f, when the connection is gone.
+func (c *conn) leave(wants uint32, f func(*mail)) bool {
+	c.note.Lock()
+	if c.gone {
+		c.note.Unlock()
+		return false
+	}
+	if c.mail == nil {
+		c.mail = new(mail)
+	}
+	f(c.mail)
+	c.note.Unlock()
+	c.wake(wants)
+	return true
+}
+
+// Wake implements [bridge.Outlet].
+func (c *conn) Wake() { c.wake(wantFlush) }
+
+// Resume implements [bridge.Outlet].
+func (c *conn) Resume() { c.wake(wantRead) }
+
+// End implements [bridge.Outlet].
+func (c *conn) End(code codec.Code, reason string) {
+	c.sendClose(closing{code: uint16(code.CloseCode()), reason: reason})
+}
+
+// RemoteAddr implements [bridge.Outlet].
+func (c *conn) RemoteAddr() string { return c.remote.String() }
+
+// sendClose asks for a close frame. The first one asked for counts, unless the
+// peer's own close frame has come since.
+func (c *conn) sendClose(cl closing) {
+	c.leave(wantFlush, func(m *mail) {
+		if m.close == nil {
+			m.close = &cl
+		}
+		m.close.last = m.close.last || cl.last
+	})
+}
+
+// setPhase moves on. The caller holds mu.
+func (c *conn) setPhase(p phase) {
+	c.phase, c.since = p, c.s.now()
+}
+
+// remoteOf reads a peer's address.
+func remoteOf(a net.Addr) netip.AddrPort {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		ap := tcp.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	return netip.AddrPort{}
+}

@@ -1,0 +1,170 @@
+package server
+
+import (
+	"time"
+
+	"github.com/pulsegate/pulsegate/codec/ws"
+)
+
+const (
+	// closeTimeout bounds how long the peer's answer to our close frame, or its
+	// end of a refused connection, is awaited.
+	closeTimeout = 5 * time.Second
+
+	// far is a deadline that needs no attention; it is looked at again, as the
+	// wheel's span is shorter.
+	far = wheelSlots
+)
+
+// ticks converts a duration, rounded up so that a timeout is never early.
+func (s *Server) ticks(d time.Duration) uint32 {
+	return uint32((d+s.o.tick-1)/s.o.tick) + 1
+}
+
+// now is the coarse clock: the tick, counted from the start. It wraps after
+// more than ten years; comparisons are made on differences.
+func (s *Server) now() uint32 { return s.clock.Load() }
+
+// tick advances the clock; late is how long the worker could not come to it.
+func (s *Server) tick(late time.Duration) {
+	s.clock.Store(uint32(time.Since(s.started) / s.o.tick))
+	s.metrics.lag.Observe(max(late, 0).Seconds())
+}
+
+// sweep looks after the connections whose deadline has come.
+func (w *worker) sweep() {
+	now := w.s.now()
+	w.wheel.advance(now, func(c *conn) { w.check(c, now) })
+	if w.s.draining.Load() {
+		if !w.drain {
+			w.drain = true
+			w.wheel.all(w.drainConn)
+		}
+	}
+}
+
+// schedule sets c's next deadline.
+func (w *worker) schedule(c *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w.scheduleLocked(c)
+}
+
+// scheduleLocked is schedule for a caller that holds mu.
+func (w *worker) scheduleLocked(c *conn) {
+	now := w.s.now()
+	w.wheel.put(c, now+w.untilDue(c, now))
+}
+
+// untilDue is the number of ticks until c must be looked at. Deadlines that move
+// with every read or write are not moved in the wheel: c is looked at when the
+// old one comes, and put back. The caller holds mu.
+func (w *worker) untilDue(c *conn, now uint32) uint32 {
+	t := &w.s.ticksOf
+	due := int32(far)
+	sooner := func(since, span uint32) { due = min(due, int32(since+span-now)) }
+	switch since := c.since; c.phase {
+	case phaseProxy, phaseHead:
+		sooner(since, t.handshake)
+	case phaseClosing, phaseDiscard:
+		sooner(since, t.close)
+	case phaseOpen:
+		seen := c.lastSeen.Load()
+		if t.ping > 0 {
+			sooner(c.lastPing, t.ping)
+		} else if t.idle > 0 && int32(c.lastPing-seen) <= 0 {
+			sooner(seen, t.idle/2)
+		}
+		if t.idle > 0 {
+			sooner(seen, t.idle)
+		}
+		if w.s.draining.Load() {
+			due = 1
+		}
+	}
+	if c.unsent.Load() > 0 {
+		sooner(c.lastTake.Load(), t.slow)
+	}
+	return uint32(max(due, 1))
+}
+
+func (c *conn) state() (phase, uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase, c.since
+}
+
+// check acts on the deadlines of c that have passed, and sets the next.
+func (w *worker) check(c *conn, now uint32) {
+	t := &w.s.ticksOf
+	passed := func(since, span uint32) bool { return int32(now-since-span) >= 0 }
+	if c.unsent.Load() > 0 && passed(c.lastTake.Load(), t.slow) {
+		w.dropSlow(c)
+		w.wheel.put(c, now+far)
+		return
+	}
+	switch phase, since := c.state(); phase {
+	case phaseProxy, phaseHead:
+		if passed(since, t.handshake) {
+			c.handshakeTimeout()
+		}
+	case phaseClosing, phaseDiscard:
+		if passed(since, t.close) {
+			_ = c.nc.Close()
+		}
+	case phaseOpen:
+		w.checkSession(c, now, passed)
+	}
+	w.schedule(c)
+}
+
+// checkSession keeps an open session alive or ends it. The traffic that counts
+// is what came from the client, and messages written to it: a client that is
+// gone takes none for long, as its window is used up or TCP gives up.
+//
+// Without a ping interval the client is pinged once when it was silent for half
+// of the idle timeout. One that answers can so stay for ever; one that is gone,
+// or never answers pings, is closed when the timeout comes.
+func (w *worker) checkSession(c *conn, now uint32, passed func(since, span uint32) bool) {
+	t := &w.s.ticksOf
+	seen := c.lastSeen.Load()
+	if t.idle > 0 && passed(seen, t.idle) {
+		c.mu.Lock()
+		held := c.stalled // its input is there and waits for us
+		if !held && c.phase == phaseOpen {
+			c.stop(phaseClosing, closing{code: closeGoingAway, reason: "idle timeout"})
+		}
+		c.mu.Unlock()
+		if held {
+			c.lastSeen.Store(now)
+		}
+		return
+	}
+	ping := t.ping > 0 && passed(c.lastPing, t.ping) ||
+		t.ping == 0 && t.idle > 0 && passed(seen, t.idle/2) && int32(c.lastPing-seen) <= 0
+	if !ping {
+		return
+	}
+	c.lastPing = now
+	if c.unsent.Load() == 0 { // else the client has something to answer already
+		w.out.reset(0)
+		w.out.buf = ws.AppendFrame(w.out.buf, ws.OpPing, nil)
+		w.write(c, false)
+	}
+}
+
+// dropSlow ends a connection whose client takes nothing. It gets no close
+// frame: that could only stand behind what it does not read.
+func (w *worker) dropSlow(c *conn) {
+	w.s.metrics.slow.Add(1)
+	w.s.slowWarning.warn(w.s.log, "dropped a client that does not read its output", "remote", c.remote.String(), "unread", c.unsent.Load())
+	c.mu.Lock()
+	if c.phase == phaseOpen {
+		c.closeCode = closePolicy
+	}
+	c.setPhase(phaseDiscard)
+	c.mu.Unlock()
+	w.detach(c)
+	_ = c.nc.SetLinger(1, 0) // the kernel holds output, too: let it go
+	_ = c.nc.Close()
+}

@@ -1,0 +1,18 @@
+// Package server holds the sockets: it accepts connections, speaks HTTP and
+// WebSocket on them and attaches sessions to the bridge.
+//
+// There is no goroutine for a connection. Three kinds of goroutines exist:
+//
+//   - nbio's pollers read. A readable socket's bytes are parsed and handed to
+//     its session right there, one buffer at a time.
+//   - Workers, one for each CPU, write. A connection belongs to one worker for
+//     its whole life; that worker alone asks its session for output, writes to
+//     its socket and keeps its deadlines, so none of this needs a lock. Whoever
+//     wants something done for a connection sets a bit and queues it
+//     ([conn.wake]).
+//   - Requests that are no session, such as /metrics, run as ordinary
+//     [http.Handler] calls on goroutines, a bounded number of them.
+//
+// Nothing on a poller or worker blocks. A client that does not read is not
+// written to; a session that takes no more is not read from.
+package server

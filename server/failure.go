@@ -1,0 +1,55 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/server/route"
+)
+
+// errDraining refuses sessions while the server stops.
+var errDraining = errors.New("the server is shutting down")
+
+// openFailure turns the bridge's error into the answer to an upgrade.
+func openFailure(kind route.Kind, err error) *refusal {
+	reason := err.Error()
+	var e *bridge.Error
+	if errors.As(err, &e) && e.Detail != "" {
+		reason = e.Detail
+	}
+	for _, known := range failures {
+		if errors.Is(err, known.kind) {
+			return refused(known.status, known.text+reason)
+		}
+	}
+	what := "Failed to create producer/consumer: "
+	if kind == route.Reader {
+		what = "Failed to create reader: "
+	}
+	return refused(http.StatusInternalServerError, what+reason)
+}
+
+var failures = []struct {
+	kind   error
+	status int
+	text   string // in front of the reason
+}{
+	{errDraining, http.StatusServiceUnavailable, ""},
+	{bridge.ErrInvalid, http.StatusBadRequest, "Invalid query params: "},
+	{bridge.ErrUnauthorized, http.StatusUnauthorized, "Failed to authenticate: "},
+	{bridge.ErrForbidden, http.StatusForbidden, "Not authorized: "},
+	{bridge.ErrNotFound, http.StatusNotFound, "Not found: "},
+	{bridge.ErrBusy, http.StatusConflict, "Already connected: "},
+	{bridge.ErrFenced, http.StatusConflict, "Producer fenced: "},
+	{bridge.ErrSchema, http.StatusConflict, "Incompatible schema: "},
+	{bridge.ErrTooMany, http.StatusTooManyRequests, "Too many requests: "},
+	{bridge.ErrTerminated, http.StatusServiceUnavailable, "Topic terminated: "},
+	{bridge.ErrBacklogQuota, http.StatusServiceUnavailable, "Backlog quota exceeded: "},
+	{bridge.ErrUnavailable, http.StatusServiceUnavailable, "Broker unreachable: "},
+	{bridge.ErrClosed, http.StatusServiceUnavailable, "Closed: "},
+	{bridge.ErrMemoryFull, http.StatusServiceUnavailable, "Memory limit reached: "},
+	{bridge.ErrTimeout, http.StatusGatewayTimeout, "The broker did not answer in time: "},
+	{context.DeadlineExceeded, http.StatusGatewayTimeout, "The broker did not answer in time: "},
+}

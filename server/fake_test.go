@@ -1,0 +1,170 @@
+package server
+
+import (
+	"context"
+	"sync"
+
+	"github.com/pulsegate/pulsegate/bridge"
+)
+
+// fakeBridge is a [Bridge] whose sessions are driven by the test. What an
+// upgrade asked for comes over opens; the test answers it.
+type fakeBridge struct {
+	opens chan *fakeOpen
+	// auto answers openings at once, unless it returns nil.
+	auto func(*fakeOpen) *fakeSession
+
+	mu       sync.Mutex
+	readyErr error
+	stats    map[string]bridge.TopicStats
+	rates    []bridge.NamespaceRates
+}
+
+// fakeOpen is one call of Produce, Consume or Read.
+type fakeOpen struct {
+	kind     string
+	producer bridge.ProducerSpec
+	consumer bridge.ConsumerSpec
+	consume  bridge.ConsumeOptions
+	reader   bridge.ReaderSpec
+	out      bridge.Outlet
+	done     bridge.Opened
+	canceled chan struct{}
+}
+
+func newFakeBridge() *fakeBridge {
+	return &fakeBridge{opens: make(chan *fakeOpen, 8192)}
+}
+
+// echoBridge opens every session at once; each message is sent back.
+func echoBridge() *fakeBridge {
+	b := newFakeBridge()
+	b.auto = func(o *fakeOpen) *fakeSession { return echoSession(o.out) }
+	return b
+}
+
+func echoSession(out bridge.Outlet) *fakeSession {
+	s := newFakeSession(out)
+	s.handle = func(frame []byte) error {
+		s.push(string(frame))
+		return nil
+	}
+	return s
+}
+
+func (b *fakeBridge) open(o *fakeOpen) func() {
+	o.canceled = make(chan struct{})
+	if b.auto != nil {
+		if s := b.auto(o); s != nil {
+			go o.done(s, nil)
+		}
+	}
+	b.opens <- o
+	var once sync.Once
+	return func() { once.Do(func() { close(o.canceled) }) }
+}
+
+func (b *fakeBridge) Produce(spec bridge.ProducerSpec, out bridge.Outlet, done bridge.Opened) func() {
+	return b.open(&fakeOpen{kind: "producer", producer: spec, out: out, done: done})
+}
+
+func (b *fakeBridge) Consume(spec bridge.ConsumerSpec, o bridge.ConsumeOptions, out bridge.Outlet, done bridge.Opened) func() {
+	return b.open(&fakeOpen{kind: "consumer", consumer: spec, consume: o, out: out, done: done})
+}
+
+func (b *fakeBridge) Read(spec bridge.ReaderSpec, _ bridge.ReadOptions, out bridge.Outlet, done bridge.Opened) func() {
+	return b.open(&fakeOpen{kind: "reader", reader: spec, out: out, done: done})
+}
+
+func (b *fakeBridge) Ready(context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.readyErr
+}
+
+func (b *fakeBridge) Stats() map[string]bridge.TopicStats { return b.stats }
+
+func (b *fakeBridge) TopicStats(topic string) (bridge.TopicStats, bool) {
+	t, ok := b.stats[topic]
+	return t, ok
+}
+
+func (b *fakeBridge) NamespaceRates() []bridge.NamespaceRates { return b.rates }
+func (b *fakeBridge) Counters() bridge.Counters               { return bridge.Counters{Published: 7} }
+func (b *fakeBridge) Gauges() bridge.Gauges                   { return bridge.Gauges{Tails: 3} }
+
+// fakeSession is a [bridge.Session] that records what it is given.
+type fakeSession struct {
+	out    bridge.Outlet
+	handle func(frame []byte) error // called without mu
+
+	handled chan string   // messages received, when handle is nil
+	closed  chan struct{} // closed by Close
+	once    sync.Once
+
+	mu       sync.Mutex
+	queue    []string
+	full     bool
+	inFlight int
+	fills    int
+	boom     bool // Fill panics
+}
+
+func newFakeSession(out bridge.Outlet) *fakeSession {
+	return &fakeSession{out: out, handled: make(chan string, 4096), closed: make(chan struct{})}
+}
+
+func (s *fakeSession) push(frames ...string) {
+	s.mu.Lock()
+	s.queue = append(s.queue, frames...)
+	s.mu.Unlock()
+	s.out.Wake()
+}
+
+func (s *fakeSession) set(f func(*fakeSession)) {
+	s.mu.Lock()
+	f(s)
+	s.mu.Unlock()
+}
+
+func (s *fakeSession) queued() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.queue)
+}
+
+func (s *fakeSession) Handle(frame []byte) error {
+	if s.handle != nil {
+		return s.handle(frame)
+	}
+	s.handled <- string(frame)
+	return nil
+}
+
+func (s *fakeSession) Full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full
+}
+
+func (s *fakeSession) Fill(w bridge.Writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fills++
+	if s.boom {
+		panic("boom in Fill")
+	}
+	for len(s.queue) > 0 && w.Room() {
+		frame := s.queue[0]
+		s.queue = s.queue[1:]
+		w.Append(func(dst []byte) []byte { return append(dst, frame...) })
+	}
+}
+
+func (s *fakeSession) InFlight() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inFlight
+}
+
+func (s *fakeSession) Close() { s.once.Do(func() { close(s.closed) }) }

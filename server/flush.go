@@ -1,0 +1,169 @@
+package server
+
+import (
+	"github.com/lesismal/nbio"
+	"golang.org/x/sys/unix"
+
+	"github.com/pulsegate/pulsegate/codec/ws"
+)
+
+// flush writes what waits for c: answers of HTTP, a pong, the session's frames,
+// a close frame, in one write.
+//
+// nbio keeps what the kernel does not take, without a bound of its own. So a
+// session is asked for output only while less than Options.MaxUnread waits; its
+// last message may go beyond.
+func (w *worker) flush(c *conn) {
+	c.awaiting.Store(false)
+	unsent := int(c.unsent.Load())
+	full := unsent >= w.s.o.MaxUnread
+	m := c.collect(full)
+	out := &w.out
+	out.reset(min(passBytes, w.s.o.MaxUnread-unsent))
+	out.deflate = c.deflate
+	if m != nil {
+		out.buf = append(out.buf, m.raw...)
+		if m.ponged && c.session != nil {
+			out.buf = ws.AppendFrame(out.buf, ws.OpPong, m.pong)
+		}
+	}
+	if c.session != nil {
+		out.room += out.len()
+		before := out.len()
+		c.session.Fill(out)
+		if n := out.len() - before; n > 0 {
+			c.lastSeen.Store(w.s.now())
+			c.sent += uint64(n)
+			w.s.metrics.messagesOut.Add(out.frames)
+		}
+	}
+	more := out.refused
+	if m != nil && m.close != nil {
+		more = false
+		if !c.closeSent {
+			c.closeSent = true
+			out.together()
+			out.buf = appendClose(out.buf, *m.close)
+			w.finish(c, m.close)
+		}
+		c.drop = c.drop || m.close.last
+	}
+	w.write(c, more)
+	if m != nil && m.hasRaw {
+		w.answered(c, m.after)
+	}
+	w.dropIfSent(c)
+}
+
+// collect takes c's mail. While output waits unread a pong is left for later,
+// so that pings alone cannot make it grow.
+func (c *conn) collect(full bool) *mail {
+	c.note.Lock()
+	defer c.note.Unlock()
+	m := c.mail
+	if m == nil || m.opened != nil {
+		return nil
+	}
+	c.mail = nil
+	if full && m.ponged && m.close == nil {
+		c.mail = &mail{pong: m.pong, ponged: true}
+		m.ponged = false
+	}
+	return m
+}
+
+func appendClose(dst []byte, cl closing) []byte {
+	if cl.code == closeNoStatus {
+		return ws.AppendFrame(dst, ws.OpClose, nil)
+	}
+	return ws.AppendClose(dst, cl.code, cl.reason)
+}
+
+// finish is called when the close frame is in the output: no message follows.
+func (w *worker) finish(c *conn, cl *closing) {
+	c.mu.Lock()
+	if c.phase == phaseOpen {
+		c.closeCode = cl.code
+		c.setPhase(phaseClosing)
+		c.stalled, c.rest = false, nil
+		// The peer's answer may stand behind input that was not taken.
+		c.wake(wantRead)
+	}
+	c.half = c.phase == phaseDiscard // there is no answer to wait for
+	c.mu.Unlock()
+	w.detach(c)
+	w.schedule(c)
+}
+
+// write hands the collected output to nbio. more: the session has more of it.
+func (w *worker) write(c *conn, more bool) {
+	if b := w.out.bytes(); len(b) > 0 {
+		if c.unsent.Add(int64(len(b))) == int64(len(b)) {
+			c.lastTake.Store(w.s.now())
+		}
+		if _, err := c.nc.Write(b); err != nil {
+			return // nbio has closed the socket and tells so
+		}
+	}
+	unsent := c.unsent.Load()
+	if unsent == 0 {
+		if more {
+			c.wake(wantFlush)
+		}
+		return
+	}
+	w.schedule(c)
+	if more && unsent < int64(w.s.o.MaxUnread)/2 {
+		c.wake(wantFlush)
+		return
+	}
+	// From here on onWritten wakes us; it may have come just before.
+	c.awaiting.Store(true)
+	if c.unsent.Load() < unsent {
+		c.wake(wantFlush)
+	}
+}
+
+// onWritten is nbio's report that the kernel took n bytes. It runs under the
+// connection's lock of nbio, on a poller or inside [worker.write].
+func (s *Server) onWritten(nc *nbio.Conn, _ []byte, n int) {
+	c := nc.Session().(*conn)
+	s.bytesOut.Add(uint64(n))
+	c.lastTake.Store(s.now())
+	left := c.unsent.Add(-int64(n))
+	if c.awaiting.Load() && (left == 0 || left < int64(s.o.MaxUnread)/2) {
+		c.wake(wantFlush)
+	}
+}
+
+// dropIfSent ends the connection, or after a violation our side of it, when the
+// last output is sent. A peer that is still sending would lose what we wrote
+// last if both sides were ended.
+func (w *worker) dropIfSent(c *conn) {
+	if c.unsent.Load() != 0 || c.shut || !c.drop && !c.half {
+		return
+	}
+	c.shut = true
+	if c.drop {
+		c.hangUp()
+	} else {
+		c.shutdown(unix.SHUT_WR)
+	}
+}
+
+// hangUp ends both directions of the socket. The poller then closes it, on the
+// event of the shutdown: were it closed here, its number could be in use again
+// while an event for the old one is still on its way.
+func (c *conn) hangUp() { c.shutdown(unix.SHUT_RDWR) }
+
+func (c *conn) shutdown(how int) {
+	raw, err := c.nc.SyscallConn()
+	if err != nil {
+		return
+	}
+	c.nc.Lock() // so that the descriptor is not closed and used again meanwhile
+	defer c.nc.Unlock()
+	if closed, _ := c.nc.IsClosed(); !closed {
+		_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), how) })
+	}
+}

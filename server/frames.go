@@ -1,0 +1,104 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"runtime/debug"
+
+	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/codec/ws"
+)
+
+// Close codes of RFC 6455 section 7.4.1.
+const (
+	closeGoingAway = 1001
+	closeNoStatus  = 1005
+	closePolicy    = 1008
+	closeInternal  = 1011
+)
+
+// frames handles WebSocket input. The caller holds mu.
+func (c *conn) frames(data []byte) {
+	n, err := c.reader.Feed(&c.s.limits, data, (*frameHandler)(c))
+	if c.stalled {
+		c.rest = bytes.Clone(data[n:])
+		return
+	}
+	if err != nil { // the stream cannot be read any further
+		ce := &ws.CloseError{Code: closeInternal}
+		errors.As(err, &ce)
+		c.stop(phaseDiscard, closing{code: ce.Code, reason: ce.Reason})
+	}
+	if c.phase == phaseDiscard {
+		c.reader.Release()
+	}
+}
+
+// stop ends the session with a close frame. The caller holds mu.
+func (c *conn) stop(next phase, cl closing) {
+	if c.phase == phaseOpen {
+		c.closeCode = cl.code
+	}
+	c.setPhase(next)
+	c.stalled, c.rest = false, nil
+	c.sendClose(cl)
+}
+
+// frameHandler takes what a [ws.Reader] finds. Its methods run with mu held.
+type frameHandler conn
+
+// Message hands a message to the session. Text and binary are the same to it.
+func (h *frameHandler) Message(_ ws.Opcode, payload []byte) (more bool) {
+	c := (*conn)(h)
+	if c.phase != phaseOpen {
+		return true
+	}
+	c.messages++
+	c.s.metrics.messagesIn.Add(1)
+	if err := c.session.Handle(payload); err != nil {
+		e := &codec.Error{Code: codec.CodeUnknown, Detail: err.Error()}
+		errors.As(err, &e)
+		c.stop(phaseClosing, closing{code: uint16(e.Code.CloseCode()), reason: e.CloseReason()})
+		return true
+	}
+	if !c.session.Full() {
+		return true
+	}
+	// Resume may have been called before the session was marked as stalled: it
+	// is then no longer full, and if it is called later, the worker waits for mu.
+	c.stalled = true
+	if !c.session.Full() {
+		c.stalled = false
+	}
+	return !c.stalled
+}
+
+// Ping answers. Of several pings that came before an answer could be written
+// only the latest is answered (RFC 6455 section 5.5.3).
+func (h *frameHandler) Ping(payload []byte) {
+	c := (*conn)(h)
+	if c.phase == phaseOpen {
+		c.leave(wantFlush, func(m *mail) { m.pong, m.ponged = append(m.pong[:0], payload...), true })
+	}
+}
+
+// Pong needs nothing: it counted as traffic when it was read.
+func (h *frameHandler) Pong([]byte) {}
+
+// Close is the peer's close frame. It is answered with the same code, unless it
+// is the answer to ours.
+func (h *frameHandler) Close(code uint16, _ string) {
+	(*conn)(h).stop(phaseDiscard, closing{code: code, last: true})
+}
+
+// recoverSession ends a session whose handling panicked; deferred, with mu held.
+func (c *conn) recoverSession() {
+	if p := recover(); p != nil {
+		c.s.panicked("handling input", p, debug.Stack())
+		if c.phase == phaseOpen || c.phase == phaseClosing {
+			c.stop(phaseDiscard, closing{code: closeInternal, reason: "internal error"})
+		} else {
+			c.hangUp()
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// readyTimeout bounds the upstream's answer to a readiness check.
+const readyTimeout = 5 * time.Second
+
+// routes serves the requests that are no session. It routes by hand:
+// [http.ServeMux] would redirect paths with an empty or dotted segment, which
+// may be part of a topic's name.
+func (s *Server) routes() http.Handler {
+	metrics := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{DisableCompression: true})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.EscapedPath()
+		if stats, ok := statsPath(path); ok {
+			onlyGet(func(w http.ResponseWriter, r *http.Request) { s.stats(w, stats) })(w, r)
+			return
+		}
+		switch {
+		case path == "/metrics":
+			onlyGet(metrics.ServeHTTP)(w, r)
+		case path == "/healthz":
+			onlyGet(healthy)(w, r)
+		case path == "/readyz":
+			onlyGet(s.ready)(w, r)
+		case path == "/status.html":
+			onlyGet(s.statusFile)(w, r)
+		case s.o.Admin != nil && strings.HasPrefix(path, "/admin/"):
+			s.o.Admin.ServeHTTP(w, r)
+		default:
+			writeReason(w, http.StatusNotFound, "Not Found")
+		}
+	})
+}
+
+func onlyGet(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			writeReason(w, http.StatusMethodNotAllowed, "only GET and HEAD are allowed")
+			return
+		}
+		h(w, r)
+	}
+}
+
+// healthy answers as long as the process can answer at all.
+func healthy(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") }
+
+// ready tells whether new sessions can be served now.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	if s.draining.Load() {
+		writeReason(w, http.StatusServiceUnavailable, errDraining.Error())
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	if err := s.o.Bridge.Ready(ctx); err != nil {
+		writeReason(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	writeText(w, "ok\n")
+}
+
+// statusFile answers load balancers: OK while the configured file exists. An
+// operator takes the server out of service by removing it.
+func (s *Server) statusFile(w http.ResponseWriter, _ *http.Request) {
+	if s.o.StatusFile == "" {
+		writeReason(w, http.StatusNotFound, "Not Found")
+		return
+	}
+	if _, err := os.Stat(s.o.StatusFile); err != nil {
+		writeReason(w, http.StatusNotFound, "the status file does not exist")
+		return
+	}
+	writeText(w, "OK")
+}
+
+func writeText(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte(text))
+}

@@ -1,0 +1,163 @@
+package server
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// maxHeaderLines bounds the number of header fields of a request.
+const maxHeaderLines = 128
+
+// maxBody bounds the body of a request that is no session, in bytes.
+const maxBody = 64 << 10
+
+// head is what decides how a request is read on, checked strictly: whatever
+// another server on the way could understand differently is refused
+// (RFC 9112 sections 2.2, 3.2, 5.1, 5.2 and 6.3).
+type head struct {
+	method string
+	path   string // as it came, not decoded
+	query  string
+	http11 bool
+	body   int // bytes that follow
+}
+
+// refusal is an answer that says no.
+type refusal struct {
+	status int
+	reason string
+	header string // one more header line
+}
+
+func refused(status int, reason string) *refusal { return &refusal{status: status, reason: reason} }
+
+// headEnd returns the length of the request head at the start of buf, with its
+// last empty line, or -1 if it is not complete. The first from bytes are known
+// not to contain the end.
+func headEnd(buf []byte, from int) int {
+	from = max(from-3, 0)
+	if i := bytes.Index(buf[from:], []byte("\r\n\r\n")); i >= 0 {
+		return from + i + 4
+	}
+	return -1
+}
+
+// checkHead reads a complete head.
+func checkHead(b []byte) (h head, no *refusal) {
+	text := string(b[:len(b)-2])
+	line, rest, _ := strings.Cut(text, "\r\n")
+	if no = h.requestLine(line); no != nil {
+		return h, no
+	}
+	seen := map[string]string{}
+	for lines := 0; rest != ""; lines++ {
+		if lines == maxHeaderLines {
+			return h, refused(http.StatusRequestHeaderFieldsTooLarge, "too many header fields")
+		}
+		if line, rest, _ = strings.Cut(rest, "\r\n"); strings.ContainsFunc(line, forbidden) {
+			return h, refused(http.StatusBadRequest, "control character in the request's head")
+		}
+		name, value, colon := strings.Cut(line, ":")
+		if !colon || !isToken(name) {
+			return h, refused(http.StatusBadRequest, "malformed header field")
+		}
+		if name = strings.ToLower(name); !onlyOnce(name) {
+			continue
+		}
+		if _, twice := seen[name]; twice {
+			return h, refused(http.StatusBadRequest, "header field "+name+" given twice")
+		}
+		seen[name] = strings.Trim(value, " \t")
+	}
+	return h, h.framing(seen)
+}
+
+func (h *head) requestLine(line string) *refusal {
+	method, rest, ok1 := strings.Cut(line, " ")
+	target, version, ok2 := strings.Cut(rest, " ")
+	if !ok1 || !ok2 || !isToken(method) || target == "" || strings.ContainsFunc(line, forbidden) || strings.ContainsAny(target+version, " \t") {
+		return refused(http.StatusBadRequest, "malformed request line")
+	}
+	switch version {
+	case "HTTP/1.1":
+		h.http11 = true
+	case "HTTP/1.0":
+	default:
+		if strings.HasPrefix(version, "HTTP/") {
+			return refused(http.StatusHTTPVersionNotSupported, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+		}
+		return refused(http.StatusBadRequest, "malformed request line")
+	}
+	h.method = method
+	if !strings.HasPrefix(target, "/") { // absolute form, RFC 9112 section 3.2.2
+		_, after, found := strings.Cut(target, "://")
+		if !found {
+			return refused(http.StatusBadRequest, "malformed request target")
+		}
+		slash := strings.IndexAny(after, "/?")
+		switch {
+		case slash < 0:
+			target = "/"
+		case after[slash] == '?':
+			target = "/" + after[slash:]
+		default:
+			target = after[slash:]
+		}
+	}
+	h.path, h.query, _ = strings.Cut(target, "?")
+	return nil
+}
+
+// framing decides how long the body is.
+func (h *head) framing(seen map[string]string) *refusal {
+	if _, ok := seen["host"]; !ok && h.http11 {
+		return refused(http.StatusBadRequest, "no Host header field")
+	}
+	length, hasLength := seen["content-length"]
+	if _, coded := seen["transfer-encoding"]; coded {
+		if hasLength {
+			return refused(http.StatusBadRequest, "both Content-Length and Transfer-Encoding")
+		}
+		return refused(http.StatusNotImplemented, "no transfer coding is taken")
+	}
+	if _, ok := seen["expect"]; ok {
+		return refused(http.StatusExpectationFailed, "no expectation is met")
+	}
+	if !hasLength {
+		return nil
+	}
+	n, err := strconv.ParseUint(length, 10, 63)
+	if err != nil || length[0] == '+' {
+		return refused(http.StatusBadRequest, "malformed Content-Length")
+	}
+	if n > maxBody {
+		return refused(http.StatusRequestEntityTooLarge, "the body is longer than "+strconv.Itoa(maxBody)+" bytes")
+	}
+	h.body = int(n)
+	return nil
+}
+
+// onlyOnce lists the header fields of which a second one would be ambiguous.
+func onlyOnce(name string) bool {
+	switch name {
+	case "host", "content-length", "transfer-encoding", "expect", "origin", "sec-websocket-key", "sec-websocket-version":
+		return true
+	}
+	return false
+}
+
+// forbidden reports characters that do not belong into a head, a CR or LF
+// alone among them.
+func forbidden(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`()<>@,;:\"/[]?={}`, c) >= 0 {
+			return false
+		}
+	}
+	return s != ""
+}

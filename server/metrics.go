@@ -1,0 +1,146 @@
+package server
+
+import (
+	"net/http"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/server/route"
+)
+
+// metrics are what /metrics shows. What changes with every message is counted
+// in plain atomics and read when asked for.
+type metrics struct {
+	registry *prometheus.Registry
+
+	messagesIn, messagesOut atomic.Uint64
+	acceptErrors, overLimit atomic.Uint64
+	slow, panics            atomic.Uint64
+
+	handshakes *prometheus.CounterVec
+	closes     *prometheus.CounterVec
+	lag        prometheus.Histogram
+}
+
+func newMetrics(s *Server) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pulsegate_handshakes_total", Help: "Upgrade requests answered, by HTTP status.",
+		}, []string{"status"}),
+		closes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pulsegate_sessions_closed_total", Help: "Sessions that ended, by close code; none: the connection broke.",
+		}, []string{"code"}),
+		lag: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "pulsegate_loop_lag_seconds", Help: "How late the loops that write come to their timer.",
+			Buckets: []float64{.0005, .001, .005, .01, .05, .1, .5, 1, 5},
+		}),
+	}
+	m.registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.handshakes, m.closes, m.lag, &totals{s: s},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "pulsegate_build_info", Help: "1, with the version as a label.", ConstLabels: prometheus.Labels{"version": s.o.Version},
+		}, func() float64 { return 1 }),
+	)
+	m.handshakes.WithLabelValues(strconv.Itoa(http.StatusSwitchingProtocols)) // shown from the start
+	return m
+}
+
+func (m *metrics) handshake(status int) { m.handshakes.WithLabelValues(strconv.Itoa(status)).Inc() }
+
+// closed counts a close code. A client may send any; those we do not send
+// ourselves share a label.
+func (m *metrics) closed(code int) {
+	label := "other"
+	switch {
+	case code == 0:
+		label = "none"
+	case code >= 1000 && code <= 1011 || code >= 4001 && code <= 4008:
+		label = strconv.Itoa(code)
+	}
+	m.closes.WithLabelValues(label).Inc()
+}
+
+// totals shows the counters of the server and the bridge.
+type totals struct{ s *Server }
+
+type sample struct {
+	name, help string
+	counter    bool
+	value      float64
+	kind       string // value of the label kind, "" for none
+}
+
+// Describe implements [prometheus.Collector]. Nothing is described: that makes
+// the collector unchecked, as its samples are made when asked for.
+func (*totals) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements [prometheus.Collector].
+func (t *totals) Collect(ch chan<- prometheus.Metric) {
+	for _, v := range append(t.ofServer(), t.ofBridge()...) {
+		var labels []string
+		var values []string
+		if v.kind != "" {
+			labels, values = []string{"kind"}, []string{v.kind}
+		}
+		valueType := prometheus.GaugeValue
+		if v.counter {
+			valueType = prometheus.CounterValue
+		}
+		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc("pulsegate_"+v.name, v.help, labels, nil), valueType, v.value, values...)
+	}
+	c := t.s.o.Bridge.Counters()
+	var sum uint64
+	buckets := map[float64]uint64{}
+	for i, n := range c.Latency {
+		sum += n
+		if i < len(bridge.LatencyBounds) {
+			buckets[bridge.LatencyBounds[i].Seconds()] = sum
+		}
+	}
+	ch <- prometheus.MustNewConstHistogram(prometheus.NewDesc("pulsegate_publish_latency_seconds",
+		"Time from a publish to its confirmation. The sum is not kept.", nil, nil), sum, 0, buckets)
+}
+
+func (t *totals) ofServer() []sample {
+	s, m := t.s, t.s.metrics
+	list := []sample{
+		{name: "connections", help: "Open sockets.", value: float64(s.conns.Load())},
+		{name: "received_bytes_total", help: "Bytes read from clients.", counter: true, value: float64(s.bytesIn.Load())},
+		{name: "sent_bytes_total", help: "Bytes written to clients.", counter: true, value: float64(s.bytesOut.Load())},
+		{name: "received_messages_total", help: "WebSocket messages received.", counter: true, value: float64(m.messagesIn.Load())},
+		{name: "sent_messages_total", help: "WebSocket messages written.", counter: true, value: float64(m.messagesOut.Load())},
+		{name: "accept_errors_total", help: "Connections that could not be accepted.", counter: true, value: float64(m.acceptErrors.Load())},
+		{name: "connections_over_limit_total", help: "Connections beyond the limit.", counter: true, value: float64(m.overLimit.Load())},
+		{name: "slow_clients_closed_total", help: "Sessions dropped because their client did not read.", counter: true, value: float64(m.slow.Load())},
+		{name: "panics_total", help: "Panics that were kept to one connection.", counter: true, value: float64(m.panics.Load())},
+	}
+	for kind := range s.sessions {
+		list = append(list, sample{name: "sessions", help: "Open sessions.", value: float64(s.sessions[kind].Load()), kind: route.Kind(kind).String()})
+	}
+	return list
+}
+
+func (t *totals) ofBridge() []sample {
+	c, g := t.s.o.Bridge.Counters(), t.s.o.Bridge.Gauges()
+	return []sample{
+		{name: "published_messages_total", help: "Messages published and confirmed.", counter: true, value: float64(c.Published)},
+		{name: "published_bytes_total", help: "Bytes of payload published.", counter: true, value: float64(c.PublishedBytes)},
+		{name: "publish_failures_total", help: "Publishes answered with an error.", counter: true, value: float64(c.PublishFailed)},
+		{name: "delivered_messages_total", help: "Messages pushed to clients.", counter: true, value: float64(c.Delivered)},
+		{name: "delivered_bytes_total", help: "Bytes of payload pushed to clients.", counter: true, value: float64(c.DeliveredBytes)},
+		{name: "acked_messages_total", help: "Messages acknowledged.", counter: true, value: float64(c.Acked)},
+		{name: "nacked_messages_total", help: "Messages negatively acknowledged.", counter: true, value: float64(c.Nacked)},
+		{name: "unacked_messages", help: "Messages delivered and not acknowledged.", value: float64(g.Unacked)},
+		{name: "upstream_clients", help: "Clients at the upstream.", value: float64(g.UpstreamProducers), kind: "producer"},
+		{name: "upstream_clients", help: "Clients at the upstream.", value: float64(g.UpstreamConsumers), kind: "consumer"},
+		{name: "upstream_clients", help: "Clients at the upstream.", value: float64(g.UpstreamReaders), kind: "reader"},
+		{name: "tails", help: "Topics whose readers share one tail.", value: float64(g.Tails)},
+		{name: "tail_bytes", help: "Encoded frames kept by tails.", value: float64(g.TailBytes)},
+	}
+}

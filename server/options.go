@@ -1,0 +1,114 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/pulsegate/pulsegate/bridge"
+)
+
+// Opener opens sessions. Each method returns at once; the outcome comes through
+// done, exactly once, unless the returned cancel was called before: then a
+// session that opens nevertheless is closed by the opener.
+type Opener interface {
+	Produce(spec bridge.ProducerSpec, out bridge.Outlet, done bridge.Opened) (cancel func())
+	Consume(spec bridge.ConsumerSpec, o bridge.ConsumeOptions, out bridge.Outlet, done bridge.Opened) (cancel func())
+	Read(spec bridge.ReaderSpec, o bridge.ReadOptions, out bridge.Outlet, done bridge.Opened) (cancel func())
+}
+
+// Observer tells what goes on behind the sockets, for the statistics, the
+// metrics and the readiness check. Only Ready may block, until ctx ends.
+type Observer interface {
+	Ready(ctx context.Context) error
+	Stats() map[string]bridge.TopicStats
+	TopicStats(topic string) (bridge.TopicStats, bool)
+	NamespaceRates() []bridge.NamespaceRates
+	Counters() bridge.Counters
+	Gauges() bridge.Gauges
+}
+
+// Bridge is what the server needs of a [bridge.Bridge].
+type Bridge interface {
+	Opener
+	Observer
+}
+
+// Options configure a [Server]. A zero value means the default named at the
+// field, unless the field says otherwise.
+type Options struct {
+	Bridge Bridge       // required
+	Logger *slog.Logger // slog.Default()
+
+	// Address is the TCP address to listen on, host:port. Port 0 lets the
+	// system choose.
+	Address   string
+	ReusePort bool // SO_REUSEPORT, for several processes on one port
+
+	// TrustForwardedFor takes the client's address from X-Forwarded-For, its
+	// first entry. ProxyProtocol demands HAProxy's PROXY header, version 1 or 2,
+	// on every connection and takes the address from there.
+	TrustForwardedFor bool
+	ProxyProtocol     bool
+
+	MaxConnections        int // 0: what the limit of open files allows
+	MaxSessionsPerAddress int // 0: no limit
+	MaxConcurrentRequests int // requests that are no session; 0: no limit
+	MaxURLBytes           int // 8192
+	MaxHeaderBytes        int // 16384, request line included
+	HandshakeTimeout      time.Duration
+
+	MaxMessage     int           // bytes of one incoming message, 1 MiB
+	MaxUnread      int           // bytes of output that may wait for a client, 256 KiB
+	SlowTimeout    time.Duration // 30 s: a client that takes none of its output for that long is dropped
+	IdleTimeout    time.Duration // 0: never
+	PingInterval   time.Duration // 0: a ping only when a session was silent for half of IdleTimeout
+	AllowedOrigins []string      // empty: any
+	Compression    bool          // permessage-deflate for clients that offer it
+
+	// V1LegacyTime gives sessions on v1 paths the publish time format of 2016.
+	V1LegacyTime bool
+
+	// StatusFile decides what /status.html answers, "" for 404.
+	StatusFile string
+
+	// Admin serves what lies under /admin/ and is no statistics of the proxy;
+	// nil: nothing does. Request bodies are at most 64 KiB.
+	Admin http.Handler
+
+	Version string // for the metric pulsegate_build_info
+
+	tick    time.Duration // resolution of all timeouts, 100 ms
+	workers int           // one for each CPU
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Bridge == nil {
+		return o, errors.New("server: Options.Bridge is missing")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	setDefault(&o.MaxURLBytes, 8192)
+	setDefault(&o.MaxHeaderBytes, 16384)
+	setDefault(&o.HandshakeTimeout, 15*time.Second)
+	setDefault(&o.MaxMessage, 1<<20)
+	setDefault(&o.MaxUnread, 256<<10)
+	setDefault(&o.SlowTimeout, 30*time.Second)
+	setDefault(&o.tick, 100*time.Millisecond)
+	setDefault(&o.workers, runtime.GOMAXPROCS(0))
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = machineConnections()
+	}
+	return o, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,86 @@
+package server
+
+import (
+	"github.com/pulsegate/pulsegate/codec/ws"
+)
+
+const (
+	// passBytes is how much output one session may produce before the others of
+	// its worker have their turn. Its frames leave in one write.
+	passBytes = 64 << 10
+
+	// keptOutput bounds the buffer that a worker keeps between sessions.
+	keptOutput = 1 << 20
+)
+
+// output collects what is to be written for one connection at a time. It is a
+// worker's and is the [bridge.Writer] of its sessions.
+type output struct {
+	buf     []byte
+	single  []byte // one shared frame and nothing else: written without a copy
+	room    int    // bytes up to which more frames are taken
+	deflate bool
+	refused bool // there was no room when asked
+	frames  uint64
+}
+
+func (o *output) reset(room int) {
+	if cap(o.buf) > keptOutput {
+		o.buf = nil
+	}
+	o.buf, o.single = o.buf[:0], nil
+	o.room, o.refused, o.frames = room, false, 0
+}
+
+func (o *output) len() int { return len(o.buf) + len(o.single) }
+
+// bytes is all that was collected, valid until the next reset.
+func (o *output) bytes() []byte {
+	if o.single != nil {
+		return o.single
+	}
+	return o.buf
+}
+
+// together makes buf hold all that was collected.
+func (o *output) together() {
+	if o.single != nil {
+		o.buf = append(o.buf, o.single...)
+		o.single = nil
+	}
+}
+
+// Room implements [bridge.Writer].
+func (o *output) Room() bool {
+	if o.len() < o.room {
+		return true
+	}
+	o.refused = true
+	return false
+}
+
+// Append implements [bridge.Writer].
+func (o *output) Append(add func(dst []byte) []byte) {
+	o.together()
+	o.frames++
+	if o.deflate {
+		o.buf = ws.AppendTextDeflated(o.buf, add)
+	} else {
+		o.buf = ws.AppendText(o.buf, add)
+	}
+}
+
+// Shared implements [bridge.Writer].
+func (o *output) Shared(f *ws.Frame) {
+	o.together()
+	o.frames++
+	b := f.Plain()
+	if o.deflate {
+		b = f.Deflated()
+	}
+	if len(o.buf) == 0 {
+		o.single = b
+		return
+	}
+	o.buf = append(o.buf, b...)
+}

@@ -1,0 +1,129 @@
+package server
+
+import (
+	"errors"
+	"syscall"
+
+	"github.com/lesismal/nbio"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// readBuffer is the size of a read. Each poller and each worker has one. A
+	// socket that fills it has had its turn: what is left is read by the socket's
+	// worker, in turns with its other sockets.
+	readBuffer = 64 << 10
+
+	// maxPending bounds the bytes taken behind a request that is being worked on.
+	maxPending = 64 << 10
+)
+
+// onRead is nbio's call for a readable socket, on a poller. Events are edge
+// triggered: what is left unread must be read later without a new one.
+func (s *Server) onRead(nc *nbio.Conn) {
+	c := connOf(nc)
+	// While the worker reads this socket the poller has better things to do than
+	// to wait for it, unless nbio closes the socket when we return.
+	if !c.mu.TryLock() {
+		if !finished(nc) {
+			c.wake(wantRead)
+			return
+		}
+		c.mu.Lock()
+	}
+	defer c.mu.Unlock()
+	c.receive(*s.engine.PollerBufferPtr(nc), true)
+}
+
+// receive reads and handles input until there is none, the session takes no
+// more, or its turn is over. inPoller: nbio closes the socket when this
+// returns, if the peer has finished sending. The caller holds mu.
+func (c *conn) receive(buf []byte, inPoller bool) {
+	defer c.recoverSession()
+	c.resume()
+	for c.takes() {
+		n, err := c.nc.Read(buf)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.EAGAIN):
+			return
+		case err != nil || n == 0:
+			_ = c.nc.CloseWithError(err)
+			return
+		}
+		c.s.bytesIn.Add(uint64(n))
+		c.lastSeen.Store(c.s.now())
+		c.input(buf[:n])
+		if n < len(buf) {
+			return
+		}
+		// Behind the peer's FIN there is no more than what the kernel holds
+		// already, and this is the last chance to take it.
+		if !inPoller || !finished(c.nc) {
+			c.wake(wantRead)
+			return
+		}
+	}
+}
+
+// finished reports whether the peer has ended its direction.
+func finished(nc *nbio.Conn) (hup bool) {
+	raw, err := nc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = raw.Control(func(fd uintptr) {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		n, err := unix.Poll(p, 0)
+		hup = err == nil && n == 1 && p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP) != 0
+	})
+	return hup
+}
+
+// takes reports whether input is wanted now. The caller holds mu.
+func (c *conn) takes() bool {
+	switch {
+	case c.phase == phaseGone || c.stalled:
+		return false
+	case c.phase == phaseOpen && c.drainsFirst():
+		return false
+	}
+	return true
+}
+
+// resume takes up what was left when input stopped, if it can go on. The caller
+// holds mu.
+func (c *conn) resume() {
+	if !c.stalled {
+		return
+	}
+	switch c.phase {
+	case phaseOpen:
+		if c.session.Full() || c.drainsFirst() {
+			return
+		}
+		c.stalled = false
+		rest := c.rest
+		c.rest = nil
+		c.frames(rest)
+	case phaseBusy, phaseOpening:
+	default:
+		c.stalled, c.rest = false, nil
+	}
+}
+
+// input handles bytes that were read. They are valid during the call only. The
+// caller holds mu.
+func (c *conn) input(data []byte) {
+	switch c.phase {
+	case phaseProxy, phaseHead:
+		c.req.buf = append(c.req.buf, data...)
+		c.requests()
+	case phaseBusy, phaseOpening:
+		c.req.buf = append(c.req.buf, data...)
+		c.stalled = len(c.req.buf) > maxPending
+	case phaseOpen, phaseClosing:
+		c.frames(data)
+	}
+}

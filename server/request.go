@@ -1,0 +1,212 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+)
+
+// requestTimeout bounds the work on a request that is no session.
+const requestTimeout = 30 * time.Second
+
+// request is the HTTP side of a connection. It belongs to the incoming side,
+// guarded by conn.mu, and is dropped when a session opens.
+type request struct {
+	buf     []byte // input not yet used, from a request's first byte on
+	scanned int    // bytes of buf in which the head's end is known not to be
+	accept  []byte // the response to an upgrade, if the session opens
+	cancel  func() // gives up what is being worked on
+}
+
+// requests works on what was collected. The caller holds mu.
+func (c *conn) requests() {
+	if c.phase == phaseProxy && !c.proxyHeader() {
+		return
+	}
+	for c.phase == phaseHead {
+		// RFC 9112 section 2.2: empty lines before a request are skipped.
+		for bytes.HasPrefix(c.req.buf, []byte("\r\n")) {
+			c.req.buf, c.req.scanned = c.req.buf[2:], 0
+		}
+		if len(c.req.buf) == 0 || !c.nextRequest() {
+			return
+		}
+	}
+}
+
+// nextRequest begins the work on the next request if it is complete.
+func (c *conn) nextRequest() (begun bool) {
+	r := c.req
+	end := headEnd(r.buf, r.scanned)
+	r.scanned = len(r.buf)
+	if no := c.tooLong(end); no != nil {
+		c.refuse(no)
+		return true
+	}
+	if end < 0 {
+		return false
+	}
+	h, no := checkHead(r.buf[:end])
+	if no != nil {
+		c.refuse(no)
+		return true
+	}
+	if len(r.buf) < end+h.body {
+		r.scanned = 0
+		return false
+	}
+	req, err := readRequest(r.buf[:end], r.buf[end:end+h.body])
+	if err != nil {
+		c.refuse(refused(http.StatusBadRequest, "malformed request"))
+		return true
+	}
+	r.buf, r.scanned = bytes.Clone(r.buf[end+h.body:]), 0
+	if isSessionPath(h.path) {
+		c.upgrade(&h, req)
+	} else {
+		c.handle(&h, req)
+	}
+	return true
+}
+
+// tooLong checks the limits of a head of which end bytes, or if negative not
+// yet all, are there.
+func (c *conn) tooLong(end int) *refusal {
+	o, buf := &c.s.o, c.req.buf
+	line := bytes.IndexByte(buf[:min(len(buf), o.MaxURLBytes+64)], '\n')
+	if line < 0 && len(buf) >= o.MaxURLBytes+64 {
+		return refused(http.StatusRequestURITooLong, "the request line is too long")
+	}
+	if line >= 0 {
+		if fields := bytes.Fields(buf[:line]); len(fields) > 1 && len(fields[1]) > o.MaxURLBytes {
+			return refused(http.StatusRequestURITooLong, "the URL is too long")
+		}
+	}
+	if end > o.MaxHeaderBytes || end < 0 && len(buf) > o.MaxHeaderBytes {
+		return refused(http.StatusRequestHeaderFieldsTooLarge, "the request's head is too long")
+	}
+	return nil
+}
+
+var readers = sync.Pool{New: func() any { return bufio.NewReader(nil) }}
+
+// readRequest parses a head that was checked.
+func readRequest(head, body []byte) (*http.Request, error) {
+	br := readers.Get().(*bufio.Reader)
+	br.Reset(bytes.NewReader(head))
+	req, err := http.ReadRequest(br)
+	br.Reset(nil)
+	readers.Put(br)
+	if err != nil {
+		return nil, err
+	}
+	req.Body, req.ContentLength = http.NoBody, int64(len(body))
+	if len(body) > 0 {
+		req.Body = io.NopCloser(bytes.NewReader(bytes.Clone(body)))
+	}
+	return req, nil
+}
+
+// handle runs a request that is no session. The caller holds mu.
+func (c *conn) handle(h *head, req *http.Request) {
+	s := c.s
+	if !s.requests.take() {
+		c.refuse(refused(http.StatusServiceUnavailable, "too many requests at once"))
+		return
+	}
+	after := closeAfter
+	if keepsAlive(h, req) && !s.draining.Load() && !c.refused {
+		after = keepOpen
+	}
+	req.RemoteAddr = c.remote.String()
+	ctx, cancel := context.WithTimeout(s.ctx, requestTimeout)
+	c.req.cancel = cancel
+	c.setPhase(phaseBusy)
+	s.handlers.Add(1)
+	go func() {
+		defer s.handlers.Done()
+		defer s.requests.give()
+		defer cancel()
+		rec := s.run(req.WithContext(ctx))
+		c.leave(wantFlush, func(m *mail) {
+			m.raw, m.hasRaw, m.after = rec.appendResponse(m.raw, req.Method == http.MethodHead, after), true, after
+		})
+	}()
+}
+
+// run calls the handler. A panic in it is answered with 500.
+func (s *Server) run(req *http.Request) (rec *recorder) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked("serving "+req.URL.Path, p, debug.Stack())
+			rec = &recorder{}
+			writeReason(rec, http.StatusInternalServerError, "internal error")
+		}
+	}()
+	rec = &recorder{}
+	s.handler.ServeHTTP(rec, req)
+	return rec
+}
+
+func keepsAlive(h *head, req *http.Request) bool {
+	return h.http11 && !hasConnectionToken(req.Header, "close")
+}
+
+func hasConnectionToken(header http.Header, token string) bool {
+	return hasToken(header["Connection"], token)
+}
+
+// hasToken reports whether one of the values, each a list separated by commas,
+// has the token in any case.
+func hasToken(values []string, token string) bool {
+	for _, v := range values {
+		for t := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.Trim(t, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// answered is called when a response is in the output.
+func (w *worker) answered(c *conn, after afterwards) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer c.recoverSession()
+	if after == closeAfter || w.s.draining.Load() {
+		c.half = true
+		if c.phase != phaseGone {
+			c.setPhase(phaseDiscard)
+		}
+		w.scheduleLocked(c)
+		return
+	}
+	if c.phase != phaseBusy {
+		return
+	}
+	c.req.cancel = nil
+	c.setPhase(phaseHead)
+	c.stalled = false
+	c.requests()
+	w.scheduleLocked(c)
+	c.wake(wantRead)
+}
+
+// handshakeTimeout ends a connection that did not send a request in time.
+func (c *conn) handshakeTimeout() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.req == nil || len(c.req.buf) == 0 {
+		c.setPhase(phaseDiscard)
+		c.hangUp()
+		return
+	}
+	c.refuse(refused(http.StatusRequestTimeout, "the request did not come in time"))
+}

@@ -1,0 +1,123 @@
+package route
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"github.com/pulsegate/pulsegate/bridge"
+)
+
+const (
+	defaultNackDelay = time.Minute
+	leastAckTimeout  = time.Second
+
+	// slowestRedelivery bounds how late a redelivery may reach the broker after
+	// its delay, however long that is.
+	slowestRedelivery = 100 * time.Millisecond
+)
+
+// consumer reads a consumer's parameters.
+func (p params) consumer(e endpoint, r *Request) (err error) {
+	s, o := &r.Consumer, &r.Consume
+	s.Topic, s.Subscription = e.topic, e.subscription
+	if e.many {
+		if err = p.manyTopics(s); err != nil {
+			return err
+		}
+	}
+	if s.Type, err = choice(p, "subscriptionType",
+		word[bridge.SubscriptionType]{"Exclusive", bridge.Exclusive},
+		word[bridge.SubscriptionType]{"Shared", bridge.Shared},
+		word[bridge.SubscriptionType]{"Failover", bridge.Failover},
+		word[bridge.SubscriptionType]{"Key_Shared", bridge.KeyShared}); err != nil {
+		return err
+	}
+	mode, err := choice(p, "subscriptionMode", word[uint8]{"Durable", 0}, word[uint8]{"NonDurable", 1})
+	if err != nil {
+		return err
+	}
+	s.NonDurable = mode == 1
+	start, err := choice(p, "subscriptionInitialPosition", word[uint8]{"Latest", 0}, word[uint8]{"Earliest", 1})
+	if err != nil {
+		return err
+	}
+	s.Earliest = start == 1
+	if s.Name, err = p.name("consumerName"); err != nil {
+		return err
+	}
+	s.HasPriority = p.has("priorityLevel")
+	level, err := p.number("priorityLevel", 0, math.MaxInt32, 0)
+	if err != nil {
+		return err
+	}
+	s.PriorityLevel = int(level)
+	if s.CryptoFailure, err = p.cryptoFailure(); err != nil {
+		return err
+	}
+	if err = p.deadLetters(s); err != nil {
+		return err
+	}
+	if s.Queue, err = p.queue(); err != nil {
+		return err
+	}
+	o.Window, o.Pull = s.Queue, p.flag("pullMode")
+	return p.redelivery(s, o)
+}
+
+// manyTopics reads what a v3 session consumes.
+func (p params) manyTopics(s *bridge.ConsumerSpec) (err error) {
+	topics, list := p["topics"]
+	pattern, byPattern := p["topicsPattern"]
+	switch {
+	case list && byPattern:
+		return invalid("topics and topicsPattern cannot both be given")
+	case list:
+		s.Topics, err = topicList(topics)
+	case byPattern:
+		s.TopicsPattern, err = topicPattern(pattern)
+	default:
+		return invalid("topics or topicsPattern must be given")
+	}
+	return err
+}
+
+// deadLetters reads when a message is given up and where it goes then.
+func (p params) deadLetters(s *bridge.ConsumerSpec) error {
+	topic, named := p["deadLetterTopic"]
+	if named && !p.has("maxRedeliverCount") {
+		return invalid("deadLetterTopic: counts only with maxRedeliverCount")
+	}
+	n, err := p.number("maxRedeliverCount", 1, math.MaxInt32, 0)
+	if err != nil {
+		return err
+	}
+	s.MaxRedeliver = int(n)
+	if strings.TrimSpace(topic) == "" {
+		return nil
+	}
+	s.DeadLetterTopic, err = fullName("deadLetterTopic", topic)
+	return err
+}
+
+// redelivery reads when a message that is not acknowledged comes again.
+func (p params) redelivery(s *bridge.ConsumerSpec, o *bridge.ConsumeOptions) (err error) {
+	if o.AckTimeout, err = p.millis("ackTimeoutMillis", 0, 0); err != nil {
+		return err
+	}
+	if o.AckTimeout != 0 && o.AckTimeout < leastAckTimeout {
+		return invalid("ackTimeoutMillis: %s is neither 0 (none) nor at least %d", shown(p["ackTimeoutMillis"]), leastAckTimeout.Milliseconds())
+	}
+	if o.NackDelay, err = p.millis("negativeAckRedeliveryDelay", 0, defaultNackDelay); err != nil {
+		return err
+	}
+	s.RedeliveryTick = min(max(o.NackDelay/10, time.Millisecond), slowestRedelivery)
+	return nil
+}
+
+func (p params) cryptoFailure() (bridge.CryptoFailureAction, error) {
+	return choice(p, "cryptoFailureAction",
+		word[bridge.CryptoFailureAction]{"FAIL", bridge.CryptoFail},
+		word[bridge.CryptoFailureAction]{"DISCARD", bridge.CryptoDiscard},
+		word[bridge.CryptoFailureAction]{"CONSUME", bridge.CryptoConsume})
+}

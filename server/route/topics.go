@@ -1,0 +1,68 @@
+package route
+
+import (
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// fullName completes a topic's name as Pulsar does: a name alone is in
+// public/default, and persistent unless a domain is given.
+func fullName(parameter, name string) (string, error) {
+	domain, path, found := strings.Cut(name, "://")
+	if !found {
+		domain, path = "persistent", name
+	}
+	segments := strings.SplitN(path, "/", 4)
+	switch {
+	case len(segments) == 1 && !found:
+		segments = []string{"public", "default", segments[0]}
+	case len(segments) < 3:
+		return "", invalid("%s: %s must be {domain}://{tenant}/{namespace}/{topic}, {tenant}/{namespace}/{topic} or {topic}", parameter, shown(name))
+	}
+	last := len(segments) - 1
+	if err := checkNamespace(append([]string{domain}, segments[:last]...)); err != nil {
+		return "", err
+	}
+	local := segments[last]
+	if strings.TrimSpace(local) == "" || strings.ContainsRune(local, 0) || !utf8.ValidString(local) || len(local) > maxNameBytes {
+		return "", invalid("%s: %s has no valid topic name", parameter, shown(name))
+	}
+	return domain + "://" + strings.Join(segments, "/"), nil
+}
+
+// topicList reads the topics parameter: names separated by commas. A topic
+// named twice counts once.
+func topicList(value string) (string, error) {
+	var full []string
+	seen := map[string]bool{}
+	for name := range strings.SplitSeq(value, ",") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			return "", invalid("topics: a name in %s is blank", shown(value))
+		}
+		topic, err := fullName("topics", name)
+		if err != nil {
+			return "", err
+		}
+		if seen[topic] {
+			continue
+		}
+		seen[topic] = true
+		full = append(full, topic)
+	}
+	return strings.Join(full, ","), nil
+}
+
+// topicPattern reads the topicsPattern parameter: a topic's name of which the
+// last part is a regular expression.
+func topicPattern(value string) (string, error) {
+	pattern, err := fullName("topicsPattern", value)
+	if err != nil {
+		return "", err
+	}
+	if _, err := regexp.Compile(pattern); err != nil {
+		return "", invalid("topicsPattern: %s is no regular expression of RE2's syntax", shown(value))
+	}
+	return pattern, nil
+}

@@ -1,0 +1,184 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lesismal/nbio"
+
+	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/route"
+)
+
+// Server accepts connections and serves them until it is closed. Use New,
+// Start, then Drain if clients shall not be cut off, and Close.
+type Server struct {
+	o   Options
+	log *slog.Logger
+
+	limits       ws.Limits
+	origins      map[string]bool
+	routeOptions route.Options
+	handler      http.Handler
+	metrics      *metrics
+	ticksOf      timeouts
+
+	ctx      context.Context // of all requests that are no session
+	cancel   context.CancelFunc
+	handlers sync.WaitGroup
+
+	engine   *nbio.Engine
+	listener net.Listener
+	loops    sync.WaitGroup // the accept loop and the workers
+	stopping chan struct{}
+	workers  []*worker
+
+	// Of the accepting goroutine.
+	admitted   bool
+	nextWorker int
+
+	started   time.Time
+	clock     atomic.Uint32
+	draining  atomic.Bool
+	conns     atomic.Int64 // open sockets
+	empty     chan struct{}
+	emptyOnce sync.Once
+	closeOnce sync.Once
+	stopOnce  sync.Once
+
+	sessions  [3]atomic.Int64 // open ones by kind
+	requests  bound
+	addresses addressBound
+	bytesIn   atomic.Uint64
+	bytesOut  atomic.Uint64
+
+	acceptWarning, slowWarning, panicWarning warning
+}
+
+// timeouts are the options' in ticks; 0: none.
+type timeouts struct{ handshake, close, idle, ping, slow uint32 }
+
+// New checks the options. It opens nothing.
+func New(o Options) (*Server, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		o: o, log: o.Logger,
+		limits:       ws.Limits{MaxMessage: o.MaxMessage},
+		origins:      originSet(o.AllowedOrigins),
+		routeOptions: route.Options{V1LegacyTime: o.V1LegacyTime},
+		stopping:     make(chan struct{}),
+		empty:        make(chan struct{}),
+	}
+	s.requests.most = int64(o.MaxConcurrentRequests)
+	s.addresses.most, s.addresses.used = o.MaxSessionsPerAddress, map[netip.Addr]int{}
+	s.ticksOf = timeouts{
+		handshake: s.ticks(o.HandshakeTimeout),
+		close:     s.ticks(closeTimeout),
+		slow:      s.ticks(o.SlowTimeout),
+	}
+	if o.IdleTimeout > 0 {
+		s.ticksOf.idle = s.ticks(o.IdleTimeout)
+	}
+	if o.PingInterval > 0 {
+		s.ticksOf.ping = s.ticks(o.PingInterval)
+	}
+	s.metrics = newMetrics(s)
+	s.handler = s.routes()
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// Start listens and serves. It returns when connections are accepted.
+func (s *Server) Start() error {
+	listener, err := s.listen()
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", s.o.Address, err)
+	}
+	quietNbio(s.log)
+	engine := nbio.NewEngine(nbio.Config{
+		Name:           "pulsegate",
+		NPoller:        s.o.workers,
+		ReadBufferSize: readBuffer,
+		EpollMod:       nbio.EPOLLET,
+	})
+	engine.OnOpen(s.onOpen)
+	engine.OnClose(s.onClose)
+	engine.OnRead(s.onRead)
+	engine.OnWrittenSize(s.onWritten)
+	s.engine, s.listener, s.started = engine, listener, time.Now()
+	if err := engine.Start(); err != nil {
+		_ = listener.Close()
+		return fmt.Errorf("start the event loop: %w", err)
+	}
+	for range s.o.workers {
+		s.workers = append(s.workers, newWorker(s))
+	}
+	s.loops.Add(len(s.workers) + 1)
+	for _, w := range s.workers {
+		go func() {
+			defer s.loops.Done()
+			w.run()
+		}()
+	}
+	go s.accept()
+	return nil
+}
+
+// Addr is the address the server listens on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Close stops accepting, closes every connection without further ado and waits
+// for all goroutines of the server. Sessions are closed when it returns.
+func (s *Server) Close() {
+	s.closeOnce.Do(func() {
+		s.stopAccepting()
+		s.cancel()
+		s.handlers.Wait()
+		// Stop waits for onClose of every connection, so all of them are in
+		// their worker's queue when the workers are told to end.
+		s.engine.Stop()
+		for _, w := range s.workers {
+			w.stop()
+		}
+		s.loops.Wait()
+	})
+}
+
+// stopAccepting may leave connections to the kernel that were not accepted yet;
+// closing the listener resets them.
+func (s *Server) stopAccepting() {
+	s.stopOnce.Do(func() {
+		close(s.stopping)
+		_ = s.listener.Close()
+	})
+}
+
+// forget takes a closed connection out of the books. Its worker calls it.
+func (s *Server) forget(c *conn) {
+	if c.counted {
+		s.addresses.give(c.remote.Addr())
+	}
+	s.uncount()
+}
+
+func (s *Server) uncount() {
+	if s.conns.Add(-1) == 0 && s.draining.Load() {
+		s.emptyOnce.Do(func() { close(s.empty) })
+	}
+}
+
+// panicked reports a panic that was kept to one connection.
+func (s *Server) panicked(doing string, p any, stack []byte) {
+	s.metrics.panics.Add(1)
+	s.panicWarning.warn(s.log, "panic while "+doing, "panic", fmt.Sprint(p), "stack", string(stack))
+}

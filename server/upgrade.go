@@ -1,0 +1,138 @@
+package server
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/route"
+)
+
+func isSessionPath(path string) bool { return route.IsSession(path) }
+
+// upgrade begins to open a session. The caller holds mu. The response is sent
+// when the bridge has answered.
+func (c *conn) upgrade(h *head, req *http.Request) {
+	if no := c.tryUpgrade(h, req); no != nil {
+		c.s.metrics.handshake(no.status)
+		c.refuse(no)
+	}
+}
+
+func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
+	s := c.s
+	if no := checkUpgrade(h, req.Header); no != nil {
+		return no
+	}
+	if !originAllowed(s.origins, req.Header) {
+		return refused(http.StatusForbidden, "this Origin is not allowed")
+	}
+	r, err := route.Parse(h.path, h.query, s.routeOptions)
+	if err != nil {
+		e := &route.Error{Status: http.StatusInternalServerError, Reason: "internal error"}
+		errors.As(err, &e)
+		return refused(e.Status, e.Reason)
+	}
+	if c.refused {
+		return refused(http.StatusServiceUnavailable, "the server has no room for more connections")
+	}
+	if s.draining.Load() {
+		return refused(http.StatusServiceUnavailable, errDraining.Error())
+	}
+	if s.o.TrustForwardedFor {
+		c.remote = forwardedFor(req.Header, c.remote)
+	}
+	if !s.addresses.take(c.remote.Addr()) {
+		return refused(http.StatusTooManyRequests, "too many sessions from this address")
+	}
+	c.counted = true
+	c.req.accept, c.deflate = acceptance(req.Header, s.o.Compression)
+	c.setPhase(phaseOpening)
+	c.req.cancel = c.open(r)
+	return nil
+}
+
+// checkUpgrade checks a client's handshake (RFC 6455 section 4.2.1).
+func checkUpgrade(h *head, header http.Header) *refusal {
+	if h.method != http.MethodGet {
+		return &refusal{http.StatusMethodNotAllowed, "a session is opened with GET", "Allow: GET"}
+	}
+	if !hasToken(header["Upgrade"], "websocket") {
+		return &refusal{http.StatusUpgradeRequired, "a session is opened with a WebSocket upgrade", "Upgrade: websocket"}
+	}
+	if !h.http11 {
+		return refused(http.StatusBadRequest, "a WebSocket upgrade needs HTTP/1.1")
+	}
+	if !hasConnectionToken(header, "upgrade") {
+		return refused(http.StatusBadRequest, "header field Connection must name Upgrade")
+	}
+	if v := header.Get("Sec-Websocket-Version"); v != "13" {
+		return &refusal{http.StatusUpgradeRequired, "only version 13 of the WebSocket protocol is spoken here", "Sec-WebSocket-Version: 13"}
+	}
+	key, err := base64.StdEncoding.Strict().DecodeString(header.Get("Sec-Websocket-Key"))
+	if err != nil || len(key) != 16 {
+		return refused(http.StatusBadRequest, "header field Sec-WebSocket-Key must be 16 bytes in base64")
+	}
+	if h.body > 0 {
+		return refused(http.StatusBadRequest, "a WebSocket upgrade has no body")
+	}
+	return nil
+}
+
+// acceptance is the response that opens a session (RFC 6455 section 4.2.2). No
+// subprotocol is ever chosen.
+func acceptance(header http.Header, compression bool) (response []byte, deflate bool) {
+	b := append([]byte(nil), "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = append(b, ws.AcceptKey(header.Get("Sec-Websocket-Key"))...)
+	if compression {
+		if extension, ok := ws.NegotiateDeflate(header["Sec-Websocket-Extensions"]); ok {
+			deflate = true
+			b = append(append(b, "\r\nSec-WebSocket-Extensions: "...), extension...)
+		}
+	}
+	return append(b, "\r\n\r\n"...), deflate
+}
+
+// originAllowed checks where a browser's page came from (RFC 6455 section
+// 10.2). Clients that are no browsers send no Origin and are not held up.
+func originAllowed(allowed map[string]bool, header http.Header) bool {
+	origin := header.Get("Origin")
+	return len(allowed) == 0 || origin == "" || allowed[normalOrigin(origin)]
+}
+
+func originSet(origins []string) map[string]bool {
+	set := map[string]bool{}
+	for _, o := range origins {
+		set[normalOrigin(o)] = true
+	}
+	return set
+}
+
+// normalOrigin makes origins comparable: scheme and host are case-insensitive,
+// and the port of the scheme may be left out.
+func normalOrigin(o string) string {
+	o = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(o), "/"))
+	if s, ok := strings.CutSuffix(o, ":443"); ok && strings.HasPrefix(o, "https://") {
+		return s
+	}
+	if s, ok := strings.CutSuffix(o, ":80"); ok && strings.HasPrefix(o, "http://") {
+		return s
+	}
+	return o
+}
+
+// forwardedFor takes the client's address from what a trusted proxy tells.
+func forwardedFor(header http.Header, otherwise netip.AddrPort) netip.AddrPort {
+	first, _, _ := strings.Cut(header.Get("X-Forwarded-For"), ",")
+	first = strings.TrimSpace(first)
+	if ap, err := netip.ParseAddrPort(first); err == nil {
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	if a, err := netip.ParseAddr(strings.Trim(first, "[]")); err == nil {
+		return netip.AddrPortFrom(a.Unmap(), 0)
+	}
+	return otherwise
+}

@@ -1,0 +1,179 @@
+package server
+
+import (
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// worker writes for its connections and keeps their deadlines, on one
+// goroutine. All its fields belong to that goroutine, but for the queue.
+type worker struct {
+	s     *Server
+	bell  chan struct{} // holds one ring: the queue is not empty, or stop was called
+	wheel wheel
+	out   output
+	buf   []byte // for reading
+	spare []*conn
+	drain bool // the drain was begun for all connections
+
+	mu    sync.Mutex
+	queue []*conn // each connection at most once, see [conn.wake]
+	quit  bool
+}
+
+func newWorker(s *Server) *worker {
+	return &worker{s: s, bell: make(chan struct{}, 1), buf: make([]byte, readBuffer)}
+}
+
+func (w *worker) push(c *conn) {
+	w.mu.Lock()
+	w.queue = append(w.queue, c)
+	first := len(w.queue) == 1
+	w.mu.Unlock()
+	if first {
+		w.ring()
+	}
+}
+
+func (w *worker) ring() {
+	select {
+	case w.bell <- struct{}{}:
+	default:
+	}
+}
+
+// stop ends run once the queue is empty.
+func (w *worker) stop() {
+	w.mu.Lock()
+	w.quit = true
+	w.mu.Unlock()
+	w.ring()
+}
+
+func (w *worker) run() {
+	ticker := time.NewTicker(w.s.o.tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-w.bell:
+			if w.work() {
+				return
+			}
+		case at := <-ticker.C:
+			w.s.tick(time.Since(at))
+			w.sweep()
+		}
+	}
+}
+
+// work serves the connections in the queue once, in the order they came. What
+// they add meanwhile is served on the next call, so that no connection can keep
+// the others waiting. It reports whether the worker shall end.
+func (w *worker) work() (end bool) {
+	w.mu.Lock()
+	batch := w.queue
+	w.queue = w.spare[:0]
+	w.mu.Unlock()
+	for i, c := range batch {
+		batch[i] = nil
+		w.serve(c)
+	}
+	w.spare = batch
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) > 0 {
+		w.ring()
+		return false
+	}
+	if cap(w.queue) > 4096 { // what a storm or broadcast left behind
+		w.queue, w.spare = nil, nil
+	}
+	return w.quit
+}
+
+// serve does what c wants.
+func (w *worker) serve(c *conn) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.s.panicked("serving a session", p, debug.Stack())
+			w.out.reset(0)
+			c.mu.Lock()
+			c.setPhase(phaseDiscard)
+			c.closeCode = closeInternal
+			c.mu.Unlock()
+			w.detach(c)
+			c.hangUp()
+		}
+	}()
+	wants := c.wants.Swap(0)
+	if wants&wantNew != 0 {
+		w.schedule(c)
+	}
+	if wants&wantGone != 0 {
+		w.bury(c)
+		return
+	}
+	if wants&wantOpened != 0 {
+		w.attach(c)
+	}
+	if wants&wantFlush != 0 {
+		w.flush(c)
+	}
+	if wants&wantRead != 0 {
+		c.mu.Lock()
+		c.receive(w.buf, false)
+		c.mu.Unlock()
+	}
+	if w.s.draining.Load() {
+		w.drainConn(c)
+	}
+}
+
+// bury forgets a connection whose socket is closed.
+func (w *worker) bury(c *conn) {
+	c.note.Lock()
+	c.gone = true
+	m := c.mail
+	c.mail = nil
+	c.note.Unlock()
+
+	c.mu.Lock()
+	before := c.phase
+	c.setPhase(phaseGone)
+	c.reader.Release()
+	c.rest, c.stalled = nil, false
+	req := c.req
+	c.req = nil
+	c.mu.Unlock()
+
+	if m != nil && m.opened != nil {
+		if m.opened.session != nil {
+			m.opened.session.Close()
+		}
+	} else if before == phaseOpening && req != nil && req.cancel != nil {
+		req.cancel()
+	}
+	if before == phaseBusy && req != nil && req.cancel != nil {
+		req.cancel()
+	}
+	w.detach(c)
+	w.wheel.remove(c)
+	w.s.forget(c)
+}
+
+// detach ends c's session, if there is one.
+func (w *worker) detach(c *conn) {
+	c.mu.Lock()
+	session := c.session
+	c.session = nil
+	if c.phase == phaseOpen {
+		c.setPhase(phaseDiscard)
+	}
+	c.mu.Unlock()
+	if session != nil {
+		session.Close()
+		w.s.sessionEnded(c)
+	}
+}
