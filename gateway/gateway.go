@@ -1,22 +1,117 @@
-// Package gateway puts the rooms together: configuration, upstream, bridge and server.
+// Package gateway puts the rooms together: configuration, upstream, bridge and
+// server.
 package gateway
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
 
+	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/config"
+	"github.com/pulsegate/pulsegate/server"
 )
 
 // Options are what the command line adds to the configuration.
 type Options struct {
+	// Embedded keeps topics in this process instead of a Pulsar cluster.
 	Embedded bool
-	Logger   *slog.Logger
+	Logger   *slog.Logger // slog.Default() if nil
 	Version  string
 }
 
-// Run serves until ctx ends.
+// Run serves until ctx ends and then drains: sessions end in good order, as far
+// as Config.DrainTimeout allows. It returns nil after a drain, complete or not,
+// and an error when it could not begin to serve.
 func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts Options) error {
-	return errors.New("gateway: not wired yet")
+	log := opts.Logger
+	if log == nil {
+		log = slog.Default()
+	}
+	config.LogNotices(log, notices)
+
+	up, admin, err := openUpstream(ctx, cfg, opts.Embedded, log)
+	if err != nil {
+		return err
+	}
+	defer up.Close()
+
+	b := bridge.New(up, bridgeOptions(cfg, log))
+	defer b.Close()
+
+	s, err := server.New(serverOptions(cfg, b, admin, log, opts.Version))
+	if err != nil {
+		return err
+	}
+	if err := s.Start(); err != nil {
+		return err
+	}
+	defer s.Close()
+
+	log.Info("listening", "address", s.Addr().String(), "version", opts.Version)
+	if opts.Embedded {
+		log.Warn("topics are kept in this process only: nothing survives a restart")
+		tryOut(os.Stdout, os.Args[0], s.Addr())
+	}
+	<-ctx.Done()
+	drain(s, cfg, log)
+	return nil
+}
+
+// drain ends all sessions in good order, or gives up after the configured time.
+func drain(s *server.Server, cfg *config.Config, log *slog.Logger) {
+	log.Info("draining", "timeout", cfg.DrainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.DrainTimeout)
+	defer cancel()
+	if err := s.Drain(ctx); err != nil {
+		log.Warn("not all connections ended in time; they are closed now")
+		return
+	}
+	log.Info("drained")
+}
+
+func bridgeOptions(cfg *config.Config, log *slog.Logger) bridge.Options {
+	o := bridge.Options{
+		Linger:           cfg.UpstreamLinger,
+		OpenTimeout:      cfg.BrokerClientOperationTimeout,
+		TailBytes:        cfg.TailBufferBytes,
+		MaxInFlight:      cfg.MaxInFlightPublishes,
+		MaxInFlightBytes: cfg.MaxInFlightPublishBytes,
+		Logger:           log,
+	}
+	if o.Linger == 0 {
+		o.Linger = -1 // the bridge's own zero means its default
+	}
+	return o
+}
+
+func serverOptions(cfg *config.Config, b server.Bridge, admin http.Handler, log *slog.Logger, version string) server.Options {
+	return server.Options{
+		Bridge:                b,
+		Admin:                 admin,
+		Logger:                log,
+		Version:               version,
+		Address:               net.JoinHostPort(cfg.BindAddress, strconv.Itoa(cfg.WebServicePort)),
+		ReusePort:             cfg.ReusePort,
+		TrustForwardedFor:     cfg.TrustXForwardedFor,
+		ProxyProtocol:         cfg.HAProxyProtocol,
+		MaxConnections:        cfg.MaxHTTPServerConnections,
+		MaxSessionsPerAddress: cfg.MaxSessionsPerAddress,
+		MaxConcurrentRequests: cfg.MaxConcurrentHTTPRequests,
+		MaxURLBytes:           cfg.MaxURLBytes,
+		MaxHeaderBytes:        cfg.MaxHTTPHeaderBytes,
+		HandshakeTimeout:      cfg.HandshakeTimeout,
+		MaxMessage:            cfg.MaxTextFrameSize,
+		MaxUnread:             cfg.MaxUnreadOutputBytes,
+		SlowTimeout:           cfg.SlowClientTimeout,
+		IdleTimeout:           cfg.SessionIdleTimeout,
+		PingInterval:          cfg.PingInterval,
+		AllowedOrigins:        cfg.AllowedOrigins,
+		Compression:           cfg.WebSocketCompression,
+		V1LegacyTime:          cfg.V1PublishTimeFormat == config.PublishTimeSeed,
+		StatusFile:            cfg.StatusFilePath,
+	}
 }

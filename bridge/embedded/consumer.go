@@ -93,13 +93,15 @@ func (u *Upstream) topicsOf(c *consumer) ([]*topic, error) {
 		return u.matching(p)
 	case spec.Topics != "":
 		var topics []*topic
+		seen := map[*topic]struct{}{}
 		for full := range strings.SplitSeq(spec.Topics, ",") {
 			more, err := u.resolve(full)
 			if err != nil {
 				return nil, err
 			}
 			for _, t := range more {
-				if !slices.Contains(topics, t) {
+				if _, ok := seen[t]; !ok {
+					seen[t] = struct{}{}
 					topics = append(topics, t)
 				}
 			}
@@ -152,12 +154,11 @@ func (c *consumer) Permit(n int) {
 	}
 	c.u.mu.Lock()
 	if !c.closing.Load() {
+		had := c.permits
 		c.permits += n
 		c.turn++
-		for i := range c.members {
-			if c.permits <= 0 {
-				break
-			}
+		// With permits left, what could be delivered has been already.
+		for i := 0; i < len(c.members) && had <= 0 && c.permits > 0; i++ {
 			mb := c.members[(c.turn+i)%len(c.members)]
 			mb.s.permitted(mb)
 		}
@@ -165,24 +166,27 @@ func (c *consumer) Permit(n int) {
 	c.u.handOver()
 }
 
-// Ack acknowledges one message, or a whole batch if id names no place in it.
+// Ack acknowledges one message, or a whole batch if id names no place in it. An
+// id far ahead of what was ever delivered is passed over when memory is full.
 func (c *consumer) Ack(id codec.MessageID) {
 	c.u.mu.Lock()
 	if mb := c.ledgers[id.LedgerID]; mb != nil {
 		s := mb.s
 		from, to := s.t.rangeOf(&id)
-		for seq := from; seq < to; seq++ {
-			s.ack(seq)
+		// An id ahead of the window makes it reach that far.
+		if ahead := to - s.mark - int64(s.window.len()); ahead <= 1 || c.u.reserve(ahead*slotCost) {
+			for seq := from; seq < to; seq++ {
+				s.ack(seq)
+			}
 		}
-		if s.typ == bridge.KeyShared {
-			s.dispatchKeys()
-		}
+		s.dispatch()
 	}
 	c.u.handOver()
 }
 
-// Redeliver gives messages back. On Exclusive and Failover subscriptions all
-// that is not acknowledged comes again, in order, as with a broker.
+// Redeliver gives messages back; what the consumer does not have is passed over.
+// They come again at once, those of one topic in the order published unless
+// they go to different consumers.
 func (c *consumer) Redeliver(ids []codec.MessageID) {
 	c.u.mu.Lock()
 	var subs []*subscription
@@ -196,10 +200,6 @@ func (c *consumer) Redeliver(ids []codec.MessageID) {
 		}
 	}
 	for _, s := range subs {
-		if s.active != nil {
-			s.recallQueued(s.active)
-			s.rewind()
-		}
 		s.dispatch()
 	}
 	c.u.handOver()

@@ -9,6 +9,18 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 )
 
+// deadLetterRetry is how long a dead letter that could not be published waits.
+const deadLetterRetry = time.Second
+
+// The properties that Pulsar's Java client adds to a dead letter, unless the
+// message has them already from an earlier one.
+const (
+	propRealTopic        = "REAL_TOPIC"
+	propRealSubscription = "REAL_SUBSCRIPTION"
+	propOriginMessage    = "ORIGIN_MESSAGE_ID"
+	propOriginMessageOld = "ORIGIN_MESSAGE_IDY_TIME" // its name before Pulsar 2.8, still written
+)
+
 // letter is a message on its way to the dead letter topic. It is published at
 // the end of the step that buried it; if that fails, it is tried again each
 // deadLetterRetry. Until it is there it stays in the backlog.
@@ -59,22 +71,19 @@ func (l *letter) wanted() bool {
 
 func (l *letter) due(time.Time) { l.s.t.u.letters = append(l.s.t.u.letters, *l) }
 
-// publish sends the message to its dead letter topic with the properties that
-// Pulsar's clients add.
+// publish sends the message to its dead letter topic, with its key, event time
+// and properties.
 func (l *letter) publish() error {
 	topics, err := l.s.t.u.resolve(l.topic)
 	if err != nil {
 		return err
 	}
 	m := &message{payload: l.m.payload, key: l.m.key, hasKey: l.m.hasKey, event: l.m.event}
-	m.properties = make(map[string]string, len(l.m.properties)+2)
+	origin := l.origin()
+	m.properties = map[string]string{
+		propRealTopic: l.s.t.full, propRealSubscription: l.s.name, propOriginMessage: origin, propOriginMessageOld: origin,
+	}
 	maps.Copy(m.properties, l.m.properties)
-	if _, ok := m.properties[propRealTopic]; !ok {
-		m.properties[propRealTopic] = l.s.t.full
-	}
-	if _, ok := m.properties[propOriginMessage]; !ok {
-		m.properties[propOriginMessage] = l.origin()
-	}
 	m.cost = costOf(m)
 	t := topics[0]
 	if m.hasKey {

@@ -10,7 +10,7 @@ func (s *subscription) dispatchActive() {
 	if mb == nil {
 		return
 	}
-	for s.next < s.t.end() && mb.c.permits > 0 {
+	for s.next < s.t.end() && mb.hungry() {
 		sl := s.slot(s.next)
 		m := s.t.message(s.next)
 		s.next++

@@ -58,9 +58,14 @@ func (k *keyTable) list(n uint16, ks *keySlot) {
 	}
 	ks.listed = true
 	ks.owner.slots.push(n)
-	if !ks.owner.listed {
-		ks.owner.listed = true
-		k.due = append(k.due, ks.owner)
+	k.look(ks.owner)
+}
+
+// look notes that a member may be given something now.
+func (k *keyTable) look(mb *member) {
+	if !mb.listed && mb.slots.len() > 0 && mb.hungry() {
+		mb.listed = true
+		k.due = append(k.due, mb)
 	}
 }
 
@@ -136,7 +141,7 @@ func (s *subscription) dispatchTo(mb *member) {
 
 // deliverSlots gives a member the messages of its slots, one of each in turn.
 func (s *subscription) deliverSlots(mb *member) {
-	for mb.c.permits > 0 && mb.slots.len() > 0 {
+	for mb.hungry() && mb.slots.len() > 0 {
 		n := mb.slots.pop()
 		ks := s.keys.slots[n]
 		ks.listed = false

@@ -29,9 +29,7 @@ func (s *subscription) dispatchShared() {
 		if again || !s.postpone(m, sl) {
 			s.give(mb, m, sl)
 		}
-		if mb.c.permits > 0 {
-			s.turns.push(mb)
-		}
+		s.turns.push(mb)
 	}
 }
 
@@ -65,7 +63,7 @@ type turnLevel struct {
 
 // push puts a member at the end of its level unless it is there already.
 func (q *turns) push(mb *member) {
-	if mb.listed || mb.c.permits <= 0 {
+	if mb.listed || !mb.hungry() {
 		return
 	}
 	mb.listed = true
@@ -86,7 +84,7 @@ func (q *turns) pop() *member {
 		for l := &q.levels[i]; l.members.len() > 0; {
 			mb := l.members.pop()
 			mb.listed = false
-			if mb.c.permits > 0 {
+			if mb.hungry() {
 				return mb
 			}
 		}

@@ -32,6 +32,16 @@ func costOf(m *message) int64 {
 
 // charge takes n bytes of the limit for what, evicting if need be. Called with mu held.
 func (u *Upstream) charge(n int64, what string) error {
+	if !u.reserve(n) {
+		return errorf(bridge.ErrMemoryFull, "%s needs %d bytes, and subscriptions that have not acknowledged hold %d of the limit of %d: acknowledge, "+
+			"or raise embeddedMemoryLimitBytes", what, n, u.used, u.limit)
+	}
+	u.used += n
+	return nil
+}
+
+// reserve reports whether n bytes are free, evicting if need be. Called with mu held.
+func (u *Upstream) reserve(n int64) bool {
 	if u.used+n > u.limit && !u.stuck {
 		target := u.limit - n - u.limit/evictShare
 		u.evict(target, false)
@@ -43,12 +53,7 @@ func (u *Upstream) charge(n int64, what string) error {
 		}
 		u.stuck = u.used+n > u.limit
 	}
-	if u.used+n > u.limit {
-		return errorf(bridge.ErrMemoryFull, "%s needs %d bytes, and subscriptions that have not acknowledged hold %d of the limit of %d: acknowledge, "+
-			"or raise embeddedMemoryLimitBytes", what, n, u.used, u.limit)
-	}
-	u.used += n
-	return nil
+	return u.used+n <= u.limit
 }
 
 // release gives n bytes back. Called with mu held.
@@ -135,7 +140,7 @@ func (t *topic) passOver(seq int64) {
 // and are used by nobody, as a broker deletes inactive topics.
 func (u *Upstream) dropIdleTopics() {
 	for name, t := range u.topics {
-		if t.declared || t.terminated || t.log.len() > 0 || len(t.subs)+len(t.producers)+len(t.readers) > 0 {
+		if t.step == u.step || t.declared || t.terminated || t.log.len() > 0 || len(t.subs)+len(t.producers)+len(t.readers) > 0 {
 			continue
 		}
 		if _, partition := u.partitioned[t.base()]; partition {

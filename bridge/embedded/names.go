@@ -106,13 +106,14 @@ func (u *Upstream) known(full string) (topicName, error) {
 // topicFor returns the topic of exactly this name. Called with mu held.
 func (u *Upstream) topicFor(name topicName) (*topic, error) {
 	if t := u.topics[name.full]; t != nil {
+		t.step = u.step
 		return t, nil
 	}
 	if err := u.charge(topicCost(name.full), "topic "+name.full); err != nil {
 		return nil, err
 	}
 	u.lastLedger++
-	t := &topic{u: u, topicName: name, ledger: u.lastLedger, subs: map[string]*subscription{}, producers: map[string]*producer{}}
+	t := &topic{u: u, topicName: name, ledger: u.lastLedger, step: u.step, subs: map[string]*subscription{}, producers: map[string]*producer{}}
 	u.topics[name.full] = t
 	u.matchNewTopic(t)
 	return t, nil

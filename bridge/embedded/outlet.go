@@ -96,12 +96,19 @@ func (o *outlet) empty(budget int) {
 	u := o.u
 	for {
 		u.mu.Lock()
-		lost := o.lost
-		n := min(outletChunk, o.queue.len())
-		if o.closing.Load() {
-			lost, n = nil, 0 // what is queued stays for whoever closes
+		if budget <= 0 && !o.closing.Load() && !u.closed {
+			u.ready = append(u.ready, o)
+			u.mu.Unlock()
+			u.wakeWorker()
+			return
 		}
-		if n == 0 && lost == nil {
+		lost, n := o.lost, 0
+		if o.closing.Load() {
+			lost = nil // what is queued stays for whoever closes
+		} else {
+			n = o.fill()
+		}
+		if n == 0 && lost == nil && (o.closing.Load() || o.queue.len() == 0) {
 			o.busy = false
 			for _, ch := range o.idle {
 				close(ch)
@@ -110,20 +117,36 @@ func (o *outlet) empty(budget int) {
 			u.mu.Unlock()
 			return
 		}
-		if budget <= 0 {
-			u.ready = append(u.ready, o)
-			u.mu.Unlock()
-			u.wakeWorker()
-			return
-		}
-		for range n {
-			o.chunk = append(o.chunk, o.queue.pop())
-		}
 		o.lost = nil
 		u.mu.Unlock()
 		budget -= max(n, 1)
 		o.call(lost)
 	}
+}
+
+// fill moves calls from the queue to the chunk and returns how many. Deliveries
+// that someone else acknowledged meanwhile are dropped and their permits used
+// again. Called with mu held.
+func (o *outlet) fill() int {
+	var refunded *member
+	for o.queue.len() > 0 && len(o.chunk) < outletChunk {
+		d := o.queue.pop()
+		if d.from == nil || d.from.has(d.m.seq) {
+			o.chunk = append(o.chunk, d)
+			continue
+		}
+		o.waiting.Add(-1)
+		o.permits++
+		refunded = d.from
+	}
+	if refunded != nil {
+		refunded.s.permitted(refunded)
+		o.u.settleLetters()
+		if o.u.leaveToWorker(0) {
+			o.u.wakeWorker()
+		}
+	}
+	return len(o.chunk)
 }
 
 // putBack returns the chunk to the head of the queue. Called with mu held.
@@ -209,9 +232,10 @@ func (u *Upstream) handOut() {
 	}
 }
 
-// leaveToWorker moves the touched outlets behind the first n to the worker's
+// leaveToWorker ends a step: it moves the touched outlets behind the first n to the worker's
 // and reports whether there were any. Called with mu held.
 func (u *Upstream) leaveToWorker(n int) bool {
+	u.step++
 	left := len(u.touched) > n
 	u.ready = append(u.ready, u.touched[n:]...)
 	clear(u.touched)

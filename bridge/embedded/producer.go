@@ -9,16 +9,14 @@ import (
 )
 
 const (
-	batchBytes        = 128 << 10 // payload at which a batch is complete, as in Pulsar's clients
-	batchDelay        = time.Millisecond
-	batchMessages     = 1000
-	deadLetterRetry   = time.Second
-	propRealTopic     = "REAL_TOPIC"
-	propOriginMessage = "ORIGIN_MESSAGE_ID"
+	batchBytes    = 128 << 10 // payload at which a batch is complete, as in Pulsar's clients
+	batchDelay    = time.Millisecond
+	batchMessages = 1000
 )
 
 // producer is a [bridge.Producer]. Its outlet holds the answers. Everything is
-// guarded by Upstream.mu.
+// guarded by Upstream.mu. There is no queue that could be full: a batch with as
+// many messages as the queue may hold is complete.
 type producer struct {
 	outlet
 	spec   bridge.ProducerSpec
@@ -69,6 +67,9 @@ func (u *Upstream) CreateProducer(ctx context.Context, spec bridge.ProducerSpec)
 	}
 	if p.spec.MaxPending > 0 {
 		p.spec.BatchingMaxPending = min(p.spec.BatchingMaxPending, p.spec.MaxPending)
+	}
+	if p.spec.SendTimeout > 0 {
+		p.spec.BatchingMaxDelay = min(p.spec.BatchingMaxDelay, p.spec.SendTimeout)
 	}
 	for _, t := range topics {
 		t.producers[p.name] = p

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"slices"
+	"sort"
 
 	"github.com/pulsegate/pulsegate/bridge"
 )
@@ -86,16 +87,18 @@ func (r *reader) alignOthers(spec *bridge.ReaderSpec) {
 	if at == nil {
 		return
 	}
+	t := at.t
+	var before uint64 // stamp of the last message that is not to be read
+	switch {
+	case at.next < t.end() && (spec.Inclusive || at.next == t.first):
+		before = t.message(at.next).stamp - 1
+	case at.next > t.first:
+		before = t.message(at.next - 1).stamp
+	}
 	for _, c := range r.cursors {
-		if c == at {
-			continue
-		}
-		c.next = c.t.first
-		if at.next > at.t.first {
-			before := at.t.message(at.next - 1).stamp
-			for c.next < c.t.end() && c.t.message(c.next).stamp <= before {
-				c.next++
-			}
+		if c != at {
+			n := sort.Search(c.t.log.len(), func(i int) bool { return (*c.t.log.at(i)).stamp > before })
+			c.next = c.t.first + int64(n)
 		}
 	}
 }

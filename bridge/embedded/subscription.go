@@ -53,6 +53,11 @@ type subscription struct {
 	keys   keyTable // Key_Shared
 }
 
+// maxUnacked bounds the messages of one topic that a member has and did not
+// acknowledge: a broker's maxUnackedMessagesPerConsumer. A broker has no bound
+// for Exclusive and Failover; here memory is bounded for all types.
+const maxUnacked = 50_000
+
 // member is one consumer's membership in one topic's subscription.
 type member struct {
 	s       *subscription
@@ -61,6 +66,19 @@ type member struct {
 	unacked int          // slots it owns
 	listed  bool         // in s.turns (Shared) or s.keys.due (Key_Shared)
 	slots   ring[uint16] // Key_Shared: slots with messages for it
+}
+
+// hungry reports whether the member may be given a message.
+func (mb *member) hungry() bool { return mb.c.permits > 0 && mb.unacked < maxUnacked }
+
+// has reports whether a message was given to the member and not taken back.
+func (mb *member) has(seq int64) bool {
+	s := mb.s
+	if seq < s.mark || seq >= s.mark+int64(s.window.len()) {
+		return false
+	}
+	sl := s.window.at(int(seq - s.mark))
+	return sl.state == delivered && sl.owner == mb
 }
 
 // seqHeap is a container/heap of messages, the oldest first.
@@ -122,10 +140,15 @@ func (s *subscription) takeBack(seq int64, sl *slot) {
 	if sl.state != delivered {
 		return
 	}
-	sl.owner.unacked--
+	mb := sl.owner
 	sl.owner = nil
-	if s.typ == bridge.KeyShared {
+	mb.unacked--
+	switch s.typ {
+	case bridge.KeyShared:
 		s.keys.settled(s, s.t.message(seq))
+		s.keys.look(mb)
+	case bridge.Shared:
+		s.turns.push(mb)
 	}
 }
 
@@ -184,8 +207,8 @@ func (s *subscription) leave(mb *member) {
 		return
 	}
 	s.members = slices.Delete(s.members, i, i+1)
-	s.turns.remove(mb)
 	s.recall(mb)
+	s.turns.remove(mb)
 	if len(s.members) == 0 {
 		s.rewind()
 		s.replay = nil

@@ -196,15 +196,46 @@ func TestRedeliverRaisesCount(t *testing.T) {
 
 func TestRedeliverExclusiveInOrder(t *testing.T) {
 	u := start(t, Options{})
-	c := subscribe(t, u, bridge.ConsumerSpec{}, 100)
-	produce(t, u, bridge.ProducerSpec{}).send(numbers(0, 4)...)
-	ms := c.take(numbers(0, 4)...)
+	c := subscribe(t, u, bridge.ConsumerSpec{}, 5)
+	p := produce(t, u, bridge.ProducerSpec{})
+	p.send(numbers(0, 6)...)
+	ms := c.take(numbers(0, 5)...)
 	c.ack(ms[1])
-	c.nack(ms[2])
-	again := c.take("0", "2", "3")
-	if again[1].RedeliveryCount != 1 {
-		t.Errorf("redelivery count %d, want 1", again[1].RedeliveryCount)
+	c.nack(ms[3], ms[2], ms[1])
+	c.Permit(10)
+	again := c.take("2", "3", "5")
+	for i, want := range []uint32{1, 1, 0} {
+		if again[i].RedeliveryCount != want {
+			t.Errorf("%s has redelivery count %d, want %d", payload(again[i]), again[i].RedeliveryCount, want)
+		}
 	}
+}
+
+// What one who had it before acknowledges is not delivered any more, even if
+// it is under way; its permit counts for another message.
+func TestAckOfWhatIsUnderWay(t *testing.T) {
+	u := start(t, Options{})
+	spec := bridge.ConsumerSpec{Type: bridge.Failover, PriorityLevel: 1}
+	a := subscribe(t, u, spec, 2)
+	p := produce(t, u, bridge.ProducerSpec{})
+	p.send("0", "1")
+	ms := a.take("0", "1")
+	hold, held := make(chan struct{}), make(chan struct{}, 10)
+	in := newInbox(t)
+	in.deliver = func(*codec.Message) { held <- struct{}{}; <-hold }
+	c, err := u.Subscribe(context.Background(), bridge.ConsumerSpec{Topic: testTopic, Subscription: "s", Type: bridge.Failover}, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Permit(1)
+	<-held // "0" is being delivered again
+	c.Permit(1)
+	a.ack(ms[1])
+	p.send("2")
+	close(hold)
+	in.take("0", "2")
+	settle(t, u)
+	in.empty()
 }
 
 func TestFailoverTakeover(t *testing.T) {

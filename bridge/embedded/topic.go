@@ -47,7 +47,8 @@ type topic struct {
 	readers   []*cursor
 	producers map[string]*producer // by name
 
-	declared   bool // created by the management API: never dropped for being idle
+	step       uint64 // when it was resolved last: never dropped while that goes on
+	declared   bool   // created by the management API: never dropped for being idle
 	terminated bool
 	deleted    bool
 }
@@ -117,6 +118,7 @@ func (t *topic) rangeOf(id *codec.MessageID) (from, to int64) {
 func (t *topic) append(batch []*message, batched bool, now time.Time) {
 	entry := t.nextEntry
 	t.nextEntry++
+	now = time.UnixMilli(now.UnixMilli()).UTC() // what Pulsar keeps of it
 	for i, m := range batch {
 		m.entry, m.index, m.batch, m.published = entry, -1, 0, now
 		if batched {

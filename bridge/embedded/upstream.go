@@ -69,6 +69,7 @@ type Upstream struct {
 	lastStamp  uint64
 	lastName   int
 	lastMember int64
+	step       uint64 // counts what happened under mu; topics of this step are in use
 
 	touched []*outlet // filled since mu was taken
 	ready   []*outlet // for the worker

@@ -1,0 +1,90 @@
+# `make` alone says what there is.
+
+GO          ?= go
+FUZZTIME    ?= 30s
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# Packages under the race detector: all but those that hold no code of the gateway's own.
+RACE_PACKAGES = $(shell $(GO) list ./... | grep -v /test/)
+
+# The packages whose tests run against a real Pulsar, which the build tag pulsar marks. They run one at a time, each with a
+# broker of its own, so that two cores are enough; the slow ones come last.
+REAL_PACKAGES = $(shell grep -rlE '^//go:build pulsar' --include='*_test.go' . | xargs -n 1 dirname | sort -u)
+REAL_LAST     = ./test/clients ./test/restart
+REAL_FLAGS    = -tags pulsar -p 1 -count 1
+
+.PHONY: help build run test test-fast unit race real conformance clients restart \
+	lint fmt vet staticcheck vulncheck fuzz deps clean
+
+help: ## say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+build: ## build bin/pulsegate, a static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/pulsegate ./cmd/pulsegate
+
+run: build ## serve on port 8080 without a Pulsar; what is sent lives until Ctrl-C
+	./bin/pulsegate serve --embedded
+
+# The cheap comes first, so that what is wrong shows early.
+test: ## everything; needs Java and more, see deps
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory race
+	@$(MAKE) --no-print-directory vulncheck
+	@$(MAKE) --no-print-directory real
+	@echo "all tests passed"
+
+test-fast: fmt vet unit ## what needs only Go
+
+unit:
+	$(GO) test ./...
+
+race: ## unit tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race $(RACE_PACKAGES)
+
+real: ## all tests against a real Pulsar: the conformance matrix, restarts, the examples
+	$(GO) test $(REAL_FLAGS) -timeout 15m $(filter-out $(REAL_LAST),$(REAL_PACKAGES)) $(REAL_LAST)
+
+clients: ## the examples in Python, in Node and in a browser against a real Pulsar
+	$(GO) test $(REAL_FLAGS) -timeout 10m -v ./test/clients
+
+restart: ## the broker and the gateway restarted under load
+	$(GO) test $(REAL_FLAGS) -timeout 10m -v ./test/restart
+
+conformance: ## run the conformance suite on all targets and write CONFORMANCE.md
+	$(GO) run -tags pulsar ./conformance/cmd/conformance
+
+lint: fmt vet staticcheck ## gofmt, go vet and staticcheck
+
+fmt:
+	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$files" ]; then echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+	$(GO) vet -tags pulsar ./...
+
+staticcheck:
+	$(GO) run $(STATICCHECK) -tags pulsar ./...
+
+vulncheck: ## look for known vulnerabilities in what the binary uses
+	./test/tools/vulncheck $(GO) run $(GOVULNCHECK) ./...
+
+# go test runs one fuzz target of one package at a time.
+fuzz: ## run each fuzz target for FUZZTIME (30s)
+	@set -e; grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | \
+	while IFS=: read -r file func; do \
+		echo "== $$(dirname $$file) $${func#func }"; \
+		$(GO) test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)"; \
+	done
+
+deps: ## install what the tests need beside Go, or name it
+	@./test/tools/deps
+
+clean: ## remove what was built and what the tests cached
+	rm -rf bin examples/node/node_modules examples/python/.venv
+	rm -rf "$$($(GO) run ./test/pulsar/cmd/devpulsar -cache)"

@@ -1,0 +1,194 @@
+package embedded
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+func TestReaderPositions(t *testing.T) {
+	u := start(t, Options{})
+	p := produce(t, u, bridge.ProducerSpec{})
+	ids := p.send(numbers(0, 5)...)
+	for _, c := range []struct {
+		name string
+		spec bridge.ReaderSpec
+		want []string
+	}{
+		{"latest", bridge.ReaderSpec{}, nil},
+		{"earliest", bridge.ReaderSpec{Start: bridge.StartEarliest}, numbers(0, 5)},
+		{"after", bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: ids[2]}, numbers(3, 5)},
+		{"at", bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: ids[2], Inclusive: true}, numbers(2, 5)},
+		{"after the last", bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: ids[4]}, nil},
+		{"earlier ledger", bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: codec.MessageID{LedgerID: 1, EntryID: 7, Partition: -1, BatchIndex: -1}}, numbers(0, 5)},
+		{"later ledger", bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: codec.MessageID{LedgerID: ids[0].LedgerID + 1000, EntryID: 0, Partition: -1, BatchIndex: -1}}, nil},
+		{"before the first", bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: codec.MessageID{LedgerID: ids[0].LedgerID, EntryID: -1, Partition: -1, BatchIndex: -1}}, numbers(0, 5)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := read(t, u, c.spec, 100)
+			r.take(c.want...)
+			next := p.send("next")
+			if m := r.take("next")[0]; m.ID != next[0] {
+				t.Errorf("read as %+v, published as %+v", m.ID, next[0])
+			}
+			r.Close()
+			// The others must not see this one's message: drop it.
+			u.mu.Lock()
+			topic := u.topics[testTopic]
+			kept := topic.log.len() - 1
+			topic.log.keep(func(m **message) bool { kept--; return kept >= 0 })
+			u.mu.Unlock()
+		})
+	}
+}
+
+func TestReaderInsideBatch(t *testing.T) {
+	u := start(t, Options{})
+	p := produce(t, u, bridge.ProducerSpec{Batching: true, BatchingMaxPending: 4, BatchingMaxDelay: time.Hour})
+	answers := make(answerChan, 8)
+	for _, s := range numbers(0, 8) {
+		p.Send(&bridge.Outgoing{Payload: []byte(s)}, answers)
+	}
+	var ids []codec.MessageID
+	for range 8 {
+		ids = append(ids, (<-answers).id)
+	}
+	at := bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: ids[5]}
+	read(t, u, at, 100).take("6", "7")
+	at.Inclusive = true
+	read(t, u, at, 100).take("5", "6", "7")
+	whole := ids[1]
+	whole.BatchIndex, whole.BatchSize = -1, 0
+	read(t, u, bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: whole}, 100).take("4", "5", "6", "7")
+}
+
+func TestReaderFlow(t *testing.T) {
+	u := start(t, Options{})
+	p := produce(t, u, bridge.ProducerSpec{})
+	r := read(t, u, bridge.ReaderSpec{}, 0)
+	p.send(numbers(0, 5)...)
+	settle(t, u)
+	r.empty()
+	r.Permit(2)
+	r.take("0", "1")
+	settle(t, u)
+	r.empty()
+	r.Permit(10)
+	r.take("2", "3", "4")
+	r.Close()
+	p.send("after")
+	settle(t, u)
+	r.empty()
+}
+
+// A reader of several partitions gets their messages as they were published,
+// and goes on after any of them.
+func TestReaderOfPartitions(t *testing.T) {
+	u := start(t, Options{})
+	if err := u.CreatePartitionedTopic(testTopic, 3); err != nil {
+		t.Fatal(err)
+	}
+	p := produce(t, u, bridge.ProducerSpec{Routing: bridge.RoundRobinPartition})
+	ids := p.send(numbers(0, 10)...)
+	read(t, u, bridge.ReaderSpec{Start: bridge.StartEarliest}, 100).take(numbers(0, 10)...)
+	read(t, u, bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: ids[4]}, 100).take(numbers(5, 10)...)
+	read(t, u, bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: ids[4], Inclusive: true}, 100).take(numbers(4, 10)...)
+	r := read(t, u, bridge.ReaderSpec{}, 100)
+	p.send("x")
+	r.take("x")
+}
+
+func TestDeleteTopic(t *testing.T) {
+	u := start(t, Options{})
+	before := u.used
+	p := produce(t, u, bridge.ProducerSpec{})
+	c := subscribe(t, u, bridge.ConsumerSpec{}, 1)
+	r := read(t, u, bridge.ReaderSpec{}, 1)
+	p.send("a", "b")
+	wantKind(t, u.DeleteTopic(testTopic, false), bridge.ErrBusy)
+	if err := u.DeleteTopic(testTopic, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, lost := range []chan error{c.lost, r.lost} {
+		select {
+		case err := <-lost:
+			wantKind(t, err, bridge.ErrNotFound)
+		case <-time.After(patience):
+			t.Fatal("Lost was not called")
+		}
+	}
+	_, err := p.try(&bridge.Outgoing{})
+	wantKind(t, err, bridge.ErrNotFound)
+	c.ack(&codec.Message{})
+	c.Close()
+	r.Close()
+	p.Close()
+	wantKind(t, u.DeleteTopic(testTopic, true), bridge.ErrNotFound)
+	if u.used != before {
+		t.Errorf("%d bytes are charged for a topic that is deleted", u.used-before)
+	}
+	produce(t, u, bridge.ProducerSpec{}).send("again")
+}
+
+func TestTopicsList(t *testing.T) {
+	u := start(t, Options{})
+	a, b := testTopic+"-a", testTopic+"-b"
+	if err := u.CreatePartitionedTopic(b, 2); err != nil {
+		t.Fatal(err)
+	}
+	spec := bridge.ConsumerSpec{Topics: a + "," + b + "," + a, Type: bridge.Shared}
+	c := subscribe(t, u, spec, 100)
+	pa, pb := produce(t, u, bridge.ProducerSpec{Topic: a}), produce(t, u, bridge.ProducerSpec{Topic: b, Routing: bridge.RoundRobinPartition})
+	pa.send("a0")
+	pb.send("b0", "b1")
+	ms := c.takeAny("a0", "b0", "b1")
+	for _, m := range ms {
+		if want := testTopic + "-" + payload(m)[:1]; m.ID.Topic != want {
+			t.Errorf("%s came from topic %q, want %q", payload(m), m.ID.Topic, want)
+		}
+	}
+	c.Close()
+	c = subscribe(t, u, spec, 0)
+	c.ack(ms...)
+	c.Permit(10)
+	settle(t, u)
+	c.empty()
+	for _, topic := range []string{a, b} {
+		if n := backlog(t, u, topic, "s"); n != 0 {
+			t.Errorf("backlog %d on %s", n, topic)
+		}
+	}
+}
+
+func TestTopicsPattern(t *testing.T) {
+	u := start(t, Options{})
+	existing := produce(t, u, bridge.ProducerSpec{Topic: testTopic + "-1"})
+	c := subscribe(t, u, bridge.ConsumerSpec{TopicsPattern: testTopic + "-[0-9]"}, 100)
+	existing.send("a")
+	c.take("a")
+	produce(t, u, bridge.ProducerSpec{Topic: testTopic + "-2"}).send("new")
+	if m := c.take("new")[0]; m.ID.Topic != testTopic+"-2" {
+		t.Errorf("topic %q", m.ID.Topic)
+	}
+	produce(t, u, bridge.ProducerSpec{Topic: testTopic + "-22"}).send("no")
+	produce(t, u, bridge.ProducerSpec{Topic: "non-persistent://public/default/t-3"}).send("no")
+	if err := u.CreatePartitionedTopic(testTopic+"-4", 2); err != nil {
+		t.Fatal(err)
+	}
+	produce(t, u, bridge.ProducerSpec{Topic: testTopic + "-4"}).send("partition")
+	c.take("partition")
+	if err := u.DeleteTopic(testTopic+"-1", true); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, u)
+	if len(c.lost) > 0 {
+		t.Error("a pattern's consumer was lost with one of its topics")
+	}
+	_, err := u.Subscribe(context.Background(), bridge.ConsumerSpec{TopicsPattern: "persistent://public/default/(", Subscription: "s"}, newInbox(t))
+	wantKind(t, err, bridge.ErrInvalid)
+	_, err = u.Subscribe(context.Background(), bridge.ConsumerSpec{TopicsPattern: "persistent://public/none/.*", Subscription: "s"}, newInbox(t))
+	wantKind(t, err, bridge.ErrNotFound)
+}

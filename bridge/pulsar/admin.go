@@ -1,0 +1,177 @@
+package pulsar
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/pulsegate/pulsegate/bridge"
+)
+
+// admin asks the cluster's admin API what the binary protocol cannot. A nil
+// one knows nothing.
+type admin struct {
+	base string // without a slash at the end
+	http *http.Client
+}
+
+// maxAnswer bounds what is read of an answer, in bytes.
+const maxAnswer = 16 << 20
+
+// errAdmin is wrapped by errors that carry an HTTP status.
+type statusError struct {
+	status int
+	reason string
+}
+
+func (e *statusError) Error() string { return fmt.Sprintf("admin API: %d %s", e.status, e.reason) }
+
+// newAdmin returns nil when no admin URL is known.
+func newAdmin(o *Options) (*admin, error) {
+	if o.AdminURL == "" {
+		return nil, nil
+	}
+	provider, err := newAuthProvider(o.AuthPlugin, o.AuthParams)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{InsecureSkipVerify: o.TLS.AllowInsecure}
+	if o.TLS.TrustCertsFile != "" {
+		pem, err := os.ReadFile(o.TLS.TrustCertsFile)
+		if err != nil {
+			return nil, fmt.Errorf("trusted certificates: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("trusted certificates: %s holds none", o.TLS.TrustCertsFile)
+		}
+	}
+	if cert, err := provider.GetTLSCertificate(); err == nil && cert != nil {
+		config.Certificates = []tls.Certificate{*cert}
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = config
+	client := &http.Client{Transport: transport, Timeout: o.OperationTimeout}
+	if o.AuthPlugin != "" {
+		if err := provider.Init(); err != nil {
+			return nil, fmt.Errorf("authentication towards the admin API: %w", err)
+		}
+		if err := provider.WithTransport(transport); err != nil {
+			return nil, fmt.Errorf("authentication towards the admin API: %w", err)
+		}
+		client.Transport = provider
+	}
+	// Of several hosts the first is asked: any broker can answer.
+	first, _, _ := strings.Cut(strings.TrimSuffix(o.AdminURL, "/"), ",")
+	return &admin{base: first, http: client}, nil
+}
+
+func (a *admin) close() {
+	if a != nil {
+		a.http.CloseIdleConnections()
+	}
+}
+
+// do makes a request; out may be nil.
+func (a *admin) do(ctx context.Context, method, path string, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, a.base+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := a.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("admin API: %w", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("admin API: %w", err)
+	}
+	if resp.StatusCode >= 300 {
+		var fault struct {
+			Reason string `json:"reason"`
+		}
+		_ = json.Unmarshal(body, &fault)
+		return &statusError{resp.StatusCode, oneLine(fault.Reason)}
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(body, out)
+}
+
+// topicPath is where a topic's resources are, v1 or v2.
+func topicPath(topic string) string {
+	domain, rest, _ := strings.Cut(topic, "://")
+	parts := strings.SplitN(rest, "/", 3)
+	version := "/admin/v2/"
+	if len(parts) == 3 && strings.Contains(parts[2], "/") {
+		// property/cluster/namespace/topic; a v2 topic that holds a slash looks
+		// the same to Pulsar too.
+		parts = strings.SplitN(rest, "/", 4)
+		version = "/admin/"
+	}
+	for i := range parts {
+		parts[i] = url.PathEscape(parts[i])
+	}
+	return version + domain + "/" + strings.Join(parts, "/")
+}
+
+// subscriptionStats is what of a topic's stats is of use.
+type subscriptionStats struct {
+	MsgBacklog int64 `json:"msgBacklog"`
+	Consumers  []struct {
+		ConsumerName string `json:"consumerName"`
+	} `json:"consumers"`
+}
+
+// subscription reads the stats of a concrete topic's subscription. found is
+// false if there is none.
+func (a *admin) subscription(ctx context.Context, topic, name string) (s subscriptionStats, found bool, err error) {
+	var stats struct {
+		Subscriptions map[string]subscriptionStats `json:"subscriptions"`
+	}
+	if err := a.do(ctx, http.MethodGet, topicPath(topic)+"/stats", &stats); err != nil {
+		var status *statusError
+		if errors.As(err, &status) && status.status == http.StatusNotFound {
+			return s, false, nil
+		}
+		return s, false, err
+	}
+	s, found = stats.Subscriptions[name]
+	return s, found, nil
+}
+
+// acknowledgedAll reports that a subscription has nothing left. It is false
+// where nothing is known.
+func (a *admin) acknowledgedAll(ctx context.Context, topic, subscription string) (bool, error) {
+	if a == nil || subscription == "" {
+		return false, nil
+	}
+	s, found, err := a.subscription(ctx, topic, subscription)
+	return found && s.MsgBacklog == 0, err
+}
+
+// deleteSubscription removes a subscription that nobody is connected to. One
+// that does not exist is no error.
+func (a *admin) deleteSubscription(ctx context.Context, topic, name string) error {
+	err := a.do(ctx, http.MethodDelete, topicPath(topic)+"/subscription/"+url.PathEscape(name), nil)
+	var status *statusError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &status) && status.status == http.StatusNotFound:
+		return nil
+	case errors.As(err, &status) && status.status == http.StatusPreconditionFailed:
+		return &bridge.Error{Kind: bridge.ErrSubscriptions, Detail: "unsubscribe " + name + " from " + topic + ": " + status.reason}
+	}
+	return fmt.Errorf("unsubscribe %s from %s: %w", name, topic, err)
+}

@@ -1,0 +1,163 @@
+package pulsar
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/apache/pulsar-client-go/pulsar/auth"
+)
+
+// authParamsError names what is wrong with AuthParams without repeating them,
+// as they hold secrets.
+func authParamsError(plugin, fault string) error {
+	return fmt.Errorf("brokerClientAuthenticationParameters for %s: %s", plugin, fault)
+}
+
+// newAuthProvider makes the client library's provider for a plugin by its Java
+// class name, or the last part of it, or a short name.
+func newAuthProvider(plugin, params string) (auth.Provider, error) {
+	short := plugin[strings.LastIndexByte(plugin, '.')+1:]
+	switch strings.ToLower(strings.TrimPrefix(short, "Authentication")) {
+	case "", "disabled":
+		return auth.NewAuthDisabled(), nil
+	case "token":
+		return newTokenProvider(short, params)
+	case "tls":
+		p, err := parseAuthParams(short, params)
+		if err != nil {
+			return nil, err
+		}
+		if p["tlsCertFile"] == "" || p["tlsKeyFile"] == "" {
+			return nil, authParamsError(short, "tlsCertFile and tlsKeyFile are needed")
+		}
+		return auth.NewAuthenticationTLS(filePath(p["tlsCertFile"]), filePath(p["tlsKeyFile"])), nil
+	case "basic":
+		return newBasicProvider(short, params)
+	case "oauth2":
+		p, err := parseAuthParams(short, params)
+		if err != nil {
+			return nil, err
+		}
+		if p["type"] == "" {
+			p["type"] = "client_credentials" // Java's default
+		}
+		p["privateKey"] = filePath(p["privateKey"])
+		provider, err := auth.NewAuthenticationOAuth2WithParams(p)
+		if err != nil {
+			return nil, authParamsError(short, err.Error())
+		}
+		return provider, nil
+	case "athenz":
+		p, err := parseAuthParams(short, params)
+		if err != nil {
+			return nil, err
+		}
+		provider, err := auth.NewAuthenticationAthenzWithParams(p)
+		if err != nil {
+			return nil, authParamsError(short, err.Error())
+		}
+		return provider, nil
+	}
+	return nil, fmt.Errorf("brokerClientAuthenticationPlugin: %q is none of AuthenticationToken, AuthenticationTls, "+
+		"AuthenticationBasic, AuthenticationOAuth2, AuthenticationAthenz", plugin)
+}
+
+// newTokenProvider takes the token itself, token:the-token, file:///path/of/it,
+// a data: URL, or {"token":"..."} or {"file":"..."}. A file is read at each use, so
+// that it may be renewed.
+func newTokenProvider(plugin, params string) (auth.Provider, error) {
+	params = strings.TrimSpace(params)
+	if strings.HasPrefix(params, "{") {
+		p, err := parseAuthParams(plugin, params)
+		if err != nil {
+			return nil, err
+		}
+		if f := p["file"]; f != "" {
+			params = "file:" + strings.TrimPrefix(f, "file:")
+		} else {
+			params = p["token"]
+		}
+	}
+	switch {
+	case strings.HasPrefix(params, "file:"):
+		file := filePath(params)
+		return auth.NewAuthenticationTokenFromSupplier(func() (string, error) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return "", fmt.Errorf("read the broker client's token: %w", err)
+			}
+			return strings.TrimSpace(string(text)), nil
+		}), nil
+	case strings.HasPrefix(params, "token:"):
+		params = strings.TrimPrefix(params, "token:")
+	}
+	if params == "" {
+		return nil, authParamsError(plugin, "no token: give token:the-token or file:///path")
+	}
+	return auth.NewAuthenticationToken(params), nil
+}
+
+// newBasicProvider takes user:password or {"userId":"...","password":"..."}.
+func newBasicProvider(plugin, params string) (auth.Provider, error) {
+	user, password, ok := strings.Cut(params, ":")
+	if strings.HasPrefix(strings.TrimSpace(params), "{") {
+		p, err := parseAuthParams(plugin, params)
+		if err != nil {
+			return nil, err
+		}
+		user, password = p["userId"]+p["username"], p["password"]
+		ok = true
+	}
+	if !ok || user == "" || password == "" {
+		return nil, authParamsError(plugin, "a userId and a password are needed")
+	}
+	return auth.NewAuthenticationBasic(user, password)
+}
+
+// parseAuthParams reads JSON or Java's older key:value,key:value, in which a
+// value may hold colons.
+func parseAuthParams(plugin, params string) (map[string]string, error) {
+	params = strings.TrimSpace(params)
+	out := map[string]string{}
+	if strings.HasPrefix(params, "{") {
+		if err := json.Unmarshal([]byte(params), &out); err != nil {
+			return nil, authParamsError(plugin, "not a JSON object of texts")
+		}
+		return out, nil
+	}
+	for _, pair := range strings.Split(params, ",") {
+		if pair = strings.TrimSpace(pair); pair == "" {
+			continue
+		}
+		key, value, ok := strings.Cut(pair, ":")
+		if !ok {
+			return nil, authParamsError(plugin, "neither JSON nor key:value pairs joined by commas")
+		}
+		out[strings.TrimSpace(key)] = strings.TrimSpace(value)
+	}
+	return out, nil
+}
+
+// filePath takes a path, or a file: URL as Java writes them.
+func filePath(s string) string {
+	if !strings.HasPrefix(s, "file:") {
+		return s
+	}
+	if u, err := url.Parse(s); err == nil && u.Opaque == "" {
+		return path.Join("/", u.Host, u.Path)
+	}
+	return strings.TrimPrefix(s, "file:")
+}
+
+// checkAuth reports a provider that cannot work, before anything is connected.
+func checkAuth(p auth.Provider) error {
+	if p == nil {
+		return errors.New("no authentication provider")
+	}
+	return p.Init()
+}

@@ -1,0 +1,267 @@
+package pulsar
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/apache/pulsar-client-go/pulsar"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// place names a partition of a topic of this consumer.
+type place struct {
+	topic     string // "" unless the consumer is on several topics
+	partition int32
+}
+
+// consumer is one subscription member of the bridge: one [member] for each
+// concrete topic, and one goroutine, the forwarder, which owns all state and is the only one
+// that calls the receiver. All others hand it commands.
+//
+// Messages flow client library → in → forwarder → receiver. The forwarder takes
+// one from in only while it holds a permit, so what is under way is bounded by
+// the library's receiver queue of spec.Queue for each member, and in's few places.
+type consumer struct {
+	u        *Upstream
+	spec     bridge.ConsumerSpec
+	receiver bridge.Receiver
+	multi    bool // over several topics: ids carry theirs
+	todo     *commands
+	in       chan pulsar.ConsumerMessage
+	acks     *acker
+	pattern  pulsar.Consumer // of a TopicsPattern: finds topics by itself
+
+	ctx     context.Context // ends the forwarder and what it started
+	stop    context.CancelFunc
+	work    sync.WaitGroup // the forwarder, and members being reopened
+	closing sync.Once
+	closed  chan struct{}
+
+	seen *progress
+
+	listed sync.Mutex // guards list
+	list   []*member  // all members
+
+	// What follows belongs to the forwarder.
+	permits   int
+	members   map[string]*member // by concrete topic
+	places    map[place]*member
+	entries   entryTracker
+	letters   *deadLetters // nil: none
+	lost      bool
+	bases     map[string]bool // partitioned topics, without the partition
+	searching bool            // for new partitions
+}
+
+// inPlaces is the size of consumer.in: enough that the library's goroutine and
+// the forwarder do not wait for each other at each message.
+const inPlaces = 16
+
+// Subscribe implements [bridge.Upstream].
+func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r bridge.Receiver) (bridge.Consumer, error) {
+	c := &consumer{
+		u: u, spec: spec, receiver: r, multi: spec.Topic == "", todo: newCommands(),
+		in:     make(chan pulsar.ConsumerMessage, inPlaces),
+		closed: make(chan struct{}), seen: newProgress(),
+		members: map[string]*member{}, places: map[place]*member{}, bases: map[string]bool{},
+	}
+	c.acks = newAcker(c)
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	if spec.MaxRedeliver > 0 {
+		c.letters = newDeadLetters(c)
+	}
+	if err := c.open(ctx); err != nil {
+		c.stop()
+		c.closeMembers()
+		return nil, err
+	}
+	if !u.add(c) {
+		c.stop()
+		c.closeMembers()
+		return nil, errClosed
+	}
+	c.work.Go(c.forward)
+	return c, nil
+}
+
+// open subscribes to all that the spec names.
+func (c *consumer) open(ctx context.Context) error {
+	if c.spec.TopicsPattern != "" {
+		return c.openPattern(ctx)
+	}
+	topics := []string{c.spec.Topic}
+	if c.multi {
+		topics = strings.Split(c.spec.Topics, ",")
+	}
+	var found []*member
+	for _, topic := range topics {
+		members, err := c.membersOf(ctx, topic)
+		if err != nil {
+			return err
+		}
+		found = append(found, members...)
+	}
+	errs := make([]error, len(found))
+	var opening sync.WaitGroup
+	for i, m := range found {
+		c.join(m)
+		opening.Go(func() { m.live, errs[i] = m.subscribe(ctx) })
+	}
+	opening.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// membersOf makes the members for a topic's partitions that there are none for yet.
+func (c *consumer) membersOf(ctx context.Context, topic string) ([]*member, error) {
+	concrete, err := c.u.partitions(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	members := make([]*member, 0, len(concrete))
+	for _, t := range concrete {
+		members = append(members, c.newMember(t, topic))
+	}
+	return members, nil
+}
+
+func (c *consumer) newMember(concrete, topic string) *member {
+	_, partition := partitionOf(concrete)
+	return &member{c: c, topic: concrete, base: topic, partition: partition, keep: persistent(concrete)}
+}
+
+func (c *consumer) join(m *member) {
+	c.members[m.topic] = m
+	c.places[c.placeOf(m)] = m
+	c.listed.Lock()
+	c.list = append(c.list, m)
+	c.listed.Unlock()
+	if m.topic != m.base && !m.managed {
+		c.bases[m.base] = true
+	}
+}
+
+func (c *consumer) placeOf(m *member) place {
+	if c.multi {
+		return place{m.base, m.partition}
+	}
+	return place{"", m.partition}
+}
+
+// openPattern leaves finding and reconnecting topics to the client library:
+// only that can list a namespace without the admin API.
+func (c *consumer) openPattern(ctx context.Context) error {
+	o := c.options()
+	o.TopicsPattern = c.spec.TopicsPattern
+	o.AutoDiscoveryPeriod = partitionDiscovery
+	up, err := attempt(ctx, c.u, "subscribe "+c.spec.Subscription+" to "+c.spec.TopicsPattern,
+		func() (pulsar.Consumer, error) { return c.u.client.Subscribe(o) },
+		func(up pulsar.Consumer) { up.Close() })
+	c.pattern = up
+	return err
+}
+
+// options are those of every consumer of the client library. They switch off
+// what costs memory, timers or goroutines and is done here.
+func (c *consumer) options() pulsar.ConsumerOptions {
+	o := pulsar.ConsumerOptions{
+		SubscriptionName:    c.spec.Subscription,
+		Type:                subscriptionTypes[c.spec.Type],
+		Name:                c.spec.Name,
+		ReceiverQueueSize:   max(c.spec.Queue, 1),
+		MessageChannel:      c.in,
+		AutoDiscoveryPeriod: never,
+		// Its tracker looks every third of the delay for what is due.
+		NackRedeliveryDelay: max(c.spec.RedeliveryTick, time.Millisecond) * 3 / 4,
+		NackPrecisionBit:    new(int64),
+		// With responses, a list of acknowledgements is one request, and its
+		// failure is known; without grouping there is no timer.
+		AckWithResponse:    true,
+		AckGroupingOptions: &pulsar.AckGroupingOptions{MaxSize: 1},
+		Decryption:         decryption(c.spec.CryptoFailure),
+	}
+	if c.spec.Earliest {
+		o.SubscriptionInitialPosition = pulsar.SubscriptionPositionEarliest
+	}
+	if c.spec.NonDurable {
+		o.SubscriptionMode = pulsar.NonDurable
+	}
+	return o
+}
+
+var subscriptionTypes = map[bridge.SubscriptionType]pulsar.SubscriptionType{
+	bridge.Exclusive: pulsar.Exclusive, bridge.Shared: pulsar.Shared,
+	bridge.Failover: pulsar.Failover, bridge.KeyShared: pulsar.KeyShared,
+}
+
+// Permit implements [bridge.Consumer].
+func (c *consumer) Permit(n int) {
+	if n > 0 {
+		c.todo.permit(n)
+	}
+}
+
+// Ack implements [bridge.Consumer].
+func (c *consumer) Ack(id codec.MessageID) { c.todo.push(command{kind: cmdAck, id: id}) }
+
+// Redeliver implements [bridge.Consumer].
+func (c *consumer) Redeliver(ids []codec.MessageID) { c.todo.pushAll(cmdRedeliver, ids) }
+
+// EndOfTopic implements [bridge.Consumer].
+func (c *consumer) EndOfTopic(ctx context.Context) (bool, error) {
+	if c.multi {
+		return false, nil // a topic may come at any time
+	}
+	return c.u.endOfTopic(ctx, c.spec.Topic, c.spec.Subscription, c.seen)
+}
+
+// Close implements [bridge.Consumer].
+func (c *consumer) Close() {
+	c.closing.Do(func() {
+		defer close(c.closed)
+		c.stop()
+		c.work.Wait()
+		c.acks.drain()
+		c.closeMembers()
+		if c.letters != nil {
+			c.letters.close()
+		}
+		c.u.remove(c)
+	})
+	<-c.closed
+}
+
+// closeMembers closes what is open. Nothing else may use the members any more.
+func (c *consumer) closeMembers() {
+	var closing sync.WaitGroup
+	for _, m := range c.concrete() {
+		if !m.managed {
+			closing.Go(m.close)
+		}
+	}
+	if c.pattern != nil {
+		closing.Go(c.pattern.Close)
+	}
+	closing.Wait()
+}
+
+// discover makes the forwarder look for new partitions.
+func (c *consumer) discover() {
+	c.todo.push(command{kind: cmdDiscover})
+}
+
+// concrete lists the members known now.
+func (c *consumer) concrete() []*member {
+	c.listed.Lock()
+	defer c.listed.Unlock()
+	return slices.Clone(c.list)
+}

@@ -1,0 +1,228 @@
+package pulsar
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+const (
+	// maxBurying bounds the dead letters on their way; at that many the consumer
+	// takes no more messages.
+	maxBurying = 1000
+	// buryTimeout bounds the publishing of one.
+	buryTimeout = 30 * time.Second
+)
+
+// deadLetters moves messages that were delivered too often to the dead letter
+// topic. It counts as the Java client does: a message is delivered with
+// redelivery counts 0 to MaxRedeliver; if it is then asked for again it is
+// published to the dead letter topic and acknowledged, and if it comes back
+// with a higher count, because its consumer went away, it goes there at once.
+type deadLetters struct {
+	c *consumer
+
+	// What follows belongs to the forwarder. last holds messages on their last
+	// delivery: not more than the receiver holds.
+	last    map[codec.MessageID]*codec.Message
+	burying map[codec.MessageID]*codec.Message
+
+	mu        sync.Mutex // guards what follows
+	running   bool
+	queue     []letter
+	closed    bool
+	producers map[string]bridge.Producer // by dead letter topic
+}
+
+// letter is one message to publish.
+type letter struct {
+	topic   string
+	message *codec.Message
+	origin  string // the topic it comes from
+}
+
+func newDeadLetters(c *consumer) *deadLetters {
+	return &deadLetters{
+		c: c, last: map[codec.MessageID]*codec.Message{}, burying: map[codec.MessageID]*codec.Message{},
+		producers: map[string]bridge.Producer{},
+	}
+}
+
+// key makes ids equal that name the same message.
+func (d *deadLetters) key(id *codec.MessageID) codec.MessageID {
+	out := *id
+	out.BatchIndex, _ = batchPlace(id)
+	out.BatchSize = 0
+	return out
+}
+
+// take reports true if the message must not be delivered any more.
+func (d *deadLetters) take(m *member, message *codec.Message) bool {
+	limit := uint32(d.c.spec.MaxRedeliver)
+	if message.RedeliveryCount < limit {
+		return false
+	}
+	key := d.key(&message.ID)
+	if d.burying[key] != nil {
+		return true
+	}
+	if message.RedeliveryCount > limit {
+		d.start(m, key, message)
+		return true
+	}
+	d.last[key] = message
+	return false
+}
+
+// bury reports true if the message, which is asked for again, goes to the dead
+// letter topic.
+func (d *deadLetters) bury(id *codec.MessageID) bool {
+	key := d.key(id)
+	message := d.last[key]
+	if message == nil {
+		return d.burying[key] != nil
+	}
+	delete(d.last, key)
+	d.start(d.c.memberAt(id), key, message)
+	return true
+}
+
+// drop forgets an acknowledged message.
+func (d *deadLetters) drop(id *codec.MessageID) { delete(d.last, d.key(id)) }
+
+func (d *deadLetters) full() bool { return len(d.burying) >= maxBurying }
+
+func (d *deadLetters) start(m *member, key codec.MessageID, message *codec.Message) {
+	d.burying[key] = message
+	topic := d.c.spec.DeadLetterTopic
+	if topic == "" {
+		topic = m.base + "-" + d.c.spec.Subscription + "-DLQ"
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queue = append(d.queue, letter{topic, message, m.topic})
+	if !d.running {
+		d.running = true
+		d.c.u.always(d.publish)
+	}
+}
+
+// publish sends what is queued. It runs on a goroutine of its own, since
+// creating a producer blocks.
+func (d *deadLetters) publish() {
+	for {
+		d.mu.Lock()
+		queue := d.queue
+		d.queue = nil
+		if len(queue) == 0 {
+			d.running = false
+			d.mu.Unlock()
+			return
+		}
+		d.mu.Unlock()
+		for _, l := range queue {
+			done := buried{d.c, l.message.ID}
+			p, err := d.producer(l.topic)
+			if err != nil {
+				done.Sent(codec.MessageID{}, err)
+				continue
+			}
+			p.Send(d.outgoing(&l), done)
+		}
+	}
+}
+
+func (d *deadLetters) producer(topic string) (bridge.Producer, error) {
+	d.mu.Lock()
+	p := d.producers[topic]
+	d.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	p, err := d.c.u.CreateProducer(d.c.ctx, bridge.ProducerSpec{Topic: topic, SendTimeout: buryTimeout})
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	closed := d.closed
+	if !closed {
+		d.producers[topic] = p
+	}
+	d.mu.Unlock()
+	if closed {
+		p.Close()
+		return nil, errClosed
+	}
+	return p, nil
+}
+
+// forget drops a producer that is of no use any more.
+func (d *deadLetters) forget(topic string) {
+	d.mu.Lock()
+	p := d.producers[topic]
+	delete(d.producers, topic)
+	d.mu.Unlock()
+	if p != nil {
+		p.Close()
+	}
+}
+
+// outgoing is the dead letter: the message, and where it comes from in the
+// properties that the Java client uses.
+func (d *deadLetters) outgoing(l *letter) *bridge.Outgoing {
+	m := l.message
+	properties := make(map[string]string, len(m.Properties)+3)
+	maps.Copy(properties, m.Properties)
+	id := fmt.Sprintf("%d:%d:%d", m.ID.LedgerID, m.ID.EntryID, m.ID.Partition)
+	if m.ID.BatchIndex >= 0 {
+		id = fmt.Sprintf("%s:%d", id, m.ID.BatchIndex)
+	}
+	for name, value := range map[string]string{
+		"REAL_TOPIC": l.origin, "ORIGIN_MESSAGE_ID": id, "REAL_SUBSCRIPTION": d.c.spec.Subscription,
+	} {
+		if _, ok := properties[name]; !ok {
+			properties[name] = value
+		}
+	}
+	return &bridge.Outgoing{
+		Payload: m.Payload, Properties: properties, Key: m.Key, HasKey: m.HasKey, EventTime: m.EventTime,
+	}
+}
+
+// close waits for what is on its way. The forwarder has ended.
+func (d *deadLetters) close() {
+	d.mu.Lock()
+	d.closed = true
+	producers := d.producers
+	d.producers = nil
+	d.mu.Unlock()
+	for _, p := range producers {
+		p.Close()
+	}
+}
+
+// buried tells the forwarder what became of a dead letter.
+type buried struct {
+	c  *consumer
+	id codec.MessageID
+}
+
+func (b buried) Sent(_ codec.MessageID, err error) {
+	b.c.todo.push(command{kind: cmdBuried, id: b.id, err: err})
+}
+
+// buried acknowledges a message that is in the dead letter topic, or asks for
+// it again, to try once more.
+func (c *consumer) buried(id *codec.MessageID, err error) {
+	delete(c.letters.burying, c.letters.key(id))
+	if err == nil {
+		c.acknowledge(id)
+		return
+	}
+	c.u.log.Warn("publish a dead letter", "topic", c.spec.Topic, "subscription", c.spec.Subscription, "error", err)
+	c.redeliver(id)
+}

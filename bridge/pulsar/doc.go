@@ -1,0 +1,18 @@
+// Package pulsar is the upstream over a real Pulsar cluster, through
+// pulsar-client-go: [New] returns a [bridge.Upstream].
+//
+// What the client library does not do, or does in a way that sessions would
+// see, is done here:
+//
+//   - Reconnecting of consumers and readers. The library forgets, on a new
+//     connection, messages it was about to hand over and the positions of
+//     non-durable cursors, and is silent when it gives up. So each consumer is
+//     told not to reconnect, and is replaced when its connection is lost; each
+//     reader is reopened after the last message it delivered.
+//   - Acknowledging messages of a batch, whoever received them ([entryTracker]).
+//   - Acknowledgements are grouped without a timer per consumer ([acker]).
+//   - Dead letters: the library counts deliveries otherwise than Java, and
+//     blocks on its producer ([deadLetters]).
+//   - End of topic, and the last position of a topic.
+//   - Publishes that the library forgets when its producer dies ([producer]).
+package pulsar

@@ -1,0 +1,281 @@
+package pulsar
+
+import (
+	"context"
+
+	"github.com/apache/pulsar-client-go/pulsar"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// forward is the forwarder.
+func (c *consumer) forward() {
+	var used []command
+	for {
+		var in <-chan pulsar.ConsumerMessage
+		if c.permits > 0 && (c.letters == nil || !c.letters.full()) {
+			in = c.in
+		}
+		select {
+		case cm := <-in:
+			c.receive(cm)
+		case <-c.todo.wake:
+			used = c.obey(used)
+		case <-c.ctx.Done():
+			c.obey(used) // what was acknowledged before is still sent
+			return
+		}
+	}
+}
+
+// obey does what the commands ask for.
+func (c *consumer) obey(used []command) []command {
+	permits, list := c.todo.take(used)
+	c.permits += permits
+	for i := range list {
+		cmd := &list[i]
+		switch cmd.kind {
+		case cmdAck:
+			c.acknowledge(&cmd.id)
+		case cmdRedeliver:
+			c.redeliver(&cmd.id)
+		case cmdLost:
+			c.memberLost(cmd.member, cmd.link)
+		case cmdReopened:
+			c.memberReopened(cmd.member, cmd.link, cmd.err)
+		case cmdAckFailed:
+			c.ackFailed(cmd.member, cmd.entries)
+		case cmdAckSent:
+			for _, e := range cmd.entries {
+				c.entries.sent(e)
+			}
+		case cmdBuried:
+			c.buried(&cmd.id, cmd.err)
+		case cmdDiscover:
+			c.searchPartitions()
+		case cmdPartitions:
+			c.addPartitions(cmd.members)
+		}
+	}
+	return list
+}
+
+// receive takes one message from the client library. Those that are
+// acknowledged already, or go to the dead letter topic, take no permit.
+func (c *consumer) receive(cm pulsar.ConsumerMessage) {
+	m := c.members[cm.Topic()]
+	if m == nil {
+		if c.pattern == nil {
+			return
+		}
+		m = c.adopt(cm)
+	}
+	native := cm.ID()
+	topic := ""
+	if c.multi {
+		topic = m.base
+	}
+	id := fromClient(native, m.partition, topic)
+	if !m.keep {
+		c.deliver(m, fromClientMessage(cm.Message, id))
+		return
+	}
+	if native.BatchIdx() >= 0 {
+		native = nil // only a message in chunks has none, and is more than one entry
+	}
+	index, size := batchPlace(&id)
+	e := entryOf(&id)
+	switch c.entries.received(e, index, size, native) {
+	case skip:
+		return
+	case skipAndAck:
+		c.send(m, e, native, true)
+		return
+	}
+	message := fromClientMessage(cm.Message, id)
+	if c.letters != nil && c.letters.take(m, message) {
+		return
+	}
+	c.deliver(m, message)
+}
+
+func (c *consumer) deliver(m *member, message *codec.Message) {
+	c.permits--
+	c.seen.note(m.partition, &message.ID)
+	c.receiver.Deliver(message)
+}
+
+// adopt makes a member for a topic that the library found by a pattern.
+func (c *consumer) adopt(cm pulsar.ConsumerMessage) *member {
+	base, _ := partitionOf(cm.Topic())
+	m := c.newMember(cm.Topic(), base)
+	m.managed, m.own = true, cm.ID().PartitionIdx()
+	m.live = &link{up: cm.Consumer}
+	m.up = cm.Consumer
+	c.join(m)
+	return m
+}
+
+// memberAt finds the member that an id belongs to, nil if there is none. A
+// topic without partitions takes ids of any partition: native clients number it 0.
+func (c *consumer) memberAt(id *codec.MessageID) *member {
+	at := place{"", id.Partition}
+	if c.multi {
+		at.topic = id.Topic
+	}
+	if m := c.places[at]; m != nil {
+		return m
+	}
+	at.partition = notPartitioned
+	if m := c.places[at]; m != nil {
+		return m
+	}
+	if !c.multi && len(c.places) == 1 {
+		for _, m := range c.places {
+			if m.topic == m.base { // the topic is itself named as a partition
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+func (c *consumer) acknowledge(id *codec.MessageID) {
+	m := c.memberAt(id)
+	if m == nil || !m.keep {
+		return
+	}
+	if c.letters != nil {
+		c.letters.drop(id)
+	}
+	c.seen.note(m.partition, id)
+	index, size := batchPlace(id)
+	e := entryOf(id)
+	if complete, native := c.entries.acknowledged(e, index, size); complete {
+		c.send(m, e, native, false)
+	}
+}
+
+// send tells the broker that an entry is acknowledged, now or when there is a
+// connection again. again says that it could not be told before.
+func (c *consumer) send(m *member, e entryID, native pulsar.MessageID, again bool) {
+	if m.live == nil {
+		c.ackFailed(m, []entryID{e})
+		return
+	}
+	id := native
+	if id == nil {
+		id = pulsar.NewMessageID(e.ledger, e.entry, -1, m.own)
+	}
+	c.acks.add(m, id, e, again)
+}
+
+// ackFailed keeps what the broker does not know, bounded as the tracker is.
+func (c *consumer) ackFailed(m *member, entries []entryID) {
+	for _, e := range entries {
+		c.entries.unsent(e)
+	}
+	m.owed = append(m.owed, entries...)
+	if n := len(m.owed) - maxAhead; n > 0 {
+		m.owed = append(m.owed[:0:0], m.owed[n:]...)
+	}
+}
+
+func (c *consumer) redeliver(id *codec.MessageID) {
+	m := c.memberAt(id)
+	if m == nil || !m.keep {
+		return
+	}
+	if c.letters != nil && c.letters.bury(id) {
+		return
+	}
+	e := entryOf(id)
+	native := c.entries.native(e)
+	c.entries.released(e)
+	if m.live == nil {
+		return // with the connection everything went back to the broker
+	}
+	if native == nil {
+		native = pulsar.NewMessageID(e.ledger, e.entry, -1, m.own)
+	}
+	m.live.up.NackID(native)
+}
+
+func (c *consumer) memberLost(m *member, l *link) {
+	if m.live != l {
+		return // known, or about a consumer that is not reported yet
+	}
+	m.live = nil
+	c.entries.releasedAll()
+	c.reopen(m)
+}
+
+func (c *consumer) reopen(m *member) {
+	if c.ctx.Err() == nil {
+		c.work.Go(func() { m.reopen(c.ctx) })
+	}
+}
+
+func (c *consumer) memberReopened(m *member, l *link, err error) {
+	if err != nil {
+		if !c.lost && c.ctx.Err() == nil {
+			c.lost = true
+			c.receiver.Lost(err)
+		}
+		return
+	}
+	if l.lost.Load() {
+		c.reopen(m)
+		return
+	}
+	m.live = l
+	owed := m.owed
+	m.owed = nil
+	for _, e := range owed {
+		c.send(m, e, nil, true)
+	}
+}
+
+// searchPartitions asks in the background whether topics have new partitions.
+func (c *consumer) searchPartitions() {
+	if len(c.bases) == 0 || c.searching || c.ctx.Err() != nil {
+		return
+	}
+	c.searching = true
+	known := make(map[string]bool, len(c.members))
+	for topic := range c.members {
+		known[topic] = true
+	}
+	bases := make([]string, 0, len(c.bases))
+	for base := range c.bases {
+		bases = append(bases, base)
+	}
+	c.work.Go(func() {
+		ctx, cancel := context.WithTimeout(c.ctx, c.u.opts.OperationTimeout)
+		defer cancel()
+		var found []*member
+		for _, base := range bases {
+			members, err := c.membersOf(ctx, base)
+			if err != nil {
+				c.u.log.Debug("look for new partitions", "topic", base, "error", err)
+			}
+			for _, m := range members {
+				if !known[m.topic] {
+					found = append(found, m)
+				}
+			}
+		}
+		c.todo.push(command{kind: cmdPartitions, members: found})
+	})
+}
+
+// addPartitions subscribes to new partitions, from their first message on:
+// what was published before they were found must not be lost.
+func (c *consumer) addPartitions(found []*member) {
+	c.searching = false
+	for _, m := range found {
+		m.fresh = true
+		c.join(m)
+		c.reopen(m)
+	}
+}

@@ -1,0 +1,102 @@
+package pulsar
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/apache/pulsar-client-go/pulsar/log"
+)
+
+// connectionWarnings are the beginnings of what the client library says about
+// connections that cannot be opened. Its errors do not repeat these reasons, so
+// an operator has to see them.
+var connectionWarnings = []string{
+	"Failed to connect to broker", "Failed to establish connection", "Failed to perform initial handshake",
+	"Failed to load auth credentials", "Failed to configure TLS",
+}
+
+// warnEvery is how often the same connection warning is repeated at most.
+const warnEvery = 30 * time.Second
+
+// clientLogger takes the client library's log. It goes to the debug level,
+// since its errors are also returned to whoever can act on them, and clients
+// can cause them at will; only connection failures are warnings. The library's
+// own debug lines, which hold payloads, are dropped unformatted.
+type clientLogger struct {
+	out    *slog.Logger
+	warned *warnedAt
+}
+
+type warnedAt struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+func newClientLogger(out *slog.Logger) clientLogger {
+	return clientLogger{out.With("from", "pulsar-client-go"), &warnedAt{at: map[string]time.Time{}}}
+}
+
+func (l clientLogger) with(key string, value any) clientLogger {
+	if !l.out.Enabled(context.Background(), slog.LevelWarn) {
+		return l
+	}
+	return clientLogger{l.out.With(key, value), l.warned}
+}
+
+func (l clientLogger) say(message string) {
+	for _, w := range connectionWarnings {
+		if strings.HasPrefix(message, w) && l.warned.due(w) {
+			l.out.Warn(message)
+			return
+		}
+	}
+	l.out.Debug(message)
+}
+
+// due reports whether the warning was not given lately, and notes it.
+func (w *warnedAt) due(warning string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	if now.Sub(w.at[warning]) < warnEvery {
+		return false
+	}
+	w.at[warning] = now
+	return true
+}
+
+func (l clientLogger) fields(fields log.Fields) clientLogger {
+	for k, v := range fields {
+		l = l.with(k, v)
+	}
+	return l
+}
+
+func (l clientLogger) SubLogger(fields log.Fields) log.Logger     { return l.fields(fields) }
+func (l clientLogger) WithFields(fields log.Fields) log.Entry     { return l.fields(fields) }
+func (l clientLogger) WithField(name string, value any) log.Entry { return l.with(name, value) }
+func (l clientLogger) WithError(err error) log.Entry              { return l.with("error", err) }
+func (l clientLogger) Debug(...any)                               {}
+func (l clientLogger) Debugf(string, ...any)                      {}
+func (l clientLogger) Info(args ...any)                           { l.debug(args) }
+func (l clientLogger) Infof(format string, args ...any)           { l.debugf(format, args) }
+func (l clientLogger) Warn(args ...any)                           { l.say(fmt.Sprint(args...)) }
+func (l clientLogger) Warnf(format string, args ...any)           { l.say(fmt.Sprintf(format, args...)) }
+func (l clientLogger) Error(args ...any)                          { l.say(fmt.Sprint(args...)) }
+func (l clientLogger) Errorf(format string, args ...any)          { l.say(fmt.Sprintf(format, args...)) }
+
+func (l clientLogger) debug(args []any) {
+	if l.out.Enabled(context.Background(), slog.LevelDebug) {
+		l.out.Debug(fmt.Sprint(args...))
+	}
+}
+
+func (l clientLogger) debugf(format string, args []any) {
+	if l.out.Enabled(context.Background(), slog.LevelDebug) {
+		l.out.Debug(fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,137 @@
+package pulsar
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// The defaults of [Options].
+const (
+	DefaultOperationTimeout  = 30 * time.Second
+	DefaultConnectionTimeout = 5 * time.Second
+)
+
+// Options says where the cluster is and how to talk to it.
+type Options struct {
+	// BrokerServiceURL is pulsar://host:port or pulsar+ssl://host:port; more
+	// hosts are joined by commas. It is preferred to ServiceURL.
+	BrokerServiceURL string
+	// ServiceURL is http://host:port or https://host:port: lookups go over HTTP.
+	ServiceURL string
+	// AdminURL is where the admin API answers. Empty: ServiceURL, or what the
+	// configuration store says. Some commands work better with it; none needs it.
+	AdminURL string
+	// Store is where the cluster is looked up when both URLs are empty.
+	Store ConfigurationStore
+
+	// TLS is used for the addresses that ask for it, and with PreferTLS to pick
+	// addresses of the configuration store.
+	TLS TLS
+	// AuthPlugin is the authentication towards the broker, by its Java class
+	// name or a short one: token, tls, basic, oauth2. Empty: none.
+	AuthPlugin string
+	// AuthParams belong to AuthPlugin, in any form the Java client takes.
+	AuthParams string
+
+	// ConnectionsPerBroker is at least 1; 0: 1.
+	ConnectionsPerBroker int
+	// MemoryLimit bounds the bytes of publishes in flight; 0: unbounded.
+	MemoryLimit int64
+	// OperationTimeout bounds each request to the broker.
+	OperationTimeout time.Duration
+	// ConnectionTimeout bounds the opening of a TCP connection.
+	ConnectionTimeout time.Duration
+	// KeepAlive is how often connections are probed; 0: 30 s.
+	KeepAlive time.Duration
+
+	// Logger gets what an operator should know; nil: [slog.Default].
+	Logger *slog.Logger
+}
+
+// TLS is how connections to brokers are encrypted.
+type TLS struct {
+	// Prefer takes the TLS addresses that the configuration store names.
+	Prefer bool
+	// TrustCertsFile holds the trusted roots, in PEM. Empty: the system's.
+	TrustCertsFile string
+	// CertificateFile and KeyFile are the client's own, in PEM.
+	CertificateFile, KeyFile string
+	// AllowInsecure accepts any certificate.
+	AllowInsecure bool
+	// VerifyHostname checks that the certificate is the host's.
+	VerifyHostname bool
+}
+
+// withDefaults fills in what is not given.
+func (o Options) withDefaults() Options {
+	if o.OperationTimeout <= 0 {
+		o.OperationTimeout = DefaultOperationTimeout
+	}
+	if o.ConnectionTimeout <= 0 {
+		o.ConnectionTimeout = DefaultConnectionTimeout
+	}
+	if o.ConnectionsPerBroker <= 0 {
+		o.ConnectionsPerBroker = 1
+	}
+	if o.MemoryLimit <= 0 {
+		o.MemoryLimit = -1
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+// locate finds the address for the binary protocol or HTTP lookups, and the
+// admin API's if known.
+func (o *Options) locate() error {
+	if o.BrokerServiceURL == "" && o.ServiceURL == "" {
+		if len(o.Store.Servers) == 0 {
+			return errors.New("no way to find the Pulsar cluster: give brokerServiceUrl, serviceUrl or configurationMetadataStoreUrl")
+		}
+		urls, err := o.Store.lookup(o.Logger)
+		if err != nil {
+			return err
+		}
+		o.BrokerServiceURL, o.ServiceURL = urls.pick(o.TLS.Prefer)
+		if o.BrokerServiceURL == "" && o.ServiceURL == "" {
+			return fmt.Errorf("%s names no service address", o.Store.node())
+		}
+	}
+	for _, u := range []struct{ name, value, schemes string }{
+		{"brokerServiceUrl", o.BrokerServiceURL, "pulsar:// pulsar+ssl://"},
+		{"serviceUrl", o.ServiceURL, "http:// https://"},
+		{"the admin URL", o.AdminURL, "http:// https://"},
+	} {
+		if err := checkURL(u.name, u.value, u.schemes); err != nil {
+			return err
+		}
+	}
+	if o.AdminURL == "" {
+		o.AdminURL = o.ServiceURL
+	}
+	return nil
+}
+
+func checkURL(name, value, schemes string) error {
+	if value == "" {
+		return nil
+	}
+	for _, scheme := range strings.Fields(schemes) {
+		if strings.HasPrefix(value, scheme) && len(value) > len(scheme) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %q does not start with %s", name, value, strings.Join(strings.Fields(schemes), " or "))
+}
+
+// lookupURL is what the client library connects to.
+func (o *Options) lookupURL() string {
+	if o.BrokerServiceURL != "" {
+		return o.BrokerServiceURL
+	}
+	return o.ServiceURL
+}

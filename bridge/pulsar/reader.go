@@ -1,0 +1,311 @@
+package pulsar
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/apache/pulsar-client-go/pulsar"
+	"github.com/apache/pulsar-client-go/pulsar/backoff"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// reader is one reader of the bridge: one [readerPart] for each partition.
+//
+// Each part's goroutine fetches one message, waits for a permit and delivers.
+// The client library prefetches spec.Queue messages for each part.
+type reader struct {
+	u        *Upstream
+	spec     bridge.ReaderSpec
+	receiver bridge.Receiver
+	parts    []*readerPart
+	seen     *progress
+
+	ctx     context.Context // ends the parts
+	stop    context.CancelFunc
+	work    sync.WaitGroup
+	closing sync.Once
+	closed  chan struct{}
+
+	calling sync.Mutex // held while the receiver is called; guards lost
+	lost    bool
+
+	mu      sync.Mutex // guards permits; held for a few instructions only
+	freed   *sync.Cond // permits have come, or ctx has ended
+	permits int
+}
+
+// readerPart reads one concrete topic. It belongs to its goroutine.
+type readerPart struct {
+	r         *reader
+	topic     string
+	partition int32
+	link      *readerLink
+
+	// The next message is the first one after position, or with inclusive at it.
+	position  codec.MessageID
+	inclusive bool
+}
+
+// readerLink is one reader of the client library. The library reconnects it by
+// itself, and asks for a backoff policy when it begins to; from then on it may leave out messages, so it
+// is not used any more.
+type readerLink struct {
+	up     pulsar.Reader
+	ctx    context.Context // ends when the connection is lost
+	cancel context.CancelFunc
+	spare  atomic.Int32 // how many policies are asked for by requests of ours
+}
+
+func (l *readerLink) policy() backoff.Policy {
+	if l.spare.Add(-1) < 0 {
+		l.cancel()
+	}
+	return backoff.NewDefaultBackoff()
+}
+
+func (l *readerLink) close() {
+	l.cancel()
+	l.up.Close()
+}
+
+// OpenReader implements [bridge.Upstream].
+func (u *Upstream) OpenReader(ctx context.Context, spec bridge.ReaderSpec, r bridge.Receiver) (bridge.Reader, error) {
+	topics, err := u.partitions(ctx, spec.Topic)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Start == bridge.StartAtPosition && topics[0] != spec.Topic {
+		return nil, &bridge.Error{Kind: bridge.ErrInvalid,
+			Detail: "a reader on the partitioned topic " + spec.Topic + " can start at latest or earliest only"}
+	}
+	rd := &reader{u: u, spec: spec, receiver: r, seen: newProgress(), closed: make(chan struct{})}
+	rd.freed = sync.NewCond(&rd.mu)
+	rd.ctx, rd.stop = context.WithCancel(context.Background())
+	errs := make([]error, len(topics))
+	var opening sync.WaitGroup
+	for i, topic := range topics {
+		_, partition := partitionOf(topic)
+		part := &readerPart{r: rd, topic: topic, partition: partition}
+		rd.parts = append(rd.parts, part)
+		opening.Go(func() { errs[i] = part.start(ctx) })
+	}
+	opening.Wait()
+	if err := errors.Join(errs...); err != nil || !u.add(rd) {
+		rd.stop()
+		rd.closeParts()
+		if err == nil {
+			err = errClosed
+		}
+		return nil, err
+	}
+	for _, part := range rd.parts {
+		rd.work.Go(part.run)
+	}
+	return rd, nil
+}
+
+// Permit implements [bridge.Reader].
+func (r *reader) Permit(n int) {
+	r.mu.Lock()
+	r.permits += n
+	r.mu.Unlock()
+	r.freed.Broadcast()
+}
+
+// EndOfTopic implements [bridge.Reader].
+func (r *reader) EndOfTopic(ctx context.Context) (bool, error) {
+	return r.u.endOfTopic(ctx, r.spec.Topic, "", r.seen)
+}
+
+// Close implements [bridge.Reader].
+func (r *reader) Close() {
+	r.closing.Do(func() {
+		defer close(r.closed)
+		r.mu.Lock()
+		r.stop()
+		r.mu.Unlock()
+		r.freed.Broadcast()
+		r.work.Wait()
+		r.closeParts()
+		r.u.remove(r)
+	})
+	<-r.closed
+}
+
+func (r *reader) closeParts() {
+	var closing sync.WaitGroup
+	for _, p := range r.parts {
+		if p.link != nil {
+			closing.Go(p.link.close)
+		}
+	}
+	closing.Wait()
+}
+
+// start opens the part where the spec says, and pins the position: the library
+// would start at the new end after a reconnect before the first message.
+func (p *readerPart) start(ctx context.Context) error {
+	switch p.r.spec.Start {
+	case bridge.StartAtPosition:
+		p.position, p.inclusive = p.r.spec.Position, p.r.spec.Inclusive
+	case bridge.StartEarliest:
+		p.position = codec.MessageID{LedgerID: -1, EntryID: -1, BatchIndex: -1}
+	case bridge.StartLatest:
+		return p.startLatest(ctx)
+	}
+	return p.open(ctx, p.position, p.inclusive)
+}
+
+// startLatest opens the part at the end and asks where that is. What is
+// published in between is left out, as if it had come before.
+func (p *readerPart) startLatest(ctx context.Context) error {
+	p.position = codec.MessageID{LedgerID: -1, EntryID: -1, BatchIndex: -1}
+	for {
+		if err := p.openAt(ctx, pulsar.LatestMessageID(), false); err != nil || !persistent(p.topic) {
+			return err
+		}
+		l := p.link
+		l.spare.Store(1)
+		id, err := attempt(ctx, p.r.u, "find the end of "+p.topic, l.up.GetLastMessageID, func(pulsar.MessageID) {})
+		if err != nil {
+			return err
+		}
+		if l.ctx.Err() != nil {
+			l.close()
+			p.link = nil
+			continue
+		}
+		if last := lastOfTopic(id, p.partition); last.EntryID >= 0 {
+			p.position = last
+		}
+		return nil
+	}
+}
+
+func (p *readerPart) open(ctx context.Context, at codec.MessageID, inclusive bool) error {
+	start, include := startBefore(at, inclusive)
+	return p.openAt(ctx, start, include)
+}
+
+func (p *readerPart) openAt(ctx context.Context, start pulsar.MessageID, include bool) error {
+	l := &readerLink{}
+	l.ctx, l.cancel = context.WithCancel(p.r.ctx)
+	spec := &p.r.spec
+	o := pulsar.ReaderOptions{
+		Topic:                   p.topic,
+		Name:                    spec.Name,
+		StartMessageID:          start,
+		StartMessageIDInclusive: include,
+		ReceiverQueueSize:       max(spec.Queue, 1),
+		Decryption:              decryption(spec.CryptoFailure),
+		BackoffPolicyFunc:       l.policy,
+	}
+	up, err := attempt(ctx, p.r.u, "open a reader on "+p.topic,
+		func() (pulsar.Reader, error) { return p.r.u.client.CreateReader(o) },
+		func(up pulsar.Reader) { up.Close() })
+	if err != nil {
+		l.cancel()
+		return err
+	}
+	l.up = up
+	p.link = l
+	return nil
+}
+
+// run is the part's goroutine.
+func (p *readerPart) run() {
+	for p.r.ctx.Err() == nil {
+		m, err := p.link.up.Next(p.link.ctx)
+		if p.r.ctx.Err() != nil {
+			return
+		}
+		if err != nil || p.link.ctx.Err() != nil {
+			if !p.reopen() {
+				return
+			}
+			continue
+		}
+		id := fromClient(m.ID(), p.partition, "")
+		if persistent(p.topic) {
+			if p.position.LedgerID >= 0 && startsAfter(&p.position, p.inclusive, &id) {
+				continue
+			}
+			p.position, p.inclusive = id, false
+		}
+		if !p.r.deliver(p.partition, fromClientMessage(m, id)) {
+			return
+		}
+	}
+}
+
+// reopen opens the part after its last message, for as long as it takes. It
+// reports false when the reader has ended.
+func (p *readerPart) reopen() bool {
+	p.link.close()
+	p.link = nil
+	wait := firstRetry
+	for {
+		var err error
+		if persistent(p.topic) {
+			err = p.open(p.r.ctx, p.position, p.inclusive)
+		} else {
+			err = p.openAt(p.r.ctx, pulsar.LatestMessageID(), false)
+		}
+		if err == nil {
+			return true
+		}
+		if p.r.ctx.Err() != nil {
+			return false
+		}
+		if forGood(err) {
+			p.r.end(err)
+			return false
+		}
+		p.r.u.log.Debug("read again", "topic", p.topic, "error", err)
+		select {
+		case <-p.r.ctx.Done():
+			return false
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, lastRetry)
+	}
+}
+
+// deliver waits for a permit and hands m over. It reports false when the
+// reader has ended.
+func (r *reader) deliver(partition int32, m *codec.Message) bool {
+	r.mu.Lock()
+	for r.permits == 0 && r.ctx.Err() == nil {
+		r.freed.Wait()
+	}
+	if r.ctx.Err() != nil {
+		r.mu.Unlock()
+		return false
+	}
+	r.permits--
+	r.mu.Unlock()
+
+	r.calling.Lock()
+	defer r.calling.Unlock()
+	if r.lost || r.ctx.Err() != nil {
+		return false
+	}
+	r.seen.note(partition, &m.ID)
+	r.receiver.Deliver(m)
+	return true
+}
+
+// end tells the receiver that a part cannot go on.
+func (r *reader) end(err error) {
+	r.calling.Lock()
+	defer r.calling.Unlock()
+	if !r.lost && r.ctx.Err() == nil {
+		r.lost = true
+		r.receiver.Lost(err)
+	}
+}

@@ -1,0 +1,276 @@
+package pulsar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/apache/pulsar-client-go/pulsar"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/pulsegate/pulsegate/bridge"
+)
+
+// closeTimeout bounds how long Close waits for requests that nobody waits for
+// any more; the client library cannot be interrupted.
+const closeTimeout = 5 * time.Second
+
+// Upstream is a Pulsar cluster.
+type Upstream struct {
+	opts   Options
+	log    *slog.Logger
+	client pulsar.Client
+	admin  *admin
+	dial   reachability
+	last   *lastPositions
+
+	ctx  context.Context // ends with Close
+	stop context.CancelFunc
+
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	clients map[closer]struct{} // producers, consumers and readers that are open
+	calls   sync.WaitGroup      // goroutines in calls of the client library, and our own
+}
+
+// closer is a producer, consumer or reader.
+type closer interface{ Close() }
+
+var _ bridge.Upstream = (*Upstream)(nil)
+
+// New finds the cluster and makes an upstream of it. It does not need a broker
+// that answers: connections are opened when they are needed. With a
+// configuration store it waits for that, bounded by its timeout.
+func New(o Options) (*Upstream, error) {
+	o = o.withDefaults()
+	if err := o.locate(); err != nil {
+		return nil, err
+	}
+	provider, err := newAuthProvider(o.AuthPlugin, o.AuthParams)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkAuth(provider); err != nil {
+		return nil, fmt.Errorf("authentication towards the broker: %w", err)
+	}
+	admin, err := newAdmin(&o)
+	if err != nil {
+		return nil, err
+	}
+	dial, err := newReachability(o.lookupURL())
+	if err != nil {
+		return nil, err
+	}
+	client, err := pulsar.NewClient(pulsar.ClientOptions{
+		URL:                        o.lookupURL(),
+		Authentication:             provider,
+		ConnectionTimeout:          o.ConnectionTimeout,
+		OperationTimeout:           o.OperationTimeout,
+		KeepAliveInterval:          o.KeepAlive,
+		MaxConnectionsPerBroker:    o.ConnectionsPerBroker,
+		MemoryLimitBytes:           o.MemoryLimit,
+		TLSTrustCertsFilePath:      o.TLS.TrustCertsFile,
+		TLSCertificateFile:         o.TLS.CertificateFile,
+		TLSKeyFilePath:             o.TLS.KeyFile,
+		TLSAllowInsecureConnection: o.TLS.AllowInsecure,
+		TLSValidateHostname:        o.TLS.VerifyHostname,
+		Logger:                     newClientLogger(o.Logger),
+		MetricsCardinality:         pulsar.MetricsCardinalityNone,
+		// A registry of its own keeps the library's metrics out of ours.
+		MetricsRegisterer: prometheus.NewRegistry(),
+		Description:       "pulsegate",
+	})
+	if err != nil {
+		return nil, fmt.Errorf("Pulsar client for %s: %w", o.lookupURL(), err)
+	}
+	u := &Upstream{
+		opts: o, log: o.Logger, client: client, admin: admin, dial: dial, clients: map[closer]struct{}{},
+	}
+	u.ctx, u.stop = context.WithCancel(context.Background())
+	u.last = newLastPositions(u)
+	u.begin()
+	go u.janitor()
+	return u, nil
+}
+
+// Ready implements [bridge.Upstream]: it opens a connection to the address the
+// cluster is looked up at.
+func (u *Upstream) Ready(ctx context.Context) error {
+	if err := u.dial.check(ctx); err != nil {
+		return &bridge.Error{Kind: bridge.ErrUnavailable, Detail: err.Error()}
+	}
+	return nil
+}
+
+// Close implements [bridge.Upstream].
+func (u *Upstream) Close() {
+	u.mu.Lock()
+	if u.closed {
+		u.mu.Unlock()
+		return
+	}
+	u.closed = true
+	u.mu.Unlock()
+
+	u.stop()
+	var closing sync.WaitGroup
+	for _, c := range u.open() {
+		closing.Go(c.Close)
+	}
+	closing.Wait()
+	u.last.close()
+	u.client.Close()
+	u.admin.close()
+
+	done := make(chan struct{})
+	go func() {
+		u.calls.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeTimeout):
+		u.log.Warn("requests to the broker are still waiting for an answer; leaving them")
+	}
+}
+
+// begin counts a goroutine about to start. It reports false after Close.
+func (u *Upstream) begin() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
+		return false
+	}
+	u.calls.Add(1)
+	return true
+}
+
+// always runs f, which a producer, consumer or reader that is still open needs.
+// Close waits for it.
+func (u *Upstream) always(f func()) { u.calls.Go(f) }
+
+// janitor looks after what is overdue and what has changed meanwhile.
+func (u *Upstream) janitor() {
+	defer u.calls.Done()
+	sweep := time.NewTicker(time.Second)
+	defer sweep.Stop()
+	discovery := time.NewTicker(partitionDiscovery)
+	defer discovery.Stop()
+	for {
+		select {
+		case <-u.ctx.Done():
+			return
+		case now := <-sweep.C:
+			for _, c := range u.open() {
+				if p, ok := c.(*producer); ok {
+					p.sweep(now)
+				}
+			}
+			u.last.expire(now)
+		case <-discovery.C:
+			for _, c := range u.open() {
+				if c, ok := c.(*consumer); ok {
+					c.discover()
+				}
+			}
+		}
+	}
+}
+
+// open lists the producers, consumers and readers.
+func (u *Upstream) open() []closer {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	out := make([]closer, 0, len(u.clients))
+	for c := range u.clients {
+		out = append(out, c)
+	}
+	return out
+}
+
+// add makes Close close c. It reports false after Close.
+func (u *Upstream) add(c closer) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
+		return false
+	}
+	u.clients[c] = struct{}{}
+	return true
+}
+
+func (u *Upstream) remove(c closer) {
+	u.mu.Lock()
+	delete(u.clients, c)
+	u.mu.Unlock()
+}
+
+var errClosed = &bridge.Error{Kind: bridge.ErrClosed, Detail: "the upstream is closing"}
+
+// attempt makes a call of the client library, which knows no context, and
+// waits until it returns, ctx ends, or the cluster turns out to be out of
+// reach, which the library would retry until its operation timeout. What a call
+// that is no longer waited for brings is given to drop.
+func attempt[T any](ctx context.Context, u *Upstream, what string, call func() (T, error), drop func(T)) (T, error) {
+	var none T
+	if !u.begin() {
+		return none, errClosed
+	}
+	type result struct {
+		value T
+		err   error
+	}
+	var (
+		mu   sync.Mutex
+		left bool
+		got  = make(chan result, 1)
+	)
+	go func() {
+		defer u.calls.Done()
+		value, err := call()
+		mu.Lock()
+		defer mu.Unlock()
+		if left {
+			if err == nil {
+				go drop(value)
+			}
+			return
+		}
+		got <- result{value, err}
+	}()
+	leave := func(kind error, detail string) (T, error) {
+		mu.Lock()
+		left = true
+		mu.Unlock()
+		select {
+		case r := <-got:
+			return r.value, wrap(what, r.err)
+		default:
+			return none, &bridge.Error{Kind: kind, Detail: what + ": " + detail}
+		}
+	}
+	unreachable, stop := u.dial.watch(ctx)
+	defer stop()
+	select {
+	case r := <-got:
+		return r.value, wrap(what, r.err)
+	case err := <-unreachable:
+		return leave(bridge.ErrUnavailable, err.Error())
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return leave(bridge.ErrTimeout, "no answer in time")
+		}
+		return leave(bridge.ErrClosed, "given up")
+	case <-u.ctx.Done():
+		return leave(bridge.ErrClosed, "the upstream is closing")
+	}
+}
+
+// partitions lists the concrete topics behind a topic: its partitions, or itself.
+func (u *Upstream) partitions(ctx context.Context, topic string) ([]string, error) {
+	return attempt(ctx, u, "look up "+topic,
+		func() ([]string, error) { return u.client.TopicPartitions(topic) }, func([]string) {})
+}

@@ -1,0 +1,184 @@
+package upstreamtest
+
+import (
+	"slices"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+var readerCases = []testCase{
+	{"latest", nil, func(s *suite) {
+		topic := s.topic()
+		p := s.producer(topic)
+		p.publish("a")
+		s.batch(topic, "b", "c")
+		r := s.read(bridge.ReaderSpec{Topic: topic}, 10)
+		ids := p.publish("d", "e")
+		for i, m := range r.expect("d", "e") {
+			if m.ID != ids[i] {
+				s.Errorf("id %+v, published as %+v", m.ID, ids[i])
+			}
+		}
+	}},
+	{"latest on an empty topic", nil, func(s *suite) {
+		topic := s.topic()
+		r := s.read(bridge.ReaderSpec{Topic: topic}, 10)
+		s.producer(topic).publish("a")
+		r.expect("a")
+	}},
+	{"earliest", nil, func(s *suite) {
+		topic := s.topic()
+		p := s.producer(topic)
+		p.publish("a")
+		s.batch(topic, "b", "c")
+		r := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartEarliest}, 10)
+		p.publish("d")
+		r.expect("a", "b", "c", "d")
+	}},
+	{"after and at a position", nil, func(s *suite) {
+		topic := s.topic()
+		ids := s.producer(topic).publish("a", "b")
+		ids = append(ids, s.batch(topic, "c", "d", "e")...)
+		ids = append(ids, s.producer(topic).publish("f", "g")...)
+		texts := []string{"a", "b", "c", "d", "e", "f", "g"}
+		for i, id := range ids {
+			after := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartAtPosition, Position: id}, 10)
+			after.expect(texts[i+1:]...)
+			at := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartAtPosition, Position: id, Inclusive: true}, 10)
+			at.expect(texts[i:]...)
+		}
+	}},
+	{"permits bound what is delivered", nil, func(s *suite) {
+		topic := s.topic()
+		texts := numbers(20)
+		s.producer(topic).publish(texts[:10]...)
+		s.batch(topic, texts[10:]...)
+		r := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartEarliest, Queue: 2}, 0)
+		r.grant(3)
+		r.expect(texts[:3]...)
+		r.grant(1)
+		r.grant(10)
+		r.expect(texts[3:14]...)
+		r.grant(100)
+		r.expect(texts[14:]...)
+	}},
+	{"neither gap nor repeat over a lost connection", needsReconnect, func(s *suite) {
+		topic := s.topic()
+		p := s.producer(topic)
+		texts := numbers(40)
+		r := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartEarliest, Queue: 4}, 0)
+		for i := 0; i < 40; i += 10 {
+			p.publish(texts[i : i+5]...)
+			s.batch(topic, texts[i+5:i+10]...)
+			r.grant(7)
+			if i > 0 {
+				s.env.Disconnect(s, topic)
+			}
+		}
+		r.expect(texts[:28]...)
+		r.grant(100)
+		r.expect(texts[28:]...)
+	}},
+	{"latest is kept over a lost connection", needsReconnect, func(s *suite) {
+		topic := s.topic()
+		p := s.producer(topic)
+		p.publish("a")
+		r := s.read(bridge.ReaderSpec{Topic: topic}, 10)
+		s.env.Disconnect(s, topic)
+		p.publish("b")
+		s.env.Disconnect(s, topic)
+		p.publish("c")
+		r.expect("b", "c")
+	}},
+	{"partitions", needsPartitions, func(s *suite) {
+		topic := s.env.Partitioned(s, 3)
+		p := s.producerOf(bridge.ProducerSpec{Topic: topic, Routing: bridge.RoundRobinPartition, SendTimeout: patience})
+		before := p.publish(numbers(6)...)
+		earliest := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartEarliest}, 100)
+		latest := s.read(bridge.ReaderSpec{Topic: topic}, 100)
+		after := p.publish(numbers(6)...)
+		s.sameIDs(latest, after)
+		s.sameIDs(earliest, append(before, after...))
+	}},
+	{"the end of a topic", needsTerminate, func(s *suite) {
+		topic := s.topic()
+		s.producer(topic).publish("a", "b")
+		r := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartEarliest}, 1)
+		r.expect("a")
+		s.env.Terminate(s, topic)
+		for _, want := range []bool{false, true} {
+			got, err := r.EndOfTopic(s.ctx)
+			s.check(err, "ask for the end of the topic")
+			if got != want {
+				s.Errorf("end of topic: %v, want %v", got, want)
+			}
+			if !want {
+				r.grant(1)
+				r.expect("b")
+			}
+		}
+	}},
+}
+
+// sameIDs waits for messages of exactly these ids, in any order.
+func (s *suite) sameIDs(r *tail, want []codec.MessageID) {
+	s.Helper()
+	got := make([]codec.MessageID, 0, len(want))
+	for range want {
+		got = append(got, r.next().ID)
+	}
+	slices.SortFunc(got, codec.MessageID.Compare)
+	want = slices.Clone(want)
+	slices.SortFunc(want, codec.MessageID.Compare)
+	if !slices.Equal(got, want) {
+		s.Errorf("got ids %+v, want %+v", got, want)
+	}
+}
+
+var positionCases = []testCase{
+	{"an empty topic", nil, func(s *suite) {
+		topic := s.topic()
+		s.producer(topic)
+		s.lastIs(topic, codec.MessageID{LedgerID: -1, EntryID: -1, Partition: -1, BatchIndex: -1})
+	}},
+	{"the last message", nil, func(s *suite) {
+		topic := s.topic()
+		p := s.producer(topic)
+		for range 5 {
+			s.lastIs(topic, p.publish("a")...)
+			s.lastIs(topic, s.batch(topic, "b", "c", "d")[2])
+		}
+	}},
+	{"after a lost connection", needsReconnect, func(s *suite) {
+		topic := s.topic()
+		p := s.producer(topic)
+		s.lastIs(topic, p.publish("a")...)
+		s.env.Disconnect(s, topic)
+		s.lastIs(topic, p.publish("b")...)
+	}},
+	{"each partition", needsPartitions, func(s *suite) {
+		topic := s.env.Partitioned(s, 3)
+		p := s.producerOf(bridge.ProducerSpec{Topic: topic, Routing: bridge.RoundRobinPartition, SendTimeout: patience})
+		ids := p.publish("a", "b", "c", "d", "e", "f")[3:]
+		slices.SortFunc(ids, func(a, b codec.MessageID) int { return int(a.Partition - b.Partition) })
+		s.lastIs(topic, ids...)
+	}},
+	{"ready", nil, func(s *suite) { s.check(s.up.Ready(s.ctx), "ready") }},
+}
+
+// lastIs checks the last position of a topic, partition by partition. Of empty
+// ones only the entry counts.
+func (s *suite) lastIs(topic string, want ...codec.MessageID) {
+	s.Helper()
+	got, err := s.up.LastPosition(s.ctx, topic)
+	s.check(err, "last position")
+	for i := range got {
+		if got[i].EntryID == -1 {
+			got[i].LedgerID = -1
+		}
+	}
+	if !slices.Equal(got, want) {
+		s.Errorf("last position %+v, want %+v", got, want)
+	}
+}

@@ -1,0 +1,203 @@
+package upstreamtest
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+var subscriptionCases = []testCase{
+	{"exclusive means one", nil, func(s *suite) {
+		spec := bridge.ConsumerSpec{Topic: s.topic(), Subscription: "s"}
+		in := s.subscribe(spec, 0)
+		if _, err := s.trySubscribe(spec); !errors.Is(err, bridge.ErrBusy) {
+			s.Errorf("the second consumer: %v", err)
+		}
+		in.leave()
+		s.subscribe(spec, 0)
+	}},
+	{"shared means each message once", nil, func(s *suite) {
+		topic := s.topic()
+		spec := bridge.ConsumerSpec{Topic: topic, Subscription: "s", Type: bridge.Shared, Queue: 1}
+		one, two := s.subscribe(spec, 5), s.subscribe(spec, 5)
+		texts := numbers(10)
+		s.producer(topic).publish(texts...)
+		var got []string
+		for range 5 {
+			got = append(got, string(one.next().Payload), string(two.next().Payload))
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, texts) {
+			s.Errorf("got %q", got)
+		}
+	}},
+	{"shared gives what one leaves to the other", nil, func(s *suite) {
+		topic := s.topic()
+		spec := bridge.ConsumerSpec{Topic: topic, Subscription: "s", Type: bridge.Shared}
+		one := s.subscribe(spec, 10)
+		s.producer(topic).publish("a", "b")
+		one.expect("a", "b")
+		two := s.subscribe(spec, 10)
+		one.leave()
+		got := []string{string(two.next().Payload), string(two.next().Payload)}
+		slices.Sort(got)
+		if !slices.Equal(got, []string{"a", "b"}) {
+			s.Errorf("got %q", got)
+		}
+	}},
+	{"failover takes over", nil, func(s *suite) {
+		topic := s.topic()
+		spec := bridge.ConsumerSpec{Topic: topic, Subscription: "s", Type: bridge.Failover}
+		one := s.subscribe(spec, 10)
+		p := s.producer(topic)
+		p.publish("a")
+		one.ack(one.expect("a")...)
+		two := s.subscribe(spec, 10)
+		one.leave()
+		p.publish("b")
+		two.expect("b")
+	}},
+	{"key shared keeps a key together", nil, func(s *suite) {
+		topic := s.topic()
+		spec := bridge.ConsumerSpec{Topic: topic, Subscription: "s", Type: bridge.KeyShared}
+		const keys, rounds = 10, 3
+		feed := make(chan arrival, keys*rounds)
+		for i := range 2 {
+			in := s.subscribe(spec, 0)
+			in.feed, in.index = feed, i
+			in.grant(keys * rounds)
+		}
+		p := s.producer(topic)
+		for range rounds {
+			for k := range keys {
+				p.send(&bridge.Outgoing{Payload: []byte("x"), Key: string(rune('a' + k)), HasKey: true})
+			}
+		}
+		owner := map[string]int{}
+		for range keys * rounds {
+			select {
+			case m := <-feed:
+				if before, ok := owner[m.Key]; ok && before != m.index {
+					s.Errorf("key %q went to both consumers", m.Key)
+				}
+				owner[m.Key] = m.index
+			case <-s.ctx.Done():
+				s.Fatal("no message came to any consumer")
+			}
+		}
+	}},
+	{"unsubscribe deletes", nil, func(s *suite) {
+		topic := s.topic()
+		spec := bridge.ConsumerSpec{Topic: topic, Subscription: "s"}
+		in := s.subscribe(spec, 0)
+		p := s.producer(topic)
+		p.publish("a")
+		s.check(in.Unsubscribe(s.ctx), "unsubscribe")
+		in.leave()
+		again := s.subscribe(spec, 10)
+		p.publish("b")
+		again.expect("b")
+	}},
+	{"unsubscribe needs to be alone", nil, func(s *suite) {
+		topic := s.topic()
+		spec := bridge.ConsumerSpec{Topic: topic, Subscription: "s", Type: bridge.Shared}
+		one, two := s.subscribe(spec, 1), s.subscribe(spec, 1)
+		if err := one.Unsubscribe(s.ctx); !errors.Is(err, bridge.ErrSubscriptions) {
+			s.Errorf("unsubscribe beside another: %v", err)
+		}
+		s.producer(topic).publish("a", "b")
+		one.next()
+		two.next()
+	}},
+	{"not durable is gone with its last consumer", nil, func(s *suite) {
+		topic := s.topic()
+		spec := bridge.ConsumerSpec{Topic: topic, Subscription: "s", NonDurable: true}
+		in := s.subscribe(spec, 10)
+		p := s.producer(topic)
+		p.publish("a")
+		in.expect("a")
+		in.leave()
+		p.publish("b")
+		again := s.subscribe(spec, 10)
+		p.publish("c")
+		again.expect("c")
+	}},
+	{"partitions", needsPartitions, func(s *suite) {
+		topic := s.env.Partitioned(s, 3)
+		spec := bridge.ConsumerSpec{Topic: topic, Subscription: "s", Type: bridge.Shared}
+		in := s.subscribe(spec, 100)
+		p := s.producerOf(bridge.ProducerSpec{Topic: topic, Routing: bridge.RoundRobinPartition, SendTimeout: patience})
+		ids := p.publish(numbers(9)...)
+		for range ids {
+			m := in.next()
+			if !slices.Contains(ids, m.ID) {
+				s.Errorf("id %+v was not published", m.ID)
+			}
+			in.ack(m)
+		}
+		in.leave()
+		s.marker(spec)
+	}},
+	{"partitions on an exclusive subscription", needsPartitions, func(s *suite) {
+		spec := bridge.ConsumerSpec{Topic: s.env.Partitioned(s, 2), Subscription: "s"}
+		s.subscribe(spec, 0)
+		if _, err := s.trySubscribe(spec); !errors.Is(err, bridge.ErrBusy) {
+			s.Errorf("the second consumer: %v", err)
+		}
+	}},
+	{"many topics", nil, func(s *suite) {
+		topics := []string{s.topic(), s.topic()}
+		if s.env.Partitioned != nil {
+			topics = append(topics, s.env.Partitioned(s, 2))
+		}
+		spec := bridge.ConsumerSpec{Topics: strings.Join(topics, ","), Subscription: "s", Type: bridge.Shared}
+		in := s.subscribe(spec, 100)
+		for _, topic := range topics {
+			s.producer(topic).publish(topic)
+		}
+		var ids []codec.MessageID
+		for range topics {
+			m := in.next()
+			if m.ID.Topic != string(m.Payload) {
+				s.Errorf("a message of %q has the topic %q", m.Payload, m.ID.Topic)
+			}
+			ids = append(ids, m.ID)
+		}
+		in.leave()
+		again := s.subscribe(spec, 0)
+		for _, id := range ids {
+			again.Ack(id)
+		}
+		again.leave()
+		last := s.subscribe(spec, 100)
+		for _, topic := range topics {
+			s.producer(topic).publish("marker")
+		}
+		for range topics {
+			last.expect("marker")
+		}
+	}},
+	{"topics by pattern", nil, func(s *suite) {
+		base := s.topic()
+		p, q := s.producer(base+"-x1"), s.producer(base+"-x2")
+		other := s.producer(base + "-y")
+		spec := bridge.ConsumerSpec{TopicsPattern: base + "-x.*", Subscription: "s", Type: bridge.Shared}
+		in := s.subscribe(spec, 100)
+		other.publish("other")
+		p.publish("one")
+		one := in.expect("one")[0]
+		q.publish("two")
+		two := in.expect("two")[0]
+		if one.ID.Topic != base+"-x1" || two.ID.Topic != base+"-x2" {
+			s.Errorf("topics %q and %q", one.ID.Topic, two.ID.Topic)
+		}
+		in.ack(one, two)
+		in.leave()
+		again := s.subscribe(spec, 100)
+		p.publish("three")
+		again.expect("three")
+	}},
+}

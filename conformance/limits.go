@@ -1,0 +1,164 @@
+package conformance
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+func limitCases() Area {
+	return Area{Name: "Limits and keep-alive", Cases: append(sizeLimits(), append(idleLimits(), otherLimits()...)...)}
+}
+
+func sizeLimits() []Case {
+	const small = 20000 // webSocketMaxTextFrameSize of smallConf
+	return []Case{
+		{ID: "limit/default-size", Text: "a message of 1 MiB is taken, one byte more closes with 1009", Run: func(t *T) {
+			p := t.Producer(t.Topic())
+			p.Ask(sized(1<<20), okReply(""))
+			_ = p.Write(Frame{Op: OpText, Payload: []byte(sized(1<<20 + 1))}.Bytes())
+			p.ExpectClose(1009, "")
+		}},
+		{ID: "limit/configured-size", Text: "webSocketMaxTextFrameSize moves the limit", Conf: smallConf, Run: func(t *T) {
+			p := t.Producer(t.Topic())
+			p.Ask(sized(small), okReply(""))
+			p.Send(sized(small + 1))
+			p.ExpectClose(1009, "")
+		}},
+		{ID: "limit/fragments", Text: "the limit counts a message over all its fragments", Conf: smallConf, Run: func(t *T) {
+			p := t.Producer(t.Topic())
+			p.SendFrames(split(sized(small), 10000)...)
+			p.Expect(okReply(""))
+			p.SendFrames(split(sized(small+1), 10000)...)
+			p.ExpectClose(1009, "")
+		}},
+		{ID: "limit/endless-fragments", Text: "a message that never ends closes with 1009 as soon as it is too large", Conf: smallConf, Run: func(t *T) {
+			p := t.Producer(t.Topic())
+			p.SendFrames(Frame{Op: OpText, More: true, Payload: make([]byte, 15000)}, Frame{Op: OpContinuation, More: true, Payload: make([]byte, 15000)})
+			p.ExpectClose(1009, "")
+		}},
+		{ID: "limit/announced", Text: "a frame too large closes with 1009 when its length is known, before its payload comes", Conf: smallConf, Run: func(t *T) {
+			p := t.Producer(t.Topic())
+			p.SendFrames(Frame{Op: OpText, Length: small + 1, Payload: []byte(`{"payload":"`)})
+			p.ExpectClose(1009, "")
+		}},
+		{ID: "limit/consumer-size", Text: "the limit holds for commands too", Conf: smallConf, Run: func(t *T) {
+			c := t.Consumer(t.Topic(), "s")
+			c.Send(`{"messageId":"` + strings.Repeat("A", small) + `"}`)
+			c.ExpectClose(1009, "")
+		}},
+		{ID: "limit/compressed", Text: "the limit counts inflated bytes", Conf: smallConf, Run: func(t *T) {
+			p := agreed(t, t.Topic())
+			p.SendFrames(flateText(sized(small)))
+			p.Expect(okReply(""))
+			p.SendFrames(flateText(sized(small + 1)))
+			p.ExpectClose(1009, "")
+		}},
+		{ID: "limit/large-push", Text: "a message larger than what a client may send is pushed whole", Conf: smallConf, Run: func(t *T) {
+			topic := t.Topic()
+			r := t.Reader(topic)
+			p := agreed(t, topic)
+			body := strings.Repeat("x", 14000)
+			p.Publish(body)
+			r.Take(body)
+		}},
+	}
+}
+
+func idleLimits() []Case {
+	return []Case{
+		{ID: "idle/closed", Text: "a session without any traffic is closed with 1001 after webSocketSessionIdleTimeoutMillis", Conf: idleConf, Slow: true, Run: func(t *T) {
+			start := time.Now()
+			p := t.Producer(t.Topic())
+			p.ExpectClose(1001, "")
+			if took := time.Since(start); took < 1200*time.Millisecond {
+				t.Fatalf("closed after %v", took)
+			}
+		}},
+		{ID: "idle/pings-count", Text: "a client's pings keep its session open", Conf: idleConf, Slow: true, Run: func(t *T) {
+			c := t.Consumer(t.Topic(), "s")
+			for range 8 {
+				time.Sleep(500 * time.Millisecond) // the traffic under test has a rhythm
+				c.Fence()
+			}
+		}},
+		{ID: "idle/pongs-count", Text: "pongs nobody asked for keep a session open", Conf: idleConf, Slow: true, Run: func(t *T) {
+			c := t.Consumer(t.Topic(), "s")
+			for range 6 {
+				time.Sleep(500 * time.Millisecond) // the traffic under test has a rhythm
+				c.SendFrames(Frame{Op: OpPong})
+			}
+			c.Fence()
+		}},
+		{ID: "idle/server-pings", Text: "an idle consumer that answers the server's pings stays open beyond the idle timeout", Conf: smallConf, Slow: true, Run: func(t *T) {
+			topic := t.Topic()
+			c := t.Consumer(topic, "s")
+			p := t.Producer(topic)
+			start := time.Now()
+			for time.Since(start) < 5*time.Second {
+				c.ready(100 * time.Millisecond)
+				for c.r.Buffered() > 0 {
+					if f, err := c.ReadFrame(); err != nil || f.Op != OpPing {
+						t.Fatalf("got %x, %v", f.Op, err)
+					} else if err := c.Write(Frame{Op: OpPong, Payload: f.Payload}.Bytes()); err != nil {
+						t.Fatalf("%v", err)
+					}
+					c.Pinged++
+				}
+				p.Fence()
+			}
+			if c.Pinged < 2 {
+				t.Fatalf("%d pings in 5 s, want one a second", c.Pinged)
+			}
+			p.Publish("x")
+			c.TakeAcked("x")
+		}},
+		{ID: "idle/gone-client", Text: "a consumer whose client answers no pings is found and closed, its messages go to the others", Conf: smallConf, Slow: true, Run: func(t *T) {
+			topic := t.Topic()
+			gone := t.Consumer(topic, "s", "subscriptionType=Shared", "receiverQueueSize=1")
+			t.Producer(topic).Publish("x")
+			gone.Take("x")
+			c := t.Consumer(topic, "s", "subscriptionType=Shared")
+			c.TakeAcked("x") // its pings are answered meanwhile
+		}, Better: "Java's own pings count as traffic, so it keeps a dead client for ever", Timeout: 12 * time.Second},
+	}
+}
+
+var statusFile = filepath.Join(os.TempDir(), "pulsegate-conformance-"+run)
+
+func otherLimits() []Case {
+	const few = 20 // maxHttpServerConnections of fewConf
+	return []Case{
+		{ID: "limit/connections", Text: "over maxHttpServerConnections a client gets 503 at once, and a place again when one is free", Conf: fewConf, Timeout: 10 * time.Second,
+			Better: "Java lets the client wait without an answer", Run: func(t *T) {
+				topic := t.Topic()
+				var open []*Session
+				for {
+					c, resp, _ := t.do(Handshake{Target: ReaderPath(topic)})
+					if resp.StatusCode == http.StatusServiceUnavailable {
+						break
+					}
+					open = append(open, &Session{Conn: c, t: t, what: "reader", Resp: resp})
+					if resp.StatusCode != 101 || len(open) > few {
+						t.Fatalf("connection %d: status %d", len(open), resp.StatusCode)
+					}
+				}
+				if len(open) < few/2 {
+					t.Fatalf("only %d of %d connections", len(open), few)
+				}
+				open[0].Close()
+				t.Eventually("there is a place again", func() bool {
+					_, resp, _ := t.do(Handshake{Target: ReaderPath(topic)})
+					return resp.StatusCode == 101
+				})
+			}},
+		{ID: "limit/origins", Text: "allowedOrigins lets only its web pages in; clients without Origin are not affected", Conf: smallConf,
+			Better: "Java has no such limit: any web page may connect", Run: func(t *T) {
+				t.RefusedWith(403, "", Handshake{Target: newProducer(t), Headers: []string{"Origin: https://evil.example"}})
+				t.Open(newProducer(t), "Origin: https://good.example").Publish("x")
+				t.Open(newProducer(t)).Publish("x")
+			}},
+	}
+}

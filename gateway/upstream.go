@@ -1,0 +1,60 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/embedded"
+	"github.com/pulsegate/pulsegate/bridge/pulsar"
+	"github.com/pulsegate/pulsegate/config"
+)
+
+// openUpstream returns the upstream to serve from and, for topics in this
+// process, the handler of their admin API.
+func openUpstream(_ context.Context, cfg *config.Config, inProcess bool, log *slog.Logger) (bridge.Upstream, http.Handler, error) {
+	if inProcess {
+		up := embedded.New(embedded.Options{MemoryLimit: cfg.EmbeddedMemoryLimitBytes})
+		return up, up.Admin(), nil
+	}
+	up, err := pulsar.New(pulsarOptions(cfg, log))
+	if err != nil {
+		return nil, nil, fmt.Errorf("connecting to the Pulsar cluster: %w", err)
+	}
+	return up, nil, nil
+}
+
+func pulsarOptions(cfg *config.Config, log *slog.Logger) pulsar.Options {
+	o := pulsar.Options{
+		BrokerServiceURL: cfg.BrokerServiceURL,
+		ServiceURL:       cfg.ServiceURL,
+		Store: pulsar.ConfigurationStore{
+			Servers: cfg.ConfigurationStore.Servers,
+			Chroot:  cfg.ConfigurationStore.Chroot,
+			Cluster: cfg.ClusterName,
+			Timeout: cfg.MetadataStoreSessionTimeout,
+		},
+		TLS: pulsar.TLS{
+			Prefer:          cfg.BrokerClientTLSEnabled,
+			TrustCertsFile:  cfg.BrokerClientTrustCertsFile,
+			CertificateFile: cfg.BrokerClientTLSCertificateFile,
+			KeyFile:         cfg.BrokerClientTLSKeyFile,
+			AllowInsecure:   cfg.TLSAllowInsecure,
+			VerifyHostname:  cfg.TLSHostnameVerification,
+		},
+		AuthPlugin:           cfg.BrokerClientAuthPlugin,
+		AuthParams:           string(cfg.BrokerClientAuthParams),
+		ConnectionsPerBroker: cfg.ConnectionsPerBroker,
+		MemoryLimit:          cfg.ClientMemoryLimit,
+		OperationTimeout:     cfg.BrokerClientOperationTimeout,
+		ConnectionTimeout:    cfg.BrokerClientConnectionTimeout,
+		KeepAlive:            cfg.BrokerClientKeepAliveInterval,
+		Logger:               log,
+	}
+	if cfg.BrokerClientTLSEnabled {
+		o.BrokerServiceURL, o.ServiceURL = cfg.BrokerServiceURLTLS, cfg.ServiceURLTLS
+	}
+	return o
+}

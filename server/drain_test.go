@@ -1,0 +1,112 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// ending reads until the close frame.
+func ending(c *websocket.Conn) (messages []string, err error) {
+	for {
+		_, b, err := c.ReadMessage()
+		if err != nil {
+			return messages, err
+		}
+		messages = append(messages, string(b))
+	}
+}
+
+func TestDrain(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b)
+	consumer, cs, _ := openOne(t, s, b, consumerPath("s"))
+	producer, ps, _ := openOne(t, s, b, producerPath)
+	idle, keptAlive := dialRaw(t, s), dialRaw(t, s)
+	keptAlive.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+	keptAlive.response()
+	b.auto = nil
+	pending := dialRaw(t, s)
+	pending.send(upgradeHead(producerPath))
+	late := opened(t, b)
+	partial := dialRaw(t, s)
+	partial.send("GET /readyz HTTP/1.1\r\nHost: x\r\n")
+	eventually(t, "all are accepted", func() bool { return s.conns.Load() == 6 })
+	cs.push("last message")
+	ps.set(func(s *fakeSession) { s.inFlight = 2 })
+
+	done := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		done <- s.Drain(ctx)
+	}()
+
+	if got := message(t, consumer); got != "last message" {
+		t.Fatalf("got %q", got)
+	}
+	_, err := ending(consumer)
+	if code := closeCode(t, err); code != closeGoingAway {
+		t.Fatalf("the consumer got %d", code)
+	}
+	receive(t, cs.closed, "the consumer's end")
+	idle.ended()
+	keptAlive.ended()
+	partial.send("\r\n")
+	if resp, body := partial.response(); resp.StatusCode != 503 || !strings.Contains(body, "shutting down") {
+		t.Fatalf("/readyz: %d %s", resp.StatusCode, body)
+	}
+	partial.ended()
+	late.done(newFakeSession(late.out), nil)
+	if resp, _ := pending.response(); resp.StatusCode != 503 {
+		t.Fatalf("the pending upgrade got %d", resp.StatusCode)
+	}
+	pending.ended()
+	if _, err := net.Dial("tcp", s.Addr().String()); err == nil {
+		t.Error("a new connection was accepted")
+	}
+
+	// What the producer sends now is not taken; what is in flight is answered.
+	say(t, producer, "too late")
+	ps.set(func(s *fakeSession) { s.inFlight = 0; s.queue = append(s.queue, "ok 1", "ok 2") })
+	ps.out.Wake()
+	answers, err := ending(producer)
+	if code := closeCode(t, err); code != closeGoingAway || strings.Join(answers, ",") != "ok 1,ok 2" {
+		t.Fatalf("the producer got %q and %d", answers, code)
+	}
+	if len(ps.handled) != 0 {
+		t.Fatal("a message was taken while draining")
+	}
+	if err := receive(t, done, "the end of the drain"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDrainGivesUp(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b)
+	c, fs, _ := openOne(t, s, b, producerPath)
+	fs.set(func(s *fakeSession) { s.inFlight = 1 })
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := s.Drain(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got %v", err)
+	}
+	s.Close()
+	receive(t, fs.closed, "the session's end")
+	if _, err := ending(c); err == nil {
+		t.Fatal("the connection is open after Close")
+	}
+}
+
+func TestDrainOfNothing(t *testing.T) {
+	s := start(t, echoBridge())
+	if err := s.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/pulsegate/pulsegate/bridge"
+)
+
+func TestStatistics(t *testing.T) {
+	b := echoBridge()
+	b.stats = map[string]bridge.TopicStats{
+		"persistent://public/default/a/b": {Producers: []bridge.ProducerStats{{RemoteAddr: "127.0.0.1:1", Published: 3}}},
+		"persistent://p/c/n/t": {Consumers: []bridge.ConsumerStats{
+			{RemoteAddr: "127.0.0.1:2", Subscription: "s", Type: bridge.KeyShared, NonDurable: true, Delivered: 4},
+			{RemoteAddr: "127.0.0.1:3", Subscription: "d", Delivered: 5},
+			{RemoteAddr: "127.0.0.1:4", Reader: true},
+		}},
+	}
+	rates := bridge.NamespaceRates{Namespace: "public/default", PublishRate: 1.5, PublishBytes: 10, DeliverRate: 2, AckRate: 1}
+	for i := range rates.Latency {
+		rates.Latency[i] = uint64(i)
+	}
+	b.rates = []bridge.NamespaceRates{rates}
+	s := start(t, b)
+
+	a := `{"producerStats":[{"remoteConnection":"/127.0.0.1:1","numberOfMsgPublished":3}],"consumerStats":[]}`
+	v1 := `{"producerStats":[],"consumerStats":[` +
+		`{"remoteConnection":"/127.0.0.1:2","subscriptionName":"s","subscriptionType":"Key_Shared","subscriptionMode":"NonDurable","numberOfMsgDelivered":4},` +
+		`{"remoteConnection":"/127.0.0.1:3","subscriptionName":"d","subscriptionType":"Exclusive","subscriptionMode":"Durable","numberOfMsgDelivered":5},` +
+		`{"remoteConnection":"/127.0.0.1:4","subscriptionName":"reader","subscriptionType":"Exclusive","numberOfMsgDelivered":0}]}`
+	metrics := `[{"metrics":{"ns_byte_deliver_rate":0,"ns_byte_publish_rate":10,"ns_msg_ack_rate":1,"ns_msg_deliver_rate":2,"ns_msg_failure_rate":0,` +
+		`"ns_msg_publish_latency_500":0,"ns_msg_publish_latency_1000":1,"ns_msg_publish_latency_5000":2,"ns_msg_publish_latency_10000":3,` +
+		`"ns_msg_publish_latency_20000":4,"ns_msg_publish_latency_50000":5,"ns_msg_publish_latency_100000":6,"ns_msg_publish_latency_200000":7,` +
+		`"ns_msg_publish_latency_1000000":8,"ns_msg_publish_latency_1000000_higher":9,"ns_msg_publish_rate":1.5},"dimensions":{"namespace":"public/default"}}]`
+	all := fmt.Sprintf(`{"persistent://public/default/a/b":%s,"persistent://p/c/n/t":%s}`, a, v1)
+	for path, want := range map[string]string{
+		"/admin/v2/proxy-stats/stats":                                   all,
+		"/admin/proxy-stats/stats":                                      all,
+		"/admin/v2/proxy-stats/metrics":                                 metrics,
+		"/admin/proxy-stats/metrics":                                    metrics,
+		"/admin/v2/proxy-stats/persistent/public/default/a%2Fb/stats":   a,
+		"/admin/v2/proxy-stats/persistent/public/default/a/b/stats":     a,
+		"/admin/proxy-stats/persistent/p/c/n/t/stats":                   v1,
+		"/admin/v2/proxy-stats/persistent/public/default/nothing/stats": "404",
+		"/admin/v2/proxy-stats/persistent/public/default/a":             "404",
+		"/admin/v2/proxy-stats/":                                        "404",
+	} {
+		resp, body := get(t, s, path)
+		if want == "404" {
+			if resp.StatusCode != 404 {
+				t.Errorf("%s: status %d", path, resp.StatusCode)
+			}
+			continue
+		}
+		var got, expected any
+		if err := json.Unmarshal([]byte(want), &expected); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(body), &got); err != nil || resp.StatusCode != 200 || !reflect.DeepEqual(got, expected) {
+			t.Errorf("%s: %d\n got %s\nwant %s", path, resp.StatusCode, body, want)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	s := start(t, echoBridge(), func(o *Options) { o.Version = "v1" })
+	c := dial(t, s, producerPath)
+	say(t, c, "x")
+	message(t, c)
+	eventually(t, "the session is shown", func() bool {
+		_, body := get(t, s, "/metrics")
+		for _, line := range []string{
+			`pulsegate_sessions{kind="producer"} 1`, `pulsegate_handshakes_total{status="101"} 1`,
+			`pulsegate_received_messages_total 1`, `pulsegate_sent_messages_total 1`, `pulsegate_published_messages_total 7`,
+			`pulsegate_tails 3`, `pulsegate_build_info{version="v1"} 1`, `go_goroutines`, `process_open_fds`,
+		} {
+			if !strings.Contains(body, line) {
+				t.Logf("no %s", line)
+				return false
+			}
+		}
+		return true
+	})
+	_ = c.WriteMessage(8, []byte{0x03, 0xe8})
+	eventually(t, "the close is counted", func() bool {
+		_, body := get(t, s, "/metrics")
+		return strings.Contains(body, `pulsegate_sessions_closed_total{code="1000"} 1`) && strings.Contains(body, `pulsegate_sessions{kind="producer"} 0`)
+	})
+}

@@ -1,0 +1,31 @@
+//go:build pulsar
+
+package clients
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestNode(t *testing.T) {
+	c, url := server(t)
+	// Node looks for the packages of a program beside it, so they are installed beside a copy.
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, filesOnly(absolute(t, "node"))); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, "npm", "ci", "--no-audit", "--no-fund")
+
+	const topic = "persistent://my-property/us-west/my-ns/my-topic1"
+	consumer := start(t, "node", dir+"/consumer.js", url)
+	awaitSubscription(t, c, topic, "my-sub1")
+	for range 2 {
+		out := run(t, dir, "node", "producer.js", url)
+		if !holdsAll(out, []string{"received ack:", `"result":"ok"`, `"messageId":"`, `"context":"1"`}) || strings.Count(out, "\n") != 1 {
+			t.Errorf("the producer printed %q", out)
+		}
+		consumer.expect("received:", `"key1":"value1"`, `"key2":"value2"`, "payload: Hello World")
+	}
+	awaitAcknowledged(t, c, topic, "my-sub1")
+}

@@ -1,0 +1,27 @@
+//go:build pulsar
+
+package clients
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+func TestPython(t *testing.T) {
+	c, url := server(t)
+	venv := filepath.Join(t.TempDir(), "venv")
+	run(t, ".", "python3", "-m", "venv", venv)
+	python := filepath.Join(venv, "bin", "python")
+	run(t, ".", python, "-m", "pip", "install", "--quiet", "--requirement", absolute(t, "python", "requirements.txt"))
+
+	const topic = "persistent://sample/standalone/ns1/my-topic"
+	consumer := start(t, python, absolute(t, "python", "consumer.py"), url)
+	awaitSubscription(t, c, topic, "my-sub")
+	for range 2 {
+		if out := run(t, ".", python, absolute(t, "python", "producer.py"), url); out != "Message published successfully\n" {
+			t.Errorf("the producer printed %q", out)
+		}
+		consumer.expect("Received:", "'key1': 'value1'", "'key2': 'value2'", "payload: b'Hello World'")
+	}
+	awaitAcknowledged(t, c, topic, "my-sub")
+}

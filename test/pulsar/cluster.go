@@ -1,0 +1,241 @@
+// Package pulsar runs a real Apache Pulsar for tests: a standalone broker with BookKeeper and its metadata inside one
+// JVM, the Java WebSocket proxy, and a ZooKeeper. Everything listens on free ports, keeps its data in a temporary directory
+// and dies with the process that started it.
+//
+// It needs Java 17 and, the first time, Maven and the network; the errors name what to install. Tests that use it carry
+// the build tag pulsar, so that the others run without Java.
+package pulsar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pulsegate/pulsegate/test/port"
+)
+
+// ErrExternal is the answer of a method that would start or stop a broker that this process did not start.
+var ErrExternal = errors.New("the cluster runs outside of this process")
+
+// Options of a Cluster. The zero value is a good one.
+type Options struct {
+	// BrokerConf holds further lines of the broker's configuration. They win over this package's own.
+	BrokerConf map[string]string
+	// LogLevel of the JVMs, as log4j calls them. Default: warn.
+	LogLevel string
+}
+
+// Cluster is a Pulsar of one broker. Its methods that start and stop the broker may be called from one goroutine at a time;
+// the others from any.
+type Cluster struct {
+	// Admin speaks to the broker's admin API.
+	Admin *Admin
+
+	name      string
+	brokerURL string
+	adminURL  string
+
+	// The rest is unset when the broker runs outside of this process.
+	dir      string
+	level    string
+	conf     string // path of the broker's configuration
+	broker   *jvm   // nil while it is stopped
+	children []closer
+}
+
+// closer is something started for a cluster that ends with it.
+type closer interface{ Stop() error }
+
+// Time limits for what a JVM does once it is asked to end. A broker takes one or two seconds; what does not end in
+// stopTimeout hangs.
+const stopTimeout = 30 * time.Second
+
+// Start brings up a broker and returns once a client can produce and consume. ctx bounds the start only. An error carries
+// the end of the broker's log.
+func Start(ctx context.Context, o Options) (*Cluster, error) {
+	dir, err := tempDir()
+	if err != nil {
+		return nil, fmt.Errorf("start a Pulsar cluster: %w", err)
+	}
+	ports, err := port.Free(2)
+	if err != nil {
+		os.RemoveAll(dir)
+		return nil, fmt.Errorf("start a Pulsar cluster: %w", err)
+	}
+	c := &Cluster{
+		name:      "standalone",
+		brokerURL: fmt.Sprintf("pulsar://127.0.0.1:%d", ports[0]),
+		adminURL:  fmt.Sprintf("http://127.0.0.1:%d", ports[1]),
+		dir:       dir,
+		level:     logLevel(o.LogLevel),
+		conf:      filepath.Join(dir, "broker.conf"),
+	}
+	c.Admin = &Admin{URL: c.adminURL}
+	conf := map[string]string{
+		"clusterName":          c.name,
+		"brokerServicePort":    strconv.Itoa(ports[0]),
+		"webServicePort":       strconv.Itoa(ports[1]),
+		"bindAddress":          "127.0.0.1",
+		"advertisedAddress":    "127.0.0.1",
+		"loadManagerClassName": "org.apache.pulsar.broker.loadbalance.NoopLoadManager",
+		// One bookie holds everything.
+		"managedLedgerDefaultEnsembleSize": "1",
+		"managedLedgerDefaultWriteQuorum":  "1",
+		"managedLedgerDefaultAckQuorum":    "1",
+		// Written is enough: the tests kill processes, not the machine.
+		"journalSyncData":         "false",
+		"journalMaxGroupWaitMSec": "1",
+		// A test's topic stays while no one is connected, and a full disk is no matter of ours.
+		"brokerDeleteInactiveTopicsEnabled": "false",
+		"diskUsageThreshold":                "0.99",
+		"diskUsageWarnThreshold":            "0.99",
+		"webSocketServiceEnabled":           "true",
+	}
+	maps.Copy(conf, o.BrokerConf)
+	if err := writeConf(c.conf, conf); err != nil {
+		os.RemoveAll(dir)
+		return nil, fmt.Errorf("start a Pulsar cluster: %w", err)
+	}
+	if err := c.StartBroker(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// BrokerURL is where Pulsar's binary protocol is served, such as pulsar://127.0.0.1:21000. It stays the same when the
+// broker is restarted.
+func (c *Cluster) BrokerURL() string { return c.brokerURL }
+
+// AdminURL is where the admin API and the HTTP lookup are served, such as http://127.0.0.1:21001. It stays the same when
+// the broker is restarted.
+func (c *Cluster) AdminURL() string { return c.adminURL }
+
+// ClusterName is the name the cluster gives itself.
+func (c *Cluster) ClusterName() string { return c.name }
+
+// BrokerLog is the end of what the broker printed, for a failing test to show.
+func (c *Cluster) BrokerLog() string { return tail(filepath.Join(c.dir, "broker.log"), 40) }
+
+// StartBroker starts the broker that StopBroker or KillBroker ended, on the same ports and data, and returns once a client
+// can produce and consume.
+func (c *Cluster) StartBroker(ctx context.Context) error {
+	if c.dir == "" {
+		return fmt.Errorf("start the broker: %w", ErrExternal)
+	}
+	if c.broker != nil {
+		return errors.New("start the broker: it runs")
+	}
+	data := filepath.Join(c.dir, "data")
+	j, err := launch(ctx, launchSpec{
+		name: "broker", dir: c.dir, level: c.level,
+		heap: []string{"-Xms128m", "-Xmx1g", "-XX:MaxDirectMemorySize=512m", "-XX:+UseSerialGC", quickStart},
+		main: []string{
+			"org.apache.pulsar.PulsarStandaloneStarter", "--config", c.conf,
+			"--no-functions-worker", "--no-stream-storage",
+			"--bookkeeper-dir", filepath.Join(data, "bookkeeper"),
+			"--zookeeper-dir", filepath.Join(data, "zookeeper"),
+			"--metadata-dir", filepath.Join(data, "metadata"),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	c.broker = j
+	// The health check produces and consumes a message. The namespace public/default is made after that can succeed.
+	healthy := answers200(c.adminURL + "/admin/v2/brokers/health")
+	made := answers200(c.adminURL + "/admin/v2/namespaces/public/default")
+	err = j.await(ctx, func(ctx context.Context) error {
+		if err := made(ctx); err != nil {
+			return err
+		}
+		return healthy(ctx)
+	})
+	if err != nil {
+		c.broker = nil
+	}
+	return err
+}
+
+// StopBroker ends the broker as an operator does and returns once it is gone. When ctx ends first, it is killed and an
+// error returned.
+func (c *Cluster) StopBroker(ctx context.Context) error {
+	if c.dir == "" {
+		return fmt.Errorf("stop the broker: %w", ErrExternal)
+	}
+	if c.broker == nil {
+		return nil
+	}
+	j := c.broker
+	c.broker = nil
+	return j.stop(ctx)
+}
+
+// KillBroker ends the broker as kill -9 does and returns once it is gone.
+func (c *Cluster) KillBroker() error {
+	if c.dir == "" {
+		return fmt.Errorf("kill the broker: %w", ErrExternal)
+	}
+	if c.broker != nil {
+		c.broker.kill()
+		c.broker = nil
+	}
+	return nil
+}
+
+// Restart stops the broker and starts it again on the same ports and data.
+func (c *Cluster) Restart(ctx context.Context) error {
+	if err := c.StopBroker(ctx); err != nil {
+		return err
+	}
+	return c.StartBroker(ctx)
+}
+
+// Close ends everything that was started for the cluster and removes its data. Of a cluster outside of this process it
+// ends only what this process added.
+func (c *Cluster) Close() error {
+	var errs []error
+	for _, child := range slices.Backward(c.children) {
+		errs = append(errs, child.Stop())
+	}
+	c.children = nil
+	if c.broker != nil {
+		c.broker.kill() // its data goes next, so there is nothing to put in order
+		c.broker = nil
+	}
+	if c.dir != "" {
+		errs = append(errs, os.RemoveAll(c.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// workDir is where a process started beside the broker keeps its files.
+func (c *Cluster) workDir() (string, error) {
+	if c.dir != "" {
+		return os.MkdirTemp(c.dir, "extra-")
+	}
+	return tempDir()
+}
+
+// writeConf writes a Java properties file. The values must not need escaping: none of Pulsar's does.
+func writeConf(path string, conf map[string]string) error {
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(conf)) {
+		fmt.Fprintf(&b, "%s=%s\n", key, conf[key])
+	}
+	return os.WriteFile(path, []byte(b.String()), 0o644)
+}
+
+func logLevel(level string) string {
+	if level == "" {
+		return "warn"
+	}
+	return level
+}
