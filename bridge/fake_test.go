@@ -75,6 +75,7 @@ type fakeProducer struct {
 	mu     sync.Mutex
 	sent   []*Outgoing
 	done   []SendDone
+	broken error
 	closed bool
 }
 
@@ -83,6 +84,12 @@ func (p *fakeProducer) Send(m *Outgoing, done SendDone) {
 	defer p.mu.Unlock()
 	p.sent = append(p.sent, m)
 	p.done = append(p.done, done)
+}
+
+func (p *fakeProducer) Check(context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.broken
 }
 
 func (p *fakeProducer) Close() { p.mu.Lock(); p.closed = true; p.mu.Unlock() }

@@ -41,12 +41,36 @@ type producerEntry struct {
 	waiting []*producerSession // sessions with a backlog and no place, first come first
 }
 
+// checkTimeout bounds the look at a producer that another session may share.
+const checkTimeout = 100 * time.Millisecond
+
 // producerFor returns the entry for spec with one more session counted,
-// creating it if there is none. It waits until the upstream has confirmed.
+// creating it if there is none. It waits until the upstream has confirmed. An
+// entry that cannot publish any more is left to the sessions it has: the new
+// one hears from the broker what is wrong.
 func (b *Bridge) producerFor(ctx context.Context, spec ProducerSpec) (*producerEntry, error) {
+	e, created, err := b.joinProducer(ctx, spec)
+	if err != nil || created || e.publishes(ctx) {
+		return e, err
+	}
+	e.unpool()
+	e.release()
+	e, _, err = b.joinProducer(ctx, spec)
+	return e, err
+}
+
+// publishes reports that the entry's producer is of use.
+func (e *producerEntry) publishes(ctx context.Context) bool {
+	ctx, stop := context.WithTimeout(ctx, checkTimeout)
+	defer stop()
+	return e.up.Check(ctx) == nil
+}
+
+// joinProducer returns the pool's entry for spec, whatever its state, or a new one.
+func (b *Bridge) joinProducer(ctx context.Context, spec ProducerSpec) (e *producerEntry, created bool, err error) {
 	b.mu.Lock()
-	e := b.producers[spec]
-	if e == nil || spec.Own() {
+	e = b.producers[spec]
+	if created = e == nil || spec.Own(); created {
 		e = &producerEntry{b: b, spec: spec, ready: make(chan struct{}), pooled: !spec.Own()}
 		queue := spec.MaxPending
 		if queue <= 0 {
@@ -72,12 +96,12 @@ func (b *Bridge) producerFor(ctx context.Context, spec ProducerSpec) (*producerE
 	case <-e.ready:
 		if e.err != nil {
 			e.release()
-			return nil, e.err
+			return nil, false, e.err
 		}
-		return e, nil
+		return e, created, nil
 	case <-ctx.Done():
 		e.release()
-		return nil, openError(ctx, "creating the producer for "+spec.Topic)
+		return nil, false, openError(ctx, "creating the producer for "+spec.Topic)
 	}
 }
 

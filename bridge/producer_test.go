@@ -134,6 +134,19 @@ func TestProducerStopsReadingUntilAnswersAreWritten(t *testing.T) {
 	}
 }
 
+func TestBrokenUpstreamIsNotShared(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	produce(t, b, ProducerSpec{Topic: topic})
+	u.producers[0].mu.Lock()
+	u.producers[0].broken = &Error{Kind: ErrTerminated}
+	u.producers[0].mu.Unlock()
+	produce(t, b, ProducerSpec{Topic: topic})
+	if n := len(u.producers); n != 2 {
+		t.Errorf("%d upstream producers, want a new one beside that of a terminated topic", n)
+	}
+}
+
 func TestFailedUpstreamIsNotKept(t *testing.T) {
 	u := &fakeUpstream{openErr: &Error{Kind: ErrNotFound, Detail: "no namespace"}}
 	b := newBridge(t, u, Options{})

@@ -47,6 +47,11 @@ type Producer interface {
 	// A full queue is reported through done as [ErrQueueFull].
 	Send(m *Outgoing, done SendDone)
 
+	// Check tells why the producer cannot publish any more, as far as the
+	// upstream has noticed: its topic was terminated or deleted, it was fenced. It
+	// asks nobody, and may block briefly, no longer than ctx.
+	Check(ctx context.Context) error
+
 	// Close flushes what is pending, bounded by the send timeout, answers every
 	// Send and then returns.
 	Close()

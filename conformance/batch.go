@@ -172,6 +172,17 @@ func batchCases() Area {
 			c.TakeAcked(numbers(0, 1000)...)
 			t.AwaitBacklog(topic, "s", 0)
 		}},
+		{ID: "batch/native-reads", Text: "Pulsar's own client reads what is published here: payload, key, properties and event time, batched or not", Skip: noBroker("no broker for a native client"), Run: func(t *T) {
+			topic := t.Topic()
+			request := `{"payload":"aGk=","key":"k","properties":{"a":"1"},"eventTime":"2020-01-02T03:04:05.678Z"}`
+			t.Producer(topic).PublishJSON(request)
+			t.Producer(topic, "batchingEnabled=true", "compressionType=LZ4").PublishJSON(request)
+			for i, m := range t.nativeReceive(topic, "hi", "hi") {
+				if m.Key() != "k" || m.Properties()["a"] != "1" || len(m.Properties()) != 1 || m.EventTime().UnixMilli() != 1577934245678 {
+					t.Fatalf("message %d: key %q, properties %v, event time %v", i, m.Key(), m.Properties(), m.EventTime())
+				}
+			}
+		}},
 		{ID: "batch/native", Text: "a batch of Pulsar's own client arrives message by message, with keys and properties", Skip: noBroker("no broker for a native client"), Run: func(t *T) {
 			topic := t.Topic()
 			c := t.Consumer(topic, "s")

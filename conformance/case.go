@@ -1,10 +1,10 @@
 package conformance
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -51,13 +51,16 @@ type T struct {
 	id       string
 	topics   int
 	cleanups []func()
-	trace    bytes.Buffer
+	trace    []string
 }
 
 type failure struct{ msg string }
 
-// maxTrace bounds the frames kept for the report of a failure, in bytes.
-const maxTrace = 8 << 10
+// A failure is reported with the first and the last lines of the trace.
+const (
+	traceHead = 12
+	traceTail = 24
+)
 
 // Fatalf ends the case as failed.
 func (t *T) Fatalf(format string, args ...any) {
@@ -66,9 +69,10 @@ func (t *T) Fatalf(format string, args ...any) {
 
 // logf adds a line to the trace that a failure is reported with.
 func (t *T) logf(format string, args ...any) {
-	if t.trace.Len() < maxTrace {
-		fmt.Fprintf(&t.trace, format+"\n", args...)
+	if len(t.trace) == traceHead+2*traceTail {
+		t.trace = slices.Delete(t.trace, traceHead, traceHead+traceTail)
 	}
+	t.trace = append(t.trace, fmt.Sprintf(format, args...))
 }
 
 // cleanup registers what has to be done when the case is over, last first.
@@ -123,6 +127,7 @@ func (t Topic) Local() string { return string(t[strings.LastIndexByte(string(t),
 type Outcome struct {
 	Passed  bool
 	Skipped string // why the case does not apply; empty if it ran
+	NotRun  string // why its server could not be started
 	Failure string // what was expected and what came, with the last frames
 	Took    time.Duration
 }
@@ -148,7 +153,7 @@ func runCase(parent context.Context, kind Kind, ep Endpoint, c Case) (out Outcom
 		case nil:
 			out.Passed = true
 		case failure:
-			out.Failure = r.msg + "\n" + t.trace.String()
+			out.Failure = r.msg + "\n" + strings.Join(t.trace, "\n")
 		default:
 			out.Failure = fmt.Sprintf("panic: %v\n%s", r, debug.Stack())
 		}

@@ -1,19 +1,28 @@
-package conformance
+package conformance_test
 
 import (
-	"context"
 	"os"
 	"regexp"
 	"testing"
+
+	"github.com/pulsegate/pulsegate/conformance"
 )
 
-// runTable runs the whole table on one target, a subtest for each case.
-func runTable(t *testing.T, target *Target) {
-	areas := Table()
-	if only := os.Getenv("CONF_RUN"); only != "" {
-		areas = Select(areas, regexp.MustCompile(only))
+// envCases names the environment variable that limits the suite to the cases whose
+// ID matches a regular expression. -run cannot: cases run before their subtests do.
+const envCases = "PULSEGATE_TEST_CASES"
+
+// runTable runs the whole table on one target and shows a subtest for each case.
+func runTable(t *testing.T, target *conformance.Target) {
+	areas := conformance.Table()
+	if only := os.Getenv(envCases); only != "" {
+		match, err := regexp.Compile(only)
+		if err != nil {
+			t.Fatalf("%s: %v", envCases, err)
+		}
+		areas = conformance.Select(areas, match)
 	}
-	outcomes := Run(context.Background(), target, areas)
+	outcomes := conformance.Run(t.Context(), target, areas)
 	for _, a := range areas {
 		for _, c := range a.Cases {
 			t.Run(c.ID, func(t *testing.T) {
@@ -21,8 +30,8 @@ func runTable(t *testing.T, target *Target) {
 				if o.Skipped != "" {
 					t.Skip(o.Skipped)
 				}
-				if wrong := Verdict(target.Kind, c, o); wrong != "" {
-					t.Error(c.Text + "\n" + wrong)
+				if wrong := conformance.Verdict(target.Kind, c, o); wrong != "" {
+					t.Errorf("%s\n%s", c.Text, wrong)
 				}
 			})
 		}

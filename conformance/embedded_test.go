@@ -1,16 +1,11 @@
-package conformance
+package conformance_test
 
 import (
 	"testing"
 
-	"github.com/pulsegate/pulsegate/test/gateway"
+	"github.com/pulsegate/pulsegate/conformance/targets"
 )
 
 // TestEmbedded runs the table on pulsegate with its embedded upstream, which has
 // to pass all of it.
-func TestEmbedded(t *testing.T) {
-	runTable(t, &Target{Kind: Embedded, Start: func(c Conf) (Endpoint, error) {
-		url := gateway.Start(t, gateway.Options{Conf: c, Embedded: true}).HTTPURL()
-		return Endpoint{HTTP: url, Admin: url}, nil
-	}})
-}
+func TestEmbedded(t *testing.T) { runTable(t, targets.Embedded(t)) }

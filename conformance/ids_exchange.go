@@ -154,6 +154,9 @@ func exchangeCases() Area {
 			var there *Session
 			t.peer(func() { there = t.Producer(topic) })
 			for _, key := range hashedKeys {
+				if key == "" {
+					continue // partition/java-string-hash has it
+				}
 				text := fmt.Sprintf(`{"payload":"aGk=","key":%q}`, key)
 				a, b := parseID(t, here.PublishJSON(text)), parseID(t, there.PublishJSON(text))
 				if a.Partition != b.Partition {

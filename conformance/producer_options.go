@@ -107,16 +107,14 @@ func producerParameters() []Case {
 			topic := t.Topic()
 			t.Producer(topic, "producerName=p").Close()
 			t.Eventually("the name is free", func() bool {
-				_, resp, _ := t.do(Handshake{Target: ProducerPath(topic, "producerName=p")})
-				return resp.StatusCode == 101
+				return t.status(ProducerPath(topic, "producerName=p")) == 101
 			})
 		}},
 		{ID: "producer-param/name-killed", Text: "a producer name is free again once its client's connection was reset", Run: func(t *T) {
 			topic := t.Topic()
 			t.Producer(topic, "producerName=p").Kill()
 			t.Eventually("the name is free", func() bool {
-				_, resp, _ := t.do(Handshake{Target: ProducerPath(topic, "producerName=p")})
-				return resp.StatusCode == 101
+				return t.status(ProducerPath(topic, "producerName=p")) == 101
 			})
 		}},
 		{ID: "producer-param/initial-sequence-id", Text: "sequence ids count on from initialSequenceId", Skip: noBroker("no stored metadata to look at"), Run: func(t *T) {

@@ -150,13 +150,13 @@ func readerSessions() []Case {
 				slow.Send(`{}`)
 			}
 		}},
-		{ID: "reader/no-subscription-left", Text: "a reader leaves no subscription behind", Run: func(t *T) {
+		{ID: "reader/no-subscription-left", Text: "a reader leaves no subscription behind, soon after its end", Slow: true, Timeout: time.Minute, Run: func(t *T) {
 			topic := t.Topic()
 			r := t.Reader(topic)
 			t.Producer(topic).Publish("x")
 			r.Take("x")
 			r.Kill()
-			t.EventuallyWithin(20*time.Second, "no subscription is left", func() bool { return len(t.subscriptionNames(topic)) == 0 })
+			t.EventuallyWithin(45*time.Second, "no subscription is left", func() bool { return len(t.subscriptionNames(topic)) == 0 })
 		}},
 		{ID: "reader/keeps-nothing", Text: "answers are no acknowledgements: a second reader from earliest gets everything again", Run: func(t *T) {
 			topic := t.Topic()

@@ -95,7 +95,7 @@ func perform(ctx context.Context, target *Target, c Case) Outcome {
 	}
 	ep, err := target.endpoint(c.Conf)
 	if err != nil {
-		return Outcome{Failure: fmt.Sprintf("starting %s: %v", target.Kind, err)}
+		return Outcome{NotRun: fmt.Sprintf("starting %s: %v", target.Kind, err)}
 	}
 	return runCase(ctx, target.Kind, ep, c)
 }
@@ -106,12 +106,12 @@ func Verdict(kind Kind, c Case, o Outcome) string {
 	switch {
 	case o.Skipped != "":
 		return ""
+	case !o.Passed && o.Failure == "":
+		return "the case did not run: " + o.NotRun
 	case kind == Java && c.Better != "" && o.Passed:
 		return "the Java proxy passes: the mark Better is wrong: " + c.Better
 	case kind == Java && c.Better != "":
 		return ""
-	case !o.Passed && o.Failure == "":
-		return "the case did not run"
 	case !o.Passed:
 		return o.Failure
 	}

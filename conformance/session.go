@@ -54,6 +54,13 @@ func (t *T) OpenWith(h Handshake) *Session {
 	return &Session{Conn: c, t: t, what: what, Resp: resp}
 }
 
+// status performs a handshake for its status and drops the connection.
+func (t *T) status(target string) int {
+	c, resp, _ := t.do(Handshake{Target: target})
+	c.Kill()
+	return resp.StatusCode
+}
+
 // Refused performs a handshake that must be refused with the status and a body
 // that matches the regular expression.
 func (t *T) Refused(status int, reason, target string) {
@@ -62,7 +69,8 @@ func (t *T) Refused(status int, reason, target string) {
 
 // RefusedWith is Refused for any handshake.
 func (t *T) RefusedWith(status int, reason string, h Handshake) {
-	_, resp, body := t.do(h)
+	c, resp, body := t.do(h)
+	c.Kill()
 	if resp.StatusCode != status {
 		t.Fatalf("%s: status %d, want %d: %s", h.Target, resp.StatusCode, status, shorten(body))
 	}

@@ -33,7 +33,7 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	}
 	config.LogNotices(log, notices)
 
-	up, admin, err := openUpstream(ctx, cfg, opts.Embedded, log)
+	up, admin, err := openUpstream(cfg, opts.Embedded, log)
 	if err != nil {
 		return err
 	}

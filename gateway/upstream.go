@@ -1,10 +1,10 @@
 package gateway
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/embedded"
@@ -14,22 +14,24 @@ import (
 
 // openUpstream returns the upstream to serve from and, for topics in this
 // process, the handler of their admin API.
-func openUpstream(_ context.Context, cfg *config.Config, inProcess bool, log *slog.Logger) (bridge.Upstream, http.Handler, error) {
+func openUpstream(cfg *config.Config, inProcess bool, log *slog.Logger) (bridge.Upstream, http.Handler, error) {
 	if inProcess {
 		up := embedded.New(embedded.Options{MemoryLimit: cfg.EmbeddedMemoryLimitBytes})
 		return up, up.Admin(), nil
 	}
+	if err := cfg.RequireCluster(); err != nil {
+		return nil, nil, err
+	}
 	up, err := pulsar.New(pulsarOptions(cfg, log))
 	if err != nil {
-		return nil, nil, fmt.Errorf("connecting to the Pulsar cluster: %w", err)
+		return nil, nil, fmt.Errorf("connect to the Pulsar cluster: %w", err)
 	}
 	return up, nil, nil
 }
 
 func pulsarOptions(cfg *config.Config, log *slog.Logger) pulsar.Options {
 	o := pulsar.Options{
-		BrokerServiceURL: cfg.BrokerServiceURL,
-		ServiceURL:       cfg.ServiceURL,
+		AdminURL: adminURL(cfg),
 		Store: pulsar.ConfigurationStore{
 			Servers: cfg.ConfigurationStore.Servers,
 			Chroot:  cfg.ConfigurationStore.Chroot,
@@ -53,8 +55,29 @@ func pulsarOptions(cfg *config.Config, log *slog.Logger) pulsar.Options {
 		KeepAlive:            cfg.BrokerClientKeepAliveInterval,
 		Logger:               log,
 	}
-	if cfg.BrokerClientTLSEnabled {
-		o.BrokerServiceURL, o.ServiceURL = cfg.BrokerServiceURLTLS, cfg.ServiceURLTLS
+	// Any of the keys may hold an address of either protocol.
+	if url := cfg.UpstreamURL(); isHTTP(url) {
+		o.ServiceURL = url
+	} else {
+		o.BrokerServiceURL = url
 	}
 	return o
+}
+
+// adminURL is where the brokers' admin API is configured to answer, if it is.
+func adminURL(cfg *config.Config) string {
+	urls := []string{cfg.ServiceURL, cfg.BrokerServiceURL}
+	if cfg.BrokerClientTLSEnabled {
+		urls = []string{cfg.ServiceURLTLS, cfg.BrokerServiceURLTLS}
+	}
+	for _, url := range urls {
+		if isHTTP(url) {
+			return url
+		}
+	}
+	return ""
+}
+
+func isHTTP(url string) bool {
+	return strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://")
 }

@@ -103,7 +103,7 @@ func (s *Server) onOpen(nc *nbio.Conn) {
 		s: s, nc: nc, w: s.workers[s.nextWorker%len(s.workers)],
 		remote:  remoteOf(nc.RemoteAddr()),
 		req:     &request{},
-		refused: s.conns.Load() > int64(s.o.MaxConnections),
+		refused: !s.places.take(),
 		phase:   phaseHead,
 		since:   s.now(),
 	}

@@ -95,9 +95,8 @@ type conn struct {
 // mail is what the worker shall do or send besides the session's own output.
 type mail struct {
 	raw    []byte // HTTP
-	pong   []byte // the latest ping's payload
+	pongs  []byte // frames that answer pings, at most maxPongs of them
 	hasRaw bool
-	ponged bool
 	after  afterwards
 	close  *closing
 	opened *outcome

@@ -7,9 +7,12 @@ import (
 )
 
 const (
-	// closeTimeout bounds how long the peer's answer to our close frame, or its
-	// end of a refused connection, is awaited.
+	// closeTimeout bounds how long the peer's answer to our close frame is awaited.
 	closeTimeout = 5 * time.Second
+
+	// lingerTimeout bounds how long a connection on which nothing counts any more
+	// is kept, so that its peer can take what was written last.
+	lingerTimeout = time.Second
 
 	// far is a deadline that needs no attention; it is looked at again, as the
 	// wheel's span is shorter.
@@ -25,10 +28,22 @@ func (s *Server) ticks(d time.Duration) uint32 {
 // more than ten years; comparisons are made on differences.
 func (s *Server) now() uint32 { return s.clock.Load() }
 
+// longestStep bounds how far the clock goes at once, in ticks. After the process
+// was stopped or starved the time of the pause does not count against clients
+// whose traffic is there but was not read yet.
+const longestStep = 3
+
 // tick advances the clock; late is how long the worker could not come to it.
-func (s *Server) tick(late time.Duration) {
-	s.clock.Store(uint32(time.Since(s.started) / s.o.tick))
+// Only the first worker does the former.
+func (w *worker) tick(late time.Duration) {
+	s := w.s
 	s.metrics.lag.Observe(max(late, 0).Seconds())
+	if w != s.workers[0] {
+		return
+	}
+	passed := uint32(time.Since(s.started) / s.o.tick)
+	s.clock.Add(min(passed-s.passed, longestStep))
+	s.passed = passed
 }
 
 // sweep looks after the connections whose deadline has come.
@@ -66,8 +81,10 @@ func (w *worker) untilDue(c *conn, now uint32) uint32 {
 	switch since := c.since; c.phase {
 	case phaseProxy, phaseHead:
 		sooner(since, t.handshake)
-	case phaseClosing, phaseDiscard:
+	case phaseClosing:
 		sooner(since, t.close)
+	case phaseDiscard:
+		sooner(since, t.linger)
 	case phaseOpen:
 		seen := c.lastSeen.Load()
 		if t.ping > 0 {
@@ -109,7 +126,11 @@ func (w *worker) check(c *conn, now uint32) {
 			c.handshakeTimeout()
 		}
 	case phaseClosing, phaseDiscard:
-		if passed(since, t.close) {
+		span := t.close
+		if phase == phaseDiscard {
+			span = t.linger
+		}
+		if passed(since, span) {
 			_ = c.nc.Close()
 		}
 	case phaseOpen:

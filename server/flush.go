@@ -23,8 +23,8 @@ func (w *worker) flush(c *conn) {
 	out.deflate = c.deflate
 	if m != nil {
 		out.buf = append(out.buf, m.raw...)
-		if m.ponged && c.session != nil {
-			out.buf = ws.AppendFrame(out.buf, ws.OpPong, m.pong)
+		if c.session != nil {
+			out.buf = append(out.buf, m.pongs...)
 		}
 	}
 	if c.session != nil {
@@ -55,7 +55,7 @@ func (w *worker) flush(c *conn) {
 	w.dropIfSent(c)
 }
 
-// collect takes c's mail. While output waits unread a pong is left for later,
+// collect takes c's mail. While output waits unread pongs are left for later,
 // so that pings alone cannot make it grow.
 func (c *conn) collect(full bool) *mail {
 	c.note.Lock()
@@ -65,9 +65,9 @@ func (c *conn) collect(full bool) *mail {
 		return nil
 	}
 	c.mail = nil
-	if full && m.ponged && m.close == nil {
-		c.mail = &mail{pong: m.pong, ponged: true}
-		m.ponged = false
+	if full && len(m.pongs) > 0 && m.close == nil {
+		c.mail = &mail{pongs: m.pongs}
+		m.pongs = nil
 	}
 	return m
 }

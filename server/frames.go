@@ -73,12 +73,20 @@ func (h *frameHandler) Message(_ ws.Opcode, payload []byte) (more bool) {
 	return !c.stalled
 }
 
-// Ping answers. Of several pings that came before an answer could be written
-// only the latest is answered (RFC 6455 section 5.5.3).
+// maxPongs bounds the answers to pings, in bytes, that wait to be written.
+const maxPongs = 16 << 10
+
+// Ping answers. Where too many answers wait, all but the latest are left out,
+// as RFC 6455 section 5.5.3 allows.
 func (h *frameHandler) Ping(payload []byte) {
 	c := (*conn)(h)
 	if c.phase == phaseOpen {
-		c.leave(wantFlush, func(m *mail) { m.pong, m.ponged = append(m.pong[:0], payload...), true })
+		c.leave(wantFlush, func(m *mail) {
+			if len(m.pongs)+len(payload) > maxPongs {
+				m.pongs = m.pongs[:0]
+			}
+			m.pongs = ws.AppendFrame(m.pongs, ws.OpPong, payload)
+		})
 	}
 }
 

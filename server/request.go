@@ -21,6 +21,7 @@ type request struct {
 	buf     []byte // input not yet used, from a request's first byte on
 	scanned int    // bytes of buf in which the head's end is known not to be
 	accept  []byte // the response to an upgrade, if the session opens
+	topic   string // of the upgrade, for the log
 	cancel  func() // gives up what is being worked on
 }
 

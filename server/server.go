@@ -45,9 +45,11 @@ type Server struct {
 	nextWorker int
 
 	started   time.Time
-	clock     atomic.Uint32
+	clock     atomic.Uint32 // see [Server.now]
+	passed    uint32        // ticks of real time at the clock's last step; the first worker's
 	draining  atomic.Bool
-	conns     atomic.Int64 // open sockets
+	conns     atomic.Int64 // open sockets, those over the limit included
+	places    bound        // for connections that are served
 	empty     chan struct{}
 	emptyOnce sync.Once
 	closeOnce sync.Once
@@ -63,7 +65,7 @@ type Server struct {
 }
 
 // timeouts are the options' in ticks; 0: none.
-type timeouts struct{ handshake, close, idle, ping, slow uint32 }
+type timeouts struct{ handshake, close, linger, idle, ping, slow uint32 }
 
 // New checks the options. It opens nothing.
 func New(o Options) (*Server, error) {
@@ -80,10 +82,12 @@ func New(o Options) (*Server, error) {
 		empty:        make(chan struct{}),
 	}
 	s.requests.most = int64(o.MaxConcurrentRequests)
+	s.places.most = int64(o.MaxConnections)
 	s.addresses.most, s.addresses.used = o.MaxSessionsPerAddress, map[netip.Addr]int{}
 	s.ticksOf = timeouts{
 		handshake: s.ticks(o.HandshakeTimeout),
 		close:     s.ticks(closeTimeout),
+		linger:    s.ticks(lingerTimeout),
 		slow:      s.ticks(o.SlowTimeout),
 	}
 	if o.IdleTimeout > 0 {
@@ -137,6 +141,11 @@ func (s *Server) Start() error {
 // Addr is the address the server listens on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
+// engineStart is how old an engine must be to be stopped: a poller of nbio's
+// that is told to stop before it came to run forgets it, and Stop waits for it
+// for ever.
+const engineStart = 50 * time.Millisecond
+
 // Close stops accepting, closes every connection without further ado and waits
 // for all goroutines of the server. Sessions are closed when it returns.
 func (s *Server) Close() {
@@ -144,6 +153,7 @@ func (s *Server) Close() {
 		s.stopAccepting()
 		s.cancel()
 		s.handlers.Wait()
+		time.Sleep(time.Until(s.started.Add(engineStart)))
 		// Stop waits for onClose of every connection, so all of them are in
 		// their worker's queue when the workers are told to end.
 		s.engine.Stop()
@@ -165,6 +175,9 @@ func (s *Server) stopAccepting() {
 
 // forget takes a closed connection out of the books. Its worker calls it.
 func (s *Server) forget(c *conn) {
+	if !c.refused {
+		s.places.give()
+	}
 	if c.counted {
 		s.addresses.give(c.remote.Addr())
 	}

@@ -56,11 +56,15 @@ func (w *worker) attach(c *conn) {
 	if o.err != nil {
 		no := openFailure(c.kind, o.err)
 		w.s.metrics.handshake(no.status)
-		w.s.log.Debug("session refused", "kind", c.kind.String(), "remote", c.remote.String(), "status", no.status, "reason", no.reason)
+		w.s.log.Debug("session refused", "kind", c.kind.String(), "remote", c.remote.String(), "topic", c.req.topic,
+			"status", no.status, "reason", no.reason)
 		c.refuse(no)
 		return
 	}
 	req := c.req
+	if w.s.log.Enabled(w.s.ctx, slog.LevelDebug) {
+		w.s.log.Debug("session opened", "kind", c.kind.String(), "remote", c.remote.String(), "topic", req.topic)
+	}
 	c.req, c.stalled = nil, false
 	c.session = o.session
 	c.opened = w.s.now()

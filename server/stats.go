@@ -79,13 +79,17 @@ func (s *Server) stats(w http.ResponseWriter, path string) {
 	writeJSON(w, http.StatusOK, shapeOf(t))
 }
 
-// statsTopic reads {domain}/{tenant}/{namespace}/{topic}/stats, or with a
-// cluster behind the tenant for v1.
+// statsTopic reads {domain}/{tenant}/{namespace}/{topic}/stats. A v1 path has a
+// cluster behind the tenant, and the Java proxy's have no domain: persistent is
+// meant then.
 func statsTopic(path string, v1 bool) (topic string, ok bool) {
 	path, ok = strings.CutSuffix(path, "/stats")
 	names := 3
 	if v1 {
 		names = 4
+	}
+	if v1 && !strings.HasPrefix(path, "persistent/") && !strings.HasPrefix(path, "non-persistent/") {
+		path = "persistent/" + path
 	}
 	segments := strings.SplitN(path, "/", names+1)
 	if !ok || len(segments) != names+1 {

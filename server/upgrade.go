@@ -50,6 +50,7 @@ func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
 	}
 	c.counted = true
 	c.req.accept, c.deflate = acceptance(req.Header, s.o.Compression)
+	c.req.topic = r.Topic()
 	c.setPhase(phaseOpening)
 	c.req.cancel = c.open(r)
 	return nil

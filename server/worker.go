@@ -61,7 +61,7 @@ func (w *worker) run() {
 				return
 			}
 		case at := <-ticker.C:
-			w.s.tick(time.Since(at))
+			w.tick(time.Since(at))
 			w.sweep()
 		}
 	}

@@ -156,14 +156,34 @@ func (c *consumer) Permit(n int) {
 	if !c.closing.Load() {
 		had := c.permits
 		c.permits += n
-		c.turn++
 		// With permits left, what could be delivered has been already.
-		for i := 0; i < len(c.members) && had <= 0 && c.permits > 0; i++ {
-			mb := c.members[(c.turn+i)%len(c.members)]
-			mb.s.permitted(mb)
+		if had <= 0 {
+			c.serve()
 		}
 	}
 	c.u.handOver()
+}
+
+// serve delivers from all topics while there are permits, each time beginning
+// with another one. Called with mu held.
+func (c *consumer) serve() {
+	c.turn++
+	for i := 0; i < len(c.members) && c.permits > 0; i++ {
+		mb := c.members[(c.turn+i)%len(c.members)]
+		mb.s.permitted(mb)
+	}
+}
+
+// refund gives the permit of a delivery back that is not made. It is used again
+// at the end of the step. Called with mu held.
+func (c *consumer) refund() {
+	if c.closing.Load() {
+		return
+	}
+	c.permits++
+	if n := len(c.u.repaid); n == 0 || c.u.repaid[n-1] != c {
+		c.u.repaid = append(c.u.repaid, c)
+	}
 }
 
 // Ack acknowledges one message, or a whole batch if id names no place in it. An

@@ -46,12 +46,19 @@ func (s *subscription) bury(mb *member, m *message, sl *slot) {
 	s.t.u.letters = append(s.t.u.letters, letter{s, m, topic})
 }
 
-// settleLetters publishes the dead letters of a step. Called with mu held.
-func (u *Upstream) settleLetters() {
-	for len(u.letters) > 0 {
+// settle finishes a step: it publishes the dead letters and uses the permits
+// that were given back. Called with mu held.
+func (u *Upstream) settle() {
+	for len(u.letters)+len(u.repaid) > 0 {
+		if n := len(u.repaid); n > 0 {
+			c := u.repaid[n-1]
+			u.repaid = u.repaid[:n-1]
+			c.serve()
+			continue
+		}
 		l := u.letters[0]
 		u.letters = u.letters[1:]
-		if !l.wanted() {
+		if !l.live() {
 			continue
 		}
 		if err := l.publish(); err != nil {
@@ -61,15 +68,15 @@ func (u *Upstream) settleLetters() {
 		l.s.ack(l.m.seq)
 		l.s.dispatch()
 	}
-	u.letters = nil
+	u.letters, u.repaid = nil, nil
 }
 
-// wanted reports that the message was not acknowledged meanwhile.
-func (l *letter) wanted() bool {
+// live reports that the message was not acknowledged meanwhile.
+func (l *letter) live() bool {
 	return l.s.t.subs[l.s.name] == l.s && l.m.seq >= l.s.mark && l.s.slot(l.m.seq).state == buried
 }
 
-func (l *letter) due(time.Time) { l.s.t.u.letters = append(l.s.t.u.letters, *l) }
+func (l *letter) due() { l.s.t.u.letters = append(l.s.t.u.letters, *l) }
 
 // publish sends the message to its dead letter topic, with its key, event time
 // and properties.

@@ -144,3 +144,18 @@ func TestOwnDeadLetterTopic(t *testing.T) {
 		t.Errorf("the last one came as %+v, want it published again", last)
 	}
 }
+
+// Timers of messages that are gone do not pile up.
+func TestDeadTimersGo(t *testing.T) {
+	u := start(t, Options{})
+	c := subscribe(t, u, bridge.ConsumerSpec{Type: bridge.Shared}, 10)
+	p := produce(t, u, bridge.ProducerSpec{})
+	for range 10 * timersKept {
+		c.Ack(p.sendMessage(after("never", 100*time.Hour)))
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if n := len(u.timers); n > timersKept {
+		t.Errorf("%d timers are kept for messages that are acknowledged", n)
+	}
+}

@@ -62,9 +62,7 @@ func (s *subscription) recallQueued(mb *member) {
 		if d.from != mb {
 			return true
 		}
-		if !c.closing.Load() {
-			c.permits++
-		}
+		c.refund()
 		c.waiting.Add(-1)
 		if d.m.seq >= s.mark {
 			if sl := s.slot(d.m.seq); sl.state == delivered && sl.owner == mb {

@@ -94,20 +94,17 @@ func (q *turns) pop() *member {
 
 // remove takes a member out, and its level if nobody else is in it.
 func (q *turns) remove(mb *member) {
-	if !mb.listed {
+	i := slices.IndexFunc(q.levels, func(l turnLevel) bool { return l.priority == mb.c.spec.PriorityLevel })
+	if i < 0 {
 		return
 	}
-	mb.listed = false
-	for i := range q.levels {
-		if q.levels[i].priority != mb.c.spec.PriorityLevel {
-			continue
-		}
-		l := &q.levels[i].members
+	l := &q.levels[i].members
+	if mb.listed {
+		mb.listed = false
 		l.keep(func(other **member) bool { return *other != mb })
-		if l.len() == 0 {
-			q.levels = slices.Delete(q.levels, i, i+1)
-		}
-		return
+	}
+	if l.len() == 0 {
+		q.levels = slices.Delete(q.levels, i, i+1)
 	}
 }
 

@@ -3,11 +3,11 @@
 // the process.
 //
 // It behaves as a Pulsar broker with default settings does: topics are created
-// by their first use, tenants and namespaces have to exist, a durable
-// subscription outlives its consumers. Where the broker leaves a choice the
-// better one is taken: a batch's messages are dispatched, acknowledged and
-// redelivered one by one, and what never reached a receiver comes without a
-// raised redelivery count.
+// by their first use; a namespace has to exist, but one of the old form
+// property/cluster/namespace always does; a durable subscription outlives its
+// consumers. Where the broker leaves a choice the better one is taken: a
+// batch's messages are dispatched, acknowledged and redelivered one by one, and
+// what never reached a receiver comes without a raised redelivery count.
 //
 // Differences that can be seen from outside:
 //
@@ -15,6 +15,9 @@
 //     limit asks for their place ([Options.MemoryLimit]).
 //   - Sequence ids leave no trace: message deduplication is off, as it is by
 //     default in Pulsar.
+//   - Redeliver on Exclusive and Failover subscriptions brings exactly what was
+//     asked for, its count raised, and dead letters work there too. A broker
+//     repeats all that is not acknowledged and counts nothing.
 //   - The active consumer of a Failover subscription on a topic without
 //     partitions is the first that came, not one chosen by a hash.
 package embedded

@@ -3,7 +3,6 @@ package embedded
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -209,7 +208,7 @@ func numbers(from, to int) []string {
 	return s
 }
 
-// member is a consumer with its inbox.
+// testConsumer is a consumer with its inbox.
 type testConsumer struct {
 	*inbox
 	bridge.Consumer
@@ -296,11 +295,3 @@ func backlog(t *testing.T, u *Upstream, topic, sub string) int64 {
 }
 
 func payload(m *codec.Message) string { return string(m.Payload) }
-
-func describe(ms []*codec.Message) string {
-	var s []string
-	for _, m := range ms {
-		s = append(s, payload(m))
-	}
-	return fmt.Sprint(s)
-}

@@ -178,15 +178,12 @@ func TestUnackedBound(t *testing.T) {
 	for _, typ := range []bridge.SubscriptionType{bridge.Exclusive, bridge.Shared, bridge.KeyShared} {
 		t.Run(typ.String(), func(t *testing.T) {
 			u := start(t, Options{})
-			c := subscribe(t, u, bridge.ConsumerSpec{Type: typ}, maxUnacked+100)
+			u.maxUnacked = 100
+			c := subscribe(t, u, bridge.ConsumerSpec{Type: typ}, 1000)
 			p := produce(t, u, bridge.ProducerSpec{})
-			const more = 10
-			answers := make(answerChan, maxUnacked+more)
-			for range maxUnacked + more {
-				p.Send(&bridge.Outgoing{}, answers)
-			}
+			p.send(numbers(0, 110)...)
 			first := c.next()
-			for range maxUnacked - 1 {
+			for range 99 {
 				c.next()
 			}
 			settle(t, u)

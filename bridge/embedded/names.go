@@ -97,10 +97,17 @@ func (u *Upstream) known(full string) (topicName, error) {
 	if err != nil {
 		return name, err
 	}
-	if _, ok := u.namespaces[name.namespace]; !ok {
+	if !u.hasNamespace(name.namespace) {
 		return name, errorf(bridge.ErrNotFound, "namespace %s of topic %s does not exist", name.namespace, full)
 	}
 	return name, nil
+}
+
+// hasNamespace reports whether a namespace exists. A broker (4.0.7) takes every
+// name of the form property/cluster/namespace, known or not. Called with mu held.
+func (u *Upstream) hasNamespace(name string) bool {
+	_, ok := u.namespaces[name]
+	return ok || strings.Count(name, "/") == 2
 }
 
 // topicFor returns the topic of exactly this name. Called with mu held.

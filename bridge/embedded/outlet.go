@@ -128,7 +128,7 @@ func (o *outlet) empty(budget int) {
 // that someone else acknowledged meanwhile are dropped and their permits used
 // again. Called with mu held.
 func (o *outlet) fill() int {
-	var refunded *member
+	refunded := false
 	for o.queue.len() > 0 && len(o.chunk) < outletChunk {
 		d := o.queue.pop()
 		if d.from == nil || d.from.has(d.m.seq) {
@@ -136,12 +136,11 @@ func (o *outlet) fill() int {
 			continue
 		}
 		o.waiting.Add(-1)
-		o.permits++
-		refunded = d.from
+		d.from.c.refund()
+		refunded = true
 	}
-	if refunded != nil {
-		refunded.s.permitted(refunded)
-		o.u.settleLetters()
+	if refunded {
+		o.u.settle()
 		if o.u.leaveToWorker(0) {
 			o.u.wakeWorker()
 		}
@@ -206,10 +205,10 @@ func (o *outlet) frame(d *delivery) *codec.Message {
 	return m
 }
 
-// handOver ends a step: it settles dead letters, gives mu back and leaves the
+// handOver ends a step: it settles what the step left open, gives mu back and leaves the
 // outlets touched to the worker. Called with mu held.
 func (u *Upstream) handOver() {
-	u.settleLetters()
+	u.settle()
 	left := u.leaveToWorker(0)
 	u.mu.Unlock()
 	if left {
@@ -219,7 +218,7 @@ func (u *Upstream) handOver() {
 
 // handOut is handOver for Send: it empties the first outlets itself.
 func (u *Upstream) handOut() {
-	u.settleLetters()
+	u.settle()
 	var mine [inlineOutlets]*outlet
 	n := copy(mine[:], u.touched)
 	left := u.leaveToWorker(n)

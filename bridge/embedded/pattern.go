@@ -29,11 +29,7 @@ func (u *Upstream) compile(text string) (*pattern, error) {
 		parts = []string{"public", "default", rest}
 	}
 	p := &pattern{namespace: strings.Join(parts[:len(parts)-1], "/")}
-	if _, ok := u.namespaces[p.namespace]; !ok && len(parts) == 4 {
-		// The third slash may belong to the expression.
-		p.namespace = strings.Join(parts[:2], "/")
-	}
-	if _, ok := u.namespaces[p.namespace]; !ok {
+	if !u.hasNamespace(p.namespace) {
 		return nil, errorf(bridge.ErrNotFound, "namespace %s of topicsPattern %q does not exist", p.namespace, text)
 	}
 	var err error

@@ -36,6 +36,23 @@ type batch struct {
 	bytes int
 }
 
+// Check is as [bridge.Producer] says.
+func (p *producer) Check(ctx context.Context) error {
+	if err := p.u.begin(ctx); err != nil {
+		return err
+	}
+	defer p.u.mu.Unlock()
+	for _, t := range p.topics {
+		switch {
+		case t.terminated:
+			return errorf(bridge.ErrTerminated, "topic %s is terminated", t.full)
+		case t.deleted:
+			return errorf(bridge.ErrNotFound, "topic %s was deleted", t.full)
+		}
+	}
+	return nil
+}
+
 // CreateProducer is as [bridge.Upstream] says.
 func (u *Upstream) CreateProducer(ctx context.Context, spec bridge.ProducerSpec) (bridge.Producer, error) {
 	if err := u.begin(ctx); err != nil {
@@ -144,11 +161,9 @@ func (p *producer) route(m *message) int {
 }
 
 // due completes a batch that has waited long enough.
-func (b *batch) due(now time.Time) {
-	if b.p.open[b.topic] == b {
-		b.p.flushBatch(b.topic)
-	}
-}
+func (b *batch) due() { b.p.flushBatch(b.topic) }
+
+func (b *batch) live() bool { return b.p.open[b.topic] == b }
 
 func (p *producer) flush() {
 	for i := range p.open {
@@ -202,6 +217,7 @@ func (p *producer) Close() {
 		p.closed = true
 	}
 	if _, ok := u.producers[p]; ok {
+		u.stuck = false // its topic may be idle now
 		delete(u.producers, p)
 		for _, t := range p.topics {
 			delete(t.producers, p.name)

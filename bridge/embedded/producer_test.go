@@ -15,13 +15,12 @@ func TestUnknownNames(t *testing.T) {
 	u := start(t, Options{})
 	ctx := context.Background()
 	for topic, kind := range map[string]error{
-		"persistent://nobody/default/t":       bridge.ErrNotFound,
-		"persistent://public/nowhere/t":       bridge.ErrNotFound,
-		"persistent://public/standalone/ns/t": bridge.ErrNotFound,
-		"other://public/default/t":            bridge.ErrInvalid,
-		"persistent://public/default":         bridge.ErrInvalid,
-		"persistent://public//t":              bridge.ErrInvalid,
-		"t":                                   bridge.ErrInvalid,
+		"persistent://nobody/default/t": bridge.ErrNotFound,
+		"persistent://public/nowhere/t": bridge.ErrNotFound,
+		"other://public/default/t":      bridge.ErrInvalid,
+		"persistent://public/default":   bridge.ErrInvalid,
+		"persistent://public//t":        bridge.ErrInvalid,
+		"t":                             bridge.ErrInvalid,
 	} {
 		_, err := u.CreateProducer(ctx, bridge.ProducerSpec{Topic: topic})
 		wantKind(t, err, kind)
@@ -32,7 +31,7 @@ func TestUnknownNames(t *testing.T) {
 		_, err = u.LastPosition(ctx, topic)
 		wantKind(t, err, kind)
 	}
-	for _, topic := range []string{"persistent://sample/standalone/ns1/t", "persistent://my-property/us-west/my-ns/a/b", "persistent://public/default/t"} {
+	for _, topic := range []string{"persistent://sample/standalone/ns1/t", "persistent://my-property/us-west/my-ns/a/b", "persistent://any/cluster/ns/t", "persistent://public/default/t"} {
 		produce(t, u, bridge.ProducerSpec{Topic: topic}).send("x")
 	}
 	if err := u.CreateTenant("acme"); err != nil {

@@ -18,12 +18,12 @@ type world struct {
 	t   *testing.T
 	typ bridge.SubscriptionType
 
-	mu     sync.Mutex
-	acked  map[string]bool            // acknowledged before its consumer saw anything else
-	seen   map[string]int             // deliveries of each payload
-	counts map[string]map[uint32]bool // by payload
-	last   map[string]int             // by key, Key_Shared: the newest first delivery
-	left   int                        // not acknowledged
+	mu    sync.Mutex
+	acked map[string]bool
+	seen  map[string]int            // deliveries of each payload
+	last  map[string]int            // by key, Key_Shared: the newest first delivery
+	held  map[string]map[*actor]int // by key, Key_Shared: messages in an actor's hands
+	left  int                       // not acknowledged
 }
 
 // actor is a consumer that acknowledges, gives back or sits on what it gets.
@@ -34,6 +34,7 @@ type actor struct {
 	mu sync.Mutex
 	// waiting is what was delivered and not decided on.
 	waiting []*codec.Message
+	leaving bool // guarded by w.mu
 }
 
 func (a *actor) Lost(err error) { a.w.t.Errorf("lost: %v", err) }
@@ -56,10 +57,41 @@ func (a *actor) Deliver(m *codec.Message) {
 		}
 		w.last[m.Key] = n
 	}
+	if w.typ == bridge.KeyShared && !a.leaving {
+		if w.held[m.Key] == nil {
+			w.held[m.Key] = map[*actor]int{}
+		}
+		w.held[m.Key][a]++
+		if len(w.held[m.Key]) > 1 {
+			w.t.Errorf("%s: %s came while another consumer had messages of its key", w.typ, p)
+		}
+	}
 	w.mu.Unlock()
 	a.mu.Lock()
 	a.waiting = append(a.waiting, m)
 	a.mu.Unlock()
+}
+
+// drop notes that a message is about to leave the actor's hands.
+func (a *actor) drop(m *codec.Message) {
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	if of := a.w.held[m.Key]; of[a] > 1 {
+		of[a]--
+	} else {
+		delete(of, a)
+	}
+}
+
+// leave closes the consumer.
+func (a *actor) leave() {
+	a.w.mu.Lock()
+	a.leaving = true
+	for _, of := range a.w.held {
+		delete(of, a)
+	}
+	a.w.mu.Unlock()
+	a.c.Close()
 }
 
 // act decides on some of what is waiting; finish acknowledges all.
@@ -74,6 +106,7 @@ func (a *actor) act(r *rand.Rand, finish bool) {
 	a.mu.Unlock()
 	var again []codec.MessageID
 	for _, m := range some {
+		a.drop(m)
 		if !finish && r.IntN(4) == 0 {
 			again = append(again, m.ID)
 			continue
@@ -113,7 +146,7 @@ func randomLives(t *testing.T, typ bridge.SubscriptionType, partitions int) {
 			t.Fatal(err)
 		}
 	}
-	w := &world{t: t, typ: typ, acked: map[string]bool{}, seen: map[string]int{}, last: map[string]int{}, left: senders * each}
+	w := &world{t: t, typ: typ, acked: map[string]bool{}, seen: map[string]int{}, last: map[string]int{}, held: map[string]map[*actor]int{}, left: senders * each}
 	spec := bridge.ConsumerSpec{Topic: testTopic, Subscription: "s", Type: typ, Earliest: true}
 
 	var publishing sync.WaitGroup
@@ -182,13 +215,13 @@ func (w *world) lives(u *Upstream, spec bridge.ConsumerSpec, r *rand.Rand, stop 
 		for step := 0; life > 10 || step < steps; step++ {
 			select {
 			case <-stop:
-				c.Close()
+				a.leave()
 				return
 			default:
 			}
 			a.act(r, life > 10)
 			time.Sleep(time.Duration(r.IntN(300)) * time.Microsecond)
 		}
-		c.Close()
+		a.leave()
 	}
 }

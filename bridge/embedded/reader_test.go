@@ -10,37 +10,31 @@ import (
 )
 
 func TestReaderPositions(t *testing.T) {
-	u := start(t, Options{})
-	p := produce(t, u, bridge.ProducerSpec{})
-	ids := p.send(numbers(0, 5)...)
-	for _, c := range []struct {
-		name string
-		spec bridge.ReaderSpec
+	at := func(id codec.MessageID, inclusive bool) bridge.ReaderSpec {
+		return bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: id, Inclusive: inclusive}
+	}
+	for name, c := range map[string]struct {
+		spec func(ids []codec.MessageID) bridge.ReaderSpec
 		want []string
 	}{
-		{"latest", bridge.ReaderSpec{}, nil},
-		{"earliest", bridge.ReaderSpec{Start: bridge.StartEarliest}, numbers(0, 5)},
-		{"after", bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: ids[2]}, numbers(3, 5)},
-		{"at", bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: ids[2], Inclusive: true}, numbers(2, 5)},
-		{"after the last", bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: ids[4]}, nil},
-		{"earlier ledger", bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: codec.MessageID{LedgerID: 1, EntryID: 7, Partition: -1, BatchIndex: -1}}, numbers(0, 5)},
-		{"later ledger", bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: codec.MessageID{LedgerID: ids[0].LedgerID + 1000, EntryID: 0, Partition: -1, BatchIndex: -1}}, nil},
-		{"before the first", bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: codec.MessageID{LedgerID: ids[0].LedgerID, EntryID: -1, Partition: -1, BatchIndex: -1}}, numbers(0, 5)},
+		"latest":         {func([]codec.MessageID) bridge.ReaderSpec { return bridge.ReaderSpec{} }, nil},
+		"earliest":       {func([]codec.MessageID) bridge.ReaderSpec { return bridge.ReaderSpec{Start: bridge.StartEarliest} }, numbers(0, 5)},
+		"after":          {func(ids []codec.MessageID) bridge.ReaderSpec { return at(ids[2], false) }, numbers(3, 5)},
+		"at":             {func(ids []codec.MessageID) bridge.ReaderSpec { return at(ids[2], true) }, numbers(2, 5)},
+		"after the last": {func(ids []codec.MessageID) bridge.ReaderSpec { return at(ids[4], false) }, nil},
+		"earlier ledger": {func(ids []codec.MessageID) bridge.ReaderSpec { ids[4].LedgerID = 1; return at(ids[4], false) }, numbers(0, 5)},
+		"later ledger":   {func(ids []codec.MessageID) bridge.ReaderSpec { ids[0].LedgerID += 1000; return at(ids[0], true) }, nil},
+		"before all":     {func(ids []codec.MessageID) bridge.ReaderSpec { ids[0].EntryID = -1; return at(ids[0], false) }, numbers(0, 5)},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := read(t, u, c.spec, 100)
+		t.Run(name, func(t *testing.T) {
+			u := start(t, Options{})
+			p := produce(t, u, bridge.ProducerSpec{})
+			r := read(t, u, c.spec(p.send(numbers(0, 5)...)), 100)
 			r.take(c.want...)
 			next := p.send("next")
 			if m := r.take("next")[0]; m.ID != next[0] {
 				t.Errorf("read as %+v, published as %+v", m.ID, next[0])
 			}
-			r.Close()
-			// The others must not see this one's message: drop it.
-			u.mu.Lock()
-			topic := u.topics[testTopic]
-			kept := topic.log.len() - 1
-			topic.log.keep(func(m **message) bool { kept--; return kept >= 0 })
-			u.mu.Unlock()
 		})
 	}
 }

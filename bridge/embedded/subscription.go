@@ -53,11 +53,6 @@ type subscription struct {
 	keys   keyTable // Key_Shared
 }
 
-// maxUnacked bounds the messages of one topic that a member has and did not
-// acknowledge: a broker's maxUnackedMessagesPerConsumer. A broker has no bound
-// for Exclusive and Failover; here memory is bounded for all types.
-const maxUnacked = 50_000
-
 // member is one consumer's membership in one topic's subscription.
 type member struct {
 	s       *subscription
@@ -69,7 +64,7 @@ type member struct {
 }
 
 // hungry reports whether the member may be given a message.
-func (mb *member) hungry() bool { return mb.c.permits > 0 && mb.unacked < maxUnacked }
+func (mb *member) hungry() bool { return mb.c.permits > 0 && mb.unacked < mb.s.t.u.maxUnacked }
 
 // has reports whether a message was given to the member and not taken back.
 func (mb *member) has(seq int64) bool {
@@ -294,11 +289,10 @@ type slotTimer struct {
 	seq int64
 }
 
-func (w *slotTimer) due(time.Time) {
+func (w *slotTimer) live() bool { return w.seq >= w.s.mark && w.s.t.subs[w.s.name] == w.s }
+
+func (w *slotTimer) due() {
 	s := w.s
-	if w.seq < s.mark || s.t.subs[s.name] != s {
-		return
-	}
 	sl := s.slot(w.seq)
 	sl.timed = false
 	if sl.state == delayed {

@@ -24,6 +24,11 @@ type Options struct {
 // maxMessage is the largest payload, in bytes: a broker's maxMessageSize.
 const maxMessage = 5 << 20
 
+// maxUnacked bounds the messages of one topic that a consumer has and did not
+// acknowledge: a broker's maxUnackedMessagesPerConsumer. A broker bounds only
+// Shared and Key_Shared; here memory is bounded for all types.
+const maxUnacked = 50_000
+
 // Upstream is a [bridge.Upstream] whose topics live in this process.
 //
 // One mutex guards the state of everything: topics, subscriptions, producers,
@@ -46,7 +51,8 @@ const maxMessage = 5 << 20
 // The worker also runs the timers (delayed messages, open batches, dead
 // letters that found no room), kept in one heap.
 type Upstream struct {
-	limit int64
+	limit      int64
+	maxUnacked int
 
 	wake   chan struct{} // tells the worker to look at ready and timers; holds one
 	stop   chan struct{} // closed by Close
@@ -71,23 +77,26 @@ type Upstream struct {
 	lastMember int64
 	step       uint64 // counts what happened under mu; topics of this step are in use
 
-	touched []*outlet // filled since mu was taken
-	ready   []*outlet // for the worker
-	letters []letter  // dead letters of the step under way
+	touched []*outlet   // filled since mu was taken
+	ready   []*outlet   // for the worker
+	letters []letter    // dead letters of the step under way
+	repaid  []*consumer // consumers that got permits back in it
 	timers  timerHeap
+
+	timersLive int // after dead timers were removed last
 }
 
-// New returns an upstream with the namespaces public/default,
-// sample/standalone/ns1 and my-property/us-west/my-ns. It runs one goroutine until Close.
+// New returns an upstream with the tenants public, sample and my-property and
+// the namespace public/default. It runs one goroutine until Close.
 func New(o Options) *Upstream {
 	if o.MemoryLimit <= 0 {
 		o.MemoryLimit = 256 << 20
 	}
 	u := &Upstream{
-		limit: o.MemoryLimit,
-		wake:  make(chan struct{}, 1), stop: make(chan struct{}),
+		limit: o.MemoryLimit, maxUnacked: maxUnacked,
+		wake: make(chan struct{}, 1), stop: make(chan struct{}),
 		tenants:     map[string]struct{}{"public": {}, "sample": {}, "my-property": {}},
-		namespaces:  map[string]struct{}{"public/default": {}, "sample/standalone/ns1": {}, "my-property/us-west/my-ns": {}},
+		namespaces:  map[string]struct{}{"public/default": {}},
 		partitioned: map[string]int{},
 		topics:      map[string]*topic{},
 		patterns:    map[*consumer]struct{}{},
@@ -163,7 +172,7 @@ func (u *Upstream) Close() {
 		p.flush()
 		p.closed = true
 	}
-	u.settleLetters()
+	u.settle()
 	u.closed = true
 	for c := range u.consumers {
 		c.end(nil)

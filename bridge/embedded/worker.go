@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -15,7 +16,7 @@ func (u *Upstream) work() {
 	for {
 		u.mu.Lock()
 		u.ring(time.Now())
-		u.settleLetters()
+		u.settle()
 		u.leaveToWorker(0)
 		mine, u.ready = u.ready, mine[:0]
 		if len(mine) == 0 {
@@ -54,8 +55,10 @@ func (u *Upstream) wakeWorker() {
 
 // timed is something that is due at some time.
 type timed interface {
-	// due runs with mu held. It may find that nothing is to be done any more.
-	due(now time.Time)
+	// due runs with mu held, if live.
+	due()
+	// live reports whether there is still something to do then. Called with mu held.
+	live() bool
 }
 
 type timer struct {
@@ -78,8 +81,19 @@ func (h *timerHeap) Pop() any {
 	return v
 }
 
+// timersKept is how many timers there may be before dead ones are looked for.
+const timersKept = 1024
+
 // at has what run at that time. Called with mu held.
+//
+// Timers are not stopped: one whose message was acknowledged stays until its
+// time comes, or until there are twice as many as were alive at the last look.
 func (u *Upstream) at(when time.Time, what timed) {
+	if len(u.timers) >= timersKept && len(u.timers) >= 2*u.timersLive {
+		u.timers = slices.DeleteFunc(u.timers, func(t timer) bool { return !t.what.live() })
+		heap.Init(&u.timers)
+		u.timersLive = len(u.timers)
+	}
 	heap.Push(&u.timers, timer{when, what})
 	if u.timers[0].at.Equal(when) {
 		u.wakeWorker()
@@ -89,6 +103,8 @@ func (u *Upstream) at(when time.Time, what timed) {
 // ring runs what is due. Called with mu held.
 func (u *Upstream) ring(now time.Time) {
 	for len(u.timers) > 0 && !u.timers[0].at.After(now) {
-		heap.Pop(&u.timers).(timer).what.due(now)
+		if t := heap.Pop(&u.timers).(timer); t.what.live() {
+			t.what.due()
+		}
 	}
 }

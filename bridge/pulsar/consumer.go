@@ -25,7 +25,7 @@ type place struct {
 //
 // Messages flow client library → in → forwarder → receiver. The forwarder takes
 // one from in only while it holds a permit, so what is under way is bounded by
-// the library's receiver queue of spec.Queue for each member, and in's few places.
+// spec.Queue for each member: in's places and the library's receiver queue.
 type consumer struct {
 	u        *Upstream
 	spec     bridge.ConsumerSpec
@@ -59,14 +59,15 @@ type consumer struct {
 }
 
 // inPlaces is the size of consumer.in: enough that the library's goroutine and
-// the forwarder do not wait for each other at each message.
-const inPlaces = 16
+// the forwarder do not wait for each other at each message, and less for small queues,
+// of which it is a part.
+func inPlaces(queue int) int { return min(queue/2, 16) }
 
 // Subscribe implements [bridge.Upstream].
 func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r bridge.Receiver) (bridge.Consumer, error) {
 	c := &consumer{
 		u: u, spec: spec, receiver: r, multi: spec.Topic == "", todo: newCommands(),
-		in:     make(chan pulsar.ConsumerMessage, inPlaces),
+		in:     make(chan pulsar.ConsumerMessage, inPlaces(spec.Queue)),
 		closed: make(chan struct{}), seen: newProgress(),
 		members: map[string]*member{}, places: map[place]*member{}, bases: map[string]bool{},
 	}
@@ -177,7 +178,7 @@ func (c *consumer) options() pulsar.ConsumerOptions {
 		SubscriptionName:    c.spec.Subscription,
 		Type:                subscriptionTypes[c.spec.Type],
 		Name:                c.spec.Name,
-		ReceiverQueueSize:   max(c.spec.Queue, 1),
+		ReceiverQueueSize:   max(c.spec.Queue-cap(c.in), 1),
 		MessageChannel:      c.in,
 		AutoDiscoveryPeriod: never,
 		// Its tracker looks every third of the delay for what is due.

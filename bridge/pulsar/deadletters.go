@@ -140,8 +140,11 @@ func (d *deadLetters) producer(topic string) (bridge.Producer, error) {
 	d.mu.Lock()
 	p := d.producers[topic]
 	d.mu.Unlock()
-	if p != nil {
-		return p, nil
+	if old, ok := p.(*producer); ok {
+		if !old.hasEnded() {
+			return p, nil
+		}
+		old.Close()
 	}
 	p, err := d.c.u.CreateProducer(d.c.ctx, bridge.ProducerSpec{Topic: topic, SendTimeout: buryTimeout})
 	if err != nil {
@@ -160,29 +163,19 @@ func (d *deadLetters) producer(topic string) (bridge.Producer, error) {
 	return p, nil
 }
 
-// forget drops a producer that is of no use any more.
-func (d *deadLetters) forget(topic string) {
-	d.mu.Lock()
-	p := d.producers[topic]
-	delete(d.producers, topic)
-	d.mu.Unlock()
-	if p != nil {
-		p.Close()
-	}
-}
-
 // outgoing is the dead letter: the message, and where it comes from in the
 // properties that the Java client uses.
 func (d *deadLetters) outgoing(l *letter) *bridge.Outgoing {
 	m := l.message
-	properties := make(map[string]string, len(m.Properties)+3)
+	properties := make(map[string]string, len(m.Properties)+4)
 	maps.Copy(properties, m.Properties)
 	id := fmt.Sprintf("%d:%d:%d", m.ID.LedgerID, m.ID.EntryID, m.ID.Partition)
 	if m.ID.BatchIndex >= 0 {
 		id = fmt.Sprintf("%s:%d", id, m.ID.BatchIndex)
 	}
 	for name, value := range map[string]string{
-		"REAL_TOPIC": l.origin, "ORIGIN_MESSAGE_ID": id, "REAL_SUBSCRIPTION": d.c.spec.Subscription,
+		"REAL_TOPIC": l.origin, "REAL_SUBSCRIPTION": d.c.spec.Subscription,
+		"ORIGIN_MESSAGE_ID": id, "ORIGIN_MESSAGE_IDY_TIME": id,
 	} {
 		if _, ok := properties[name]; !ok {
 			properties[name] = value

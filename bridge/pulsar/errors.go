@@ -97,7 +97,7 @@ func kindOf(err error) error {
 		}
 	}
 	switch {
-	case strings.Contains(text, "connection error"), strings.Contains(text, "connection closed"),
+	case strings.Contains(text, "connection error"), strings.Contains(text, "con closed"), strings.Contains(text, "connection closed"),
 		strings.Contains(text, "connection refused"), strings.Contains(text, "no such host"):
 		// A lookup that was retried until its time was up ends with both this
 		// and a deadline; the connection is the cause.

@@ -81,13 +81,18 @@ func (l clientLogger) WithFields(fields log.Fields) log.Entry     { return l.fie
 func (l clientLogger) WithField(name string, value any) log.Entry { return l.with(name, value) }
 func (l clientLogger) WithError(err error) log.Entry              { return l.with("error", err) }
 func (l clientLogger) Debug(...any)                               {}
-func (l clientLogger) Debugf(string, ...any)                      {}
-func (l clientLogger) Info(args ...any)                           { l.debug(args) }
-func (l clientLogger) Infof(format string, args ...any)           { l.debugf(format, args) }
-func (l clientLogger) Warn(args ...any)                           { l.say(fmt.Sprint(args...)) }
-func (l clientLogger) Warnf(format string, args ...any)           { l.say(fmt.Sprintf(format, args...)) }
-func (l clientLogger) Error(args ...any)                          { l.say(fmt.Sprint(args...)) }
-func (l clientLogger) Errorf(format string, args ...any)          { l.say(fmt.Sprintf(format, args...)) }
+
+func (l clientLogger) Info(args ...any)                  { l.debug(args) }
+func (l clientLogger) Infof(format string, args ...any)  { l.debugf(format, args) }
+func (l clientLogger) Warn(args ...any)                  { l.say(fmt.Sprint(args...)) }
+func (l clientLogger) Warnf(format string, args ...any)  { l.say(fmt.Sprintf(format, args...)) }
+func (l clientLogger) Error(args ...any)                 { l.say(fmt.Sprint(args...)) }
+func (l clientLogger) Errorf(format string, args ...any) { l.say(fmt.Sprintf(format, args...)) }
+
+// Debugf drops the line; one of them shows what was received.
+func (l clientLogger) Debugf(_ string, args ...any) {
+	repair(args)
+}
 
 func (l clientLogger) debug(args []any) {
 	if l.out.Enabled(context.Background(), slog.LevelDebug) {

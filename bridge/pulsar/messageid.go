@@ -122,6 +122,9 @@ func fromClientMessage(m pulsar.Message, id codec.MessageID) *codec.Message {
 		HasKey:          m.Key() != "",
 		RedeliveryCount: m.RedeliveryCount(),
 	}
+	if len(out.Payload) == 0 {
+		delete(out.Properties, emptyMark)
+	}
 	if t := m.EventTime(); t.UnixMilli() > 0 {
 		out.EventTime = t
 	}

@@ -178,13 +178,13 @@ func (s *publish) confirmed(id pulsar.MessageID, _ *pulsar.ProducerMessage, err 
 	}
 	wrapped := wrap("publish to "+p.spec.Topic, err)
 	s.done.Sent(codec.MessageID{}, wrapped)
-	if ended(err) && !p.partitioned {
+	if isDead(err) && !p.partitioned {
 		p.fail(wrapped)
 	}
 }
 
-// ended reports errors with which the library's producer has ended for good.
-func ended(err error) bool {
+// isDead reports errors with which the library's producer has ended for good.
+func isDead(err error) bool {
 	return errors.Is(err, pulsar.ErrProducerClosed) || errors.Is(err, pulsar.ErrTopicTerminated) ||
 		errors.Is(err, pulsar.ErrTopicNotfound) || errors.Is(err, pulsar.ErrProducerFenced)
 }
@@ -254,6 +254,33 @@ func (p *producer) sweep(now time.Time) {
 	p.answer(err, func(s *publish) bool { return now.Sub(s.since) > 2*t+time.Second })
 }
 
+// Check implements [bridge.Producer]. The client library has no such question;
+// but its producer ends when the broker refuses to have it back, and then it does
+// not answer a flush, which takes microseconds when there is nothing to flush.
+func (p *producer) Check(ctx context.Context) error {
+	p.mu.Lock()
+	dead := p.dead
+	p.mu.Unlock()
+	if dead != nil || p.unanswered() {
+		return dead // while publishes are under way, their outcome will tell
+	}
+	finished := make(chan error, 1)
+	p.u.always(func() {
+		defer func() {
+			if recover() != nil {
+				finished <- pulsar.ErrProducerClosed
+			}
+		}()
+		finished <- p.up.FlushWithCtx(ctx)
+	})
+	select {
+	case err := <-finished:
+		return wrap("look at the producer of "+p.spec.Topic, err)
+	case <-ctx.Done():
+		return wrap("look at the producer of "+p.spec.Topic, ctx.Err())
+	}
+}
+
 // flushTimeout bounds the flush of a producer without a send timeout.
 const flushTimeout = 30 * time.Second
 
@@ -273,7 +300,7 @@ func (p *producer) Close() {
 		p.u.always(func() {
 			defer close(finished)
 			defer func() { _ = recover() }()
-			if p.alive() {
+			if p.unanswered() {
 				if err := p.up.FlushWithCtx(ctx); err != nil {
 					p.u.log.Debug("flush before closing a producer", "topic", p.spec.Topic, "error", err)
 				}
@@ -291,8 +318,16 @@ func (p *producer) Close() {
 	<-p.closed
 }
 
-func (p *producer) alive() bool {
+// unanswered reports that a flush has something to wait for.
+func (p *producer) unanswered() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.dead == nil && p.pending.next != &p.pending
+}
+
+// hasEnded reports that nothing can be published any more.
+func (p *producer) hasEnded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dead != nil
 }

@@ -58,14 +58,36 @@ type readerLink struct {
 	up     pulsar.Reader
 	ctx    context.Context // ends when the connection is lost
 	cancel context.CancelFunc
-	spare  atomic.Int32 // how many policies are asked for by requests of ours
+	spare  atomic.Int32  // how many policies are asked for by requests of ours
+	busy   chan struct{} // holds a token while up is being read from
 }
 
+// policy is called by the library on its own goroutine. When that is about to
+// reconnect, it waits until nobody reads any more, since the library's reader
+// touches the same state without a lock.
 func (l *readerLink) policy() backoff.Policy {
 	if l.spare.Add(-1) < 0 {
 		l.cancel()
+		select {
+		case l.busy <- struct{}{}: // for good
+		case <-time.After(time.Second):
+		}
 	}
 	return backoff.NewDefaultBackoff()
+}
+
+// next waits for the next message, until the connection is lost.
+func (l *readerLink) next() (pulsar.Message, error) {
+	select {
+	case l.busy <- struct{}{}:
+	case <-l.ctx.Done():
+		return nil, l.ctx.Err()
+	}
+	defer func() { <-l.busy }()
+	if err := l.ctx.Err(); err != nil {
+		return nil, err
+	}
+	return l.up.Next(l.ctx)
 }
 
 func (l *readerLink) close() {
@@ -193,7 +215,7 @@ func (p *readerPart) open(ctx context.Context, at codec.MessageID, inclusive boo
 }
 
 func (p *readerPart) openAt(ctx context.Context, start pulsar.MessageID, include bool) error {
-	l := &readerLink{}
+	l := &readerLink{busy: make(chan struct{}, 1)}
 	l.ctx, l.cancel = context.WithCancel(p.r.ctx)
 	spec := &p.r.spec
 	o := pulsar.ReaderOptions{
@@ -220,7 +242,7 @@ func (p *readerPart) openAt(ctx context.Context, start pulsar.MessageID, include
 // run is the part's goroutine.
 func (p *readerPart) run() {
 	for p.r.ctx.Err() == nil {
-		m, err := p.link.up.Next(p.link.ctx)
+		m, err := p.link.next()
 		if p.r.ctx.Err() != nil {
 			return
 		}

@@ -212,60 +212,96 @@ var errClosed = &bridge.Error{Kind: bridge.ErrClosed, Detail: "the upstream is c
 
 // attempt makes a call of the client library, which knows no context, and
 // waits until it returns, ctx ends, or the cluster turns out to be out of
-// reach, which the library would retry until its operation timeout. What a call
-// that is no longer waited for brings is given to drop.
+// reach, which the library would try until its operation timeout. A call that
+// fails because its connection broke is made again. What a call that is no longer
+// waited for brings is given to drop.
 func attempt[T any](ctx context.Context, u *Upstream, what string, call func() (T, error), drop func(T)) (T, error) {
 	var none T
-	if !u.begin() {
-		return none, errClosed
-	}
-	type result struct {
-		value T
-		err   error
-	}
-	var (
-		mu   sync.Mutex
-		left bool
-		got  = make(chan result, 1)
-	)
-	go func() {
-		defer u.calls.Done()
-		value, err := call()
-		mu.Lock()
-		defer mu.Unlock()
-		if left {
-			if err == nil {
-				go drop(value)
-			}
-			return
-		}
-		got <- result{value, err}
-	}()
-	leave := func(kind error, detail string) (T, error) {
-		mu.Lock()
-		left = true
-		mu.Unlock()
-		select {
-		case r := <-got:
-			return r.value, wrap(what, r.err)
-		default:
-			return none, &bridge.Error{Kind: kind, Detail: what + ": " + detail}
-		}
-	}
 	unreachable, stop := u.dial.watch(ctx)
 	defer stop()
-	select {
-	case r := <-got:
-		return r.value, wrap(what, r.err)
-	case err := <-unreachable:
-		return leave(bridge.ErrUnavailable, err.Error())
-	case <-ctx.Done():
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return leave(bridge.ErrTimeout, "no answer in time")
+	giveUp := time.Now().Add(retryFor)
+	for wait := firstRetry; ; wait *= 2 {
+		if !u.begin() {
+			return none, errClosed
 		}
-		return leave(bridge.ErrClosed, "given up")
-	case <-u.ctx.Done():
-		return leave(bridge.ErrClosed, "the upstream is closing")
+		a := &attempted[T]{got: make(chan result[T], 1)}
+		go a.run(u, call, drop)
+		var err error
+		select {
+		case r := <-a.got:
+			if r.err == nil {
+				return r.value, nil
+			}
+			if err = wrap(what, r.err); !errors.Is(err, bridge.ErrUnavailable) || time.Now().After(giveUp) {
+				return none, err
+			}
+		case err := <-unreachable:
+			return a.leave(what, &bridge.Error{Kind: bridge.ErrUnavailable, Detail: what + ": " + err.Error()})
+		case <-ctx.Done():
+			return a.leave(what, ended(ctx, what))
+		case <-u.ctx.Done():
+			return a.leave(what, errClosed)
+		}
+		select {
+		case <-time.After(wait):
+		case <-unreachable:
+			return none, err
+		case <-ctx.Done():
+			return none, err
+		case <-u.ctx.Done():
+			return none, errClosed
+		}
+	}
+}
+
+// retryFor bounds how long calls are made again that fail with their connection.
+const retryFor = 10 * time.Second
+
+func ended(ctx context.Context, what string) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &bridge.Error{Kind: bridge.ErrTimeout, Detail: what + ": no answer in time"}
+	}
+	return &bridge.Error{Kind: bridge.ErrClosed, Detail: what + ": given up"}
+}
+
+// attempted is one call under way. mu guards left.
+type attempted[T any] struct {
+	got  chan result[T] // of one
+	mu   sync.Mutex
+	left bool
+}
+
+type result[T any] struct {
+	value T
+	err   error
+}
+
+func (a *attempted[T]) run(u *Upstream, call func() (T, error), drop func(T)) {
+	defer u.calls.Done()
+	value, err := call()
+	a.mu.Lock()
+	if !a.left {
+		a.got <- result[T]{value, err}
+		a.mu.Unlock()
+		return
+	}
+	a.mu.Unlock()
+	if err == nil {
+		drop(value)
+	}
+}
+
+// leave stops waiting, unless the result has come meanwhile.
+func (a *attempted[T]) leave(what string, why error) (T, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	select {
+	case r := <-a.got:
+		return r.value, wrap(what, r.err)
+	default:
+		a.left = true
+		var none T
+		return none, why
 	}
 }
 

@@ -55,7 +55,9 @@ var consumerCases = []testCase{
 			got := in.expect("a", "b", "c")
 			in.ack(got[0], got[2])
 			in.leave()
-			s.subscribe(spec, 10).expect("b")
+			again := s.subscribe(spec, 10)
+			again.expect("b")
+			again.leave()
 			s.marker(spec, "b")
 		}
 	}},

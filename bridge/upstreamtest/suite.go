@@ -16,7 +16,7 @@ import (
 
 // patience bounds every wait for something that has to happen. It is long
 // since it costs time only when a test fails.
-const patience = 60 * time.Second
+const patience = 20 * time.Second
 
 // Env makes what the cases need. A nil function means that the upstream cannot
 // do it; the cases that need it are skipped.
@@ -143,12 +143,13 @@ func (p *sender) send(m *bridge.Outgoing) codec.MessageID {
 	return r.id
 }
 
-// batch publishes texts as one batch and returns their ids.
+// batch publishes texts as one batch, if they are handed over within 200 ms,
+// and returns their ids.
 func (s *suite) batch(topic string, texts ...string) []codec.MessageID {
 	s.Helper()
 	p := s.producerOf(bridge.ProducerSpec{
 		Topic: topic, SendTimeout: patience / 2,
-		Batching: true, BatchingMaxDelay: patience / 4, BatchingMaxPending: len(texts),
+		Batching: true, BatchingMaxDelay: 200 * time.Millisecond, BatchingMaxPending: len(texts),
 	})
 	out := make(outcomes, len(texts))
 	for _, text := range texts {

@@ -208,6 +208,7 @@ func (l *load) produceOver(conn *websocket.Conn, producer, next int) (int, bool)
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	done := false
+	var broken error // what a write found before the reader did
 	for open := true; open && !done; {
 		select {
 		case <-closed:
@@ -230,7 +231,7 @@ func (l *load) produceOver(conn *websocket.Conn, producer, next int) (int, bool)
 			pending[n] = true
 			mu.Unlock()
 			request := fmt.Sprintf(`{"payload":%q,"context":"%d"}`, n.payload(), n.message)
-			if err := conn.WriteMessage(websocket.TextMessage, []byte(request)); err != nil {
+			if broken = conn.WriteMessage(websocket.TextMessage, []byte(request)); broken != nil {
 				open = false
 			}
 		}
@@ -250,7 +251,7 @@ func (l *load) produceOver(conn *websocket.Conn, producer, next int) (int, bool)
 	case <-closed: // the session ended by itself
 		l.forget(conn, why)
 	default:
-		l.forget(conn, nil)
+		l.forget(conn, broken)
 		<-closed
 	}
 	for n := range pending {

@@ -1,0 +1,66 @@
+package pulsar
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestAuthParams(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const class = "org.apache.pulsar.client.impl.auth.Authentication"
+	for _, c := range []struct{ plugin, params, name, data string }{
+		{"", "", "", ""},
+		{class + "Token", "token:secret", "token", "secret"},
+		{class + "Token", "secret", "token", "secret"},
+		{"token", `{"token":"secret"}`, "token", "secret"},
+		{class + "Token", "file://" + file, "token", "secret"},
+		{class + "Token", "file:" + file, "token", "secret"},
+		{class + "Token", `{"file":"` + file + `"}`, "token", "secret"},
+		{class + "Basic", `{"userId":"u","password":"p:w"}`, "basic", "u:p:w"},
+		{"basic", "u:p", "basic", "u:p"},
+	} {
+		p, err := newAuthProvider(c.plugin, c.params)
+		if err != nil {
+			t.Errorf("%s %q: %v", c.plugin, c.params, err)
+			continue
+		}
+		data, err := p.GetData()
+		if err != nil || p.Name() != c.name || string(data) != c.data {
+			t.Errorf("%s %q: %s %q, %v", c.plugin, c.params, p.Name(), data, err)
+		}
+	}
+}
+
+func TestAuthParamsAtFault(t *testing.T) {
+	for _, c := range []struct{ plugin, params, says string }{
+		{"com.example.Custom", "secret", "brokerClientAuthenticationPlugin"},
+		{"token", "", "no token"},
+		{"token", `{"token":"secret`, "not a JSON object"},
+		{"basic", "secret", "userId and a password"},
+		{"basic", `{"userId":"secret"}`, "userId and a password"},
+		{"tls", "tlsCertFile:secret", "tlsKeyFile"},
+		{"tls", "secret", "key:value"},
+		{"oauth2", `{"type":"other","secret":"secret"}`, "other"},
+	} {
+		_, err := newAuthProvider(c.plugin, c.params)
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s %q: %v", c.plugin, c.params, err)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("the error shows the parameters: %v", err)
+		}
+	}
+}
+
+func TestParseAuthParams(t *testing.T) {
+	for _, params := range []string{`{"a":"1","b":"x:/y"}`, "a:1,b:x:/y", " a : 1 , b:x:/y ,"} {
+		p, err := parseAuthParams("tls", params)
+		if err != nil || p["a"] != "1" || p["b"] != "x:/y" || len(p) != 2 {
+			t.Errorf("%q: %v, %v", params, p, err)
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package pulsar
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/apache/pulsar-client-go/pulsar"
+)
+
+func TestEntryOfOneMessage(t *testing.T) {
+	var tr entryTracker
+	e := entryID{1, 1}
+	if v := tr.received(e, -1, 0, nil); v != deliver {
+		t.Errorf("verdict %d", v)
+	}
+	if complete, _ := tr.acknowledged(e, -1, 0); !complete || len(tr.entries) != 0 {
+		t.Errorf("complete %v, %d entries kept", complete, len(tr.entries))
+	}
+	tr.unsent(e)
+	for range 2 {
+		if v := tr.received(e, -1, 0, nil); v != skipAndAck {
+			t.Errorf("verdict %d for what the broker does not know", v)
+		}
+	}
+	tr.sent(e)
+	if v := tr.received(e, -1, 0, nil); v != deliver || len(tr.entries) != 0 {
+		t.Errorf("verdict %d after the broker knows; %d entries kept", v, len(tr.entries))
+	}
+}
+
+func TestEntryInChunksKeepsItsID(t *testing.T) {
+	var tr entryTracker
+	id := pulsar.NewMessageID(1, 2, -1, 0)
+	tr.received(entryID{1, 2}, -1, 0, id)
+	if complete, native := tr.acknowledged(entryID{1, 2}, -1, 0); !complete || native != id {
+		t.Errorf("complete %v with %v", complete, native)
+	}
+}
+
+func TestBatchAheadOfDelivery(t *testing.T) {
+	var tr entryTracker
+	e := entryID{1, 1}
+	for _, i := range []int32{2, 0} {
+		if complete, _ := tr.acknowledged(e, i, 0); complete {
+			t.Fatal("complete without a size")
+		}
+	}
+	want := []verdict{skip, deliver, skip, deliver}
+	for i, v := range want {
+		if got := tr.received(e, int32(i), 4, nil); got != v {
+			t.Errorf("message %d: verdict %d, want %d", i, got, v)
+		}
+	}
+	if complete, _ := tr.acknowledged(e, 1, 4); complete {
+		t.Error("complete with one left")
+	}
+	if complete, _ := tr.acknowledged(e, 3, 4); !complete || len(tr.entries) != 0 {
+		t.Errorf("complete %v; %d entries kept", complete, len(tr.entries))
+	}
+}
+
+func TestAcknowledgedTwiceCountsOnce(t *testing.T) {
+	var tr entryTracker
+	e := entryID{1, 1}
+	for range 3 {
+		if complete, _ := tr.acknowledged(e, 0, 2); complete {
+			t.Fatal("complete")
+		}
+	}
+	for _, i := range []int32{-5, 2, 1 << 30} {
+		if complete, _ := tr.acknowledged(entryID{1, 2}, i, 2); complete && i >= 0 {
+			t.Errorf("complete with index %d of 2", i)
+		}
+	}
+}
+
+func TestAheadIsBounded(t *testing.T) {
+	var tr entryTracker
+	for i := range int64(3 * maxAhead) {
+		tr.acknowledged(entryID{1, i}, 0, 2)
+	}
+	if len(tr.entries) != maxAhead || tr.waiting != maxAhead {
+		t.Fatalf("%d entries, %d in the ring", len(tr.entries), tr.waiting)
+	}
+	if tr.entries[entryID{1, 0}] != nil || tr.entries[entryID{1, 3*maxAhead - 1}] == nil {
+		t.Error("not the oldest was forgotten")
+	}
+	// What the receiver holds is not forgotten.
+	tr.received(entryID{2, 1}, 0, 2, nil)
+	for i := range int64(2 * maxAhead) {
+		tr.acknowledged(entryID{3, i}, 0, 2)
+	}
+	if tr.entries[entryID{2, 1}] == nil {
+		t.Error("an entry in the receiver's hands was forgotten")
+	}
+}
+
+func TestReleasedUntouchedIsForgotten(t *testing.T) {
+	var tr entryTracker
+	tr.received(entryID{1, 1}, 0, 2, nil)
+	tr.received(entryID{1, 2}, 0, 2, nil)
+	tr.acknowledged(entryID{1, 2}, 0, 2)
+	tr.releasedAll()
+	if tr.entries[entryID{1, 1}] != nil || tr.entries[entryID{1, 2}] == nil || tr.waiting != 1 {
+		t.Errorf("entries %v, waiting %d", tr.entries, tr.waiting)
+	}
+}
+
+// TestTrackerAgainstModel plays deliveries, acknowledgements and releases, and
+// compares with the set of acknowledged messages.
+func TestTrackerAgainstModel(t *testing.T) {
+	const entries, size = 20, 70
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var tr entryTracker
+	acked := map[entryID]map[int32]bool{}
+	gone := map[entryID]bool{}
+	for range 200_000 {
+		e := entryID{1, rnd.Int64N(entries)}
+		i := rnd.Int32N(size)
+		if gone[e] {
+			continue
+		}
+		switch rnd.IntN(4) {
+		case 0:
+			want := deliver
+			if acked[e][i] {
+				want = skip
+			}
+			if got := tr.received(e, i, size, nil); got != want {
+				t.Fatalf("entry %v message %d: verdict %d, want %d", e, i, got, want)
+			}
+		case 1, 2:
+			if acked[e] == nil {
+				acked[e] = map[int32]bool{}
+			}
+			acked[e][i] = true
+			complete, _ := tr.acknowledged(e, i, size)
+			if complete != (len(acked[e]) == size) {
+				t.Fatalf("entry %v: complete %v with %d of %d", e, complete, len(acked[e]), size)
+			}
+			gone[e] = complete
+		case 3:
+			tr.released(e)
+		}
+	}
+	if len(gone) < entries {
+		t.Errorf("only %d entries were played to the end", len(gone))
+	}
+}

@@ -1,0 +1,63 @@
+package pulsar
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// messageFrame builds what follows a MESSAGE command.
+func messageFrame(broker, metadata, payload []byte) []byte {
+	var out []byte
+	if broker != nil {
+		out = binary.BigEndian.AppendUint16(out, magicBrokerMetadata)
+		out = binary.BigEndian.AppendUint32(out, uint32(len(broker)))
+		out = append(out, broker...)
+	}
+	rest := binary.BigEndian.AppendUint32(nil, uint32(len(metadata)))
+	rest = append(append(rest, metadata...), payload...)
+	out = binary.BigEndian.AppendUint16(out, magicChecksum)
+	out = binary.BigEndian.AppendUint32(out, crc32.Checksum(rest, castagnoli))
+	return append(out, rest...)
+}
+
+func TestMarkEmpty(t *testing.T) {
+	metadata := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "producer")
+	property := protowire.AppendString(protowire.AppendTag(nil, fieldKey, protowire.BytesType), emptyMark)
+	property = protowire.AppendString(protowire.AppendTag(property, fieldValue, protowire.BytesType), "")
+	marked := protowire.AppendBytes(protowire.AppendTag(bytes.Clone(metadata), fieldProperties, protowire.BytesType), property)
+	for _, broker := range [][]byte{nil, {1, 2, 3}} {
+		got := markEmpty(messageFrame(broker, metadata, nil))
+		if want := messageFrame(broker, marked, nil); !bytes.Equal(got, want) {
+			t.Errorf("got %x, want %x", got, want)
+		}
+	}
+}
+
+func TestMarkEmptyLeavesOthersAlone(t *testing.T) {
+	batch := protowire.AppendVarint(protowire.AppendTag(nil, fieldMessagesInBatch, protowire.VarintType), 1)
+	whole := messageFrame([]byte{1}, batch, nil)
+	for name, frame := range map[string][]byte{
+		"payload":    messageFrame(nil, []byte{}, []byte("x")),
+		"batch":      whole,
+		"properties": messageFrame(nil, protowire.AppendBytes(protowire.AppendTag(nil, fieldProperties, protowire.BytesType), nil), nil),
+		"garbage":    messageFrame(nil, []byte{0xff}, nil),
+		"nothing":    nil,
+	} {
+		if got := markEmpty(frame); got != nil {
+			t.Errorf("%s: got %x", name, got)
+		}
+	}
+	for n := range whole {
+		markEmpty(whole[:n]) // no panic
+	}
+}
+
+func TestRepairIgnoresOtherLogLines(t *testing.T) {
+	repair(nil)
+	repair([]any{"text", 1})
+	repair([]any{nil, nil})
+}
