@@ -98,6 +98,7 @@ type consumerSession struct {
 // pushed is one thing to write: a message or the answer to isEndOfTopic.
 type pushed struct {
 	m   *codec.Message
+	d   *delivery // of m
 	end bool
 }
 
@@ -131,7 +132,7 @@ func (s *consumerSession) Handle(frame []byte) error {
 		if err := s.checkTopic(&cmd.ID); err != nil {
 			return err
 		}
-		s.sub.acknowledge(cmd.ID)
+		s.sub.acknowledge(s, cmd.ID)
 		s.sub.b.stats.acked(s.stats)
 	case codec.CommandNack:
 		if err := s.checkTopic(&cmd.ID); err != nil {

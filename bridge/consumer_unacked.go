@@ -64,7 +64,7 @@ func (s *consumerSession) freePlace(d *delivery) {
 func (s *consumerSession) negativeAck(id *codec.MessageID) {
 	sub := s.sub
 	sub.mu.Lock()
-	d := sub.held[positionOf(id)]
+	d := sub.find(s, id)
 	if d == nil || d.owner == nil {
 		sub.mu.Unlock()
 		return // acknowledged, or on its way back already

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"github.com/pulsegate/pulsegate/codec"
@@ -48,19 +49,31 @@ type subscription struct {
 	gone     bool
 	granted  int                    // permits the upstream holds
 	free     int                    // places of all sessions
-	waiting  []*codec.Message       // for a session with room, oldest first
+	waiting  []waiting              // for a session with room, oldest first
+	serial   uint64                 // of the last message of a non-persistent topic
 	held     map[position]*delivery // every message delivered and not acknowledged
 }
 
-// position identifies a message within a subscription.
+// position identifies a message within a subscription. All messages of a
+// non-persistent topic have one id, so serial tells them apart.
 type position struct {
 	ledger, entry    int64
 	partition, batch int32
+	serial           uint64 // 0 on persistent topics
 	topic            string // only on sessions over many topics
 }
 
 func positionOf(id *codec.MessageID) position {
-	return position{id.LedgerID, id.EntryID, id.Partition, id.BatchIndex, id.Topic}
+	return position{ledger: id.LedgerID, entry: id.EntryID, partition: id.Partition, batch: id.BatchIndex, topic: id.Topic}
+}
+
+// volatile reports that the id is of a non-persistent topic.
+func (sub *subscription) volatile(id *codec.MessageID) bool {
+	topic := sub.spec.Topic
+	if topic == "" {
+		topic = id.Topic
+	}
+	return strings.HasPrefix(topic, "non-persistent://")
 }
 
 // consumerGroup returns a subscription with place for one more session of

@@ -13,6 +13,7 @@ import (
 // next and prev link the deliveries of one owner, oldest first.
 type delivery struct {
 	id         codec.MessageID
+	pos        position
 	owner      *consumerSession
 	at         time.Time // when it was given to its owner
 	next, prev *delivery
@@ -23,10 +24,14 @@ func (sub *subscription) Deliver(m *codec.Message) {
 	sub.mu.Lock()
 	sub.granted--
 	pos := positionOf(&m.ID)
+	if sub.volatile(&m.ID) {
+		sub.serial++
+		pos.serial = sub.serial
+	}
 	// What is held already the broker repeats after a lost connection, or with
 	// another message of its batch: a client has it, or is about to.
 	if sub.held[pos] == nil && sub.members > 0 {
-		d := &delivery{id: m.ID}
+		d := &delivery{id: m.ID, pos: pos}
 		sub.held[pos] = d
 		sub.b.stats.unacked.Add(1)
 		sub.place(m, d)
@@ -48,6 +53,12 @@ func (sub *subscription) Lost(err error) {
 	}
 }
 
+// waiting is a message for which no session had room.
+type waiting struct {
+	m *codec.Message
+	d *delivery
+}
+
 // place gives m to a session with room, or lets it wait. Called with mu held.
 func (sub *subscription) place(m *codec.Message, d *delivery) {
 	if len(sub.waiting) == 0 {
@@ -56,7 +67,7 @@ func (sub *subscription) place(m *codec.Message, d *delivery) {
 			return
 		}
 	}
-	sub.waiting = append(sub.waiting, m)
+	sub.waiting = append(sub.waiting, waiting{m, d})
 }
 
 // placeWaiting gives waiting messages to sessions with room, oldest first.
@@ -67,10 +78,10 @@ func (sub *subscription) placeWaiting() {
 		if s == nil {
 			return
 		}
-		m := sub.waiting[0]
-		sub.waiting[0] = nil
+		next := sub.waiting[0]
+		sub.waiting[0] = waiting{}
 		sub.waiting = sub.waiting[1:]
-		sub.assign(s, m, sub.held[positionOf(&m.ID)])
+		sub.assign(s, next.m, next.d)
 	}
 	sub.waiting = nil
 }
@@ -78,7 +89,7 @@ func (sub *subscription) placeWaiting() {
 // assign makes s, which has room and was popped from ready, the owner of d. Called with mu held.
 func (sub *subscription) assign(s *consumerSession, m *codec.Message, d *delivery) {
 	s.take(d)
-	s.queue = append(s.queue, pushed{m: m})
+	s.queue = append(s.queue, pushed{m: m, d: d})
 	sub.recount(s)
 	s.out.Wake()
 }
@@ -144,14 +155,11 @@ func (sub *subscription) detach(s *consumerSession) bool {
 	delete(sub.sessions, s)
 	sub.ready.remove(s)
 
-	var front []*codec.Message
+	var front []waiting
 	for _, p := range s.queue {
-		if p.m == nil {
-			continue
-		}
-		if d := sub.held[positionOf(&p.m.ID)]; d != nil && d.owner == s {
-			s.drop(d)
-			front = append(front, p.m)
+		if p.m != nil && p.d.owner == s {
+			s.drop(p.d)
+			front = append(front, waiting{p.m, p.d})
 		}
 	}
 	s.queue = nil
@@ -174,12 +182,20 @@ func (sub *subscription) detach(s *consumerSession) bool {
 	return true
 }
 
+// find returns the message that an id from s's client means, nil if nobody has
+// it. On a non-persistent topic it is the oldest that s has. Called with mu held.
+func (sub *subscription) find(s *consumerSession, id *codec.MessageID) *delivery {
+	if sub.volatile(id) {
+		return s.oldest
+	}
+	return sub.held[positionOf(id)]
+}
+
 // acknowledge settles one message for good, whoever holds it.
-func (sub *subscription) acknowledge(id codec.MessageID) {
-	pos := positionOf(&id)
+func (sub *subscription) acknowledge(from *consumerSession, id codec.MessageID) {
 	grant := 0
 	sub.mu.Lock()
-	if d := sub.held[pos]; d != nil {
+	if d := sub.find(from, &id); d != nil {
 		if s := d.owner; s != nil {
 			s.freePlace(d)
 			grant = sub.settle()
@@ -211,8 +227,8 @@ func (sub *subscription) findTopic(id *codec.MessageID) bool {
 // dropWaiting forgets a message that waits for a session and was acknowledged
 // by one that had it before. Called with mu held.
 func (sub *subscription) dropWaiting(d *delivery) {
-	for i, m := range sub.waiting {
-		if m.ID == d.id {
+	for i, w := range sub.waiting {
+		if w.d == d {
 			sub.waiting = append(sub.waiting[:i:i], sub.waiting[i+1:]...)
 			break
 		}
@@ -222,7 +238,7 @@ func (sub *subscription) dropWaiting(d *delivery) {
 
 // forget ends a delivery. Called with mu held.
 func (sub *subscription) forget(d *delivery) {
-	delete(sub.held, positionOf(&d.id))
+	delete(sub.held, d.pos)
 	sub.b.stats.unacked.Add(-1)
 }
 

@@ -42,7 +42,7 @@ var ownKeys = []Key{
 		kind: number(func(c *Config) *int { return &c.MaxSessionsPerAddress }, 0, noLimit),
 	},
 	{
-		Name: "maxUnreadOutputBytes", Section: sectionOwn, Default: "4194304",
+		Name: "maxUnreadOutputBytes", Section: sectionOwn, Default: "262144",
 		Doc:  "Bytes that may wait for a session whose client does not read them. At that mark it is slowed: nothing more is taken for it from the broker.",
 		kind: size(func(c *Config) *int { return &c.MaxUnreadOutputBytes }, 64<<10, 1<<30),
 	},

@@ -19,6 +19,9 @@ type Case struct {
 	// Better, if set, says why the Java proxy fails this case: where pulsegate
 	// does better on purpose.
 	Better string
+	// Worse, if set, says why pulsegate on a real broker fails this case, which
+	// the Java proxy passes. Such a mark, too, has to be right.
+	Worse string
 	// Skip names targets on which the case makes no sense, with the reason.
 	Skip map[Kind]string
 	// Conf is the configuration variant the case needs; nil is the default.

@@ -23,7 +23,8 @@ func WriteMatrix(w io.Writer, areas []Area, results Results) (wrong int, err err
 	b.WriteString("# Conformance\n\n")
 	b.WriteString("One table of cases, run against pulsegate on its embedded upstream (embedded), pulsegate on a real\n" +
 		"Apache Pulsar 4.0.7 broker (broker) and the Java WebSocket proxy 4.0.7 on the same broker (java).\n" +
-		"A case that Java fails is marked **better** with the reason; the suite fails when such a mark is wrong.\n\n")
+		"A case that Java fails is marked **better** with the reason, one that pulsegate fails **worse**; the suite\n" +
+		"fails when such a mark is wrong.\n\n")
 	summary := &tally{}
 	var body strings.Builder
 	for _, a := range areas {
@@ -48,7 +49,7 @@ func WriteMatrix(w io.Writer, areas []Area, results Results) (wrong int, err err
 type tally struct {
 	cases, wrong            int
 	passed, failed, skipped map[Kind]int
-	better                  int
+	better, worse           int
 }
 
 func (s *tally) count(k Kind, word string) {
@@ -66,7 +67,7 @@ func (s *tally) count(k Kind, word string) {
 }
 
 func (s *tally) write(b *strings.Builder, kinds []Kind) {
-	fmt.Fprintf(b, "**%d cases, %d of them better than Java.**", s.cases, s.better)
+	fmt.Fprintf(b, "**%d cases, %d of them better than Java, %d worse.**", s.cases, s.better, s.worse)
 	for _, k := range kinds {
 		fmt.Fprintf(b, " %s: %d passed, %d failed, %d n/a.", k, s.passed[k], s.failed[k], s.skipped[k])
 	}
@@ -83,6 +84,10 @@ func writeCase(b *strings.Builder, c Case, kinds []Kind, results Results, s *tal
 		s.better++
 		notes = append(notes, "**better**: "+c.Better)
 	}
+	if c.Worse != "" {
+		s.worse++
+		notes = append(notes, "**worse**: "+c.Worse)
+	}
 	fmt.Fprintf(b, "| `%s` | %s |", c.ID, cell(c.Text))
 	for _, k := range kinds {
 		o := results[k][c.ID]
@@ -93,7 +98,7 @@ func writeCase(b *strings.Builder, c Case, kinds []Kind, results Results, s *tal
 			notes = append(notes, fmt.Sprintf("%s: %s", k, o.Skipped))
 		case o.Passed:
 			word = "pass"
-		case k == Java && c.Better != "":
+		case k == Java && c.Better != "", k == Broker && c.Worse != "":
 			word = "fails"
 		}
 		if Verdict(k, c, o) != "" {

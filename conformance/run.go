@@ -112,6 +112,10 @@ func Verdict(kind Kind, c Case, o Outcome) string {
 		return "the Java proxy passes: the mark Better is wrong: " + c.Better
 	case kind == Java && c.Better != "":
 		return ""
+	case kind == Broker && c.Worse != "" && o.Passed:
+		return "pulsegate passes: the mark Worse is wrong: " + c.Worse
+	case kind == Broker && c.Worse != "":
+		return ""
 	case !o.Passed:
 		return o.Failure
 	}

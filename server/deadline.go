@@ -186,6 +186,6 @@ func (w *worker) dropSlow(c *conn) {
 	c.setPhase(phaseDiscard)
 	c.mu.Unlock()
 	w.detach(c)
-	_ = c.nc.SetLinger(1, 0) // the kernel holds output, too: let it go
+	c.whileOpen(func() { _ = c.nc.SetLinger(1, 0) }) // the kernel holds output, too: let it go
 	_ = c.nc.Close()
 }

@@ -157,13 +157,19 @@ func (w *worker) dropIfSent(c *conn) {
 func (c *conn) hangUp() { c.shutdown(unix.SHUT_RDWR) }
 
 func (c *conn) shutdown(how int) {
-	raw, err := c.nc.SyscallConn()
-	if err != nil {
-		return
-	}
-	c.nc.Lock() // so that the descriptor is not closed and used again meanwhile
+	c.whileOpen(func() {
+		if raw, err := c.nc.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), how) })
+		}
+	})
+}
+
+// whileOpen calls f unless the socket is closed, which it is not while f runs:
+// its descriptor cannot have become another connection's.
+func (c *conn) whileOpen(f func()) {
+	c.nc.Lock()
 	defer c.nc.Unlock()
 	if closed, _ := c.nc.IsClosed(); !closed {
-		_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), how) })
+		f()
 	}
 }

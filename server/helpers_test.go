@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
@@ -99,6 +100,27 @@ func (c *rawConn) response() (*http.Response, string) {
 		c.t.Fatalf("read body: %v", err)
 	}
 	return resp, string(body)
+}
+
+// frame reads one frame of the server's.
+func (c *rawConn) frame() (op byte, payload string) {
+	c.t.Helper()
+	read := func(n int) []byte {
+		b := make([]byte, n)
+		if _, err := io.ReadFull(c.r, b); err != nil {
+			c.t.Fatalf("read a frame: %v", err)
+		}
+		return b
+	}
+	head := read(2)
+	n := int(head[1])
+	switch n {
+	case 126:
+		n = int(binary.BigEndian.Uint16(read(2)))
+	case 127:
+		n = int(binary.BigEndian.Uint64(read(8)))
+	}
+	return head[0] & 0xf, string(read(n))
 }
 
 // ended waits for the end of the connection, in whatever form.

@@ -54,12 +54,12 @@ type Options struct {
 	TrustForwardedFor bool
 	ProxyProtocol     bool
 
-	MaxConnections        int // 0: what the limit of open files allows
-	MaxSessionsPerAddress int // 0: no limit
-	MaxConcurrentRequests int // requests that are no session; 0: no limit
-	MaxURLBytes           int // 8192
-	MaxHeaderBytes        int // 16384, request line included
-	HandshakeTimeout      time.Duration
+	MaxConnections        int           // 0: what the limit of open files allows
+	MaxSessionsPerAddress int           // 0: no limit
+	MaxConcurrentRequests int           // requests that are no session; 0: no limit
+	MaxURLBytes           int           // 8192
+	MaxHeaderBytes        int           // 16384, request line included
+	HandshakeTimeout      time.Duration // 15 s for a request to be complete
 
 	MaxMessage     int           // bytes of one incoming message, 1 MiB
 	MaxUnread      int           // bytes of output that may wait for a client, 256 KiB

@@ -48,12 +48,16 @@ type consumer struct {
 	list   []*member  // all members
 
 	// What follows belongs to the forwarder.
-	permits   int
-	members   map[string]*member // by concrete topic
-	places    map[place]*member
-	entries   entryTracker
-	letters   *deadLetters // nil: none
-	lost      bool
+	permits int
+	members map[string]*member // by concrete topic
+	places  map[place]*member
+	entries entryTracker
+	letters *deadLetters // nil: none
+	lost    bool
+	// rewound: the broker was asked for messages again on an ordered
+	// subscription, and answers with all that is not acknowledged. Of what the library has in
+	// its queue it sends a second copy, so acknowledged entries are remembered from then on.
+	rewound   bool
 	bases     map[string]bool // partitioned topics, without the partition
 	searching bool            // for new partitions
 }
@@ -111,7 +115,11 @@ func (c *consumer) open(ctx context.Context) error {
 	var opening sync.WaitGroup
 	for i, m := range found {
 		c.join(m)
-		opening.Go(func() { m.live, errs[i] = m.subscribe(ctx) })
+		opening.Go(func() {
+			if errs[i] = m.pin(ctx); errs[i] == nil {
+				m.live, errs[i] = m.subscribe(ctx, false)
+			}
+		})
 	}
 	opening.Wait()
 	for _, err := range errs {
@@ -258,6 +266,11 @@ func (c *consumer) closeMembers() {
 // discover makes the forwarder look for new partitions.
 func (c *consumer) discover() {
 	c.todo.push(command{kind: cmdDiscover})
+}
+
+// ordered reports that the broker gives all messages to one consumer in order.
+func (c *consumer) ordered() bool {
+	return c.spec.Type == bridge.Exclusive || c.spec.Type == bridge.Failover
 }
 
 // concrete lists the members known now.

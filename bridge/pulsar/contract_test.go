@@ -89,6 +89,7 @@ func awaitProducers(t testing.TB, c *pulsartest.Cluster, topic string, n int) {
 	t.Helper()
 	for range 1000 {
 		if now, err := c.Admin.Stats(context.Background(), topic); err == nil && len(now.Publishers) == n {
+			time.Sleep(100 * time.Millisecond) // for the client to notice too
 			return
 		}
 		time.Sleep(10 * time.Millisecond) // the broker has no event for it
@@ -124,7 +125,14 @@ func overQuota(t testing.TB, c *pulsartest.Cluster) string {
 	if err := c.Admin.SetBacklogQuota(ctx, ns, 1, "producer_exception"); err != nil {
 		t.Fatal(err)
 	}
-	return topic
+	// The topic takes the new policy some time after the namespace has it.
+	for {
+		p, err := u.CreateProducer(ctx, bridge.ProducerSpec{Topic: topic, SendTimeout: time.Minute})
+		if err != nil {
+			return topic // whatever the reason, which the case looks at
+		}
+		p.Close()
+	}
 }
 
 // sentTo takes the error of one publish.

@@ -145,6 +145,15 @@ func (t *entryTracker) releasedAll() {
 	}
 }
 
+// forgetDone forgets which entries are acknowledged as a whole.
+func (t *entryTracker) forgetDone() {
+	for _, e := range t.entries {
+		if e.done {
+			t.forget(e)
+		}
+	}
+}
+
 func (t *entryTracker) release(e *entry) {
 	if !e.done && e.left == e.size && e.size > 0 || e.size == 0 && e.acked == nil && !e.done {
 		t.forget(e)

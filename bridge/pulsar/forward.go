@@ -85,6 +85,10 @@ func (c *consumer) receive(cm pulsar.ConsumerMessage) {
 	}
 	index, size := batchPlace(&id)
 	e := entryOf(&id)
+	if m.repeats(&id) {
+		c.send(m, e, native, false)
+		return
+	}
 	switch c.entries.received(e, index, size, native) {
 	case skip:
 		return
@@ -152,6 +156,9 @@ func (c *consumer) acknowledge(id *codec.MessageID) {
 	index, size := batchPlace(id)
 	e := entryOf(id)
 	if complete, native := c.entries.acknowledged(e, index, size); complete {
+		if c.rewound {
+			c.entries.unsent(e)
+		}
 		c.send(m, e, native, false)
 	}
 }
@@ -198,6 +205,7 @@ func (c *consumer) redeliver(id *codec.MessageID) {
 	if native == nil {
 		native = pulsar.NewMessageID(e.ledger, e.entry, -1, m.own)
 	}
+	c.rewound = c.ordered()
 	m.live.up.NackID(native)
 }
 
@@ -205,7 +213,15 @@ func (c *consumer) memberLost(m *member, l *link) {
 	if m.live != l {
 		return // known, or about a consumer that is not reported yet
 	}
-	m.live = nil
+	m.live, m.resuming = nil, true
+	if c.rewound {
+		// A new connection may also mean that the cursor was set back on purpose.
+		c.rewound = false
+		c.entries.forgetDone()
+		for _, e := range m.owed {
+			c.entries.unsent(e)
+		}
+	}
 	c.entries.releasedAll()
 	c.reopen(m)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/apache/pulsar-client-go/pulsar/backoff"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
 )
 
 // member is a consumer's place on one concrete topic: a topic without
@@ -30,6 +31,13 @@ type member struct {
 	// What follows belongs to the forwarder.
 	live *link     // nil while there is no connection
 	owed []entryID // acknowledged while there was none
+
+	// A cursor that is not durable is gone with its connection, and the library
+	// cannot say where a new one begins. On ordered subscriptions it begins at the first message
+	// then, and those up to position are left out until a later one comes.
+	position codec.MessageID
+	resuming bool
+
 	// fresh is a new partition: it is subscribed from its first message on.
 	// Constant once the member is joined.
 	fresh bool
@@ -56,12 +64,13 @@ func (m *member) acknowledge(ids []pulsar.MessageID) error {
 	return m.up.AckIDList(ids)
 }
 
-// subscribe gets a consumer of the client library, which calls lost once.
-func (m *member) subscribe(ctx context.Context) (*link, error) {
+// subscribe gets a consumer of the client library. earliest makes a new
+// subscription begin at the first message whatever the spec says.
+func (m *member) subscribe(ctx context.Context, earliest bool) (*link, error) {
 	l := &link{}
 	o := m.c.options()
 	o.Topic = m.topic
-	if m.fresh {
+	if earliest {
 		o.SubscriptionInitialPosition = pulsar.SubscriptionPositionEarliest
 	}
 	// The library asks for a backoff policy when, and only when, it is about to
@@ -95,6 +104,43 @@ func (m *member) close() {
 	}
 }
 
+// resumes reports that the member has to find its position again itself.
+func (m *member) resumes() bool {
+	return m.keep && m.c.spec.NonDurable && m.c.ordered()
+}
+
+// pin notes where a subscription at the end begins, in case its connection is
+// lost before its first message.
+func (m *member) pin(ctx context.Context) error {
+	m.position = codec.MessageID{LedgerID: -1, EntryID: -1, BatchIndex: -1}
+	if !m.resumes() || m.c.spec.Earliest {
+		return nil
+	}
+	id, err := m.c.u.last.of(ctx, m.topic)
+	if err != nil {
+		return err
+	}
+	if last := lastOfTopic(id, m.partition); last.EntryID >= 0 {
+		m.position = last
+	}
+	return nil
+}
+
+// repeats reports that a message is from before the connection was lost.
+func (m *member) repeats(id *codec.MessageID) bool {
+	if !m.resumes() {
+		return false
+	}
+	if m.resuming && m.position.LedgerID >= 0 && startsAfter(&m.position, false, id) {
+		return true
+	}
+	m.resuming = false
+	if m.position.LedgerID < 0 || !reached(&m.position, id) {
+		m.position = *id
+	}
+	return false
+}
+
 const (
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 5 * time.Second
@@ -106,7 +152,7 @@ func (m *member) reopen(ctx context.Context) {
 	m.close()
 	wait := firstRetry
 	for {
-		l, err := m.subscribe(ctx)
+		l, err := m.subscribe(ctx, m.fresh || m.resumes())
 		if err == nil {
 			m.c.todo.push(command{kind: cmdReopened, member: m, link: l})
 			return

@@ -7,12 +7,11 @@ import (
 
 	"github.com/apache/pulsar-client-go/pulsar"
 
-	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
 )
 
 // keepProbe is how long a topic's probe is kept after it was last used.
-const keepProbe = time.Minute
+const keepProbe = 10 * time.Second
 
 // lastPositions answers what the last message of a topic is. The client
 // library asks a broker only through a consumer or reader, so one reader with
@@ -147,84 +146,4 @@ func (p *probe) close() {
 		p.up.Close()
 		p.up = nil
 	}
-}
-
-// progress is how far a consumer or reader has come in each partition: the
-// last message that was delivered or acknowledged.
-type progress struct {
-	mu sync.Mutex
-	at map[int32]codec.MessageID
-}
-
-func newProgress() *progress { return &progress{at: map[int32]codec.MessageID{}} }
-
-func (p *progress) note(partition int32, id *codec.MessageID) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	at, ok := p.at[partition]
-	if !ok || !reached(&at, id) {
-		p.at[partition] = *id
-	}
-}
-
-func (p *progress) reached(last *codec.MessageID) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	at, ok := p.at[last.Partition]
-	return ok && reached(&at, last)
-}
-
-// endOfTopic reports whether all partitions of a topic are terminated and
-// seen to their ends. subscription is "" for a reader.
-func (u *Upstream) endOfTopic(ctx context.Context, topic, subscription string, seen *progress) (bool, error) {
-	if !persistent(topic) {
-		return false, nil
-	}
-	topics, err := u.partitions(ctx, topic)
-	if err != nil {
-		return false, err
-	}
-	for _, t := range topics {
-		terminated, err := u.terminated(ctx, t)
-		if err != nil || !terminated {
-			return false, err
-		}
-		_, partition := partitionOf(t)
-		id, err := u.last.of(ctx, t)
-		if err != nil {
-			return false, err
-		}
-		last := lastOfTopic(id, partition)
-		if last.EntryID < 0 || seen.reached(&last) {
-			continue
-		}
-		// All may have been acknowledged before this consumer came.
-		if done, err := u.admin.acknowledgedAll(ctx, t, subscription); err != nil || !done {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// terminated reports whether nothing can be published to a concrete topic any
-// more. The protocol has no question for it, but a broker refuses a producer.
-func (u *Upstream) terminated(ctx context.Context, topic string) (bool, error) {
-	p, err := attempt(ctx, u, "create a producer on "+topic,
-		func() (pulsar.Producer, error) {
-			return u.client.CreateProducer(pulsar.ProducerOptions{
-				Topic: topic, DisableBatching: true, MaxPendingMessages: 1, PartitionsAutoDiscoveryInterval: never,
-			})
-		},
-		func(p pulsar.Producer) { p.Close() })
-	if err == nil {
-		p.Close()
-		return false, nil
-	}
-	switch kindOf(err) {
-	case bridge.ErrTerminated:
-		return true, nil
-	case bridge.ErrBusy, bridge.ErrFenced, bridge.ErrBacklogQuota, bridge.ErrSchema:
-		return false, nil // refused for a reason that only a living topic has
-	}
-	return false, err
 }

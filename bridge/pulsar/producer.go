@@ -47,6 +47,9 @@ type producer struct {
 	partitioned bool
 	partition   int32 // of a topic that is itself one partition
 	nextID      atomic.Int64
+	// emptyKeys holds, until they are routed, messages with a key that is empty:
+	// to the library they are as those without.
+	emptyKeys sync.Map
 
 	mu      sync.Mutex // guards the list and dead; held for a few instructions only
 	pending publish    // head of the ring of unanswered publishes, oldest next
@@ -108,7 +111,7 @@ func (p *producer) options() pulsar.ProducerOptions {
 		o.SendTimeout = -1 // to the library, 0 is its default and less is never
 	}
 	if p.partitioned {
-		o.MessageRouter = newRouter(&p.spec)
+		o.MessageRouter = p.route(newRouter(&p.spec))
 		o.PartitionsAutoDiscoveryInterval = partitionDiscovery
 	} else {
 		o.MessageRouter = func(*pulsar.ProducerMessage, pulsar.TopicMetadata) int { return 0 }
@@ -124,6 +127,16 @@ const (
 	never = math.MaxInt64 / 4 * time.Nanosecond
 )
 
+// route sends all messages with an empty key to the partition that key has.
+func (p *producer) route(next func(*pulsar.ProducerMessage, pulsar.TopicMetadata) int) func(*pulsar.ProducerMessage, pulsar.TopicMetadata) int {
+	return func(m *pulsar.ProducerMessage, t pulsar.TopicMetadata) int {
+		if _, empty := p.emptyKeys.LoadAndDelete(m); empty {
+			return 0 // both hashing schemes give 0 for no characters
+		}
+		return next(m, t)
+	}
+}
+
 // Send implements [bridge.Producer].
 func (p *producer) Send(m *bridge.Outgoing, done bridge.SendDone) {
 	s := &publish{p: p, done: done, since: time.Now()}
@@ -137,7 +150,11 @@ func (p *producer) Send(m *bridge.Outgoing, done bridge.SendDone) {
 			p.fail(&bridge.Error{Kind: bridge.ErrClosed, Detail: "publish to " + p.spec.Topic + ": the producer has ended"})
 		}
 	}()
-	p.up.SendAsync(context.Background(), p.message(m), s.confirmed)
+	out := p.message(m)
+	if p.partitioned && m.HasKey && m.Key == "" {
+		p.emptyKeys.Store(out, nil)
+	}
+	p.up.SendAsync(context.Background(), out, s.confirmed)
 }
 
 // message makes m the client library's.

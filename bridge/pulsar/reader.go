@@ -55,11 +55,17 @@ type readerPart struct {
 // itself, and asks for a backoff policy when it begins to; from then on it may leave out messages, so it
 // is not used any more.
 type readerLink struct {
-	up     pulsar.Reader
+	up     source
 	ctx    context.Context // ends when the connection is lost
 	cancel context.CancelFunc
 	spare  atomic.Int32  // how many policies are asked for by requests of ours
 	busy   chan struct{} // holds a token while up is being read from
+}
+
+// source is what of the library's readers and consumers is used here.
+type source interface {
+	Next(context.Context) (pulsar.Message, error)
+	Close()
 }
 
 // policy is called by the library on its own goroutine. When that is about to
@@ -180,20 +186,24 @@ func (p *readerPart) start(ctx context.Context) error {
 	case bridge.StartLatest:
 		return p.startLatest(ctx)
 	}
-	return p.open(ctx, p.position, p.inclusive)
+	return p.open(ctx)
 }
 
 // startLatest opens the part at the end and asks where that is. What is
 // published in between is left out, as if it had come before.
 func (p *readerPart) startLatest(ctx context.Context) error {
 	p.position = codec.MessageID{LedgerID: -1, EntryID: -1, BatchIndex: -1}
+	if !persistent(p.topic) {
+		return p.openVolatile(ctx)
+	}
 	for {
-		if err := p.openAt(ctx, pulsar.LatestMessageID(), false); err != nil || !persistent(p.topic) {
+		up, err := p.openAt(ctx, pulsar.LatestMessageID(), false)
+		if err != nil {
 			return err
 		}
 		l := p.link
 		l.spare.Store(1)
-		id, err := attempt(ctx, p.r.u, "find the end of "+p.topic, l.up.GetLastMessageID, func(pulsar.MessageID) {})
+		id, err := attempt(ctx, p.r.u, "find the end of "+p.topic, up.GetLastMessageID, func(pulsar.MessageID) {})
 		if err != nil {
 			return err
 		}
@@ -209,22 +219,25 @@ func (p *readerPart) startLatest(ctx context.Context) error {
 	}
 }
 
-func (p *readerPart) open(ctx context.Context, at codec.MessageID, inclusive bool) error {
-	start, include := startBefore(at, inclusive)
-	return p.openAt(ctx, start, include)
+// open opens the part where it is, for the first time or again.
+func (p *readerPart) open(ctx context.Context) error {
+	if !persistent(p.topic) {
+		return p.openVolatile(ctx)
+	}
+	start, include := startBefore(p.position, p.inclusive)
+	_, err := p.openAt(ctx, start, include)
+	return err
 }
 
-func (p *readerPart) openAt(ctx context.Context, start pulsar.MessageID, include bool) error {
-	l := &readerLink{busy: make(chan struct{}, 1)}
-	l.ctx, l.cancel = context.WithCancel(p.r.ctx)
-	spec := &p.r.spec
+func (p *readerPart) openAt(ctx context.Context, start pulsar.MessageID, include bool) (pulsar.Reader, error) {
+	l := p.newLink()
 	o := pulsar.ReaderOptions{
 		Topic:                   p.topic,
-		Name:                    spec.Name,
+		Name:                    p.r.spec.Name,
 		StartMessageID:          start,
 		StartMessageIDInclusive: include,
-		ReceiverQueueSize:       max(spec.Queue, 1),
-		Decryption:              decryption(spec.CryptoFailure),
+		ReceiverQueueSize:       max(p.r.spec.Queue, 1),
+		Decryption:              decryption(p.r.spec.CryptoFailure),
 		BackoffPolicyFunc:       l.policy,
 	}
 	up, err := attempt(ctx, p.r.u, "open a reader on "+p.topic,
@@ -232,11 +245,16 @@ func (p *readerPart) openAt(ctx context.Context, start pulsar.MessageID, include
 		func(up pulsar.Reader) { up.Close() })
 	if err != nil {
 		l.cancel()
-		return err
+		return nil, err
 	}
-	l.up = up
-	p.link = l
-	return nil
+	l.up, p.link = up, l
+	return up, nil
+}
+
+func (p *readerPart) newLink() *readerLink {
+	l := &readerLink{busy: make(chan struct{}, 1)}
+	l.ctx, l.cancel = context.WithCancel(p.r.ctx)
+	return l
 }
 
 // run is the part's goroutine.
@@ -272,12 +290,7 @@ func (p *readerPart) reopen() bool {
 	p.link = nil
 	wait := firstRetry
 	for {
-		var err error
-		if persistent(p.topic) {
-			err = p.open(p.r.ctx, p.position, p.inclusive)
-		} else {
-			err = p.openAt(p.r.ctx, pulsar.LatestMessageID(), false)
-		}
+		err := p.open(p.r.ctx)
 		if err == nil {
 			return true
 		}

@@ -26,6 +26,7 @@ type Upstream struct {
 	admin  *admin
 	dial   reachability
 	last   *lastPositions
+	ended  terminations
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -170,6 +171,7 @@ func (u *Upstream) janitor() {
 				}
 			}
 			u.last.expire(now)
+			u.ended.expire(now)
 		case <-discovery.C:
 			for _, c := range u.open() {
 				if c, ok := c.(*consumer); ok {
@@ -238,7 +240,7 @@ func attempt[T any](ctx context.Context, u *Upstream, what string, call func() (
 		case err := <-unreachable:
 			return a.leave(what, &bridge.Error{Kind: bridge.ErrUnavailable, Detail: what + ": " + err.Error()})
 		case <-ctx.Done():
-			return a.leave(what, ended(ctx, what))
+			return a.leave(what, gaveUp(ctx, what))
 		case <-u.ctx.Done():
 			return a.leave(what, errClosed)
 		}
@@ -257,7 +259,7 @@ func attempt[T any](ctx context.Context, u *Upstream, what string, call func() (
 // retryFor bounds how long calls are made again that fail with their connection.
 const retryFor = 10 * time.Second
 
-func ended(ctx context.Context, what string) error {
+func gaveUp(ctx context.Context, what string) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return &bridge.Error{Kind: bridge.ErrTimeout, Detail: what + ": no answer in time"}
 	}

@@ -120,6 +120,28 @@ var consumerCases = []testCase{
 			}
 		}
 	}},
+	{"redelivered on an ordered subscription, nothing acknowledged comes again", nil, func(s *suite) {
+		topic := s.topic()
+		in := s.subscribe(bridge.ConsumerSpec{Topic: topic, Subscription: "s"}, 1)
+		texts := numbers(30)
+		s.producer(topic).publish(texts...)
+		first := in.expect(texts[0])[0]
+		in.Redeliver([]codec.MessageID{first.ID})
+		in.grant(1000)
+		acked := map[string]bool{}
+		for again := 0; again == 0 || len(acked) < len(texts); {
+			m := in.next()
+			text := string(m.Payload)
+			if acked[text] {
+				s.Fatalf("%q came again after it was acknowledged", text)
+			}
+			if text == texts[0] {
+				again++
+			}
+			acked[text] = true
+			in.ack(m)
+		}
+	}},
 	{"several at once", nil, func(s *suite) {
 		topic := s.topic()
 		in := s.subscribe(bridge.ConsumerSpec{Topic: topic, Subscription: "s", Type: bridge.Shared}, 100)

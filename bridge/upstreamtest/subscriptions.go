@@ -146,6 +146,18 @@ var subscriptionCases = []testCase{
 		p.publish("c")
 		again.expect("c")
 	}},
+	{"not durable keeps its place over a lost connection", needsReconnect, func(s *suite) {
+		topic := s.topic()
+		p := s.producer(topic)
+		p.publish("before")
+		fresh := s.subscribe(bridge.ConsumerSpec{Topic: topic, Subscription: "fresh", NonDurable: true}, 10)
+		used := s.subscribe(bridge.ConsumerSpec{Topic: topic, Subscription: "used", NonDurable: true, Earliest: true}, 10)
+		used.ack(used.expect("before")...)
+		s.env.Disconnect(s, topic)
+		p.publish("a")
+		fresh.expect("a")
+		used.expect("a")
+	}},
 	{"partitions", needsPartitions, func(s *suite) {
 		topic := s.env.Partitioned(s, 3)
 		spec := bridge.ConsumerSpec{Topic: topic, Subscription: "s", Type: bridge.Shared}
