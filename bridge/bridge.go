@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
@@ -98,7 +99,8 @@ type Bridge struct {
 	closed    bool
 	producers map[ProducerSpec]*producerEntry
 	groups    map[ConsumerSpec][]*subscription
-	leaving   map[subscriptionKey]chan struct{} // closed when the member that leaves has left
+	leaving   map[leaverKey]chan struct{} // closed when the client that leaves has left
+	opening   map[string]*topicSlots      // by topic, while something is created on it
 	tails     map[tailKey]*tail
 	split     map[string]bool // topics known to be partitioned: their readers have no tail
 }
@@ -113,7 +115,8 @@ func New(up Upstream, o Options) *Bridge {
 		slots:     make(chan struct{}, o.OpenConcurrency),
 		producers: map[ProducerSpec]*producerEntry{},
 		groups:    map[ConsumerSpec][]*subscription{},
-		leaving:   map[subscriptionKey]chan struct{}{},
+		leaving:   map[leaverKey]chan struct{}{},
+		opening:   map[string]*topicSlots{},
 		tails:     map[tailKey]*tail{},
 		split:     map[string]bool{},
 	}
@@ -124,8 +127,9 @@ func New(up Upstream, o Options) *Bridge {
 // Ready reports whether the upstream can serve now; the error says why not.
 func (b *Bridge) Ready(ctx context.Context) error { return b.up.Ready(ctx) }
 
-// Close ends every opening under way and closes all upstream clients, then
-// waits for the bridge's goroutines. Sessions must have been closed before.
+// Close ends every opening under way and closes the upstream clients that no
+// session uses, then waits for the bridge's goroutines. Sessions must have been closed
+// before; a producer whose publishes are still in flight ends with the upstream.
 func (b *Bridge) Close() {
 	b.mu.Lock()
 	b.closed = true
@@ -182,7 +186,7 @@ var errBridgeClosed = &Error{Kind: ErrUnavailable, Detail: "the server is shutti
 // function it returns cancels: the session, if it comes to be, is closed.
 func (b *Bridge) open(build func(ctx context.Context) (Session, error), done Opened) (cancel func()) {
 	ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
-	var once opening
+	var once verdict
 	ok := b.start(func() {
 		defer stop()
 		s, err := build(ctx)
@@ -194,8 +198,11 @@ func (b *Bridge) open(build func(ctx context.Context) (Session, error), done Ope
 	})
 	if !ok {
 		stop()
-		go done(nil, errBridgeClosed)
-		return func() {}
+		go func() {
+			if once.finish() {
+				done(nil, errBridgeClosed)
+			}
+		}()
 	}
 	return func() {
 		if once.finish() {
@@ -204,36 +211,8 @@ func (b *Bridge) open(build func(ctx context.Context) (Session, error), done Ope
 	}
 }
 
-// opening decides between the outcome and the cancellation of an opening:
+// verdict decides between the outcome and the cancellation of an opening:
 // whichever comes first.
-type opening struct {
-	mu   sync.Mutex
-	done bool
-}
+type verdict struct{ done atomic.Bool }
 
-func (o *opening) finish() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	first := !o.done
-	o.done = true
-	return first
-}
-
-// slot waits for a place among the creations under way. The caller calls the
-// returned function when its creation is over.
-func (b *Bridge) slot(ctx context.Context) (release func(), err error) {
-	select {
-	case b.slots <- struct{}{}:
-		return func() { <-b.slots }, nil
-	case <-ctx.Done():
-		return nil, openError(ctx, "waiting to be connected upstream")
-	}
-}
-
-// openError names why an opening whose context ended did not come about.
-func openError(ctx context.Context, doing string) error {
-	if context.Cause(ctx) == context.DeadlineExceeded {
-		return &Error{Kind: ErrTimeout, Detail: doing}
-	}
-	return errBridgeClosed
-}
+func (v *verdict) finish() bool { return v.done.CompareAndSwap(false, true) }

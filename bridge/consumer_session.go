@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
@@ -12,12 +11,13 @@ import (
 // has taken counts as seen by the client if the session ends, so it is small.
 const fillBatch = 32
 
-// maxAhead bounds the messages queued for a session whose socket takes them
-// slowly, whatever its window.
-const maxAhead = 128
+// maxNacked bounds the messages of one session that wait for their redelivery.
+// A broker stops sending to a consumer that leaves too many unsettled.
+const maxNacked = 10_000
 
-// maxQuestions bounds the isEndOfTopic commands of one session that wait for their answer.
-const maxQuestions = 100
+// redeliveryTick is how late a redelivery may reach the broker. It comes on top
+// of the delays that clients ask for.
+const redeliveryTick = 100 * time.Millisecond
 
 // Consume attaches a session that consumes a subscription.
 func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done Opened) (cancel func()) {
@@ -28,9 +28,9 @@ func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done O
 		// The level decides among the sessions of a group.
 		spec.PriorityLevel, spec.HasPriority = 0, false
 	}
-	spec.RedeliveryTick = redeliveryTick(&spec, &o)
+	spec.RedeliveryTick = redeliveryTick
 	// What waits upstream for the window to have room is the gateway's memory.
-	spec.Queue = min(spec.Queue, 2*maxAhead)
+	spec.Queue = min(spec.Queue, 2*aheadMessages)
 	return b.open(func(ctx context.Context) (Session, error) {
 		sub, err := b.consumerGroup(ctx, spec, o.Window, own)
 		if err != nil {
@@ -50,27 +50,11 @@ func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done O
 	})
 }
 
-// redeliveryTick picks how long a redelivery may take: a group redelivers
-// at once what a session that left had not acknowledged; a session of its own
-// closes its consumer then, and only its delays count.
-func redeliveryTick(spec *ConsumerSpec, o *ConsumeOptions) time.Duration {
-	const group, longest = 300 * time.Millisecond, 20 * time.Second
-	tick := longest
-	if spec.Type == Shared && !o.Pull {
-		tick = group
-	}
-	tick = min(tick, o.NackDelay/3)
-	if o.AckTimeout > 0 {
-		tick = min(tick, o.AckTimeout/3)
-	}
-	return max(tick, 3*time.Millisecond)
-}
-
 // consumerSession is one session of a subscription. Everything below out is
 // guarded by sub.mu, except writing, which only Fill touches.
 //
-// queue is bounded by maxAhead, what was granted before it filled up, and maxQuestions; nacked by
-// what the broker lets a consumer hold.
+// queue is bounded by sub.ahead, what was granted before it filled up, and
+// maxQuestions; nacked by maxNacked.
 type consumerSession struct {
 	sub      *subscription
 	opts     ConsumeOptions
@@ -86,9 +70,9 @@ type consumerSession struct {
 	attached       bool
 	closed         bool
 	queue          []pushed // to be written
-	questions      int      // isEndOfTopic commands to be answered
-	asking         bool     // a goroutine is answering them
-	nacked         []nack   // waiting for their delay, soonest first
+	questions      questions
+	unsubscribing  bool
+	nacked         []nack // waiting for their delay, soonest first
 	timer          *time.Timer
 	ringsAt        time.Time // when timer fires; zero: it does not
 
@@ -109,13 +93,14 @@ func (s *consumerSession) begin() {
 
 // room is how many more messages the session takes now. Called with sub.mu held.
 func (s *consumerSession) room() int {
-	switch {
-	case s.closed || !s.attached:
-		return 0
-	case s.opts.Pull:
-		return max(0, min(s.permits, maxAhead-len(s.queue)))
+	most := s.opts.Window - s.held
+	if s.opts.Pull {
+		most = s.permits
 	}
-	return max(0, min(s.opts.Window-s.held, maxAhead-len(s.queue)))
+	if s.closed || !s.attached || len(s.nacked) >= maxNacked {
+		return 0
+	}
+	return max(0, min(most, s.sub.ahead.count()-len(s.queue)))
 }
 
 // Handle carries out one command.
@@ -129,13 +114,13 @@ func (s *consumerSession) Handle(frame []byte) error {
 	}
 	switch cmd.Kind {
 	case codec.CommandAck:
-		if err := s.checkTopic(&cmd.ID); err != nil {
+		if err := s.sub.checkTopic(&cmd.ID); err != nil {
 			return err
 		}
 		s.sub.acknowledge(s, cmd.ID)
 		s.sub.b.stats.acked(s.stats)
 	case codec.CommandNack:
-		if err := s.checkTopic(&cmd.ID); err != nil {
+		if err := s.sub.checkTopic(&cmd.ID); err != nil {
 			return err
 		}
 		s.negativeAck(&cmd.ID)
@@ -148,22 +133,6 @@ func (s *consumerSession) Handle(frame []byte) error {
 		s.askEndOfTopic()
 	case codec.CommandAuthResponse:
 		// Nobody asked: without authentication there is nothing to refresh.
-	}
-	return nil
-}
-
-// checkTopic refuses an id that cannot be of this session's topics. On a
-// session over many topics the Java proxy's ids name none: they are taken as
-// long as the message is in somebody's hands, since ledgers are never shared by topics.
-func (s *consumerSession) checkTopic(id *codec.MessageID) error {
-	many := s.sub.spec.Topic == ""
-	switch {
-	case many && id.Topic == "" && !s.sub.findTopic(id):
-		return &codec.Error{Code: codec.CodeDeserialize, Detail: "messageId is not of this session: it names no topic"}
-	case !many && id.Topic != "" && id.Topic != s.sub.spec.Topic:
-		return &codec.Error{Code: codec.CodeDeserialize, Detail: "messageId is of another topic: " + id.Topic}
-	case !many:
-		id.Topic = ""
 	}
 	return nil
 }
@@ -185,69 +154,10 @@ func (s *consumerSession) permit(n int) {
 	}
 }
 
-// unsubscribe deletes the subscription. As with Pulsar it fails while others
-// consume it; the protocol has no answer for that, so it is logged.
-func (s *consumerSession) unsubscribe() {
-	sub, b := s.sub, s.sub.b
-	b.start(func() {
-		sub.mu.Lock()
-		others := sub.members > 1
-		sub.gone = sub.gone || !others // nobody joins what is being deleted
-		sub.mu.Unlock()
-		err := error(&Error{Kind: ErrSubscriptions, Detail: sub.spec.Subscription})
-		if !others {
-			ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
-			defer stop()
-			sub.unpool()
-			err = sub.up.Unsubscribe(ctx)
-		}
-		if err != nil && !errors.Is(err, ErrClosed) {
-			b.opts.Logger.Warn("unsubscribe failed", "topic", sub.spec.topicName(), "subscription", sub.spec.Subscription, "error", err)
-		}
-	})
-}
-
-// askEndOfTopic answers isEndOfTopic behind what is queued already. The
-// upstream may have to ask the broker, so that happens on a goroutine, one a session.
-func (s *consumerSession) askEndOfTopic() {
-	sub, b := s.sub, s.sub.b
-	sub.mu.Lock()
-	s.questions++
-	run := !s.asking
-	s.asking = true
-	sub.mu.Unlock()
-	if !run {
-		return
-	}
-	b.start(func() {
-		for {
-			ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
-			end, err := sub.up.EndOfTopic(ctx)
-			stop()
-			if err != nil {
-				b.opts.Logger.Warn("end of topic is unknown", "topic", sub.spec.topicName(), "error", err)
-			}
-			sub.mu.Lock()
-			s.questions--
-			s.asking = s.questions > 0 && !s.closed
-			more := s.asking
-			if !s.closed {
-				s.queue = append(s.queue, pushed{end: end && len(sub.waiting) == 0})
-			}
-			sub.mu.Unlock()
-			s.out.Wake()
-			if !more {
-				s.out.Resume()
-				return
-			}
-		}
-	})
-}
-
 func (s *consumerSession) Full() bool {
 	s.sub.mu.Lock()
 	defer s.sub.mu.Unlock()
-	return s.questions >= maxQuestions
+	return s.questions.full()
 }
 
 // InFlight is always 0: an acknowledgement has no answer.
@@ -270,20 +180,40 @@ func (s *consumerSession) Fill(w Writer) {
 		w.Append(add)
 		if p.m != nil {
 			s.sub.b.stats.delivered(s.stats, int64(len(p.m.Payload)))
+		} else {
+			s.answered()
 		}
 		*p = pushed{}
 		s.writing = s.writing[1:]
 	}
+	if len(s.writing) == 0 {
+		s.writing = nil
+	}
 }
 
-// takeQueue moves the next part of the queue to writing.
+// takeQueue moves the next part of the queue to writing. What was acknowledged
+// or asked for again while it waited is left out.
 func (s *consumerSession) takeQueue() bool {
 	sub := s.sub
+	now := time.Now()
 	sub.mu.Lock()
-	if len(s.queue) <= fillBatch {
-		s.writing, s.queue = s.queue, nil
-	} else {
-		s.writing, s.queue = s.queue[:fillBatch:fillBatch], s.queue[fillBatch:]
+	n := 0
+	for _, p := range s.queue {
+		if len(s.writing) == fillBatch {
+			break
+		}
+		n++
+		if p.d != nil {
+			if p.d.owner != s {
+				continue
+			}
+			s.begins(p.d, now)
+		}
+		s.writing = append(s.writing, p)
+	}
+	clear(s.queue[:n])
+	if s.queue = s.queue[n:]; len(s.queue) == 0 {
+		s.queue = nil
 	}
 	sub.recount(s)
 	grant := sub.settle()

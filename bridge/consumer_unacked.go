@@ -14,7 +14,7 @@ type nack struct {
 
 // take makes the session own d. Called with sub.mu held.
 func (s *consumerSession) take(d *delivery) {
-	d.owner, d.at = s, time.Now()
+	d.owner, d.at = s, time.Time{}
 	d.prev = s.newest
 	if s.newest != nil {
 		s.newest.next = d
@@ -26,8 +26,14 @@ func (s *consumerSession) take(d *delivery) {
 	if s.opts.Pull {
 		s.permits--
 	}
+}
+
+// begins starts the acknowledgement timeout of d, which is about to be written.
+// Called with sub.mu held.
+func (s *consumerSession) begins(d *delivery, now time.Time) {
+	d.at = now
 	if s.opts.AckTimeout > 0 {
-		s.ringBy(d.at.Add(s.opts.AckTimeout))
+		s.ringBy(now.Add(s.opts.AckTimeout))
 	}
 }
 
@@ -71,8 +77,7 @@ func (s *consumerSession) negativeAck(id *codec.MessageID) {
 	}
 	d.owner.freePlace(d)
 	grant := sub.settle()
-	// The upstream needs its tick on top, which is part of the delay asked for.
-	due := time.Now().Add(s.opts.NackDelay - sub.spec.RedeliveryTick)
+	due := time.Now().Add(s.opts.NackDelay)
 	s.nacked = append(s.nacked, nack{d.id, due})
 	s.ringBy(due)
 	sub.mu.Unlock()
@@ -118,11 +123,11 @@ func (s *consumerSession) ring() {
 	var again []codec.MessageID
 	if t := s.opts.AckTimeout; t > 0 {
 		d := s.oldest
-		for ; d != nil && now.Sub(d.at) >= t; d = s.oldest {
+		for ; d != nil && !d.at.IsZero() && now.Sub(d.at) >= t; d = s.oldest {
 			again = append(again, d.id)
 			s.freePlace(d)
 		}
-		if d != nil {
+		if d != nil && !d.at.IsZero() {
 			s.ringBy(d.at.Add(t))
 		}
 	}

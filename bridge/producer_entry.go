@@ -39,6 +39,7 @@ type producerEntry struct {
 
 	mu      sync.Mutex
 	waiting []*producerSession // sessions with a backlog and no place, first come first
+	handing bool               // a goroutine is giving them places
 }
 
 // checkTimeout bounds the look at a producer that another session may share.
@@ -83,7 +84,7 @@ func (b *Bridge) joinProducer(ctx context.Context, spec ProducerSpec) (e *produc
 		// The creation belongs to the entry, not to the session that asked
 		// first: others may be waiting for it when that one is cancelled.
 		b.work.Add(1)
-		go e.create()
+		go e.create(b.leaving[spec.leaverKey()])
 	}
 	e.sessions++
 	if e.linger != nil {
@@ -105,12 +106,22 @@ func (b *Bridge) joinProducer(ctx context.Context, spec ProducerSpec) (e *produc
 	}
 }
 
-func (e *producerEntry) create() {
+// leaverKey is what two producers that cannot be connected at once have in common.
+func (s *ProducerSpec) leaverKey() leaverKey {
+	if s.Name == "" {
+		return leaverKey{}
+	}
+	return leaverKey{s.Topic, "producer", s.Name}
+}
+
+// create connects upstream, after a producer of the same name that is just leaving.
+func (e *producerEntry) create(leaving <-chan struct{}) {
 	b := e.b
 	defer b.work.Done()
 	ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
 	defer stop()
-	release, err := b.slot(ctx)
+	awaitLeaver(ctx, leaving)
+	release, err := b.slot(ctx, e.spec.Topic)
 	if err == nil {
 		e.up, err = b.up.CreateProducer(ctx, e.spec)
 		release()
@@ -172,12 +183,14 @@ func (e *producerEntry) expire() {
 	}
 	e.pooled = false
 	b.mu.Unlock()
+	left := b.announceLeaving(e.spec.leaverKey())
 	b.goClose(func() {
 		<-e.ready
 		if e.err == nil {
 			e.up.Close()
 			b.stats.upstreamProducers.Add(-1)
 		}
+		left()
 	})
 }
 
@@ -215,23 +228,29 @@ func (e *producerEntry) tryTake() bool {
 	}
 }
 
-// give returns a place and lets the session that waits longest have it.
+// give returns a place and lets the session that waits longest have it. An
+// upstream that answers at once calls it from within itself, which must not
+// nest as deep as there are sessions: whoever is handing out goes on.
 func (e *producerEntry) give() {
 	e.free.Add(1)
 	e.mu.Lock()
-	var next *producerSession
-	if len(e.waiting) > 0 {
-		next = e.waiting[0]
+	defer e.mu.Unlock()
+	if e.handing {
+		return
+	}
+	e.handing = true
+	for len(e.waiting) > 0 && e.free.Load() > 0 {
+		next := e.waiting[0]
 		e.waiting[0] = nil
 		e.waiting = e.waiting[1:]
-		if len(e.waiting) == 0 {
-			e.waiting = nil
-		}
-	}
-	e.mu.Unlock()
-	if next != nil {
+		e.mu.Unlock()
 		next.resumePump()
+		e.mu.Lock()
 	}
+	if len(e.waiting) == 0 {
+		e.waiting = nil
+	}
+	e.handing = false
 }
 
 // failed looks at why a publish failed: if the upstream producer is of no use

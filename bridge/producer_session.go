@@ -29,15 +29,16 @@ func (b *Bridge) Produce(spec ProducerSpec, out Outlet, done Opened) (cancel fun
 // is in the pump, so publishes leave in the order they came. load counts
 // what the client has not read the answer of (backlog, in flight and results),
 // which is what bounds the session: at Options.MaxInFlight publishes, or
-// MaxInFlightBytes of payload, its socket is not read.
+// MaxInFlightBytes of frames, its socket is not read.
 type producerSession struct {
 	e     *producerEntry
 	out   Outlet
 	stats *producerCounters
 
 	load      atomic.Int64 // publishes received whose answer is not written
-	loadBytes atomic.Int64
+	loadBytes atomic.Int64 // the lengths of their frames
 	inFlight  atomic.Int64 // publishes received and not answered
+	stopped   atomic.Bool  // Full has said so, and Resume is owed
 
 	mu       sync.Mutex
 	backlog  []*publish   // received, not yet handed to the upstream
@@ -54,7 +55,7 @@ type producerSession struct {
 type publish struct {
 	s     *producerSession
 	since time.Time
-	bytes int64
+	bytes int64 // of the frame
 	req   codec.SendRequest
 }
 
@@ -76,11 +77,14 @@ func (s *producerSession) Handle(frame []byte) error {
 			fault = &codec.Error{Code: codec.CodeUnknown, Detail: err.Error()}
 		}
 		s.load.Add(1)
-		s.answer(sendResult{code: fault.Code, detail: fault.Detail, context: p.req.Context, hasContext: p.req.HasContext})
+		s.loadBytes.Add(int64(len(frame)))
+		s.answer(sendResult{
+			code: fault.Code, detail: fault.Detail, context: p.req.Context, hasContext: p.req.HasContext, bytes: int64(len(frame)),
+		})
 		s.e.b.stats.publishFailed(s.stats)
 		return nil
 	}
-	p.bytes = int64(len(p.req.Payload))
+	p.bytes = int64(len(frame))
 	s.load.Add(1)
 	s.loadBytes.Add(p.bytes)
 	s.inFlight.Add(1)
@@ -140,7 +144,7 @@ func (p *publish) Sent(id codec.MessageID, err error) {
 		reg.publishFailed(s.stats)
 		s.e.failed(err)
 	} else {
-		reg.published(s.stats, p.bytes, time.Since(p.since))
+		reg.published(s.stats, int64(len(p.req.Payload)), time.Since(p.since))
 	}
 	s.answer(r)
 	s.e.give()
@@ -164,7 +168,6 @@ func (s *producerSession) answer(r sendResult) {
 // Fill writes the answers. An answer that is written makes room for another
 // publish.
 func (s *producerSession) Fill(w Writer) {
-	wrote := false
 	var r *sendResult
 	add := func(dst []byte) []byte {
 		if r.code == 0 {
@@ -183,7 +186,6 @@ func (s *producerSession) Fill(w Writer) {
 		}
 		r = &s.writing[0]
 		w.Append(add)
-		wrote = true
 		s.loadBytes.Add(-r.bytes)
 		s.load.Add(-1)
 		*r = sendResult{}
@@ -191,14 +193,23 @@ func (s *producerSession) Fill(w Writer) {
 	}
 	// Reading goes on at half the bound, not at every single place.
 	o := &s.e.b.opts
-	if wrote && s.load.Load() <= int64(o.MaxInFlight/2) && s.loadBytes.Load() <= int64(o.MaxInFlightBytes/2) {
+	if s.stopped.Load() && s.load.Load() <= int64(o.MaxInFlight/2) && s.loadBytes.Load() <= int64(o.MaxInFlightBytes/2) {
+		s.stopped.Store(false)
 		s.out.Resume()
 	}
 }
 
 func (s *producerSession) Full() bool {
 	o := &s.e.b.opts
-	return s.load.Load() >= int64(o.MaxInFlight) || s.loadBytes.Load() >= int64(o.MaxInFlightBytes)
+	full := func() bool {
+		return s.load.Load() >= int64(o.MaxInFlight) || s.loadBytes.Load() >= int64(o.MaxInFlightBytes)
+	}
+	if !full() {
+		return false
+	}
+	s.stopped.Store(true)
+	// Fill may have made room before it could see that Resume is owed.
+	return full()
 }
 
 func (s *producerSession) InFlight() int { return int(s.load.Load()) }

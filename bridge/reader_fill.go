@@ -21,7 +21,11 @@ func (s *readerSession) Fill(w Writer) {
 		case len(s.answers) > 0:
 			end := s.answers[0]
 			s.answers = s.answers[1:]
+			resume := s.questions.answered()
 			s.mu.Unlock()
+			if resume {
+				s.out.Resume()
+			}
 			w.Append(func(dst []byte) []byte { return codec.AppendEndOfTopic(dst, end) })
 		case s.sent >= s.opts.Window:
 			s.notFetching()

@@ -7,9 +7,6 @@ import (
 	"github.com/pulsegate/pulsegate/codec"
 )
 
-// maxOwnAhead is how many messages a session's own reader may be ahead of its socket.
-const maxOwnAhead = 64
-
 // reopenDelays are the pauses before a session that fell out of the tail gives up.
 var reopenDelays = [...]time.Duration{0, time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second}
 
@@ -19,13 +16,15 @@ type ownReader struct {
 	s       *readerSession
 	up      Reader
 	granted int // permits up holds
+	ahead   ahead
+	lost    error // why up ended for good
 }
 
 // startOwn gives the session a reader of its own, without permits yet.
 func (s *readerSession) startOwn(ctx context.Context, spec ReaderSpec) error {
 	o := &ownReader{s: s}
-	spec.Queue = min(max(spec.Queue, 1), maxOwnAhead)
-	release, err := s.b.slot(ctx)
+	spec.Queue = min(max(spec.Queue, 1), aheadMessages)
+	release, err := s.b.slot(ctx, spec.Topic)
 	if err != nil {
 		return err
 	}
@@ -36,21 +35,21 @@ func (s *readerSession) startOwn(ctx context.Context, spec ReaderSpec) error {
 	}
 	s.b.stats.upstreamReaders.Add(1)
 	s.mu.Lock()
-	closed := s.closed
-	if !closed {
+	closed, lost := s.closed, o.lost
+	if !closed && lost == nil {
 		s.own = o
 	}
 	s.mu.Unlock()
-	if closed {
+	if closed || lost != nil {
 		o.close()
 	}
-	return nil
+	return lost
 }
 
 // topUp returns how many permits the upstream gets now. Called with the session's mutex held.
 func (o *ownReader) topUp() int {
 	s := o.s
-	n := min(s.opts.Window-s.sent, maxOwnAhead) - len(s.queue) - o.granted
+	n := min(s.opts.Window-s.sent, o.ahead.count()) - len(s.queue) - o.granted
 	if n <= 0 {
 		return 0
 	}
@@ -75,6 +74,7 @@ func (o *ownReader) Deliver(m *codec.Message) {
 		return // joined the tail, or closed: what was under way is not wanted any more
 	}
 	o.granted--
+	o.ahead.note(len(m.Payload))
 	s.queue = append(s.queue, m)
 	s.last, s.hasLast = m.ID, true
 	joined := s.t != nil && s.t.seek(&s.cur, &s.last, true)
@@ -91,6 +91,7 @@ func (o *ownReader) Deliver(m *codec.Message) {
 // Lost ends the session: [Receiver].
 func (o *ownReader) Lost(err error) {
 	o.s.mu.Lock()
+	o.lost = err
 	mine := o.s.own == o
 	o.s.mu.Unlock()
 	if mine {
@@ -115,17 +116,17 @@ func (s *readerSession) fallBack() {
 			case <-s.b.ctx.Done():
 				return
 			}
+			s.mu.Lock()
+			closed := s.closed
+			s.mu.Unlock()
+			if closed {
+				return
+			}
 			ctx, stop := context.WithTimeout(s.b.ctx, s.b.opts.OpenTimeout)
 			err = s.startOwn(ctx, spec)
 			stop()
 			if err == nil {
 				s.begin()
-				return
-			}
-			s.mu.Lock()
-			closed := s.closed
-			s.mu.Unlock()
-			if closed {
 				return
 			}
 		}

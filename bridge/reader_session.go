@@ -35,7 +35,7 @@ func (b *Bridge) Read(spec ReaderSpec, o ReadOptions, out Outlet, done Opened) (
 // mu guards everything below it and may be held while the tail's mutex is
 // taken, except parked and woken, which the tail's mutex guards.
 //
-// What is queued is bounded by the permits of the own reader, maxOwnAhead, and maxQuestions answers.
+// What is queued is bounded by the permits of the own reader and maxQuestions answers.
 type readerSession struct {
 	b      *Bridge
 	spec   ReaderSpec
@@ -56,8 +56,7 @@ type readerSession struct {
 	own       *ownReader
 	queue     []*codec.Message // from own
 	answers   []bool           // to isEndOfTopic
-	questions int
-	asking    bool
+	questions questions
 }
 
 // start finds the session's position. After it the session can be begun.
@@ -81,13 +80,16 @@ func (s *readerSession) start(ctx context.Context) error {
 		return s.startOwn(ctx, *spec)
 	}
 	s.t = t
-	err = s.startOnTail(ctx)
-	if err != nil {
-		t.release()
-		return err
+	if err = s.startOnTail(ctx); err == nil {
+		err = t.enter(s)
 	}
-	t.enter(s)
-	return nil
+	if err != nil {
+		if s.own != nil {
+			s.own.close()
+		}
+		t.release()
+	}
+	return err
 }
 
 func (s *readerSession) startOnTail(ctx context.Context) error {
@@ -156,7 +158,8 @@ func (s *readerSession) Handle(frame []byte) error {
 	}
 	s.mu.Lock()
 	full := s.sent >= s.opts.Window
-	if s.sent > 0 {
+	answered := s.sent > 0
+	if answered {
 		s.sent--
 	}
 	grant := 0
@@ -171,14 +174,16 @@ func (s *readerSession) Handle(frame []byte) error {
 	if full {
 		s.out.Wake()
 	}
-	s.b.stats.acked(s.stats)
+	if answered {
+		s.b.stats.acked(s.stats)
+	}
 	return nil
 }
 
 func (s *readerSession) Full() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.questions >= maxQuestions
+	return s.questions.full()
 }
 
 // InFlight is always 0: a reader's frames have no answer.
@@ -210,29 +215,21 @@ func (s *readerSession) Close() {
 // askEndOfTopic has the question answered on a goroutine, one a session.
 func (s *readerSession) askEndOfTopic() {
 	s.mu.Lock()
-	s.questions++
-	run := !s.asking
-	s.asking = true
+	run := s.questions.put()
 	s.mu.Unlock()
 	if !run {
 		return
 	}
 	s.b.start(func() {
-		for {
+		for more := true; more; {
 			end := s.endOfTopic()
 			s.mu.Lock()
-			s.questions--
-			s.asking = s.questions > 0 && !s.closed
-			more := s.asking
+			more = s.questions.asked() && !s.closed
 			if !s.closed {
 				s.answers = append(s.answers, end)
 			}
 			s.mu.Unlock()
 			s.out.Wake()
-			if !more {
-				s.out.Resume()
-				return
-			}
 		}
 	})
 }

@@ -91,6 +91,7 @@ func namespaceOf(topic string) string {
 	if i := strings.Index(topic, "://"); i >= 0 {
 		topic = topic[i+3:]
 	}
+	topic, _, _ = strings.Cut(topic, ",") // of many topics the first one counts
 	parts := strings.Split(topic, "/")
 	switch {
 	case len(parts) == 3:

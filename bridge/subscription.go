@@ -14,11 +14,12 @@ import (
 // would never reach; so neither may the sessions that share one.
 const maxGroupWindow = 40_000
 
-// subscriptionKey names a subscription at the broker.
-type subscriptionKey struct{ topics, subscription string }
-
-func (s *ConsumerSpec) key() subscriptionKey {
-	return subscriptionKey{s.Topic + "\x00" + s.Topics + "\x00" + s.TopicsPattern, s.Subscription}
+// leaverKey is what two consumers that cannot be connected at once have in common.
+func (s *ConsumerSpec) leaverKey() leaverKey {
+	if s.Type == Shared {
+		return leaverKey{}
+	}
+	return leaverKey{s.topicName(), "subscription", s.Subscription}
 }
 
 // subscription is one upstream consumer and the sessions that share it: a
@@ -44,9 +45,11 @@ type subscription struct {
 	mu       sync.Mutex
 	sessions map[*consumerSession]struct{}
 	ready    readyQueue
+	ahead    ahead
 	members  int // sessions attached or about to be
 	window   int // sum of their windows
 	gone     bool
+	lost     error                  // why the upstream ended for good
 	granted  int                    // permits the upstream holds
 	free     int                    // places of all sessions
 	waiting  []waiting              // for a session with room, oldest first
@@ -54,17 +57,17 @@ type subscription struct {
 	held     map[position]*delivery // every message delivered and not acknowledged
 }
 
-// position identifies a message within a subscription. All messages of a
-// non-persistent topic have one id, so serial tells them apart.
+// position identifies a message within a subscription, also one over many
+// topics, as no two topics share a ledger. All messages of a non-persistent topic
+// have one id, so serial tells them apart.
 type position struct {
 	ledger, entry    int64
 	partition, batch int32
 	serial           uint64 // 0 on persistent topics
-	topic            string // only on sessions over many topics
 }
 
 func positionOf(id *codec.MessageID) position {
-	return position{ledger: id.LedgerID, entry: id.EntryID, partition: id.Partition, batch: id.BatchIndex, topic: id.Topic}
+	return position{ledger: id.LedgerID, entry: id.EntryID, partition: id.Partition, batch: id.BatchIndex}
 }
 
 // volatile reports that the id is of a non-persistent topic.
@@ -125,7 +128,7 @@ func (b *Bridge) joinGroup(spec ConsumerSpec, window int, own bool) *subscriptio
 		b.groups[spec] = append(b.groups[spec], sub)
 	}
 	b.work.Add(1)
-	go sub.create(b.leaving[spec.key()])
+	go sub.create(b.leaving[spec.leaverKey()])
 	return sub
 }
 
@@ -149,13 +152,8 @@ func (sub *subscription) create(leaving <-chan struct{}) {
 	defer b.work.Done()
 	ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
 	defer stop()
-	if leaving != nil {
-		select {
-		case <-leaving:
-		case <-ctx.Done():
-		}
-	}
-	release, err := b.slot(ctx)
+	awaitLeaver(ctx, leaving)
+	release, err := b.slot(ctx, sub.spec.topicName())
 	if err == nil {
 		sub.up, err = b.up.Subscribe(ctx, sub.spec, sub)
 		release()
@@ -212,7 +210,7 @@ func (sub *subscription) leave(window int) {
 		return
 	}
 	sub.unpool()
-	left := sub.b.announceLeaving(sub.spec.key())
+	left := sub.b.announceLeaving(sub.spec.leaverKey())
 	sub.b.goClose(func() {
 		<-sub.opened
 		if sub.err == nil {
@@ -221,25 +219,4 @@ func (sub *subscription) leave(window int) {
 		}
 		left()
 	})
-}
-
-// announceLeaving lets later subscribers of the same subscription wait until
-// the returned function is called.
-func (b *Bridge) announceLeaving(key subscriptionKey) (left func()) {
-	ch := make(chan struct{})
-	b.mu.Lock()
-	before := b.leaving[key]
-	b.leaving[key] = ch
-	b.mu.Unlock()
-	return func() {
-		if before != nil {
-			<-before
-		}
-		close(ch)
-		b.mu.Lock()
-		if b.leaving[key] == ch {
-			delete(b.leaving, key)
-		}
-		b.mu.Unlock()
-	}
 }

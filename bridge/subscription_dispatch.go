@@ -15,7 +15,7 @@ type delivery struct {
 	id         codec.MessageID
 	pos        position
 	owner      *consumerSession
-	at         time.Time // when it was given to its owner
+	at         time.Time // when it was written; zero: it was not
 	next, prev *delivery
 }
 
@@ -34,6 +34,7 @@ func (sub *subscription) Deliver(m *codec.Message) {
 		d := &delivery{id: m.ID, pos: pos}
 		sub.held[pos] = d
 		sub.b.stats.unacked.Add(1)
+		sub.ahead.note(len(m.Payload))
 		sub.place(m, d)
 	}
 	grant := sub.topUp()
@@ -48,10 +49,14 @@ func (sub *subscription) Lost(err error) {
 	sub.unpool()
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
+	sub.lost = err
 	for s := range sub.sessions {
 		s.out.End(codec.CodeUnknown, err.Error())
 	}
 }
+
+// smallPrefetch is how many messages may wait here while no session has room.
+const smallPrefetch = 16
 
 // waiting is a message for which no session had room.
 type waiting struct {
@@ -130,6 +135,9 @@ func (sub *subscription) attach(s *consumerSession) {
 	}
 	s.attached = true
 	sub.sessions[s] = struct{}{}
+	if sub.lost != nil {
+		s.out.End(codec.CodeUnknown, sub.lost.Error())
+	}
 	sub.recount(s)
 	grant := sub.settle()
 	sub.mu.Unlock()
@@ -170,6 +178,15 @@ func (sub *subscription) detach(s *consumerSession) bool {
 		again = append(again, d.id)
 	}
 	grant := sub.settle()
+	// What nobody here has room for may be welcome elsewhere.
+	for len(sub.waiting) > smallPrefetch {
+		last := len(sub.waiting) - 1
+		d := sub.waiting[last].d
+		sub.waiting[last] = waiting{}
+		sub.waiting = sub.waiting[:last]
+		sub.forget(d)
+		again = append(again, d.id)
+	}
 	sub.mu.Unlock()
 	// When the last session leaves, closing the upstream consumer gives
 	// everything back without this; but another may be about to attach.
@@ -210,20 +227,6 @@ func (sub *subscription) acknowledge(from *consumerSession, id codec.MessageID) 
 	}
 }
 
-// findTopic completes an id that lacks its topic with that of the message held.
-func (sub *subscription) findTopic(id *codec.MessageID) bool {
-	want := positionOf(id)
-	sub.mu.Lock()
-	defer sub.mu.Unlock()
-	for pos := range sub.held {
-		if want.topic = pos.topic; want == pos {
-			id.Topic = pos.topic
-			return true
-		}
-	}
-	return false
-}
-
 // dropWaiting forgets a message that waits for a session and was acknowledged
 // by one that had it before. Called with mu held.
 func (sub *subscription) dropWaiting(d *delivery) {
@@ -240,67 +243,4 @@ func (sub *subscription) dropWaiting(d *delivery) {
 func (sub *subscription) forget(d *delivery) {
 	delete(sub.held, d.pos)
 	sub.b.stats.unacked.Add(-1)
-}
-
-// readyQueue holds the sessions with room, by priority level and within a level in turn.
-// Its owner's mutex guards it.
-type readyQueue struct {
-	levels []readyLevel // sorted by priority; few
-}
-
-type readyLevel struct {
-	priority int
-	sessions []*consumerSession
-}
-
-// push puts s at the end of its level unless it is queued already.
-func (q *readyQueue) push(s *consumerSession) {
-	if s.ready {
-		return
-	}
-	s.ready = true
-	i := 0
-	for i < len(q.levels) && q.levels[i].priority < s.priority {
-		i++
-	}
-	if i == len(q.levels) || q.levels[i].priority != s.priority {
-		q.levels = append(q.levels, readyLevel{})
-		copy(q.levels[i+1:], q.levels[i:])
-		q.levels[i] = readyLevel{priority: s.priority}
-	}
-	q.levels[i].sessions = append(q.levels[i].sessions, s)
-}
-
-// pop takes the session whose turn it is, nil if none has room.
-func (q *readyQueue) pop() *consumerSession {
-	for i := range q.levels {
-		l := &q.levels[i]
-		for len(l.sessions) > 0 {
-			s := l.sessions[0]
-			l.sessions[0] = nil
-			l.sessions = l.sessions[1:]
-			s.ready = false
-			if s.room() > 0 {
-				return s
-			}
-		}
-	}
-	return nil
-}
-
-// remove takes s out for good.
-func (q *readyQueue) remove(s *consumerSession) {
-	if !s.ready {
-		return
-	}
-	s.ready = false
-	for i := range q.levels {
-		l := &q.levels[i]
-		for k, other := range l.sessions {
-			if other == s {
-				l.sessions = append(l.sessions[:k:k], l.sessions[k+1:]...)
-				return
-			}
-		}
-	}
 }

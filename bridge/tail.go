@@ -63,6 +63,7 @@ type tail struct {
 	unserved int              // sessions woken by a frame that have not run since
 	since    int              // bytes that came since unserved was 0
 	granted  int              // permits the upstream holds
+	lost     error            // why the upstream ended for good
 }
 
 // tailFrame is one message, encoded.
@@ -115,7 +116,7 @@ func (t *tail) create() {
 	defer b.work.Done()
 	ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
 	defer stop()
-	release, err := b.slot(ctx)
+	release, err := b.slot(ctx, t.key.topic)
 	if err == nil {
 		defer release()
 		t.up, err = b.up.OpenReader(ctx, ReaderSpec{Topic: t.key.topic, Start: StartLatest, Queue: tailPermits, CryptoFailure: t.key.crypto}, t)
@@ -268,16 +269,20 @@ func (t *tail) Lost(err error) {
 	t.unpool()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.lost = err
 	for s := range t.members {
 		s.out.End(codec.CodeUnknown, err.Error())
 	}
 }
 
-// enter lets s hear of the end of the tail.
-func (t *tail) enter(s *readerSession) {
+// enter lets s hear of the end of the tail, unless that has come.
+func (t *tail) enter(s *readerSession) error {
 	t.mu.Lock()
-	t.members[s] = struct{}{}
-	t.mu.Unlock()
+	defer t.mu.Unlock()
+	if t.lost == nil {
+		t.members[s] = struct{}{}
+	}
+	return t.lost
 }
 
 // exit forgets s.

@@ -37,7 +37,7 @@ func (t *tail) seek(c *cursor, at *codec.MessageID, known bool) bool {
 		return false
 	}
 	empty := len(t.origin) == 0 || t.origin[0].EntryID < 0
-	if !empty && (!known || isAfter(&t.origin[0], at)) {
+	if !empty && (!known || !covers(at, &t.origin[0])) {
 		return false
 	}
 	i := 0
@@ -46,6 +46,13 @@ func (t *tail) seek(c *cursor, at *codec.MessageID, known bool) bool {
 	}
 	*c = cursor{on: true, next: uint64(i), skip: *at, skipSet: known}
 	return true
+}
+
+// covers reports that whoever has read up to at has read up to end, also if
+// end names only the entry of a batch of which at may not be the last message.
+func covers(at, end *codec.MessageID) bool {
+	inBatch := at.LedgerID == end.LedgerID && at.EntryID == end.EntryID && at.BatchIndex >= 0 && end.BatchIndex < 0
+	return !inBatch && !isAfter(end, at)
 }
 
 // reaches reports that the tail knows of a message at or after at.

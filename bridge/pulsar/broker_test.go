@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +71,25 @@ func TestLost(t *testing.T) {
 	}
 	if _, err := u.CreateProducer(ctx, bridge.ProducerSpec{Topic: topic}); !errors.Is(err, bridge.ErrNotFound) {
 		t.Errorf("create a producer: %v", err)
+	}
+}
+
+// TestRedeliverer checks that the client library has the shape that redeliveries
+// without a timer need.
+func TestRedeliverer(t *testing.T) {
+	c := pulsartest.Shared(t)
+	u := newUpstream(t, Options{BrokerServiceURL: c.BrokerURL()})
+	defer u.Close()
+	sub, err := u.Subscribe(testContext(t), bridge.ConsumerSpec{
+		Topic: "persistent://" + c.Namespace(t) + "/t", Subscription: "s", Queue: 1, RedeliveryTick: time.Hour,
+	}, newEvents())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range sub.(*consumer).concrete() {
+		if newRedeliverer(m.up) == nil {
+			t.Error("a timer per consumer is needed")
+		}
 	}
 }
 
@@ -214,4 +234,32 @@ func TestBrokerRestart(t *testing.T) {
 			t.Fatalf("consumer: only %v came", seen)
 		}
 	}
+}
+
+// TestZooKeeperLookup finds the cluster by its name in ZooKeeper.
+func TestZooKeeperLookup(t *testing.T) {
+	c := pulsartest.Shared(t)
+	ctx := testContext(t)
+	z, err := c.StartZooKeeper(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Stop()
+	store := ConfigurationStore{Servers: []string{z.Addr()}, Chroot: "/chroot", Cluster: c.ClusterName(), Timeout: 20 * time.Second}
+	if u, err := New(Options{Store: store}); err == nil {
+		u.Close()
+		t.Error("a cluster was found that is not there")
+	} else if text := err.Error(); !strings.Contains(text, "/chroot/admin/clusters/"+c.ClusterName()) || !strings.Contains(text, "no such node") {
+		t.Errorf("the error does not help: %v", err)
+	}
+	data := pulsartest.ClusterData{ServiceURL: c.AdminURL(), BrokerServiceURL: c.BrokerURL()}
+	if err := z.SetCluster("/chroot", c.ClusterName(), data); err != nil {
+		t.Fatal(err)
+	}
+	u := newUpstream(t, Options{Store: store})
+	defer u.Close()
+	if u.admin == nil || u.opts.BrokerServiceURL != c.BrokerURL() {
+		t.Errorf("found %q, admin API %v", u.opts.BrokerServiceURL, u.admin)
+	}
+	roundTrip(t, u, "persistent://"+c.Namespace(t)+"/t")
 }

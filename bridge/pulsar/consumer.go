@@ -189,7 +189,8 @@ func (c *consumer) options() pulsar.ConsumerOptions {
 		ReceiverQueueSize:   max(c.spec.Queue-cap(c.in), 1),
 		MessageChannel:      c.in,
 		AutoDiscoveryPeriod: never,
-		// Its tracker looks every third of the delay for what is due.
+		// For where there is no redeliverer: the library looks every third of the
+		// delay for what is due.
 		NackRedeliveryDelay: max(c.spec.RedeliveryTick, time.Millisecond) * 3 / 4,
 		NackPrecisionBit:    new(int64),
 		// With responses, a list of acknowledgements is one request, and its

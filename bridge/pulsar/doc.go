@@ -11,6 +11,8 @@
 //     reader is reopened after the last message it delivered.
 //   - Acknowledging messages of a batch, whoever received them ([entryTracker]).
 //   - Acknowledgements are grouped without a timer per consumer ([acker]).
+//   - Redelivery without a timer per consumer ([redeliverer]).
+//   - Two commands of the broker that the library does harm with ([repair]).
 //   - Dead letters: the library counts deliveries otherwise than Java, and
 //     blocks on its producer ([deadLetters]).
 //   - End of topic, and the last position of a topic.

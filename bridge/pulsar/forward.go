@@ -105,7 +105,7 @@ func (c *consumer) receive(cm pulsar.ConsumerMessage) {
 
 func (c *consumer) deliver(m *member, message *codec.Message) {
 	c.permits--
-	c.seen.note(m.partition, &message.ID)
+	c.seen.noteDelivered(m.partition, &message.ID)
 	c.receiver.Deliver(message)
 }
 
@@ -152,7 +152,7 @@ func (c *consumer) acknowledge(id *codec.MessageID) {
 	if c.letters != nil {
 		c.letters.drop(id)
 	}
-	c.seen.note(m.partition, id)
+	c.seen.noteAcked(m.partition, id)
 	index, size := batchPlace(id)
 	e := entryOf(id)
 	if complete, native := c.entries.acknowledged(e, index, size); complete {
@@ -202,10 +202,14 @@ func (c *consumer) redeliver(id *codec.MessageID) {
 	if m.live == nil {
 		return // with the connection everything went back to the broker
 	}
+	c.rewound = c.ordered()
+	if native == nil && m.live.direct != nil {
+		c.acks.redeliver(m, m.live, e)
+		return
+	}
 	if native == nil {
 		native = pulsar.NewMessageID(e.ledger, e.entry, -1, m.own)
 	}
-	c.rewound = c.ordered()
 	m.live.up.NackID(native)
 }
 

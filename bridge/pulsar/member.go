@@ -48,8 +48,9 @@ type member struct {
 
 // link is one consumer of the client library.
 type link struct {
-	up   pulsar.Consumer
-	lost atomic.Bool
+	up     pulsar.Consumer
+	direct *redeliverer // nil: redeliveries go through NackID
+	lost   atomic.Bool
 }
 
 var errNoConnection = errors.New("no connection to the broker")
@@ -62,6 +63,16 @@ func (m *member) acknowledge(ids []pulsar.MessageID) error {
 		return errNoConnection
 	}
 	return m.up.AckIDList(ids)
+}
+
+// redeliver asks the broker for entries again, unless l is not the consumer
+// any more: with its connection they went back to the broker.
+func (m *member) redeliver(l *link, entries []entryID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.up == l.up {
+		l.direct.redeliver(entries)
+	}
 }
 
 // subscribe gets a consumer of the client library. earliest makes a new
@@ -87,7 +98,7 @@ func (m *member) subscribe(ctx context.Context, earliest bool) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.up = up
+	l.up, l.direct = up, newRedeliverer(up)
 	m.mu.Lock()
 	m.up = up
 	m.mu.Unlock()

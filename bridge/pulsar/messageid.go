@@ -41,13 +41,6 @@ func batchPlace(id *codec.MessageID) (index, size int32) {
 	return id.BatchIndex, id.BatchSize
 }
 
-// wholeEntry is an id of the client library that acknowledges, or asks again for, an
-// entry whatever it holds. The library knows every topic we give it as one
-// without partitions, which it calls partition 0.
-func wholeEntry(e entryID) pulsar.MessageID {
-	return pulsar.NewMessageID(e.ledger, e.entry, -1, 0)
-}
-
 // startBefore is an id from which a reader of the client library, told to
 // include it or not, delivers everything at or after id; what comes too early
 // is left out by [startsAfter].

@@ -330,7 +330,7 @@ func (r *reader) deliver(partition int32, m *codec.Message) bool {
 	if r.lost || r.ctx.Err() != nil {
 		return false
 	}
-	r.seen.note(partition, &m.ID)
+	r.seen.noteDelivered(partition, &m.ID)
 	r.receiver.Deliver(m)
 	return true
 }

@@ -11,29 +11,41 @@ import (
 	"github.com/pulsegate/pulsegate/codec"
 )
 
-// progress is how far a consumer or reader has come in each partition: the
-// last message that was delivered or acknowledged.
+// progress is how far a consumer or reader has come in each partition.
 type progress struct {
-	mu sync.Mutex
-	at map[int32]codec.MessageID
+	mu        sync.Mutex
+	delivered map[int32]codec.MessageID // the furthest
+	acked     map[int32]codec.MessageID // the furthest; a client may have made it up
 }
 
-func newProgress() *progress { return &progress{at: map[int32]codec.MessageID{}} }
+func newProgress() *progress {
+	return &progress{delivered: map[int32]codec.MessageID{}, acked: map[int32]codec.MessageID{}}
+}
 
-func (p *progress) note(partition int32, id *codec.MessageID) {
+func (p *progress) noteDelivered(partition int32, id *codec.MessageID) {
+	p.note(p.delivered, partition, id)
+}
+func (p *progress) noteAcked(partition int32, id *codec.MessageID) { p.note(p.acked, partition, id) }
+
+func (p *progress) note(in map[int32]codec.MessageID, partition int32, id *codec.MessageID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at, ok := p.at[partition]
+	at, ok := in[partition]
 	if !ok || !reached(&at, id) {
-		p.at[partition] = *id
+		in[partition] = *id
 	}
 }
 
+// reached reports that a partition's last message was delivered, or that
+// exactly that was acknowledged.
 func (p *progress) reached(last *codec.MessageID) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at, ok := p.at[last.Partition]
-	return ok && reached(&at, last)
+	if at, ok := p.delivered[last.Partition]; ok && reached(&at, last) {
+		return true
+	}
+	at, ok := p.acked[last.Partition]
+	return ok && entryOf(&at) == entryOf(last) && reached(&at, last)
 }
 
 // endOfTopic reports whether all partitions of a topic are terminated and

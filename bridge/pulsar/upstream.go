@@ -85,7 +85,7 @@ func New(o Options) (*Upstream, error) {
 		Description:       "pulsegate",
 	})
 	if err != nil {
-		return nil, fmt.Errorf("Pulsar client for %s: %w", o.lookupURL(), err)
+		return nil, fmt.Errorf("make a client for %s: %w", o.lookupURL(), err)
 	}
 	u := &Upstream{
 		opts: o, log: o.Logger, client: client, admin: admin, dial: dial, clients: map[closer]struct{}{},

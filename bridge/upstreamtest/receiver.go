@@ -99,22 +99,6 @@ func (in *inbox) next() *codec.Message {
 	return m
 }
 
-// isLost waits for Lost.
-func (in *inbox) isLost() error {
-	in.s.Helper()
-	stop := in.wakeAtDeadline()
-	defer stop()
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	for in.lost == nil && in.s.ctx.Err() == nil {
-		in.came.Wait()
-	}
-	if in.lost == nil {
-		in.s.Fatal("Lost was not called")
-	}
-	return in.lost
-}
-
 func (in *inbox) wakeAtDeadline() (stop func()) {
 	done := make(chan struct{})
 	go func() {

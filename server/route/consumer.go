@@ -11,10 +11,6 @@ import (
 const (
 	defaultNackDelay = time.Minute
 	leastAckTimeout  = time.Second
-
-	// slowestRedelivery bounds how late a redelivery may reach the broker after
-	// its delay, however long that is.
-	slowestRedelivery = 100 * time.Millisecond
 )
 
 // consumer reads a consumer's parameters.
@@ -62,7 +58,7 @@ func (p params) consumer(e endpoint, r *Request) (err error) {
 		return err
 	}
 	o.Window, o.Pull = s.Queue, p.flag("pullMode")
-	return p.redelivery(s, o)
+	return p.redelivery(o)
 }
 
 // manyTopics reads what a v3 session consumes.
@@ -101,7 +97,7 @@ func (p params) deadLetters(s *bridge.ConsumerSpec) error {
 }
 
 // redelivery reads when a message that is not acknowledged comes again.
-func (p params) redelivery(s *bridge.ConsumerSpec, o *bridge.ConsumeOptions) (err error) {
+func (p params) redelivery(o *bridge.ConsumeOptions) (err error) {
 	if o.AckTimeout, err = p.millis("ackTimeoutMillis", 0, 0); err != nil {
 		return err
 	}
@@ -111,7 +107,6 @@ func (p params) redelivery(s *bridge.ConsumerSpec, o *bridge.ConsumeOptions) (er
 	if o.NackDelay, err = p.millis("negativeAckRedeliveryDelay", 0, defaultNackDelay); err != nil {
 		return err
 	}
-	s.RedeliveryTick = min(max(o.NackDelay/10, time.Millisecond), slowestRedelivery)
 	return nil
 }
 

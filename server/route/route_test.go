@@ -156,7 +156,7 @@ func TestConsumerParameters(t *testing.T) {
 		o bridge.ConsumeOptions
 	}
 	base := both{
-		bridge.ConsumerSpec{Topic: "persistent://public/default/t", Subscription: "s", Queue: 1000, RedeliveryTick: 100 * time.Millisecond},
+		bridge.ConsumerSpec{Topic: "persistent://public/default/t", Subscription: "s", Queue: 1000},
 		bridge.ConsumeOptions{Window: 1000, NackDelay: time.Minute},
 	}
 	for query, change := range map[string]func(*both){
@@ -173,8 +173,8 @@ func TestConsumerParameters(t *testing.T) {
 		"ackTimeoutMillis=1000":                 func(b *both) { b.o.AckTimeout = time.Second },
 		"consumerName=n":                        func(b *both) { b.s.Name = "n" },
 		"priorityLevel=3":                       func(b *both) { b.s.PriorityLevel, b.s.HasPriority = 3, true },
-		"negativeAckRedeliveryDelay=100":        func(b *both) { b.o.NackDelay, b.s.RedeliveryTick = 100*time.Millisecond, 10*time.Millisecond },
-		"negativeAckRedeliveryDelay=0":          func(b *both) { b.o.NackDelay, b.s.RedeliveryTick = 0, time.Millisecond },
+		"negativeAckRedeliveryDelay=100":        func(b *both) { b.o.NackDelay = 100 * time.Millisecond },
+		"negativeAckRedeliveryDelay=0":          func(b *both) { b.o.NackDelay = 0 },
 		"maxRedeliverCount=3":                   func(b *both) { b.s.MaxRedeliver = 3 },
 		"maxRedeliverCount=3&deadLetterTopic=d": func(b *both) { b.s.MaxRedeliver, b.s.DeadLetterTopic = 3, "persistent://public/default/d" },
 		"maxRedeliverCount=3&deadLetterTopic=":  func(b *both) { b.s.MaxRedeliver = 3 },
@@ -278,7 +278,7 @@ func checkRequest(t *testing.T, r *Request, err error) {
 		}
 	case Consumer:
 		c, o := r.Consumer, r.Consume
-		if o.Window < 1 || o.Window > 1000 || c.Queue != o.Window || c.RedeliveryTick < time.Millisecond || c.Subscription == "" || o.NackDelay < 0 {
+		if o.Window < 1 || o.Window > 1000 || c.Queue != o.Window || c.Subscription == "" || o.NackDelay < 0 {
 			t.Fatalf("%+v %+v", c, o)
 		}
 	case Reader:

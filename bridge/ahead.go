@@ -1,0 +1,30 @@
+package bridge
+
+// What may be queued for one session whose socket takes it slowly, whatever
+// its window: so many bytes of payload, as far as can be told before they
+// come, and so many messages.
+const (
+	aheadBytes    = 1 << 20
+	aheadMessages = 128
+)
+
+// ahead estimates how many messages may be on their way to one session, from
+// the sizes of those that came. Its owner's mutex guards it.
+type ahead struct{ average int }
+
+// note takes the size of a payload.
+func (a *ahead) note(size int) {
+	if a.average == 0 {
+		a.average = size
+	}
+	a.average += (size - a.average) / 8
+	// A large one counts at once: too few under way only cost a little speed.
+	a.average = max(a.average, size/4)
+}
+
+func (a *ahead) count() int {
+	if a.average == 0 {
+		return aheadMessages / 8 // none has come: they may be large
+	}
+	return max(1, min(aheadMessages, aheadBytes/a.average))
+}

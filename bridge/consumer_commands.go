@@ -1,0 +1,107 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// checkTopic refuses an id that cannot be of this subscription's topics, and
+// completes one that names none on a session over many: the Java proxy's ids
+// are like that.
+func (sub *subscription) checkTopic(id *codec.MessageID) error {
+	spec := &sub.spec
+	switch {
+	case id.Topic == "" && spec.Topic == "":
+		sub.mu.Lock()
+		if d := sub.held[positionOf(id)]; d != nil {
+			id.Topic = d.id.Topic
+		}
+		sub.mu.Unlock()
+	case id.Topic == "" || id.Topic == spec.Topic:
+		id.Topic = ""
+	case spec.Topic != "" || spec.Topics != "" && !slices.Contains(strings.Split(spec.Topics, ","), id.Topic):
+		return &codec.Error{Code: codec.CodeDeserialize, Detail: "messageId is of another topic: " + id.Topic}
+	}
+	return nil
+}
+
+// unsubscribe deletes the subscription. As with Pulsar it fails while others
+// consume it; the protocol has no answer for that, so it is logged. A client that
+// closes right behind the command is waited for.
+func (s *consumerSession) unsubscribe() {
+	sub, b := s.sub, s.sub.b
+	sub.mu.Lock()
+	if s.unsubscribing || s.closed {
+		sub.mu.Unlock()
+		return
+	}
+	s.unsubscribing = true
+	others := sub.members > 1
+	if !others {
+		sub.gone = true // nobody joins what is being deleted
+	}
+	sub.members++ // so that the upstream consumer stays for it
+	sub.mu.Unlock()
+	if !b.start(func() {
+		defer sub.leave(0)
+		err := error(&Error{Kind: ErrSubscriptions, Detail: sub.spec.Subscription})
+		if !others {
+			ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
+			defer stop()
+			if err = sub.up.Unsubscribe(ctx); err == nil {
+				sub.unpool()
+			}
+		}
+		if err != nil && !errors.Is(err, ErrClosed) {
+			b.opts.Logger.Warn("unsubscribe failed", "topic", sub.spec.topicName(), "subscription", sub.spec.Subscription, "error", err)
+		}
+		sub.mu.Lock()
+		s.unsubscribing = false
+		sub.gone = err == nil || sub.lost != nil
+		sub.mu.Unlock()
+	}) {
+		sub.leave(0)
+	}
+}
+
+// askEndOfTopic answers isEndOfTopic behind what is queued already.
+func (s *consumerSession) askEndOfTopic() {
+	sub, b := s.sub, s.sub.b
+	sub.mu.Lock()
+	run := s.questions.put()
+	sub.mu.Unlock()
+	if !run {
+		return
+	}
+	b.start(func() {
+		for more := true; more; {
+			ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
+			end, err := sub.up.EndOfTopic(ctx)
+			stop()
+			if err != nil {
+				b.opts.Logger.Warn("end of topic is unknown", "topic", sub.spec.topicName(), "error", err)
+			}
+			sub.mu.Lock()
+			more = s.questions.asked() && !s.closed
+			if !s.closed {
+				s.queue = append(s.queue, pushed{end: end && len(sub.waiting) == 0})
+			}
+			sub.mu.Unlock()
+			s.out.Wake()
+		}
+	})
+}
+
+// answered notes that an answer was written.
+func (s *consumerSession) answered() {
+	s.sub.mu.Lock()
+	resume := s.questions.answered()
+	s.sub.mu.Unlock()
+	if resume {
+		s.out.Resume()
+	}
+}

@@ -1,0 +1,69 @@
+package bridge
+
+import "slices"
+
+// readyQueue holds the sessions with room, by priority level and within a level in turn.
+// Its owner's mutex guards it.
+type readyQueue struct {
+	levels []readyLevel // sorted by priority; few
+}
+
+type readyLevel struct {
+	priority int
+	sessions []*consumerSession
+}
+
+// push puts s at the end of its level unless it is queued already.
+func (q *readyQueue) push(s *consumerSession) {
+	if s.ready {
+		return
+	}
+	s.ready = true
+	i := 0
+	for i < len(q.levels) && q.levels[i].priority < s.priority {
+		i++
+	}
+	if i == len(q.levels) || q.levels[i].priority != s.priority {
+		q.levels = append(q.levels, readyLevel{})
+		copy(q.levels[i+1:], q.levels[i:])
+		q.levels[i] = readyLevel{priority: s.priority}
+	}
+	q.levels[i].sessions = append(q.levels[i].sessions, s)
+}
+
+// pop takes the session whose turn it is, nil if none has room.
+func (q *readyQueue) pop() *consumerSession {
+	for i := range q.levels {
+		l := &q.levels[i]
+		for len(l.sessions) > 0 {
+			s := l.sessions[0]
+			l.sessions[0] = nil
+			l.sessions = l.sessions[1:]
+			s.ready = false
+			if s.room() > 0 {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+// remove takes s out for good.
+func (q *readyQueue) remove(s *consumerSession) {
+	defer func() {
+		q.levels = slices.DeleteFunc(q.levels, func(l readyLevel) bool { return len(l.sessions) == 0 })
+	}()
+	if !s.ready {
+		return
+	}
+	s.ready = false
+	for i := range q.levels {
+		l := &q.levels[i]
+		for k, other := range l.sessions {
+			if other == s {
+				l.sessions = append(l.sessions[:k:k], l.sessions[k+1:]...)
+				return
+			}
+		}
+	}
+}
