@@ -52,7 +52,6 @@ type T struct {
 	ctx      context.Context
 	deadline time.Time
 	id       string
-	topics   int
 	cleanups []func()
 	trace    []string
 }

@@ -52,15 +52,6 @@ func (t *T) nativeProducer(topic Topic, o pulsar.ProducerOptions) pulsar.Produce
 	return p
 }
 
-// nativeSend publishes one message with Pulsar's own client.
-func (t *T) nativeSend(p pulsar.Producer, m *pulsar.ProducerMessage) ID {
-	id, err := p.Send(t.ctx, m)
-	if err != nil {
-		t.Fatalf("native producer: %v", err)
-	}
-	return ID{Ledger: id.LedgerID(), Entry: id.EntryID(), Partition: int64(id.PartitionIdx()), Batch: int64(id.BatchIdx())}
-}
-
 // nativeBatch publishes one batch of n messages, "0" and up, with keys "k0" and up.
 func (t *T) nativeBatch(topic Topic, n int) {
 	p := t.nativeProducer(topic, pulsar.ProducerOptions{BatchingMaxMessages: uint(n), BatchingMaxPublishDelay: 3 * time.Second})

@@ -1,0 +1,199 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A client that asks but does not read is not read any more.
+func TestUnreadAnswersAreBounded(t *testing.T) {
+	u := &fakeUpstream{last: emptyEnd}
+	b := newBridge(t, u, Options{})
+	question := []byte(`{"type":"isEndOfTopic"}`)
+	for name, o := range map[string]*fakeOutlet{
+		"consumer": consume(t, b, sharedSpec, minute),
+		"reader":   read(t, b, latest(), ReadOptions{Window: 1}),
+	} {
+		n := 0
+		for ; !o.s.Full() && n < 10*maxQuestions; n++ {
+			if err := o.s.Handle(question); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n != maxQuestions {
+			t.Fatalf("%s: %d questions taken, want %d", name, n, maxQuestions)
+		}
+		written := 0
+		waitFor(t, name+" to be resumed", func() bool {
+			written += len(o.fill(n))
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			return o.resume > 0
+		})
+		if o.s.Full() || written < n/2 {
+			t.Errorf("%s: full is %t after %d answers were written", name, o.s.Full(), written)
+		}
+	}
+}
+
+// What a producer's client sends beside the payload counts, too.
+func TestUnansweredBytesAreBounded(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{MaxInFlightBytes: 1 << 20})
+	long := strings.Repeat("x", 100<<10)
+	for _, frame := range []string{`{"payload":"","context":"` + long + `"}`, `{"payload":"?","context":"` + long + `"}`} {
+		o := produce(t, b, ProducerSpec{Topic: topic})
+		n := 0
+		for ; !o.s.Full() && n < 1000; n++ {
+			if err := o.s.Handle([]byte(frame)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n > 12 {
+			t.Errorf("%d frames of 100 KiB taken under a bound of 1 MiB", n)
+		}
+	}
+}
+
+// Large messages are fetched few at a time for a client that does not read.
+func TestQueuedBytesAreBounded(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	consume(t, b, sharedSpec, ConsumeOptions{Window: 1000, NackDelay: time.Minute})
+	up := u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() > 0 })
+	n := int64(0)
+	for ; up.allowed() > 0 && n < 1000; n++ {
+		up.mu.Lock()
+		up.permits--
+		up.mu.Unlock()
+		m := message(n)
+		m.Payload = make([]byte, 1<<20)
+		up.r.Deliver(m)
+	}
+	if n > 20 {
+		t.Errorf("%d messages of 1 MiB queued for a client that reads nothing", n)
+	}
+}
+
+// What was acknowledged while it waited to be written is not written.
+func TestAcknowledgedMessagesAreNotWritten(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	o := consume(t, b, sharedSpec, minute)
+	up := u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	up.deliver(t, 0)
+	up.deliver(t, 1)
+	if err := o.s.Handle(ackFrame(0)); err != nil {
+		t.Fatal(err)
+	}
+	if got := entries(t, o.fill(9)); len(got) != 1 || got[0] != 1 {
+		t.Errorf("wrote %v", got)
+	}
+}
+
+// slowConsumer lets a test hold an Unsubscribe.
+type slowConsumer struct {
+	*fakeConsumer
+	hold   chan struct{}
+	result chan error
+}
+
+func (c *slowConsumer) Unsubscribe(context.Context) error {
+	<-c.hold
+	if c.isClosed() {
+		c.result <- ErrClosed
+		return &Error{Kind: ErrClosed}
+	}
+	c.result <- nil
+	return nil
+}
+
+type slowUpstream struct {
+	*fakeUpstream
+	hold   chan struct{}
+	result chan error
+}
+
+func (u *slowUpstream) Subscribe(_ context.Context, spec ConsumerSpec, r Receiver) (Consumer, error) {
+	return &slowConsumer{&fakeConsumer{spec: spec, r: r}, u.hold, u.result}, nil
+}
+
+// A client that unsubscribes and hangs up has unsubscribed.
+func TestUnsubscribeIsFinishedAfterTheClientLeft(t *testing.T) {
+	u := &slowUpstream{&fakeUpstream{}, make(chan struct{}), make(chan error, 9)}
+	b := New(u, Options{})
+	t.Cleanup(b.Close)
+	o := attach(t, func(o Outlet, done Opened) func() { return b.Consume(sharedSpec, minute, o, done) })
+	for range 3 {
+		if err := o.s.Handle([]byte(`{"type":"unsubscribe"}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.s.Close()
+	close(u.hold)
+	if err := <-u.result; err != nil {
+		t.Errorf("unsubscribed after the consumer was closed: %v", err)
+	}
+	waitFor(t, "the upstream consumer to close", func() bool { return b.Gauges().UpstreamConsumers == 0 })
+	if len(u.result) != 0 {
+		t.Errorf("unsubscribed %d times more", len(u.result))
+	}
+}
+
+// A session that opens while its upstream ends hears of it.
+func TestLostBeforeTheSessionIsThere(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	o := &fakeOutlet{}
+	opened := make(chan Session, 1)
+	b.Consume(sharedSpec, minute, o, func(s Session, err error) {
+		u.consumers[0].r.Lost(errors.New("topic was deleted"))
+		opened <- s
+	})
+	defer (<-opened).Close()
+	waitFor(t, "the end of the session", func() bool {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.ended == "topic was deleted"
+	})
+}
+
+// One topic whose broker does not answer leaves places for others.
+func TestSlowTopicKeepsNobodyWaiting(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{OpenConcurrency: 2 * topicShare, OpenTimeout: time.Hour})
+	ctx, cancel := context.WithCancel(t.Context())
+	var releases []func()
+	for range 2 {
+		release, err := b.slot(ctx, "slow")
+		if err != nil {
+			t.Fatal(err)
+		}
+		releases = append(releases, release)
+	}
+	waits := make(chan error, 1)
+	go func() {
+		_, err := b.slot(ctx, "slow")
+		waits <- err
+	}()
+	release, err := b.slot(ctx, "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	cancel()
+	if err := <-waits; err == nil {
+		t.Error("a topic got more than its share of places")
+	}
+	for _, release := range releases {
+		release()
+	}
+	if len(b.opening) != 0 || len(b.slots) != 0 {
+		t.Errorf("%d topics and %d places are left", len(b.opening), len(b.slots))
+	}
+}
