@@ -4,43 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
-	"maps"
 	"strings"
 	"testing"
 )
-
-func TestBrokerClientAuth(t *testing.T) {
-	for _, tc := range []struct {
-		plugin, params string
-		want           map[string]string
-	}{
-		{AuthToken, "token:abc", map[string]string{"token": "abc"}},
-		{AuthToken, "abc", map[string]string{"token": "abc"}},
-		{AuthToken, "file:///run/token", map[string]string{"file": "/run/token"}},
-		{AuthToken, "file:/run/token", map[string]string{"file": "/run/token"}},
-		{AuthToken, `{"token":"abc"}`, map[string]string{"token": "abc"}},
-		{AuthTLS, "tlsCertFile:/c.pem, tlsKeyFile:/k.pem", map[string]string{"tlsCertFile": "/c.pem", "tlsKeyFile": "/k.pem"}},
-		{AuthTLS, `{"tlsCertFile":"/c.pem","tlsKeyFile":"/k.pem"}`, map[string]string{"tlsCertFile": "/c.pem", "tlsKeyFile": "/k.pem"}},
-		{AuthBasic, `{"userId":"u","password":"p:q"}`, map[string]string{"username": "u", "password": "p:q"}},
-		{AuthOAuth2, `{"type":"client_credentials","issuerUrl":"https://i"}`, map[string]string{"type": "client_credentials", "issuerUrl": "https://i"}},
-	} {
-		c, notices := mustParse(t, "brokerClientAuthenticationPlugin="+tc.plugin+"\nbrokerClientAuthenticationParameters="+tc.params)
-		plugin, params, err := c.BrokerClientAuth()
-		if err != nil || plugin != tc.plugin || !maps.Equal(params, tc.want) || len(notices) > 0 {
-			t.Errorf("%s %s: got %s %v %v %v", tc.plugin, tc.params, plugin, params, err, notices)
-		}
-	}
-}
-
-func TestBrokerClientAuthErrors(t *testing.T) {
-	for _, params := range []string{`{"userId":"hunter2"`, `{"password":{"a":"hunter2"}}`, "hunter2"} {
-		_, _, err := parse("t.conf", []byte("brokerClientAuthenticationPlugin="+AuthBasic+"\nbrokerClientAuthenticationParameters="+params), nil)
-		wantError(t, err, "brokerClientAuthenticationParameters")
-		if strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("the error tells the secret: %v", err)
-		}
-	}
-}
 
 // The Java proxy logs in only when both halves are there.
 func TestHalfALogin(t *testing.T) {

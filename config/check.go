@@ -14,9 +14,6 @@ func (c *Config) finish() (notices []Notice, errs []error) {
 	if n, ok := c.settleAuth(); ok {
 		notices = append(notices, n)
 	}
-	if _, _, err := c.BrokerClientAuth(); err != nil {
-		errs = append(errs, err)
-	}
 	if (c.BrokerClientTLSCertificateFile == "") != (c.BrokerClientTLSKeyFile == "") {
 		errs = append(errs, errors.New("brokerClient_tlsCertificateFilePath and brokerClient_tlsKeyFilePath must be set together"))
 	}
