@@ -8,7 +8,7 @@ GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 # Packages under the race detector: all but those that hold no code of the gateway's own.
-RACE_PACKAGES = $(shell $(GO) list ./... | grep -v /test/)
+RACE_PACKAGES = $(shell $(GO) list ./... | grep -vE '/(test|conformance)(/|$$)')
 
 # The packages whose tests run against a real Pulsar, which the build tag pulsar marks. They run one at a time, each with a
 # broker of its own, so that two cores are enough; the slow ones come last.

@@ -197,3 +197,47 @@ func TestSlowTopicKeepsNobodyWaiting(t *testing.T) {
 		t.Errorf("%d topics and %d places are left", len(b.opening), len(b.slots))
 	}
 }
+
+// A session that refused as much as it may gets messages again once these are due.
+func TestRefusedMessagesAreBounded(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 10, NackDelay: 3 * time.Second})
+	up := u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() == 10 })
+	n := int64(0)
+	for ; n < 2*maxNacked && up.allowed() > 0; n++ {
+		up.deliver(t, n)
+		o.fill(9)
+		if err := o.s.Handle(nackFrame(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n < maxNacked || n > maxNacked+10 {
+		t.Fatalf("%d messages refused, want about %d", n, maxNacked)
+	}
+	waitFor(t, "permits after the redelivery", func() bool { return up.allowed() > 0 })
+}
+
+// What a session leaves behind while no other has room goes back to the broker.
+func TestLeftMessagesGoBackWhenNobodyHasRoom(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	stuck := consume(t, b, sharedSpec, minute)
+	leaver := consume(t, b, sharedSpec, ConsumeOptions{Window: 20, NackDelay: time.Minute})
+	up := u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() == 18 })
+	for i := range int64(4) {
+		up.deliver(t, i)
+	}
+	stuck.fill(9)
+	leaver.s.Close()
+	if got := up.redelivered(); len(got) != 2 {
+		t.Fatalf("%v went back, want the leaver's two", got)
+	}
+	// So does what was granted for it and arrives now.
+	up.deliver(t, 9)
+	if got := up.redelivered(); len(got) != 3 || got[2] != 9 {
+		t.Fatalf("%v went back", got)
+	}
+}

@@ -173,7 +173,9 @@ func (b *Bridge) start(f func()) bool {
 // its own. Unlike start it also works while the bridge is closing: whoever
 // detaches last still has to leave properly.
 func (b *Bridge) goClose(f func()) {
+	b.mu.Lock()
 	b.work.Add(1)
+	b.mu.Unlock()
 	go func() {
 		defer b.work.Done()
 		f()

@@ -93,14 +93,18 @@ func (s *consumerSession) begin() {
 
 // room is how many more messages the session takes now. Called with sub.mu held.
 func (s *consumerSession) room() int {
-	most := s.opts.Window - s.held
-	if s.opts.Pull {
-		most = s.permits
-	}
 	if s.closed || !s.attached || len(s.nacked) >= maxNacked {
 		return 0
 	}
-	return max(0, min(most, s.sub.ahead.count()-len(s.queue)))
+	return max(0, min(s.places(), s.sub.ahead.count()-len(s.queue)))
+}
+
+// places is what is left of the window or of the permits. Called with sub.mu held.
+func (s *consumerSession) places() int {
+	if s.opts.Pull {
+		return s.permits
+	}
+	return s.opts.Window - s.held
 }
 
 // Handle carries out one command.

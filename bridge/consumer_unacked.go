@@ -75,11 +75,12 @@ func (s *consumerSession) negativeAck(id *codec.MessageID) {
 		sub.mu.Unlock()
 		return // acknowledged, or on its way back already
 	}
-	d.owner.freePlace(d)
-	grant := sub.settle()
 	due := time.Now().Add(s.opts.NackDelay)
 	s.nacked = append(s.nacked, nack{d.id, due})
 	s.ringBy(due)
+	d.owner.freePlace(d)
+	sub.recount(s) // it may have as many as it may have
+	grant := sub.settle()
 	sub.mu.Unlock()
 	if grant > 0 {
 		sub.up.Permit(grant)
@@ -142,6 +143,7 @@ func (s *consumerSession) ring() {
 	} else {
 		s.nacked = nil
 	}
+	sub.recount(s)
 	grant := sub.settle()
 	sub.mu.Unlock()
 	if len(again) > 0 {

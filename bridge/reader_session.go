@@ -152,9 +152,12 @@ func (s *readerSession) Handle(frame []byte) error {
 	if err != nil {
 		return err
 	}
-	if cmd.Kind == codec.CommandEndOfTopic {
+	switch cmd.Kind {
+	case codec.CommandEndOfTopic:
 		s.askEndOfTopic()
 		return nil
+	case codec.CommandAuthResponse:
+		return nil // nobody asked
 	}
 	s.mu.Lock()
 	full := s.sent >= s.opts.Window

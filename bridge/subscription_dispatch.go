@@ -37,11 +37,37 @@ func (sub *subscription) Deliver(m *codec.Message) {
 		sub.ahead.note(len(m.Payload))
 		sub.place(m, d)
 	}
+	again := sub.surplus()
 	grant := sub.topUp()
 	sub.mu.Unlock()
+	if len(again) > 0 {
+		sub.up.Redeliver(again)
+	}
 	if grant > 0 {
 		sub.up.Permit(grant)
 	}
+}
+
+// surplus takes out what waits although no window here will have room for it:
+// it was fetched for a session that left, and is for others of the
+// subscription, elsewhere. Called with mu held.
+func (sub *subscription) surplus() (again []codec.MessageID) {
+	if len(sub.waiting) == 0 {
+		return nil
+	}
+	places := 0
+	for s := range sub.sessions {
+		places += max(0, s.places())
+	}
+	for len(sub.waiting) > places {
+		last := len(sub.waiting) - 1
+		d := sub.waiting[last].d
+		sub.waiting[last] = waiting{}
+		sub.waiting = sub.waiting[:last]
+		sub.forget(d)
+		again = append(again, d.id)
+	}
+	return again
 }
 
 // Lost ends all sessions: the upstream consumer is gone for good.
@@ -54,9 +80,6 @@ func (sub *subscription) Lost(err error) {
 		s.out.End(codec.CodeUnknown, err.Error())
 	}
 }
-
-// smallPrefetch is how many messages may wait here while no session has room.
-const smallPrefetch = 16
 
 // waiting is a message for which no session had room.
 type waiting struct {
@@ -178,15 +201,7 @@ func (sub *subscription) detach(s *consumerSession) bool {
 		again = append(again, d.id)
 	}
 	grant := sub.settle()
-	// What nobody here has room for may be welcome elsewhere.
-	for len(sub.waiting) > smallPrefetch {
-		last := len(sub.waiting) - 1
-		d := sub.waiting[last].d
-		sub.waiting[last] = waiting{}
-		sub.waiting = sub.waiting[:last]
-		sub.forget(d)
-		again = append(again, d.id)
-	}
+	again = append(again, sub.surplus()...)
 	sub.mu.Unlock()
 	// When the last session leaves, closing the upstream consumer gives
 	// everything back without this; but another may be about to attach.

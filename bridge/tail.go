@@ -77,8 +77,11 @@ type tailFrame struct {
 // Ids of non-persistent topics say nothing, and partitions are not ordered among each other.
 func (t *tail) ordered() bool { return strings.HasPrefix(t.key.topic, "persistent://") }
 
-// partitioned reports that no single sequence exists.
-func (t *tail) partitioned() bool { return len(t.origin) > 1 }
+// partitioned reports that no single sequence exists, or may not for long: a
+// topic of one partition can get more.
+func (t *tail) partitioned() bool {
+	return len(t.origin) > 1 || len(t.origin) == 1 && t.origin[0].Partition >= 0 && !strings.Contains(t.key.topic, "-partition-")
+}
 
 // tailFor returns the topic's tail with one more session counted, creating it
 // if there is none.

@@ -29,6 +29,9 @@ func (t *tail) seek(c *cursor, at *codec.MessageID, known bool) bool {
 		for i > 0 && isAfter(&t.ring[i-1].id, at) {
 			i--
 		}
+		if t.first > 0 && n-i > n/2+1 {
+			return false // it would fall out again before it had read much
+		}
 		*c = cursor{on: true, next: t.first + uint64(i), skip: *at, skipSet: true}
 		return true
 	}

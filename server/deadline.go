@@ -131,7 +131,7 @@ func (w *worker) check(c *conn, now uint32) {
 			span = t.linger
 		}
 		if passed(since, span) {
-			_ = c.nc.Close()
+			c.hangUp()
 		}
 	case phaseOpen:
 		w.checkSession(c, now, passed)
@@ -187,5 +187,5 @@ func (w *worker) dropSlow(c *conn) {
 	c.mu.Unlock()
 	w.detach(c)
 	c.whileOpen(func() { _ = c.nc.SetLinger(1, 0) }) // the kernel holds output, too: let it go
-	_ = c.nc.Close()
+	c.hangUp()
 }

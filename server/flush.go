@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+
 	"github.com/lesismal/nbio"
 	"golang.org/x/sys/unix"
 
@@ -97,7 +99,13 @@ func (w *worker) finish(c *conn, cl *closing) {
 
 // write hands the collected output to nbio. more: the session has more of it.
 func (w *worker) write(c *conn, more bool) {
-	if b := w.out.bytes(); len(b) > 0 {
+	b := w.out.bytes()
+	if len(b) > 0 && c.unsent.Load() == 0 {
+		n := c.writeNow(b)
+		w.s.bytesOut.Add(uint64(n))
+		b = b[n:]
+	}
+	if len(b) > 0 {
 		if c.unsent.Add(int64(len(b))) == int64(len(b)) {
 			c.lastTake.Store(w.s.now())
 		}
@@ -122,6 +130,27 @@ func (w *worker) write(c *conn, more bool) {
 	if c.unsent.Load() < unsent {
 		c.wake(wantFlush)
 	}
+}
+
+// writeNow writes what the kernel takes at once. nbio's Write would do the same,
+// but closes a broken socket on this goroutine; see hangUp.
+func (c *conn) writeNow(b []byte) (n int) {
+	n = len(b) // of a closed socket nothing is left to be sent
+	c.whileOpen(func() {
+		for n = 0; n < len(b); {
+			m, err := unix.Write(c.nc.Hash(), b[n:]) // nbio's hash of a connection is its descriptor
+			switch {
+			case err == nil:
+				n += m
+			case errors.Is(err, unix.EINTR):
+			case errors.Is(err, unix.EAGAIN):
+				return
+			default:
+				n = len(b) // the poller has the error, too, and closes the socket
+			}
+		}
+	})
+	return n
 }
 
 // onWritten is nbio's report that the kernel took n bytes. It runs under the
@@ -152,8 +181,8 @@ func (w *worker) dropIfSent(c *conn) {
 }
 
 // hangUp ends both directions of the socket. The poller then closes it, on the
-// event of the shutdown: were it closed here, its number could be in use again
-// while an event for the old one is still on its way.
+// event of the shutdown: were it closed on another goroutine, its number could be in use
+// again while an event for the old one is still on its way, and end the new one.
 func (c *conn) hangUp() { c.shutdown(unix.SHUT_RDWR) }
 
 func (c *conn) shutdown(how int) {

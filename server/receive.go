@@ -36,8 +36,8 @@ func (s *Server) onRead(nc *nbio.Conn) {
 }
 
 // receive reads and handles input until there is none, the session takes no
-// more, or its turn is over. inPoller: nbio closes the socket when this
-// returns, if the peer has finished sending. The caller holds mu.
+// more, or its turn is over. inPoller: it runs on the socket's poller, and nbio
+// closes the socket when this returns, if the peer has finished sending. The caller holds mu.
 func (c *conn) receive(buf []byte, inPoller bool) {
 	defer c.recoverSession()
 	c.resume()
@@ -49,7 +49,10 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 		case errors.Is(err, syscall.EAGAIN):
 			return
 		case err != nil || n == 0:
-			_ = c.nc.CloseWithError(err)
+			// The poller closes the socket on the event that comes with this; see hangUp.
+			if inPoller {
+				_ = c.nc.CloseWithError(err)
+			}
 			return
 		}
 		c.s.bytesIn.Add(uint64(n))

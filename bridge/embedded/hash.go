@@ -3,7 +3,7 @@ package embedded
 import (
 	"unicode/utf16"
 
-	"github.com/spaolacci/murmur3"
+	"github.com/twmb/murmur3"
 
 	"github.com/pulsegate/pulsegate/bridge"
 )

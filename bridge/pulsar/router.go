@@ -6,7 +6,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/apache/pulsar-client-go/pulsar"
-	"github.com/spaolacci/murmur3"
+	"github.com/twmb/murmur3"
 
 	"github.com/pulsegate/pulsegate/bridge"
 )

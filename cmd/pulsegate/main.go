@@ -30,6 +30,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	fmt.Fprintln(stderr, "pulsegate:", err)
+	var chosen interface{ ExitCode() int }
+	if errors.As(err, &chosen) {
+		return chosen.ExitCode()
+	}
 	if failed := (*runtimeError)(nil); errors.As(err, &failed) {
 		return exitRuntime
 	}
@@ -51,7 +55,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newConfig(), newProduce(), newConsume(), newVersion())
+	root.AddCommand(newServe(), newConfig(), newProduce(), newConsume(), newBench(), newVersion())
 	return root
 }
 

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/pulsegate/pulsegate/bench"
+)
+
+// The exit codes of bench beside the usual ones.
+const (
+	exitFaulty      = 3   // the run went through, but the server failed at something
+	exitInterrupted = 130 // as shells do for Ctrl-C
+)
+
+func newBench() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Put load on a server of the protocol and measure it",
+		Long: `Put load on any server of Pulsar's WebSocket protocol and measure what it does.
+
+Exit codes: 0 all well; 1 the run was not possible, for example because the
+server is not there or refuses; 2 wrong flags, or the machine's limits do not
+allow it; 3 the run went through, but sessions failed or were dropped, or
+messages failed, were lost, repeated or out of order; 130 interrupted by Ctrl-C
+(the results so far are written).`,
+		Args: cobra.NoArgs,
+		RunE: help,
+	}
+	for _, s := range benchScenarios() {
+		cmd.AddCommand(s.command())
+	}
+	cmd.AddCommand(newBenchCompare(), newBenchReport())
+	return cmd
+}
+
+// benchScenarios are all there are, in the order of the help.
+func benchScenarios() []*benchScenario {
+	return []*benchScenario{benchIdle(), benchPublish(), benchConsume(), benchEndToEnd(), benchFanout(), benchChurn(), benchMixed()}
+}
+
+// benchScenario is a way to put load on a server.
+type benchScenario struct {
+	name, short, long, example string
+
+	flags  func(*benchFlags, *pflag.FlagSet) // registers those of its own
+	groups func(*benchFlags) error           // makes the sessions, when the flags are known
+}
+
+func (s *benchScenario) register(f *benchFlags, fs *pflag.FlagSet) {
+	s.flags(f, fs)
+	f.common(fs)
+}
+
+// complete makes the plan for a target, when the flags are known.
+func (s *benchScenario) complete(f *benchFlags, target string) error {
+	f.plan.Scenario = s.name
+	if err := f.prepare(target); err != nil {
+		return err
+	}
+	return s.groups(f)
+}
+
+func (s *benchScenario) command() *cobra.Command {
+	f := &benchFlags{}
+	cmd := &cobra.Command{
+		Use: s.name + " TARGET", Short: s.short, Long: s.long + "\n\nTARGET is like ws://host:port or wss://host:port.", Example: s.example,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := s.complete(f, args[0]); err != nil {
+				return err
+			}
+			return f.run(cmd)
+		},
+	}
+	s.register(f, cmd.Flags())
+	cmd.Flags().StringVar(&f.json, "json", "", "write the result to this `file`, as JSON")
+	return cmd
+}
+
+// run runs the plan and writes what came out.
+func (f *benchFlags) run(cmd *cobra.Command) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	// From the first signal on the default action is back: a second one kills.
+	context.AfterFunc(ctx, stop)
+	progress := bench.ProgressWriter(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()))
+	result, err := bench.Run(ctx, f.plan, progress)
+	if err == nil {
+		if werr := f.write(cmd.OutOrStdout(), result); werr != nil {
+			return &runtimeError{werr}
+		}
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return &exitError{exitInterrupted, errors.New("interrupted before there was anything to measure")}
+	case errors.Is(err, bench.ErrPlan):
+		return err
+	case err != nil:
+		return &runtimeError{err}
+	case result.Interrupted:
+		return &exitError{exitInterrupted, errors.New("interrupted; these are the results so far")}
+	case result.Faulty():
+		return &exitError{exitFaulty, errors.New("not all went well, see above")}
+	}
+	return nil
+}
+
+func (f *benchFlags) write(to io.Writer, r *bench.Result) error {
+	fmt.Fprintln(to)
+	if err := bench.WriteSummary(to, r); err != nil {
+		return err
+	}
+	if f.json == "" {
+		return nil
+	}
+	b, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return fmt.Errorf("encode the result: %w", err)
+	}
+	return os.WriteFile(f.json, append(b, '\n'), 0o644)
+}
+
+// isTerminal reports whether someone watches.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// exitError chooses an exit code of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// ExitCode is the exit code of the process.
+func (e *exitError) ExitCode() int { return e.code }

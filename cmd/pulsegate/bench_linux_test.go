@@ -1,0 +1,195 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/pulsegate/pulsegate/bench"
+)
+
+var scenarios = []string{"idle", "publish", "consume", "e2e", "fanout", "churn", "mixed"}
+
+func TestBenchUsageErrors(t *testing.T) {
+	const target = "ws://127.0.0.1:1"
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"nothing"}, "nothing"},
+		{[]string{"publish"}, "1 arg"},
+		{[]string{"publish", "http://x"}, "ws://host:port"},
+		{[]string{"publish", target, "--nothing"}, "--nothing"},
+		{[]string{"publish", target, "--readers", "1"}, "--readers"},
+		{[]string{"publish", target, "--rate", "x"}, "--rate"},
+		{[]string{"publish", target, "--payload", "29"}, "30"},
+		{[]string{"publish", target, "--payload-file", "gone.bin"}, "gone.bin"},
+		{[]string{"publish", target, "--property", "a"}, "name=value"},
+		{[]string{"publish", target, "--api", "v9"}, "v9"},
+		{[]string{"publish", target, "--source", "x"}, "--source x"},
+		{[]string{"publish", target, "--ca", "gone.pem"}, "gone.pem"},
+		{[]string{"publish", target, "--producers", "0"}, "no sessions"},
+		{[]string{"publish", target, "--producers", "-1"}, "-1 sessions"},
+		{[]string{"idle", target, "--mode", "x"}, "--mode x"},
+		{[]string{"idle", target, "--sessions", "1000000000"}, "ulimit -n"},
+		{[]string{"e2e", target, "--subscription-type", "x"}, "--subscription-type x"},
+		{[]string{"e2e", target, "--subscriptions", "0"}, "--subscriptions 0"},
+		{[]string{"churn", target, "--lifetime", "0s"}, "--lifetime"},
+	} {
+		code, _, stderr := command(t, append([]string{"bench"}, tc.args...)...)
+		if code != exitUsage || !strings.Contains(stderr, tc.want) {
+			t.Errorf("%q: exit code %d, %q", tc.args, code, stderr)
+		}
+	}
+}
+
+func TestBenchUnreachable(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := "ws://" + ln.Addr().String()
+	ln.Close()
+	for _, name := range scenarios {
+		code, _, stderr := command(t, "bench", name, target)
+		if code != exitRuntime || !strings.Contains(stderr, "connection refused") {
+			t.Errorf("%s: exit code %d, %q", name, code, stderr)
+		}
+	}
+}
+
+// silentServer takes sessions and says nothing more.
+func silentServer(t *testing.T) (target string) {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var up websocket.Upgrader
+		ws, err := up.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.Close()
+		for {
+			if _, _, err := ws.ReadMessage(); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(s.Close)
+	return "ws" + strings.TrimPrefix(s.URL, "http")
+}
+
+// Each scenario opens its sessions.
+func TestBenchScenarios(t *testing.T) {
+	target := silentServer(t)
+	for name, tc := range map[string]struct {
+		args     []string
+		code     int
+		sessions uint64
+	}{
+		"idle":    {[]string{"--sessions", "5", "--mode", "distinct"}, exitOK, 5},
+		"publish": {[]string{"--producers", "3", "--rate", "100", "--drain", "10ms"}, exitFaulty, 3},
+		"consume": {[]string{"--consumers", "2", "--readers", "1"}, exitOK, 3},
+		"e2e":     {[]string{"--producers", "2", "--consumers", "3", "--slow", "1", "--drain", "10ms"}, exitFaulty, 6},
+		"fanout":  {[]string{"--readers", "4", "--drain", "10ms"}, exitFaulty, 5},
+		"churn":   {[]string{"--sessions", "5", "--lifetime", "1h"}, exitOK, 5},
+		"mixed":   {[]string{"--idle", "7", "--producers", "1", "--consumers", "1", "--drain", "10ms"}, exitFaulty, 9},
+	} {
+		file := filepath.Join(t.TempDir(), "result.json")
+		args := append([]string{"bench", name, target, "--warm-up", "0s", "--duration", "100ms", "--json", file}, tc.args...)
+		code, stdout, stderr := command(t, args...)
+		if code != tc.code || !strings.Contains(stdout, name+" against ws://") || !strings.Contains(stderr, "measure") {
+			t.Errorf("%s: exit code %d\n%s%s", name, code, stdout, stderr)
+			continue
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r bench.Result
+		if err := json.Unmarshal(b, &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Scenario != name || r.Sessions.Opened != tc.sessions || r.Sessions.Failed+r.Sessions.Dropped != 0 {
+			t.Errorf("%s: %+v %v", name, r.Sessions, r.Faults)
+		}
+	}
+}
+
+func trialFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "bench.txt")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestBenchCompareUsageErrors(t *testing.T) {
+	const good = "one: idle --sessions 1\n"
+	target := []string{"--target", "a=ws://127.0.0.1:1"}
+	for _, tc := range []struct {
+		text string
+		args []string
+		want string
+	}{
+		{good, nil, "--target"},
+		{good, []string{"--target", "a"}, "name=URL"},
+		{good, append(target, target...), "twice"},
+		{good, append(target, "--pid", "b=1"), "--pid b=1"},
+		{good, append(target, "--pid", "a=x"), "--pid a=x"},
+		{good, append(target, "--runs", "0"), "--runs 0"},
+		{"# nothing\n", target, "no scenario"},
+		{"\nidle\n", target, ":2: "},
+		{"one: nothing", target, `"nothing"`},
+		{"one: idle --nothing", target, "--nothing"},
+		{"one: idle x", target, `"x"`},
+		{"one: idle --mode x", target, "--mode x"},
+		{"one: idle 'x", target, ":1: "},
+		{good + good, target, "twice"},
+		{"one: publish --payload 3", target, "30"},
+	} {
+		code, _, stderr := command(t, append([]string{"bench", "compare", trialFile(t, tc.text)}, tc.args...)...)
+		if code != exitUsage || !strings.Contains(stderr, tc.want) {
+			t.Errorf("%q %q: exit code %d, %q", tc.text, tc.args, code, stderr)
+		}
+	}
+}
+
+func TestBenchCompare(t *testing.T) {
+	s := silentServer(t)
+	file := trialFile(t, "# two\nquiet: idle --sessions 2 --warm-up 0s --duration 50ms\n'n' | x: idle --sessions 1 --mode readers --warm-up 0s --duration 50ms\n")
+	markdown, results := filepath.Join(t.TempDir(), "t.md"), filepath.Join(t.TempDir(), "r.json")
+	code, stdout, stderr := command(t, "bench", "compare", file, "--runs", "2", "--pause", "0s",
+		"--target", "a="+s, "--target", "b="+s, "--pid", "b="+strconv.Itoa(os.Getpid()), "--markdown", markdown, "--json", results)
+	if code != exitOK || !strings.Contains(stderr, "quiet: b, run 2 of 2") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	table, err := os.ReadFile(markdown)
+	if err != nil || string(table) != stdout || !strings.Contains(stdout, "| quiet | b |") {
+		t.Errorf("%v\n%s", err, stdout)
+	}
+	b, err := os.ReadFile(results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c bench.Comparison
+	if err := json.Unmarshal(b, &c); err != nil || len(c.Outcomes) != 4 || len(c.Outcomes[0].Results) != 2 {
+		t.Errorf("%v %+v", err, c)
+	}
+}
+
+// The file of budgets is one that compare takes.
+func TestBudgets(t *testing.T) {
+	trials, err := readTrials("../../bench/budgets.txt")
+	if err != nil || len(trials) != 11 {
+		t.Errorf("%d trials, %v", len(trials), err)
+	}
+}
