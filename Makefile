@@ -79,7 +79,7 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@set -e; grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | \
 	while IFS=: read -r file func; do \
 		echo "== $$(dirname $$file) $${func#func }"; \
-		$(GO) test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)"; \
+		$(GO) test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$(dirname $$file)"; \
 	done
 
 deps: ## install what the tests need beside Go, or name it

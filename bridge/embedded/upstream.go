@@ -174,10 +174,16 @@ func (u *Upstream) Close() {
 	}
 	u.settle()
 	u.closed = true
+	var outlets []*outlet
+	for p := range u.producers {
+		outlets = append(outlets, &p.outlet)
+	}
 	for c := range u.consumers {
+		outlets = append(outlets, &c.outlet)
 		c.end(nil)
 	}
 	for r := range u.readers {
+		outlets = append(outlets, &r.outlet)
 		r.end(nil)
 	}
 	u.leaveToWorker(0)
@@ -188,19 +194,10 @@ func (u *Upstream) Close() {
 	// itself is waited for here.
 	u.mu.Lock()
 	var busy []chan struct{}
-	wait := func(o *outlet) {
+	for _, o := range outlets {
 		if o.busy {
 			busy = append(busy, o.idleChan())
 		}
-	}
-	for p := range u.producers {
-		wait(&p.outlet)
-	}
-	for c := range u.consumers {
-		wait(&c.outlet)
-	}
-	for r := range u.readers {
-		wait(&r.outlet)
 	}
 	u.mu.Unlock()
 	for _, ch := range busy {
