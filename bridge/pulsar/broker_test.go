@@ -148,7 +148,9 @@ func roundTrip(t *testing.T, u *Upstream, topic string) {
 				if string(m.Payload) != fmt.Sprint(i) {
 					t.Fatalf("%s: message %d is %q", name, i, m.Payload)
 				}
-				sub.Ack(m.ID)
+				if e == consumer { // what is acknowledged before it came does not come
+					sub.Ack(m.ID)
+				}
 			case <-ctx.Done():
 				t.Fatalf("%s: message %d did not come", name, i)
 			}

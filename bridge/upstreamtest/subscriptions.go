@@ -129,7 +129,9 @@ var subscriptionCases = []testCase{
 		if err := one.Unsubscribe(s.ctx); !errors.Is(err, bridge.ErrSubscriptions) {
 			s.Errorf("unsubscribe beside another: %v", err)
 		}
-		s.producer(topic).publish("a", "b")
+		// Both go on. One of them may be sent more than it has permits for, so there
+		// are enough for both.
+		s.producer(topic).publish(numbers(100)...)
 		one.next()
 		two.next()
 	}},
