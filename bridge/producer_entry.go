@@ -19,8 +19,7 @@ const entryQueue = 1000
 // through it: the pool's unit.
 //
 // ready is closed once up or err is set; both are constant from then on. The
-// number of sessions and the linger timer are guarded by the bridge's mutex,
-// the queue of sessions that wait for a place by mu. free counts the
+// queue of sessions that wait for a place is guarded by mu. free counts the
 // places in the upstream's queue; whoever takes one gives it back when the
 // publish is answered.
 type producerEntry struct {
@@ -31,9 +30,8 @@ type producerEntry struct {
 	up    Producer
 	err   error
 
-	sessions int         // guarded by b.mu
-	linger   *time.Timer // guarded by b.mu; runs while sessions is 0
-	pooled   bool        // guarded by b.mu; false: not to be found any more
+	lease  lease // guarded by b.mu
+	pooled bool  // guarded by b.mu; false: not to be found any more
 
 	free atomic.Int64
 
@@ -86,11 +84,7 @@ func (b *Bridge) joinProducer(ctx context.Context, spec ProducerSpec) (e *produc
 		b.work.Add(1)
 		go e.create(b.leaving[spec.leaverKey()])
 	}
-	e.sessions++
-	if e.linger != nil {
-		e.linger.Stop()
-		e.linger = nil
-	}
+	e.lease.take()
 	b.mu.Unlock()
 
 	select {
@@ -137,13 +131,17 @@ func (e *producerEntry) create(leaving <-chan struct{}) {
 
 // unpool makes the entry unfindable: the next session gets a new one.
 func (e *producerEntry) unpool() {
-	b := e.b
-	b.mu.Lock()
-	if e.pooled && b.producers[e.spec] == e {
-		delete(b.producers, e.spec)
+	e.b.mu.Lock()
+	e.hide()
+	e.b.mu.Unlock()
+}
+
+// hide is unpool for a caller that holds the bridge's mutex.
+func (e *producerEntry) hide() {
+	if e.pooled {
+		delete(e.b.producers, e.spec)
 	}
 	e.pooled = false
-	b.mu.Unlock()
 }
 
 // release counts one session less. The entry lingers after its last session
@@ -151,38 +149,25 @@ func (e *producerEntry) unpool() {
 func (e *producerEntry) release() {
 	b := e.b
 	b.mu.Lock()
-	e.sessions--
-	if e.sessions > 0 {
-		b.mu.Unlock()
-		return
-	}
-	if e.pooled && !b.closed && b.opts.Linger > 0 {
-		e.linger = time.AfterFunc(b.opts.Linger, e.expire)
-		b.mu.Unlock()
-		return
-	}
+	now := e.lease.give(b.lingerOf(e.pooled), e.expire)
 	b.mu.Unlock()
-	e.expire()
+	if now {
+		e.expire()
+	}
 }
 
 // expire closes the upstream producer if no session came back meanwhile.
 func (e *producerEntry) expire() {
 	b := e.b
 	b.mu.Lock()
-	if e.sessions > 0 {
-		b.mu.Unlock()
+	over := e.lease.end()
+	if over {
+		e.hide()
+	}
+	b.mu.Unlock()
+	if !over {
 		return
 	}
-	if e.linger != nil {
-		e.linger.Stop()
-		e.linger = nil
-	}
-	e.sessions = -1 << 30 // expired: closed once, by whoever came first
-	if e.pooled && b.producers[e.spec] == e {
-		delete(b.producers, e.spec)
-	}
-	e.pooled = false
-	b.mu.Unlock()
 	left := b.announceLeaving(e.spec.leaverKey())
 	b.goClose(func() {
 		<-e.ready

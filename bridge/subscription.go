@@ -26,8 +26,8 @@ func (s *ConsumerSpec) leaverKey() leaverKey {
 // whole pool entry. Only Shared subscriptions have more than one session.
 //
 // mu guards everything below it. It is held while messages are given to
-// sessions' queues and taken from them, never across a call of an Outlet's End
-// or of an upstream method that may block; Permit, Ack, Redeliver and Wake do not.
+// sessions' queues and taken from them, and across calls of an Outlet, which never
+// block, but not across any of the upstream.
 //
 // Flow: the upstream is granted a permit for each free place of a session's
 // window, so it delivers only what a session has room for. What was granted

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
@@ -31,8 +30,7 @@ type tailKey struct {
 // most Options.TailBytes of them. A cursor behind first has fallen out and its
 // session reads on with a reader of its own.
 //
-// The number of sessions and the linger timer are guarded by the bridge's mutex, everything
-// below mu by mu, which may be taken while a session's mutex is held, never the
+// Everything below mu is guarded by mu, which may be taken while a session's mutex is held, never the
 // other way round.
 //
 // Pace: every frame wakes the sessions that wait for one. While some of them have
@@ -49,8 +47,7 @@ type tail struct {
 	origin []codec.MessageID // the topic's last messages just after up was opened
 	err    error
 
-	sessions int         // guarded by b.mu
-	linger   *time.Timer // guarded by b.mu
+	lease lease // guarded by b.mu
 
 	last positionQuery
 
@@ -95,11 +92,7 @@ func (b *Bridge) tailFor(ctx context.Context, key tailKey) (*tail, error) {
 		b.work.Add(1)
 		go t.create()
 	}
-	t.sessions++
-	if t.linger != nil {
-		t.linger.Stop()
-		t.linger = nil
-	}
+	t.lease.take()
 	b.mu.Unlock()
 	select {
 	case <-t.opened:
@@ -146,49 +139,41 @@ func (t *tail) create() {
 }
 
 func (t *tail) unpool() {
-	b := t.b
-	b.mu.Lock()
-	if b.tails[t.key] == t {
-		delete(b.tails, t.key)
+	t.b.mu.Lock()
+	t.hide()
+	t.b.mu.Unlock()
+}
+
+// hide is unpool for a caller that holds the bridge's mutex.
+func (t *tail) hide() {
+	if t.b.tails[t.key] == t {
+		delete(t.b.tails, t.key)
 	}
-	b.mu.Unlock()
 }
 
 // release counts one session less; the tail lingers after its last one.
 func (t *tail) release() {
 	b := t.b
 	b.mu.Lock()
-	t.sessions--
-	if t.sessions > 0 {
-		b.mu.Unlock()
-		return
-	}
-	if b.tails[t.key] == t && !b.closed && b.opts.Linger > 0 {
-		t.linger = time.AfterFunc(b.opts.Linger, t.expire)
-		b.mu.Unlock()
-		return
-	}
+	now := t.lease.give(b.lingerOf(b.tails[t.key] == t), t.expire)
 	b.mu.Unlock()
-	t.expire()
+	if now {
+		t.expire()
+	}
 }
 
 // expire closes the upstream reader if no session came back meanwhile.
 func (t *tail) expire() {
 	b := t.b
 	b.mu.Lock()
-	if t.sessions > 0 || t.sessions < 0 {
-		b.mu.Unlock()
-		return
-	}
-	t.sessions = -1 << 30 // expired: closed once
-	if t.linger != nil {
-		t.linger.Stop()
-		t.linger = nil
-	}
-	if b.tails[t.key] == t {
-		delete(b.tails, t.key)
+	over := t.lease.end()
+	if over {
+		t.hide()
 	}
 	b.mu.Unlock()
+	if !over {
+		return
+	}
 	b.goClose(func() {
 		<-t.opened
 		if t.err != nil {
