@@ -47,16 +47,11 @@ func (c *Config) hasAddress() bool {
 
 // UpstreamURL returns the address to connect to: with BrokerClientTLSEnabled one of the
 // two TLS ones, else one of the other two, the binary one first. "" means
-// that the cluster has to be looked up in the configuration store; put what is
-// found there through [PickURL].
+// that the cluster has to be looked up in the configuration store.
 func (c *Config) UpstreamURL() string {
-	return PickURL(c.BrokerClientTLSEnabled, c.ServiceURL, c.ServiceURLTLS, c.BrokerServiceURL, c.BrokerServiceURLTLS)
-}
-
-// PickURL chooses one of a cluster's four addresses as [Config.UpstreamURL] does.
-func PickURL(tls bool, service, serviceTLS, broker, brokerTLS string) string {
-	if tls {
-		service, broker = serviceTLS, brokerTLS
+	service, broker := c.ServiceURL, c.BrokerServiceURL
+	if c.BrokerClientTLSEnabled {
+		service, broker = c.ServiceURLTLS, c.BrokerServiceURLTLS
 	}
 	if broker != "" {
 		return broker

@@ -53,6 +53,7 @@ func pulsarOptions(cfg *config.Config, log *slog.Logger) pulsar.Options {
 		OperationTimeout:     cfg.BrokerClientOperationTimeout,
 		ConnectionTimeout:    cfg.BrokerClientConnectionTimeout,
 		KeepAlive:            cfg.BrokerClientKeepAliveInterval,
+		ListenerName:         cfg.BrokerClientListenerName,
 		Logger:               log,
 	}
 	// Any of the keys may hold an address of either protocol.

@@ -46,6 +46,9 @@ type Options struct {
 	ConnectionTimeout time.Duration
 	// KeepAlive is how often connections are probed; 0: 30 s.
 	KeepAlive time.Duration
+	// ListenerName picks the advertised listener whose addresses the brokers
+	// give; "": their own choice.
+	ListenerName string
 
 	// Logger gets what an operator should know; nil: [slog.Default].
 	Logger *slog.Logger

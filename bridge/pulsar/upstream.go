@@ -71,6 +71,7 @@ func New(o Options) (*Upstream, error) {
 		ConnectionTimeout:          o.ConnectionTimeout,
 		OperationTimeout:           o.OperationTimeout,
 		KeepAliveInterval:          o.KeepAlive,
+		ListenerName:               o.ListenerName,
 		MaxConnectionsPerBroker:    o.ConnectionsPerBroker,
 		MemoryLimitBytes:           o.MemoryLimit,
 		TLSTrustCertsFilePath:      o.TLS.TrustCertsFile,
