@@ -55,7 +55,6 @@ func (s *Server) listen() (net.Listener, error) {
 // accept takes connections until the listener is closed. When the process has
 // no descriptor left it pauses instead of trying in a loop.
 func (s *Server) accept() {
-	defer s.loops.Done()
 	pause := firstAcceptPause
 	for {
 		nc, err := s.listener.Accept()

@@ -34,11 +34,12 @@ type Server struct {
 	cancel   context.CancelFunc
 	handlers sync.WaitGroup
 
-	engine   *nbio.Engine
-	listener net.Listener
-	loops    sync.WaitGroup // the accept loop and the workers
-	stopping chan struct{}
-	workers  []*worker
+	engine    *nbio.Engine
+	listener  net.Listener
+	accepting sync.WaitGroup // the accept loop
+	loops     sync.WaitGroup // the workers
+	stopping  chan struct{}
+	workers   []*worker
 
 	// Of the accepting goroutine.
 	admitted   bool
@@ -127,14 +128,10 @@ func (s *Server) Start() error {
 	for range s.o.workers {
 		s.workers = append(s.workers, newWorker(s))
 	}
-	s.loops.Add(len(s.workers) + 1)
 	for _, w := range s.workers {
-		go func() {
-			defer s.loops.Done()
-			w.run()
-		}()
+		s.loops.Go(w.run)
 	}
-	go s.accept()
+	s.accepting.Go(s.accept)
 	return nil
 }
 
@@ -152,7 +149,7 @@ func (s *Server) Close() {
 	s.closeOnce.Do(func() {
 		s.stopAccepting()
 		s.cancel()
-		s.handlers.Wait()
+		s.accepting.Wait()
 		time.Sleep(time.Until(s.started.Add(engineStart)))
 		// Stop waits for onClose of every connection, so all of them are in
 		// their worker's queue when the workers are told to end.
@@ -161,6 +158,8 @@ func (s *Server) Close() {
 			w.stop()
 		}
 		s.loops.Wait()
+		// Nobody is left who could begin another one.
+		s.handlers.Wait()
 	})
 }
 
