@@ -29,8 +29,6 @@ func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done O
 		spec.PriorityLevel, spec.HasPriority = 0, false
 	}
 	spec.RedeliveryTick = redeliveryTick
-	// What waits upstream for the window to have room is the gateway's memory.
-	spec.Queue = min(spec.Queue, 2*aheadMessages)
 	return b.open(func(ctx context.Context) (Session, error) {
 		sub, err := b.consumerGroup(ctx, spec, o.Window, own)
 		if err != nil {

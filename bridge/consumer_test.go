@@ -44,6 +44,49 @@ func TestSharedSessionsTakeTurns(t *testing.T) {
 	}
 }
 
+// Messages that come before a session has run leave together, up to a turn's bound.
+func TestTurnLastsUntilTheSessionRuns(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	wide := ConsumeOptions{Window: 100, NackDelay: time.Minute}
+	one, two := consume(t, b, sharedSpec, wide), consume(t, b, sharedSpec, wide)
+	up := u.consumers[0]
+	waitFor(t, "permits for both", func() bool { return up.allowed() == 2*aheadMessages/8 })
+	up.deliver(t, 0)
+	up.deliver(t, 1)
+	first, second := one, two
+	got := entries(t, first.fill(9))
+	if len(got) == 0 {
+		first, second = two, one
+		got = entries(t, first.fill(9))
+	}
+	if !slices.Equal(got, []int64{0, 1}) {
+		t.Fatalf("the first turn was %v", got)
+	}
+	for i := int64(2); i < 2+maxTurn+1; i++ {
+		up.deliver(t, i)
+	}
+	if got := entries(t, second.fill(99)); len(got) != maxTurn || got[0] != 2 {
+		t.Fatalf("after the first session had run the other one got %v", got)
+	}
+	if got := entries(t, first.fill(9)); !slices.Equal(got, []int64{2 + maxTurn}) {
+		t.Fatalf("after a full turn the first one got %v", got)
+	}
+}
+
+func TestPrefetchIsShared(t *testing.T) {
+	b := newBridge(t, &fakeUpstream{}, Options{})
+	for _, c := range []struct{ consumers, asked, want int }{
+		{0, 1000, 1000}, {60, 1000, 1000}, {1000, 1000, 65}, {15_000, 1000, leastPrefetch}, {15_000, 5, 5}, {0, 1, 1},
+	} {
+		b.stats.upstreamConsumers.Store(int64(c.consumers))
+		if got := b.prefetch(c.asked); got != c.want {
+			t.Errorf("beside %d consumers, of %d: %d, want %d", c.consumers, c.asked, got, c.want)
+		}
+	}
+	b.stats.upstreamConsumers.Store(0)
+}
+
 func TestLeavingSessionGivesBack(t *testing.T) {
 	u := &fakeUpstream{}
 	b := newBridge(t, u, Options{})

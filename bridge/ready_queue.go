@@ -48,6 +48,19 @@ func (q *readyQueue) pop() *consumerSession {
 	return nil
 }
 
+// before reports that a session of a better level than s's waits.
+func (q *readyQueue) before(s *consumerSession) bool {
+	for i := range q.levels {
+		if q.levels[i].priority >= s.priority {
+			return false
+		}
+		if len(q.levels[i].sessions) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // remove takes s out for good.
 func (q *readyQueue) remove(s *consumerSession) {
 	defer func() {

@@ -45,6 +45,8 @@ type subscription struct {
 	mu       sync.Mutex
 	sessions map[*consumerSession]struct{}
 	ready    readyQueue
+	turn     *consumerSession // gets the next message too, see nextSession
+	taken    int              // messages of its turn
 	ahead    ahead
 	members  int // sessions attached or about to be
 	window   int // sum of their windows
@@ -155,7 +157,9 @@ func (sub *subscription) create(leaving <-chan struct{}) {
 	awaitLeaver(ctx, leaving)
 	release, err := b.slot(ctx, sub.spec.topicName())
 	if err == nil {
-		sub.up, err = b.up.Subscribe(ctx, sub.spec, sub)
+		spec := sub.spec
+		spec.Queue = b.prefetch(spec.Queue)
+		sub.up, err = b.up.Subscribe(ctx, spec, sub)
 		release()
 	}
 	sub.err = err

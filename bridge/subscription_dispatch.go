@@ -90,7 +90,7 @@ type waiting struct {
 // place gives m to a session with room, or lets it wait. Called with mu held.
 func (sub *subscription) place(m *codec.Message, d *delivery) {
 	if len(sub.waiting) == 0 {
-		if s := sub.ready.pop(); s != nil {
+		if s := sub.nextSession(); s != nil {
 			sub.assign(s, m, d)
 			return
 		}
@@ -98,11 +98,29 @@ func (sub *subscription) place(m *codec.Message, d *delivery) {
 	sub.waiting = append(sub.waiting, waiting{m, d})
 }
 
+// maxTurn is how many messages a session may get before the next one gets any.
+// A broker gives each of its consumers up to 20 entries at a time.
+const maxTurn = 16
+
+// nextSession is the session with room that gets the next message, nil if
+// there is none. Sessions take turns. A session that has not run since its turn
+// began keeps it: what it gets leaves in one write. Where messages come one by
+// one, each is another's turn. Called with mu held.
+func (sub *subscription) nextSession() *consumerSession {
+	s := sub.turn
+	if s != nil && sub.taken < maxTurn && len(s.queue) > 0 && s.room() > 0 && !sub.ready.before(s) {
+		sub.taken++
+		return s
+	}
+	sub.turn, sub.taken = sub.ready.pop(), 1
+	return sub.turn
+}
+
 // placeWaiting gives waiting messages to sessions with room, oldest first.
 // Called with mu held.
 func (sub *subscription) placeWaiting() {
 	for len(sub.waiting) > 0 {
-		s := sub.ready.pop()
+		s := sub.nextSession()
 		if s == nil {
 			return
 		}
@@ -114,7 +132,7 @@ func (sub *subscription) placeWaiting() {
 	sub.waiting = nil
 }
 
-// assign makes s, which has room and was popped from ready, the owner of d. Called with mu held.
+// assign makes s, which has room, the owner of d. Called with mu held.
 func (sub *subscription) assign(s *consumerSession, m *codec.Message, d *delivery) {
 	s.take(d)
 	s.queue = append(s.queue, pushed{m: m, d: d})
@@ -185,6 +203,9 @@ func (sub *subscription) detach(s *consumerSession) bool {
 	}
 	delete(sub.sessions, s)
 	sub.ready.remove(s)
+	if sub.turn == s {
+		sub.turn = nil
+	}
 
 	var front []waiting
 	for _, p := range s.queue {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/config"
@@ -50,6 +51,10 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 		return err
 	}
 	defer s.Close()
+
+	var pacing sync.WaitGroup
+	pacing.Go(func() { paceHeap(ctx) })
+	defer pacing.Wait()
 
 	log.Info("listening", "address", s.Addr().String(), "version", opts.Version)
 	if opts.Embedded {

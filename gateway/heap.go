@@ -1,0 +1,91 @@
+package gateway
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	// heapTick is how often the garbage collector's pace is looked at.
+	heapTick = time.Second
+
+	// usualPercent is Go's own pace: the heap may double between two collections.
+	usualPercent = 100
+
+	// maxHeadroom bounds what the heap may grow by between two collections when
+	// that is more than usualPercent allows.
+	maxHeadroom = 128 << 20
+
+	// leastHeap is the heap below which Go does not count percentages.
+	leastHeap = 4 << 20
+
+	// quietRate is the allocation, in bytes a second, below which the gateway
+	// counts as idle; leftBehind is how much garbage is worth a collection then.
+	quietRate  = 1 << 20
+	leftBehind = 16 << 20
+)
+
+// heapPacer makes the garbage collector run about once in a heapTick. Idle
+// sessions are small, so the heap is, and at Go's usual pace a busy gateway
+// would collect dozens of times a second, for a third of its CPU. Idle, it goes at the
+// usual pace, and what the load has left goes back to the system.
+//
+// It belongs to the goroutine of run.
+type heapPacer struct {
+	percent int
+	before  uint64 // bytes allocated since the process began, at the last look
+	garbage uint64 // allocated since memory was last given back
+}
+
+// paceHeap runs a pacer until ctx ends, unless the operator has set a pace.
+func paceHeap(ctx context.Context) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	p := heapPacer{percent: usualPercent}
+	tick := time.NewTicker(heapTick)
+	defer tick.Stop()
+	defer debug.SetGCPercent(debug.SetGCPercent(usualPercent))
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		metrics.Read(samples)
+		percent, release := p.look(samples[0].Value.Uint64(), samples[1].Value.Uint64())
+		if percent != p.percent {
+			p.percent = percent
+			debug.SetGCPercent(percent)
+		}
+		if release {
+			debug.FreeOSMemory()
+		}
+	}
+}
+
+// look takes the bytes allocated so far and the size of the heap after its last
+// collection. It returns the pace to go at, in GOGC's percent, and whether memory is
+// to be given back to the system.
+func (p *heapPacer) look(allocated, live uint64) (percent int, release bool) {
+	grown := allocated - p.before
+	p.before = allocated
+	p.garbage += grown
+	if grown < quietRate {
+		if release = p.garbage > leftBehind; release {
+			p.garbage = 0
+		}
+		return usualPercent, release
+	}
+	live = max(live, leastHeap)
+	percent = max(int(min(grown, maxHeadroom)*100/live), usualPercent)
+	// Each change stops the world for a moment: small ones are left out.
+	if d := percent - p.percent; d < p.percent/4 && -d < p.percent/4 {
+		percent = p.percent
+	}
+	return percent, false
+}

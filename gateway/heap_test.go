@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"context"
+	"runtime/debug"
+	"testing"
+)
+
+func TestHeapPace(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		name        string
+		grown, live uint64
+		percent     int
+	}{
+		{"idle", mib / 2, 10 * mib, usualPercent},
+		{"busy on a small heap", 40 * mib, 10 * mib, 400},
+		{"busy on a heap that is next to nothing", 40 * mib, 1, 1000},
+		{"busy on a large heap", 40 * mib, 100 * mib, usualPercent},
+		{"busier than the bound", 4000 * mib, 16 * mib, 800},
+	} {
+		p := heapPacer{percent: usualPercent}
+		if percent, release := p.look(c.grown, c.live); percent != c.percent || release {
+			t.Errorf("%s: %d, %v; want %d", c.name, percent, release, c.percent)
+		}
+	}
+}
+
+func TestHeapPaceIsSteady(t *testing.T) {
+	const mib = 1 << 20
+	p := heapPacer{percent: 400}
+	if percent, _ := p.look(45*mib, 10*mib); percent != 400 {
+		t.Errorf("a small change made it %d", percent)
+	}
+	if percent, _ := p.look(45*mib+80*mib, 10*mib); percent != 800 {
+		t.Errorf("a large change made it %d", percent)
+	}
+}
+
+func TestHeapIsGivenBackOnceAfterLoad(t *testing.T) {
+	const mib = 1 << 20
+	p := heapPacer{percent: usualPercent}
+	var allocated uint64
+	look := func(grown uint64) bool {
+		allocated += grown
+		_, release := p.look(allocated, 10*mib)
+		return release
+	}
+	if look(100 * mib) {
+		t.Error("under load")
+	}
+	if !look(0) {
+		t.Error("not after load")
+	}
+	if look(0) {
+		t.Error("twice")
+	}
+	for range 32 {
+		if look(mib / 2) {
+			t.Error("with little garbage")
+		}
+	}
+	if !look(mib / 2) {
+		t.Error("not when small garbage has added up")
+	}
+}
+
+func TestHeapPacerLeavesThePaceAsItWas(t *testing.T) {
+	before := debug.SetGCPercent(123)
+	defer debug.SetGCPercent(before)
+	t.Setenv("GOGC", "")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	paceHeap(ctx)
+	if now := debug.SetGCPercent(123); now != 123 {
+		t.Errorf("left at %d", now)
+	}
+}
