@@ -36,8 +36,8 @@ func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done O
 		}
 		s := &consumerSession{sub: sub, opts: o, priority: priority, out: out}
 		s.stats = b.stats.consumer(ConsumerStats{
-			RemoteAddr: out.RemoteAddr(), Subscription: spec.Subscription, Type: spec.Type, NonDurable: spec.NonDurable,
-		}, spec.topicName())
+			Subscription: sub.spec.Subscription, Type: spec.Type, NonDurable: spec.NonDurable,
+		}, out, sub.spec.topicName())
 		return s, nil
 	}, func(s Session, err error) {
 		done(s, err)

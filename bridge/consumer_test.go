@@ -77,7 +77,7 @@ func TestTurnLastsUntilTheSessionRuns(t *testing.T) {
 func TestPrefetchIsShared(t *testing.T) {
 	b := newBridge(t, &fakeUpstream{}, Options{})
 	for _, c := range []struct{ consumers, asked, want int }{
-		{0, 1000, 1000}, {60, 1000, 1000}, {1000, 1000, 65}, {15_000, 1000, leastPrefetch}, {15_000, 5, 5}, {0, 1, 1},
+		{0, 1000, 1000}, {30, 1000, 1000}, {400, 1000, 81}, {15_000, 1000, leastPrefetch}, {15_000, 5, 5}, {0, 1, 1},
 	} {
 		b.stats.upstreamConsumers.Store(int64(c.consumers))
 		if got := b.prefetch(c.asked); got != c.want {

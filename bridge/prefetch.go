@@ -5,7 +5,7 @@ package bridge
 // ones have as many as their clients ask for, of very many mostly idle ones
 // each has leastPrefetch.
 const (
-	prefetchPlaces = 64 << 10
+	prefetchPlaces = 32 << 10
 	leastPrefetch  = 32
 )
 

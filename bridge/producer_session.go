@@ -18,7 +18,7 @@ func (b *Bridge) Produce(spec ProducerSpec, out Outlet, done Opened) (cancel fun
 			return nil, err
 		}
 		s := &producerSession{e: e, out: out}
-		s.stats = b.stats.producer(spec.Topic, out.RemoteAddr())
+		s.stats = b.stats.producer(e.spec.Topic, out)
 		return s, nil
 	}, done)
 }

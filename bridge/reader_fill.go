@@ -18,10 +18,10 @@ func (s *readerSession) Fill(w Writer) {
 		case s.closed:
 			s.mu.Unlock()
 			return
-		case len(s.answers) > 0:
-			end := s.answers[0]
-			s.answers = s.answers[1:]
-			resume := s.questions.answered()
+		case s.asked != nil && len(s.asked.answers) > 0:
+			end := s.asked.answers[0]
+			s.asked.answers = s.asked.answers[1:]
+			resume := s.asked.answered()
 			s.mu.Unlock()
 			if resume {
 				s.out.Resume()
@@ -34,7 +34,7 @@ func (s *readerSession) Fill(w Writer) {
 		case len(s.queue) > 0:
 			s.writeOwn(w)
 		case s.cur.on:
-			n, grant, ok := s.t.fetch(s, &s.cur, frames[:], s.opts.Window-s.sent)
+			n, grant, ok := s.t.fetch(s, frames[:], s.opts.Window-s.sent)
 			if !ok {
 				s.fallBack()
 			}

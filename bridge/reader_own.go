@@ -103,7 +103,7 @@ func (o *ownReader) Lost(err error) {
 // reads on from the last message fetched. Called with the session's mutex held.
 func (s *readerSession) fallBack() {
 	s.cur = cursor{}
-	spec := s.spec
+	spec := *s.spec
 	spec.Start, spec.Inclusive = StartEarliest, false
 	if s.hasLast {
 		spec.Start, spec.Position = StartAtPosition, s.last

@@ -10,14 +10,14 @@ import (
 // Read attaches a session that reads a topic.
 func (b *Bridge) Read(spec ReaderSpec, o ReadOptions, out Outlet, done Opened) (cancel func()) {
 	return b.open(func(ctx context.Context) (Session, error) {
-		s := &readerSession{b: b, spec: spec, opts: o, out: out}
+		s := &readerSession{b: b, opts: o, out: out}
 		if o.Format.HasContext {
 			s.suffix = contextSuffix(o.Format.Context)
 		}
-		if err := s.start(ctx); err != nil {
+		if err := s.start(ctx, &spec); err != nil {
 			return nil, err
 		}
-		s.stats = b.stats.consumer(ConsumerStats{RemoteAddr: out.RemoteAddr(), Reader: true, NonDurable: true}, spec.Topic)
+		s.stats = b.stats.consumer(ConsumerStats{Reader: true, NonDurable: true}, out, s.spec.Topic)
 		return s, nil
 	}, func(s Session, err error) {
 		done(s, err)
@@ -38,7 +38,7 @@ func (b *Bridge) Read(spec ReaderSpec, o ReadOptions, out Outlet, done Opened) (
 // What is queued is bounded by the permits of the own reader and maxQuestions answers.
 type readerSession struct {
 	b      *Bridge
-	spec   ReaderSpec
+	spec   *ReaderSpec // without a start; often shared by many
 	opts   ReadOptions
 	out    Outlet
 	stats  *consumerCounters
@@ -47,25 +47,32 @@ type readerSession struct {
 
 	parked, woken bool
 
-	mu        sync.Mutex
-	closed    bool
-	sent      int // messages out without an answer
-	cur       cursor
-	last      codec.MessageID // the last message fetched, valid if hasLast
-	hasLast   bool
-	own       *ownReader
-	queue     []*codec.Message // from own
-	answers   []bool           // to isEndOfTopic
-	questions questions
+	mu      sync.Mutex
+	closed  bool
+	hasLast bool
+	sent    int // messages out without an answer
+	cur     cursor
+	last    codec.MessageID // the last message fetched, valid if hasLast
+	own     *ownReader
+	queue   []*codec.Message // from own
+	asked   *endQuestions    // nil: isEndOfTopic was never asked
+}
+
+// endQuestions are a reader's isEndOfTopic commands and their answers that are
+// not written yet.
+type endQuestions struct {
+	questions
+	answers []bool
 }
 
 // start finds the session's position. After it the session can be begun.
-func (s *readerSession) start(ctx context.Context) error {
-	b, spec := s.b, &s.spec
+func (s *readerSession) start(ctx context.Context, spec *ReaderSpec) error {
+	b := s.b
 	b.mu.Lock()
 	split := b.split[spec.Topic]
 	b.mu.Unlock()
 	if split {
+		s.spec = withoutStart(spec)
 		return s.startOwn(ctx, *spec)
 	}
 	t, err := b.tailFor(ctx, tailKey{spec.Topic, s.opts.Format.LegacyTime, spec.CryptoFailure})
@@ -77,10 +84,11 @@ func (s *readerSession) start(ctx context.Context) error {
 		b.split[spec.Topic] = true
 		b.mu.Unlock()
 		t.release()
+		s.spec = withoutStart(spec)
 		return s.startOwn(ctx, *spec)
 	}
-	s.t = t
-	if err = s.startOnTail(ctx); err == nil {
+	s.t, s.spec = t, t.commonSpec(spec)
+	if err = s.startOnTail(ctx, spec); err == nil {
 		err = t.enter(s)
 	}
 	if err != nil {
@@ -92,8 +100,8 @@ func (s *readerSession) start(ctx context.Context) error {
 	return err
 }
 
-func (s *readerSession) startOnTail(ctx context.Context) error {
-	t, spec := s.t, &s.spec
+func (s *readerSession) startOnTail(ctx context.Context, spec *ReaderSpec) error {
+	t := s.t
 	if !t.ordered() {
 		t.join(&s.cur, &codec.MessageID{}, false)
 		return nil
@@ -186,7 +194,7 @@ func (s *readerSession) Handle(frame []byte) error {
 func (s *readerSession) Full() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.questions.full()
+	return s.asked != nil && s.asked.full()
 }
 
 // InFlight is always 0: a reader's frames have no answer.
@@ -201,7 +209,7 @@ func (s *readerSession) Close() {
 	}
 	s.closed = true
 	o := s.own
-	s.own, s.queue, s.answers = nil, nil, nil
+	s.own, s.queue, s.asked = nil, nil, nil
 	s.mu.Unlock()
 	if o != nil {
 		o.close()
@@ -218,7 +226,11 @@ func (s *readerSession) Close() {
 // askEndOfTopic has the question answered on a goroutine, one a session.
 func (s *readerSession) askEndOfTopic() {
 	s.mu.Lock()
-	run := s.questions.put()
+	if s.asked == nil {
+		s.asked = &endQuestions{}
+	}
+	q := s.asked
+	run := q.put()
 	s.mu.Unlock()
 	if !run {
 		return
@@ -227,10 +239,8 @@ func (s *readerSession) askEndOfTopic() {
 		for more := true; more; {
 			end := s.endOfTopic()
 			s.mu.Lock()
-			more = s.questions.asked() && !s.closed
-			if !s.closed {
-				s.answers = append(s.answers, end)
-			}
+			more = q.asked() && !s.closed
+			q.answers = append(q.answers, end)
 			s.mu.Unlock()
 			s.out.Wake()
 		}

@@ -51,15 +51,17 @@ type topicSessions struct {
 
 // producerCounters belong to one producer session.
 type producerCounters struct {
-	topic, addr string
-	ns          *namespaceCounters
-	published   atomic.Uint64
+	topic     string
+	out       Outlet // knows the client's address
+	ns        *namespaceCounters
+	published atomic.Uint64
 }
 
 // consumerCounters belong to one consumer or reader session.
 type consumerCounters struct {
 	topic     string
-	who       ConsumerStats
+	who       ConsumerStats // but for RemoteAddr and Delivered
+	out       Outlet        // knows the client's address
 	ns        *namespaceCounters
 	delivered atomic.Uint64
 }
@@ -119,21 +121,21 @@ func (r *registry) enter(topic string) (*topicSessions, *namespaceCounters) {
 	return t, ns
 }
 
-func (r *registry) producer(topic, addr string) *producerCounters {
+func (r *registry) producer(topic string, out Outlet) *producerCounters {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t, ns := r.enter(topic)
-	c := &producerCounters{topic: topic, addr: addr, ns: ns}
+	c := &producerCounters{topic: topic, out: out, ns: ns}
 	t.producers[c] = struct{}{}
 	r.sessions.producers++
 	return c
 }
 
-func (r *registry) consumer(who ConsumerStats, topic string) *consumerCounters {
+func (r *registry) consumer(who ConsumerStats, out Outlet, topic string) *consumerCounters {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t, ns := r.enter(topic)
-	c := &consumerCounters{topic: topic, who: who, ns: ns}
+	c := &consumerCounters{topic: topic, who: who, out: out, ns: ns}
 	t.consumers[c] = struct{}{}
 	if who.Reader {
 		r.sessions.readers++
@@ -244,11 +246,11 @@ func (c *counters) values() (v [6 + len(LatencyBounds) + 1]uint64) {
 func (t *topicSessions) stats() TopicStats {
 	s := TopicStats{Producers: []ProducerStats{}, Consumers: []ConsumerStats{}}
 	for c := range t.producers {
-		s.Producers = append(s.Producers, ProducerStats{RemoteAddr: c.addr, Published: c.published.Load()})
+		s.Producers = append(s.Producers, ProducerStats{RemoteAddr: c.out.RemoteAddr(), Published: c.published.Load()})
 	}
 	for c := range t.consumers {
 		who := c.who
-		who.Delivered = c.delivered.Load()
+		who.RemoteAddr, who.Delivered = c.out.RemoteAddr(), c.delivered.Load()
 		s.Consumers = append(s.Consumers, who)
 	}
 	slices.SortFunc(s.Producers, func(a, b ProducerStats) int { return strings.Compare(a.RemoteAddr, b.RemoteAddr) })

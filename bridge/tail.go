@@ -51,6 +51,8 @@ type tail struct {
 
 	last positionQuery
 
+	specs sync.Map // ReaderSpec -> *ReaderSpec, see commonSpec
+
 	mu       sync.Mutex
 	members  map[*readerSession]struct{}
 	ring     []tailFrame
@@ -261,6 +263,25 @@ func (t *tail) Lost(err error) {
 	for s := range t.members {
 		s.out.End(codec.CodeUnknown, err.Error())
 	}
+}
+
+// withoutStart is what of a session's spec counts after it has begun.
+func withoutStart(spec *ReaderSpec) *ReaderSpec {
+	s := *spec
+	s.Start, s.Position, s.Inclusive = StartLatest, codec.MessageID{}, false
+	return &s
+}
+
+// commonSpec is withoutStart for a session of the tail. Sessions that ask for
+// the same have the same, unless they have names, of which there may be very many.
+func (t *tail) commonSpec(spec *ReaderSpec) *ReaderSpec {
+	s := withoutStart(spec)
+	s.Topic = t.key.topic
+	if s.Name != "" {
+		return s
+	}
+	common, _ := t.specs.LoadOrStore(*s, s)
+	return common.(*ReaderSpec)
 }
 
 // enter lets s hear of the end of the tail, unless that has come.

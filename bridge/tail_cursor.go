@@ -10,16 +10,16 @@ const (
 
 // cursor is a session's place in a tail. The session's mutex guards it.
 type cursor struct {
-	on   bool
+	on bool
+	// skip: frames up to the session's last message are none of its own. It has
+	// read them, or they were published before it opened. They may reach the tail only now.
+	skip bool
 	next uint64 // sequence number of the next frame
-	// Frames up to skip, if it is set, are none of the session's: it has read
-	// them, or they were published before it opened. They may reach the tail only now.
-	skip    codec.MessageID
-	skipSet bool
 }
 
-// seek places c behind the message at, or if that is not known at the topic's
-// beginning, and reports whether the ring holds, or will hold, everything after it.
+// seek places c behind the session's last message, at, or if that is not known
+// at the topic's beginning, and reports whether the ring holds, or will hold,
+// everything after it.
 func (t *tail) seek(c *cursor, at *codec.MessageID, known bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -32,7 +32,7 @@ func (t *tail) seek(c *cursor, at *codec.MessageID, known bool) bool {
 		if t.first > 0 && n-i > n/2+1 {
 			return false // it would fall out again before it had read much
 		}
-		*c = cursor{on: true, next: t.first + uint64(i), skip: *at, skipSet: true}
+		*c = cursor{on: true, skip: true, next: t.first + uint64(i)}
 		return true
 	}
 	// Everything after origin is in the ring if nothing has fallen out of it.
@@ -47,7 +47,7 @@ func (t *tail) seek(c *cursor, at *codec.MessageID, known bool) bool {
 	for known && i < n && !isAfter(&t.ring[i].id, at) {
 		i++
 	}
-	*c = cursor{on: true, next: uint64(i), skip: *at, skipSet: known}
+	*c = cursor{on: true, skip: known, next: uint64(i)}
 	return true
 }
 
@@ -68,7 +68,8 @@ func (t *tail) reaches(at *codec.MessageID) bool {
 	return len(t.origin) > 0 && !isAfter(at, &t.origin[0])
 }
 
-// join places c at the end of the topic, where end is its last message.
+// join places c at the end of the topic, where end is its last message and the
+// session's, if it is known.
 func (t *tail) join(c *cursor, end *codec.MessageID, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -80,13 +81,14 @@ func (t *tail) join(c *cursor, end *codec.MessageID, known bool) {
 	} else if t.ordered() {
 		i = 0 // the topic was empty: whatever came since is new
 	}
-	*c = cursor{on: true, next: t.first + uint64(i), skip: *end, skipSet: known}
+	*c = cursor{on: true, skip: known, next: t.first + uint64(i)}
 }
 
-// fetch takes the frames that follow c into buf, at most limit, and reports false if
-// c has fallen out of the ring. If there is none, s is parked: the next frame wakes it.
-// The caller grants the permits that come back.
-func (t *tail) fetch(s *readerSession, c *cursor, buf []tailFrame, limit int) (n, grant int, ok bool) {
+// fetch takes the frames that follow s's cursor into buf, at most limit, and reports
+// false if that has fallen out of the ring. If there is none, s is parked: the next frame
+// wakes it. Called with s.mu held; the caller grants the permits that come back.
+func (t *tail) fetch(s *readerSession, buf []tailFrame, limit int) (n, grant int, ok bool) {
+	c := &s.cur
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	grant = t.served(s)
@@ -101,11 +103,11 @@ func (t *tail) fetch(s *readerSession, c *cursor, buf []tailFrame, limit int) (n
 	for c.next < end && n < min(limit, len(buf)) && bytes < fetchBytes {
 		f := &t.ring[c.next-t.first]
 		c.next++
-		if c.skipSet {
-			if !isAfter(&f.id, &c.skip) {
+		if c.skip {
+			if !isAfter(&f.id, &s.last) {
 				continue
 			}
-			c.skipSet = false
+			c.skip = false
 		}
 		buf[n] = *f
 		n++

@@ -3,12 +3,16 @@
 package pulsar
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/apache/pulsar-client-go/pulsar"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
@@ -89,6 +93,51 @@ func TestRedeliverer(t *testing.T) {
 	for _, m := range sub.(*consumer).concrete() {
 		if newRedeliverer(m.up) == nil {
 			t.Error("a timer per consumer is needed")
+		}
+	}
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	if bytes.Contains(stacks, []byte("runBackgroundPartitionDiscovery")) {
+		t.Error("a goroutine per consumer looks for partitions")
+	}
+}
+
+// TestChunksComeAgain asks for a message in chunks again, all entries of which
+// only the client library knows.
+func TestChunksComeAgain(t *testing.T) {
+	c := pulsartest.Shared(t)
+	ctx := testContext(t)
+	topic := "persistent://" + c.Namespace(t) + "/t"
+	u := newUpstream(t, Options{BrokerServiceURL: c.BrokerURL()})
+	defer u.Close()
+	got := newEvents()
+	sub, err := u.Subscribe(ctx, bridge.ConsumerSpec{
+		Topic: topic, Subscription: "s", Type: bridge.Shared, Queue: 10, RedeliveryTick: 100 * time.Millisecond,
+	}, got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub.Permit(10)
+	p, err := u.client.CreateProducer(pulsar.ProducerOptions{
+		Topic: topic, DisableBatching: true, EnableChunking: true, ChunkMaxMessageSize: 100,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	payload := strings.Repeat("0123456789", 100)
+	if _, err := p.Send(ctx, &pulsar.ProducerMessage{Payload: []byte(payload)}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		select {
+		case m := <-got.messages:
+			if string(m.Payload) != payload {
+				t.Fatalf("got %d bytes of %d", len(m.Payload), len(payload))
+			}
+			sub.Redeliver([]codec.MessageID{m.ID})
+		case <-ctx.Done():
+			t.Fatal("it did not come")
 		}
 	}
 }

@@ -62,17 +62,17 @@ type consumer struct {
 	searching bool            // for new partitions
 }
 
-// inPlaces is the size of consumer.in: enough that the library's goroutine and
-// the forwarder do not wait for each other at each message, and less for small queues,
-// of which it is a part.
-func inPlaces(queue int) int { return min(queue/2, 16) }
+// inPlaces is the size of consumer.in, which is part of the queue: enough that
+// the library's goroutine and the forwarder do not wait for each other at each message,
+// and less for the small queues that very many consumers have.
+func inPlaces(queue int) int { return min((queue+4)/8, 16) }
 
 // Subscribe implements [bridge.Upstream].
 func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r bridge.Receiver) (bridge.Consumer, error) {
 	c := &consumer{
 		u: u, spec: spec, receiver: r, multi: spec.Topic == "", todo: newCommands(),
 		in:     make(chan pulsar.ConsumerMessage, inPlaces(spec.Queue)),
-		closed: make(chan struct{}), seen: newProgress(),
+		closed: make(chan struct{}), seen: &progress{},
 		members: map[string]*member{}, places: map[place]*member{}, bases: map[string]bool{},
 	}
 	c.acks = newAcker(c)
@@ -105,7 +105,7 @@ func (c *consumer) open(ctx context.Context) error {
 	}
 	var found []*member
 	for _, topic := range topics {
-		members, err := c.membersOf(ctx, topic)
+		members, err := c.membersOf(ctx, topic, c.u.partitions)
 		if err != nil {
 			return err
 		}
@@ -131,8 +131,8 @@ func (c *consumer) open(ctx context.Context) error {
 }
 
 // membersOf makes the members for a topic's partitions that there are none for yet.
-func (c *consumer) membersOf(ctx context.Context, topic string) ([]*member, error) {
-	concrete, err := c.u.partitions(ctx, topic)
+func (c *consumer) membersOf(ctx context.Context, topic string, list func(context.Context, string) ([]string, error)) ([]*member, error) {
+	concrete, err := list(ctx, topic)
 	if err != nil {
 		return nil, err
 	}
@@ -189,6 +189,8 @@ func (c *consumer) options() pulsar.ConsumerOptions {
 		ReceiverQueueSize:   max(c.spec.Queue-cap(c.in), 1),
 		MessageChannel:      c.in,
 		AutoDiscoveryPeriod: never,
+		// As Java does. The library keeps places for them.
+		MaxPendingChunkedMessage: 10,
 		// For where there is no redeliverer: the library looks every third of the
 		// delay for what is due.
 		NackRedeliveryDelay: max(c.spec.RedeliveryTick, time.Millisecond) * 3 / 4,

@@ -210,6 +210,9 @@ func (c *consumer) redeliver(id *codec.MessageID) {
 	if native == nil {
 		native = pulsar.NewMessageID(e.ledger, e.entry, -1, m.own)
 	}
+	if m.live.direct != nil {
+		m.live.direct.wake()
+	}
 	m.live.up.NackID(native)
 }
 
@@ -275,7 +278,7 @@ func (c *consumer) searchPartitions() {
 		defer cancel()
 		var found []*member
 		for _, base := range bases {
-			members, err := c.membersOf(ctx, base)
+			members, err := c.membersOf(ctx, base, c.u.lookUpPartitions)
 			if err != nil {
 				c.u.log.Debug("look for new partitions", "topic", base, "error", err)
 			}

@@ -26,8 +26,17 @@ const warnEvery = 30 * time.Second
 // since its errors are also returned to whoever can act on them, and clients
 // can cause them at will; only connection failures are warnings. The library's
 // own debug lines, which hold payloads, are dropped unformatted.
+//
+// Every consumer and producer of the library keeps a logger or two, so they
+// hold their attributes as they came and little else.
 type clientLogger struct {
-	out    *slog.Logger
+	*logOutput
+	attrs []any // names and values in turn; never changed once it is set
+}
+
+// logOutput is what all loggers of one client share.
+type logOutput struct {
+	log    *slog.Logger
 	warned *warnedAt
 }
 
@@ -37,24 +46,22 @@ type warnedAt struct {
 }
 
 func newClientLogger(out *slog.Logger) clientLogger {
-	return clientLogger{out.With("from", "pulsar-client-go"), &warnedAt{at: map[string]time.Time{}}}
+	return clientLogger{logOutput: &logOutput{out.With("from", "pulsar-client-go"), &warnedAt{at: map[string]time.Time{}}}}
 }
 
-func (l clientLogger) with(key string, value any) clientLogger {
-	if !l.out.Enabled(context.Background(), slog.LevelWarn) {
-		return l
-	}
-	return clientLogger{l.out.With(key, value), l.warned}
+func (l clientLogger) with(more ...any) clientLogger {
+	l.attrs = append(l.attrs[:len(l.attrs):len(l.attrs)], more...)
+	return l
 }
 
 func (l clientLogger) say(message string) {
 	for _, w := range connectionWarnings {
 		if strings.HasPrefix(message, w) && l.warned.due(w) {
-			l.out.Warn(message)
+			l.log.Warn(message, l.attrs...)
 			return
 		}
 	}
-	l.out.Debug(message)
+	l.log.Debug(message, l.attrs...)
 }
 
 // due reports whether the warning was not given lately, and notes it.
@@ -70,10 +77,11 @@ func (w *warnedAt) due(warning string) bool {
 }
 
 func (l clientLogger) fields(fields log.Fields) clientLogger {
+	more := make([]any, 0, 2*len(fields))
 	for k, v := range fields {
-		l = l.with(k, v)
+		more = append(more, k, v)
 	}
-	return l
+	return l.with(more...)
 }
 
 func (l clientLogger) SubLogger(fields log.Fields) log.Logger     { return l.fields(fields) }
@@ -95,13 +103,13 @@ func (l clientLogger) Debugf(_ string, args ...any) {
 }
 
 func (l clientLogger) debug(args []any) {
-	if l.out.Enabled(context.Background(), slog.LevelDebug) {
-		l.out.Debug(fmt.Sprint(args...))
+	if l.log.Enabled(context.Background(), slog.LevelDebug) {
+		l.log.Debug(fmt.Sprint(args...), l.attrs...)
 	}
 }
 
 func (l clientLogger) debugf(format string, args []any) {
-	if l.out.Enabled(context.Background(), slog.LevelDebug) {
-		l.out.Debug(fmt.Sprintf(format, args...))
+	if l.log.Enabled(context.Background(), slog.LevelDebug) {
+		l.log.Debug(fmt.Sprintf(format, args...), l.attrs...)
 	}
 }

@@ -95,7 +95,7 @@ func TestTopicPath(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
-	p := newProgress()
+	p := &progress{}
 	last := at(5, 3, 2, 3)
 	for _, id := range []codec.MessageID{at(5, 3, 0, 3), at(5, 2, -1, 0), at(4, 9, 7, 8), at(5, 3, 1, 3)} {
 		p.noteDelivered(-1, &id)
@@ -115,13 +115,13 @@ func TestProgress(t *testing.T) {
 		t.Error("reached in another partition")
 	}
 
-	p = newProgress()
+	p = &progress{}
 	beyond := at(9, 9, -1, 0)
 	p.noteAcked(-1, &beyond)
 	if p.reached(&last) {
 		t.Error("an acknowledgement of what does not exist counts")
 	}
-	p = newProgress()
+	p = &progress{}
 	p.noteAcked(-1, &last)
 	if !p.reached(&last) {
 		t.Error("the acknowledgement of the last message does not count")

@@ -111,7 +111,7 @@ func (u *Upstream) OpenReader(ctx context.Context, spec bridge.ReaderSpec, r bri
 		return nil, &bridge.Error{Kind: bridge.ErrInvalid,
 			Detail: "a reader on the partitioned topic " + spec.Topic + " can start at latest or earliest only"}
 	}
-	rd := &reader{u: u, spec: spec, receiver: r, seen: newProgress(), closed: make(chan struct{})}
+	rd := &reader{u: u, spec: spec, receiver: r, seen: &progress{}, closed: make(chan struct{})}
 	rd.freed = sync.NewCond(&rd.mu)
 	rd.ctx, rd.stop = context.WithCancel(context.Background())
 	errs := make([]error, len(topics))

@@ -20,10 +20,15 @@ type redeliverer struct {
 	ids     reflect.Type  // []messageID
 	ledger  int           // index of the field
 	entry   int
+	tick    *time.Ticker // the library's timer
 }
 
 // resting is the period of a timer that has nothing to do.
 const resting = 24 * time.Hour
+
+// wakeful is the period of the library's timer once NackID is used, which it is
+// for messages in chunks: only the library knows all their entries.
+const wakeful = 250 * time.Millisecond
 
 // newRedeliverer takes a consumer on a topic without partitions. It returns
 // nil if the library is not as expected.
@@ -53,9 +58,26 @@ func newRedeliverer(up pulsar.Consumer) *redeliverer {
 	if !tick.IsValid() || tick.Type() != reflect.TypeFor[*time.Ticker]() || tick.IsNil() {
 		return nil
 	}
-	reflect.NewAt(tick.Type().Elem(), tick.UnsafePointer()).Interface().(*time.Ticker).Reset(resting)
+	r.tick = reflect.NewAt(tick.Type().Elem(), tick.UnsafePointer()).Interface().(*time.Ticker)
+	r.tick.Reset(resting)
+	stopDiscovery(up)
 	return r
 }
+
+// stopDiscovery ends the goroutine with which each of the library's consumers
+// looks for new partitions: the topics here have none.
+func stopDiscovery(up pulsar.Consumer) {
+	f := field(reflect.ValueOf(up), "stopDiscovery")
+	if !f.IsValid() || f.Type() != reflect.TypeFor[func()]() || f.IsNil() {
+		return
+	}
+	stop := reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Interface().(*func())
+	(*stop)()
+	*stop = func() {} // what Close calls
+}
+
+// wake makes the library look after what is given to NackID.
+func (r *redeliverer) wake() { r.tick.Reset(wakeful) }
 
 // field is a field of the struct that v points to, invalid if there is none.
 func field(v reflect.Value, name string) reflect.Value {

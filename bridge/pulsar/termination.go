@@ -18,22 +18,22 @@ type progress struct {
 	acked     map[int32]codec.MessageID // the furthest; a client may have made it up
 }
 
-func newProgress() *progress {
-	return &progress{delivered: map[int32]codec.MessageID{}, acked: map[int32]codec.MessageID{}}
-}
-
 func (p *progress) noteDelivered(partition int32, id *codec.MessageID) {
-	p.note(p.delivered, partition, id)
+	p.note(&p.delivered, partition, id)
 }
-func (p *progress) noteAcked(partition int32, id *codec.MessageID) { p.note(p.acked, partition, id) }
+func (p *progress) noteAcked(partition int32, id *codec.MessageID) { p.note(&p.acked, partition, id) }
 
-func (p *progress) note(in map[int32]codec.MessageID, partition int32, id *codec.MessageID) {
+func (p *progress) note(in *map[int32]codec.MessageID, partition int32, id *codec.MessageID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at, ok := in[partition]
-	if !ok || !reached(&at, id) {
-		in[partition] = *id
+	at, ok := (*in)[partition]
+	if ok && reached(&at, id) {
+		return
 	}
+	if *in == nil {
+		*in = map[int32]codec.MessageID{}
+	}
+	(*in)[partition] = *id
 }
 
 // reached reports that a partition's last message was delivered, or that

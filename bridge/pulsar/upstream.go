@@ -27,6 +27,7 @@ type Upstream struct {
 	dial   reachability
 	last   *lastPositions
 	ended  terminations
+	known  partitionLists
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -173,6 +174,7 @@ func (u *Upstream) janitor() {
 			}
 			u.last.expire(now)
 			u.ended.expire(now)
+			u.known.expire(now)
 		case <-discovery.C:
 			for _, c := range u.open() {
 				if c, ok := c.(*consumer); ok {
@@ -306,10 +308,4 @@ func (a *attempted[T]) leave(what string, why error) (T, error) {
 		var none T
 		return none, why
 	}
-}
-
-// partitions lists the concrete topics behind a topic: its partitions, or itself.
-func (u *Upstream) partitions(ctx context.Context, topic string) ([]string, error) {
-	return attempt(ctx, u, "look up "+topic,
-		func() ([]string, error) { return u.client.TopicPartitions(topic) }, func([]string) {})
 }
