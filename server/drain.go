@@ -38,6 +38,10 @@ func (c *conn) drainsFirst() bool {
 func (w *worker) drainConn(c *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.phase == phaseHead || c.phase == phaseProxy {
+		// A request that is there already gets an answer, read or not.
+		c.receive(w.buf, false)
+	}
 	switch c.phase {
 	case phaseHead, phaseProxy:
 		if len(c.req.buf) == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,7 @@ func TestDrain(t *testing.T) {
 	late := opened(t, b)
 	partial := dialRaw(t, s)
 	partial.send("GET /readyz HTTP/1.1\r\nHost: x\r\n")
+	partial.delivered()
 	eventually(t, "all are accepted", func() bool { return s.conns.Load() == 6 })
 	cs.push("last message")
 	ps.set(func(s *fakeSession) { s.inFlight = 2 })
@@ -81,6 +83,34 @@ func TestDrain(t *testing.T) {
 	}
 	if len(ps.handled) != 0 {
 		t.Fatal("a message was taken while draining")
+	}
+	if err := receive(t, done, "the end of the drain"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a client sent before the drain began is answered, also when the server
+// has not read it yet.
+func TestDrainAnswersWhatIsThere(t *testing.T) {
+	s := start(t, echoBridge())
+	clients := make([]*rawConn, 200)
+	for i := range clients {
+		clients[i] = dialRaw(t, s)
+	}
+	eventually(t, "all are accepted", func() bool { return int(s.conns.Load()) == len(clients) })
+	for _, c := range clients {
+		c.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	for _, c := range clients {
+		c.delivered()
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Drain(t.Context()) }()
+	for _, c := range clients {
+		if resp, _ := c.response(); resp.StatusCode != http.StatusOK {
+			t.Fatalf("got %d", resp.StatusCode)
+		}
+		_ = c.Close()
 	}
 	if err := receive(t, done, "the end of the drain"); err != nil {
 		t.Fatal(err)

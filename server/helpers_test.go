@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 // patience bounds every wait of these tests; none is expected to use it up.
@@ -86,6 +87,23 @@ func (c *rawConn) send(text string) {
 	if _, err := c.Write([]byte(text)); err != nil {
 		c.t.Fatalf("send: %v", err)
 	}
+}
+
+// delivered waits until all that was sent is in the server's hands or in its
+// kernel's.
+func (c *rawConn) delivered() {
+	c.t.Helper()
+	raw, err := c.Conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	eventually(c.t, "the peer confirms what was sent", func() bool {
+		left := 0
+		if e := raw.Control(func(fd uintptr) { left, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) }); e != nil || err != nil {
+			c.t.Fatal(e, err)
+		}
+		return left == 0
+	})
 }
 
 // response reads one response with its body.
