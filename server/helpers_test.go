@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +42,23 @@ func start(t *testing.T, b Bridge, change ...func(*Options)) *Server {
 	}
 	t.Cleanup(s.Close)
 	return s
+}
+
+// testClock is a server's clock that only the test moves on, so that no load on
+// the machine makes a deadline pass before what should come first.
+type testClock struct{ ticks atomic.Uint32 }
+
+// drive makes the clock that of the server, which gets one worker: what is due
+// at a tick is then done before the next.
+func (k *testClock) drive(o *Options) { o.passed, o.workers = k.ticks.Load, 1 }
+
+// forward moves the clock on by n ticks.
+func (k *testClock) forward(t *testing.T, s *Server, n uint32) {
+	t.Helper()
+	for range n {
+		now := k.ticks.Add(1)
+		eventually(t, "the clock goes on", func() bool { return s.now() == now })
+	}
 }
 
 const producerPath = "/ws/v2/producer/persistent/public/default/t"

@@ -121,6 +121,9 @@ func (s *Server) Start() error {
 	engine.OnRead(s.onRead)
 	engine.OnWrittenSize(s.onWritten)
 	s.engine, s.listener, s.started = engine, listener, time.Now()
+	if s.o.passed == nil {
+		s.o.passed = func() uint32 { return uint32(time.Since(s.started) / s.o.tick) }
+	}
 	if err := engine.Start(); err != nil {
 		_ = listener.Close()
 		return fmt.Errorf("start the event loop: %w", err)
