@@ -157,6 +157,31 @@ func TestSlowReaderThatReadsAgainGetsEverything(t *testing.T) {
 	}
 }
 
+// A client that left without reading its output is forgotten, whatever the
+// bridge still has to say to it.
+func TestGoneClientStaysForgotten(t *testing.T) {
+	var clock testClock
+	b := newFakeBridge()
+	s := start(t, b, clock.drive, func(o *Options) { o.SlowTimeout = 50 * time.Millisecond })
+	c, fs, _ := openOne(t, s, b, consumerPath("s"))
+	frame := strings.Repeat("x", 16<<10)
+	fs.set(func(s *fakeSession) {
+		for range 2000 { // 32 MB, more than any socket buffer
+			s.queue = append(s.queue, frame)
+		}
+	})
+	fs.out.Wake()
+	eventually(t, "output stops", func() bool { return fs.out.(*conn).awaiting.Load() })
+	_ = c.NetConn().Close()
+	eventually(t, "the connection is forgotten", func() bool { return s.conns.Load() == 0 })
+	fs.out.Wake()
+	eventually(t, "the worker looks", func() bool { return fs.out.(*conn).wants.Load() == 0 })
+	clock.forward(t, s, s.ticksOf.slow+2)
+	if n := s.metrics.slow.Load(); n != 0 {
+		t.Fatalf("%d slow clients after all have left", n)
+	}
+}
+
 // Pings of a client that reads nothing: what waits for it stays within the
 // bounds of output and pongs, and the latest ping is answered in the end, most others not.
 func TestPingsWhileOutputWaits(t *testing.T) {
