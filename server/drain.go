@@ -38,8 +38,10 @@ func (c *conn) drainsFirst() bool {
 func (w *worker) drainConn(c *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase == phaseHead || c.phase == phaseProxy {
-		// A request that is there already gets an answer, read or not.
+	switch c.phase {
+	case phaseHead, phaseProxy, phaseOpen:
+		// What is there already counts, read or not: a request gets its answer, an
+		// acknowledgement is taken.
 		c.receive(w.buf, false)
 	}
 	switch c.phase {

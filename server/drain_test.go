@@ -117,6 +117,36 @@ func TestDrainAnswersWhatIsThere(t *testing.T) {
 	}
 }
 
+// An acknowledgement that is there when the session's turn to end comes counts,
+// also when the server has not read it yet.
+func TestDrainTakesAcknowledgements(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b)
+	other, _, _ := openOne(t, s, b, consumerPath("other")) // the first worker's, which moves the clock
+	client, fs, _ := openOne(t, s, b, consumerPath("s"))
+	c := fs.out.(*conn)
+	c.mu.Lock() // nobody reads it, and the second worker waits for it in its sweep
+	done := make(chan error, 1)
+	go func() { done <- s.Drain(t.Context()) }()
+	eventually(t, "the drain begins", s.draining.Load)
+	sweeps := s.now() + 5
+	eventually(t, "the time for a sweep", func() bool { return s.now() >= sweeps })
+	say(t, client, "ack")
+	eventually(t, "its arrival is seen", func() bool { return c.wants.Load()&wantRead != 0 })
+	c.mu.Unlock()
+	_, _ = ending(other)
+	_, err := ending(client)
+	if code := closeCode(t, err); code != closeGoingAway {
+		t.Fatalf("the consumer got %d", code)
+	}
+	if err := receive(t, done, "the end of the drain"); err != nil {
+		t.Fatal(err)
+	}
+	if len(fs.handled) != 1 {
+		t.Fatal("the acknowledgement was lost")
+	}
+}
+
 func TestDrainGivesUp(t *testing.T) {
 	b := newFakeBridge()
 	s := start(t, b)
