@@ -23,10 +23,7 @@ func startEngine(engine *nbio.Engine) error {
 	}
 	err := probePollers(engine)
 	probes.Wait() // their peers are closed: that is for the pollers to see
-	if err != nil {
-		engine.Stop()
-	}
-	return err
+	return err    // with one, the pollers are left to the end of the process, as Stop might not return
 }
 
 // probePollers gives each poller of the engine a connection whose peer is then
