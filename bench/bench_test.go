@@ -59,6 +59,7 @@ func TestAllWell(t *testing.T) {
 		}
 		p.Message.Keys, p.Message.Properties = 3, map[string]string{"a": "b"}
 	}))
+	f.settle()
 	m := r.Messages
 	n := uint64(f.count())
 	// Of each topic: two readers, one shared subscription, one subscription of its own.
@@ -105,6 +106,7 @@ func TestDeliveryFaults(t *testing.T) {
 		}
 	}).start(t, false)
 	r := mustRun(t, planFor(f.target(), shortDrain))
+	f.settle()
 	if held >= 0 { // the last one was held and never pushed
 		dropped++
 	}
@@ -152,6 +154,7 @@ func TestReplyFaults(t *testing.T) {
 		}
 	}).start(t, false)
 	r := mustRun(t, planFor(f.target(), shortDrain, func(p *Plan) { p.Window = 10_000 }))
+	f.settle()
 	if held >= 0 {
 		silent++
 	}

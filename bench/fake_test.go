@@ -28,6 +28,8 @@ type fake struct {
 	reply   func(n int, answer func(n int, result string))  // default: answer(n, "ok")
 	taken   func(n int)                                     // called before a message is handled
 
+	serving sync.WaitGroup // its connections
+
 	mu       sync.Mutex
 	topics   map[string]*fakeTopic
 	requests []*http.Request
@@ -84,7 +86,13 @@ func (f *fake) start(t *testing.T, tls bool) *fake {
 
 func (f *fake) target() string { return "ws" + strings.TrimPrefix(f.URL, "http") }
 
+// settle waits until all that clients sent is handled, when they have left. What
+// the fake has noted may then be read without its mutex.
+func (f *fake) settle() { f.serving.Wait() }
+
 func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
+	f.serving.Add(1)
+	defer f.serving.Done()
 	f.mu.Lock()
 	f.requests = append(f.requests, r)
 	f.mu.Unlock()

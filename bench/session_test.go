@@ -74,6 +74,7 @@ func TestPullMode(t *testing.T) {
 	r := mustRun(t, planFor(f.target(), func(p *Plan) {
 		p.Groups[0] = Group{Name: "consumers", Kind: Consumer, Sessions: 1, Subscription: "s", Permits: 20, NoAck: true}
 	}))
+	f.settle()
 	// After the first 20 permits there are 20 more for each 10 that came… to keep
 	// between 10 and 30 open, one frame for each 20 messages.
 	want := int(r.Messages.Received/20) + 1
@@ -90,6 +91,7 @@ func TestRequest(t *testing.T) {
 		p.Target.Params = url.Values{"x": {"1 2"}}
 		p.Groups = []Group{{Name: "idle", Kind: Consumer, Sessions: 1, Subscription: "a/b", Params: url.Values{"subscriptionType": {"Shared"}}}}
 	}))
+	f.settle()
 	r := f.requests[0]
 	if got := r.URL.EscapedPath() + "?" + r.URL.RawQuery; got != "/pulsar/ws/consumer/persistent/prop/cl/ns/t-0/a%2Fb-0?subscriptionType=Shared&x=1+2" {
 		t.Errorf("got %s", got)

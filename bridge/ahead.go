@@ -1,8 +1,10 @@
 package bridge
 
+import "github.com/pulsegate/pulsegate/codec"
+
 // What may be queued for one session whose socket takes it slowly, whatever
-// its window: so many bytes of payload, as far as can be told before they
-// come, and so many messages.
+// its window: so many bytes of payload, key and properties, as far as can be
+// told before they come, and so many messages.
 const (
 	aheadBytes    = 1 << 20
 	aheadMessages = 128
@@ -12,8 +14,12 @@ const (
 // the sizes of those that came. Its owner's mutex guards it.
 type ahead struct{ average int }
 
-// note takes the size of a payload.
-func (a *ahead) note(size int) {
+// note takes the size of a message.
+func (a *ahead) note(m *codec.Message) {
+	size := len(m.Payload) + len(m.Key)
+	for name, value := range m.Properties {
+		size += len(name) + len(value)
+	}
 	if a.average == 0 {
 		a.average = size
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pulsegate/pulsegate/codec"
 )
 
 // A client that asks but does not read is not read any more.
@@ -58,24 +60,32 @@ func TestUnansweredBytesAreBounded(t *testing.T) {
 	}
 }
 
-// Large messages are fetched few at a time for a client that does not read.
+// Large messages are fetched few at a time for a client that does not read,
+// wherever their bytes are.
 func TestQueuedBytesAreBounded(t *testing.T) {
-	u := &fakeUpstream{}
-	b := newBridge(t, u, Options{})
-	consume(t, b, sharedSpec, ConsumeOptions{Window: 1000, NackDelay: time.Minute})
-	up := u.consumers[0]
-	waitFor(t, "permits", func() bool { return up.allowed() > 0 })
-	n := int64(0)
-	for ; up.allowed() > 0 && n < 1000; n++ {
-		up.mu.Lock()
-		up.permits--
-		up.mu.Unlock()
-		m := message(n)
-		m.Payload = make([]byte, 1<<20)
-		up.r.Deliver(m)
-	}
-	if n > 20 {
-		t.Errorf("%d messages of 1 MiB queued for a client that reads nothing", n)
+	large := strings.Repeat("x", 1<<20)
+	for where, enlarge := range map[string]func(*codec.Message){
+		"payload":    func(m *codec.Message) { m.Payload = []byte(large) },
+		"key":        func(m *codec.Message) { m.Key, m.HasKey = large, true },
+		"properties": func(m *codec.Message) { m.Properties = map[string]string{"p": large} },
+	} {
+		u := &fakeUpstream{}
+		b := newBridge(t, u, Options{})
+		consume(t, b, sharedSpec, ConsumeOptions{Window: 1000, NackDelay: time.Minute})
+		up := u.consumers[0]
+		waitFor(t, "permits", func() bool { return up.allowed() > 0 })
+		n := int64(0)
+		for ; up.allowed() > 0 && n < 1000; n++ {
+			up.mu.Lock()
+			up.permits--
+			up.mu.Unlock()
+			m := message(n)
+			enlarge(m)
+			up.r.Deliver(m)
+		}
+		if n > 20 {
+			t.Errorf("%d messages with 1 MiB of %s queued for a client that reads nothing", n, where)
+		}
 	}
 }
 

@@ -74,7 +74,7 @@ func (o *ownReader) Deliver(m *codec.Message) {
 		return // joined the tail, or closed: what was under way is not wanted any more
 	}
 	o.granted--
-	o.ahead.note(len(m.Payload))
+	o.ahead.note(m)
 	s.queue = append(s.queue, m)
 	s.last, s.hasLast = m.ID, true
 	joined := s.t != nil && s.t.seek(&s.cur, &s.last, true)

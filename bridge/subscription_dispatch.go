@@ -34,7 +34,7 @@ func (sub *subscription) Deliver(m *codec.Message) {
 		d := &delivery{id: m.ID, pos: pos}
 		sub.held[pos] = d
 		sub.b.stats.unacked.Add(1)
-		sub.ahead.note(len(m.Payload))
+		sub.ahead.note(m)
 		sub.place(m, d)
 	}
 	again := sub.surplus()

@@ -173,7 +173,7 @@ var listenerKeys = []Key{
 	},
 	{
 		Name: "maxConcurrentHttpRequests", Section: sectionListener, Default: "1024",
-		Doc:  "HTTP requests, among them upgrades that wait for the broker, that may be worked on at once. Open sessions do not count. 0 or less: no limit.",
+		Doc:  "HTTP requests, such as for statistics, that may be worked on at once; more get 503. Sessions and their upgrades do not count: they are connections. 0 or less: no limit.",
 		kind: number(func(c *Config) *int { return &c.MaxConcurrentHTTPRequests }, -1, noLimit),
 	},
 }

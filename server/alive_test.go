@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -8,75 +9,105 @@ import (
 	"github.com/gorilla/websocket"
 )
 
+// reading reads messages until the connection ends, so that control frames are
+// handled meanwhile.
+func reading(c *websocket.Conn) (messages <-chan string, end <-chan error) {
+	got, failed := make(chan string, 100), make(chan error, 1)
+	go func() {
+		for {
+			_, b, err := c.ReadMessage()
+			if err != nil {
+				failed <- err
+				return
+			}
+			got <- string(b)
+		}
+	}()
+	return got, failed
+}
+
 func TestSilentClientIsClosedAtTheIdleTimeout(t *testing.T) {
+	var clock testClock
 	b := newFakeBridge()
-	s := start(t, b, func(o *Options) { o.IdleTimeout = 200 * time.Millisecond })
+	s := start(t, b, clock.drive, func(o *Options) { o.IdleTimeout = 200 * time.Millisecond })
 	c, fs, _ := openOne(t, s, b, consumerPath("s"))
 	pings := make(chan string, 10)
 	c.SetPingHandler(func(m string) error { pings <- m; return nil }) // and no pong
-	_, _, err := c.ReadMessage()
-	if code := closeCode(t, err); code != closeGoingAway {
+	_, end := reading(c)
+	clock.forward(t, s, s.ticksOf.idle/2)
+	receive(t, pings, "a ping")
+	clock.forward(t, s, s.ticksOf.idle-s.ticksOf.idle/2)
+	if code := closeCode(t, receive(t, end, "the end")); code != closeGoingAway {
 		t.Fatalf("code %d", code)
 	}
-	if len(pings) != 1 {
-		t.Fatalf("%d pings before the close, want 1", len(pings))
+	if len(pings) != 0 {
+		t.Fatalf("%d more pings before the close", len(pings))
 	}
 	receive(t, fs.closed, "the session's end")
 }
 
 func TestClientThatAnswersPingsStays(t *testing.T) {
+	var clock testClock
 	b := newFakeBridge()
-	s := start(t, b, func(o *Options) { o.IdleTimeout = 100 * time.Millisecond })
+	s := start(t, b, clock.drive, func(o *Options) { o.IdleTimeout = 100 * time.Millisecond })
 	c, fs, _ := openOne(t, s, b, consumerPath("s"))
 	pings := make(chan string, 10)
 	answer := c.PingHandler()
 	c.SetPingHandler(func(m string) error { pings <- m; return answer(m) })
-	go func() {
-		for range 8 { // several times the timeout
-			<-pings
-		}
-		fs.push("still open")
-	}()
-	if got := message(t, c); got != "still open" {
+	messages, _ := reading(c)
+	seen := &fs.out.(*conn).lastSeen
+	for range 8 { // several times the timeout
+		before := seen.Load()
+		clock.forward(t, s, s.ticksOf.idle/2+1)
+		receive(t, pings, "a ping")
+		eventually(t, "its answer is read", func() bool { return seen.Load() != before })
+	}
+	fs.push("still open")
+	if got := receive(t, messages, "a message"); got != "still open" {
 		t.Fatalf("got %q", got)
 	}
 }
 
 func TestPingInterval(t *testing.T) {
+	var clock testClock
 	b := newFakeBridge()
-	s := start(t, b, func(o *Options) { o.PingInterval = 10 * time.Millisecond })
-	c, fs, _ := openOne(t, s, b, consumerPath("s"))
-	n := 0
-	c.SetPingHandler(func(string) error {
-		if n++; n == 5 {
-			fs.push("enough")
-		}
-		return nil
-	})
-	message(t, c)
+	s := start(t, b, clock.drive, func(o *Options) { o.PingInterval = 10 * time.Millisecond })
+	c, _, _ := openOne(t, s, b, consumerPath("s"))
+	pings := make(chan string, 10)
+	c.SetPingHandler(func(m string) error { pings <- m; return nil })
+	reading(c)
+	for range 5 {
+		clock.forward(t, s, s.ticksOf.ping)
+		receive(t, pings, "a ping")
+	}
+	if len(pings) != 0 {
+		t.Fatalf("%d pings too many", len(pings))
+	}
 }
 
 func TestThrottledClientIsNotIdle(t *testing.T) {
+	var clock testClock
 	b := newFakeBridge()
-	s := start(t, b, func(o *Options) { o.IdleTimeout = 50 * time.Millisecond; o.PingInterval = 20 * time.Millisecond })
+	s := start(t, b, clock.drive, func(o *Options) { o.IdleTimeout = 50 * time.Millisecond; o.PingInterval = 20 * time.Millisecond })
 	c, fs, o := openOne(t, s, b, producerPath)
 	fs.set(func(s *fakeSession) { s.full = true })
-	pings := 0
-	c.SetPingHandler(func(string) error { // its answers stand in line, unread
-		if pings++; pings == 20 {
-			fs.set(func(s *fakeSession) { s.full = false })
-			o.out.Resume()
-			fs.push("done")
-		}
-		return nil
-	})
+	pings := make(chan string, 100)
+	c.SetPingHandler(func(m string) error { pings <- m; return nil })
+	messages, _ := reading(c)
 	say(t, c, "first")
 	say(t, c, "second")
-	if got := message(t, c); got != "done" {
+	receive(t, fs.handled, "the first message")
+	for range 20 { // several times the timeout; the second message stands in line, unread
+		clock.forward(t, s, s.ticksOf.ping+1)
+		receive(t, pings, "a ping")
+	}
+	fs.set(func(s *fakeSession) { s.full = false })
+	o.out.Resume()
+	receive(t, fs.handled, "the second message")
+	fs.push("done")
+	if got := receive(t, messages, "a message"); got != "done" {
 		t.Fatalf("got %q", got)
 	}
-	receive(t, fs.handled, "the first message")
-	receive(t, fs.handled, "the second message")
 }
 
 func TestSlowReaderIsSlowedThenDropped(t *testing.T) {
@@ -126,8 +157,33 @@ func TestSlowReaderThatReadsAgainGetsEverything(t *testing.T) {
 	}
 }
 
+// A client that left without reading its output is forgotten, whatever the
+// bridge still has to say to it.
+func TestGoneClientStaysForgotten(t *testing.T) {
+	var clock testClock
+	b := newFakeBridge()
+	s := start(t, b, clock.drive, func(o *Options) { o.SlowTimeout = 50 * time.Millisecond })
+	c, fs, _ := openOne(t, s, b, consumerPath("s"))
+	frame := strings.Repeat("x", 16<<10)
+	fs.set(func(s *fakeSession) {
+		for range 2000 { // 32 MB, more than any socket buffer
+			s.queue = append(s.queue, frame)
+		}
+	})
+	fs.out.Wake()
+	eventually(t, "output stops", func() bool { return fs.out.(*conn).awaiting.Load() })
+	_ = c.NetConn().Close()
+	eventually(t, "the connection is forgotten", func() bool { return s.conns.Load() == 0 })
+	fs.out.Wake()
+	eventually(t, "the worker looks", func() bool { return fs.out.(*conn).wants.Load() == 0 })
+	clock.forward(t, s, s.ticksOf.slow+2)
+	if n := s.metrics.slow.Load(); n != 0 {
+		t.Fatalf("%d slow clients after all have left", n)
+	}
+}
+
 // Pings of a client that reads nothing: what waits for it stays within the
-// bound, and of all pings only the latest is answered in the end.
+// bounds of output and pongs, and the latest ping is answered in the end, most others not.
 func TestPingsWhileOutputWaits(t *testing.T) {
 	const maxUnread, frames, pings = 64 << 10, 1000, 10_000
 	b := newFakeBridge()
@@ -139,6 +195,9 @@ func TestPingsWhileOutputWaits(t *testing.T) {
 		return fs
 	}
 	client := dialRaw(t, s)
+	if err := client.Conn.(*net.TCPConn).SetReadBuffer(16 << 10); err != nil { // little goes on being taken unread
+		t.Fatal(err)
+	}
 	client.send(upgradeHead(consumerPath("s")))
 	client.response()
 	fs := <-sessions
@@ -156,7 +215,7 @@ func TestPingsWhileOutputWaits(t *testing.T) {
 	before := s.bytesIn.Load()
 	client.send(flood)
 	eventually(t, "all pings are read", func() bool { return s.bytesIn.Load() == before+uint64(len(flood)) && c.wants.Load() == 0 })
-	if unsent := c.unsent.Load(); unsent > maxUnread+int64(len(frame))+200 {
+	if unsent := c.unsent.Load(); unsent > maxUnread+int64(len(frame))+maxPongs+200 {
 		t.Fatalf("%d bytes wait for a client that reads nothing", unsent)
 	}
 
@@ -173,7 +232,7 @@ func TestPingsWhileOutputWaits(t *testing.T) {
 			t.Fatalf("got a frame with opcode %d", op)
 		}
 	}
-	if pongs > pings/10 {
+	if pongs > pings/2 {
 		t.Fatalf("%d pings of %d were answered", pongs, pings)
 	}
 }

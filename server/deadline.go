@@ -41,7 +41,7 @@ func (w *worker) tick(late time.Duration) {
 	if w != s.workers[0] {
 		return
 	}
-	passed := uint32(time.Since(s.started) / s.o.tick)
+	passed := s.o.passed()
 	s.clock.Add(min(passed-s.passed, longestStep))
 	s.passed = passed
 }

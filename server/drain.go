@@ -39,6 +39,12 @@ func (w *worker) drainConn(c *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch c.phase {
+	case phaseHead, phaseProxy, phaseOpen:
+		// What is there already counts, read or not: a request gets its answer, an
+		// acknowledgement is taken.
+		c.receive(w.buf, false)
+	}
+	switch c.phase {
 	case phaseHead, phaseProxy:
 		if len(c.req.buf) == 0 {
 			c.setPhase(phaseDiscard)

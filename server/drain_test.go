@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,7 @@ func TestDrain(t *testing.T) {
 	late := opened(t, b)
 	partial := dialRaw(t, s)
 	partial.send("GET /readyz HTTP/1.1\r\nHost: x\r\n")
+	partial.delivered()
 	eventually(t, "all are accepted", func() bool { return s.conns.Load() == 6 })
 	cs.push("last message")
 	ps.set(func(s *fakeSession) { s.inFlight = 2 })
@@ -84,6 +86,64 @@ func TestDrain(t *testing.T) {
 	}
 	if err := receive(t, done, "the end of the drain"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What a client sent before the drain began is answered, also when the server
+// has not read it yet.
+func TestDrainAnswersWhatIsThere(t *testing.T) {
+	s := start(t, echoBridge())
+	clients := make([]*rawConn, 200)
+	for i := range clients {
+		clients[i] = dialRaw(t, s)
+	}
+	eventually(t, "all are accepted", func() bool { return int(s.conns.Load()) == len(clients) })
+	for _, c := range clients {
+		c.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	for _, c := range clients {
+		c.delivered()
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Drain(t.Context()) }()
+	for _, c := range clients {
+		if resp, _ := c.response(); resp.StatusCode != http.StatusOK {
+			t.Fatalf("got %d", resp.StatusCode)
+		}
+		_ = c.Close()
+	}
+	if err := receive(t, done, "the end of the drain"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An acknowledgement that is there when the session's turn to end comes counts,
+// also when the server has not read it yet.
+func TestDrainTakesAcknowledgements(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b)
+	other, _, _ := openOne(t, s, b, consumerPath("other")) // the first worker's, which moves the clock
+	client, fs, _ := openOne(t, s, b, consumerPath("s"))
+	c := fs.out.(*conn)
+	c.mu.Lock() // nobody reads it, and the second worker waits for it in its sweep
+	done := make(chan error, 1)
+	go func() { done <- s.Drain(t.Context()) }()
+	eventually(t, "the drain begins", s.draining.Load)
+	sweeps := s.now() + 5
+	eventually(t, "the time for a sweep", func() bool { return s.now() >= sweeps })
+	say(t, client, "ack")
+	eventually(t, "its arrival is seen", func() bool { return c.wants.Load()&wantRead != 0 })
+	c.mu.Unlock()
+	_, _ = ending(other)
+	_, err := ending(client)
+	if code := closeCode(t, err); code != closeGoingAway {
+		t.Fatalf("the consumer got %d", code)
+	}
+	if err := receive(t, done, "the end of the drain"); err != nil {
+		t.Fatal(err)
+	}
+	if len(fs.handled) != 1 {
+		t.Fatal("the acknowledgement was lost")
 	}
 }
 

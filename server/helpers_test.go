@@ -9,11 +9,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 // patience bounds every wait of these tests; none is expected to use it up.
@@ -40,6 +42,23 @@ func start(t *testing.T, b Bridge, change ...func(*Options)) *Server {
 	}
 	t.Cleanup(s.Close)
 	return s
+}
+
+// testClock is a server's clock that only the test moves on, so that no load on
+// the machine makes a deadline pass before what should come first.
+type testClock struct{ ticks atomic.Uint32 }
+
+// drive makes the clock that of the server, which gets one worker: what is due
+// at a tick is then done before the next.
+func (k *testClock) drive(o *Options) { o.passed, o.workers = k.ticks.Load, 1 }
+
+// forward moves the clock on by n ticks.
+func (k *testClock) forward(t *testing.T, s *Server, n uint32) {
+	t.Helper()
+	for range n {
+		now := k.ticks.Add(1)
+		eventually(t, "the clock goes on", func() bool { return s.now() == now })
+	}
 }
 
 const producerPath = "/ws/v2/producer/persistent/public/default/t"
@@ -86,6 +105,23 @@ func (c *rawConn) send(text string) {
 	if _, err := c.Write([]byte(text)); err != nil {
 		c.t.Fatalf("send: %v", err)
 	}
+}
+
+// delivered waits until all that was sent is in the server's hands or in its
+// kernel's.
+func (c *rawConn) delivered() {
+	c.t.Helper()
+	raw, err := c.Conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	eventually(c.t, "the peer confirms what was sent", func() bool {
+		left := 0
+		if e := raw.Control(func(fd uintptr) { left, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) }); e != nil || err != nil {
+			c.t.Fatal(e, err)
+		}
+		return left == 0
+	})
 }
 
 // response reads one response with its body.

@@ -82,6 +82,7 @@ type Options struct {
 	Version string // for the metric pulsegate_build_info
 
 	tick    time.Duration // resolution of all timeouts, 100 ms
+	passed  func() uint32 // ticks since the start, by the system's clock
 	workers int           // one for each CPU
 }
 

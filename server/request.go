@@ -64,7 +64,7 @@ func (c *conn) nextRequest() (begun bool) {
 	}
 	req, err := readRequest(r.buf[:end], r.buf[end:end+h.body])
 	if err != nil {
-		c.refuse(refused(http.StatusBadRequest, "malformed request"))
+		c.refuseMalformed(&h)
 		return true
 	}
 	r.buf, r.scanned = bytes.Clone(r.buf[end+h.body:]), 0
@@ -74,6 +74,20 @@ func (c *conn) nextRequest() (begun bool) {
 		c.handle(&h, req)
 	}
 	return true
+}
+
+// refuseMalformed answers a head that net/http does not take. For a session's
+// path the reason names the segment at fault, if that is it.
+func (c *conn) refuseMalformed(h *head) {
+	malformed := refused(http.StatusBadRequest, "malformed request")
+	if !isSessionPath(h.path) {
+		c.refuse(malformed)
+		return
+	}
+	if _, no := c.s.parseRoute(h); no != nil {
+		malformed = no
+	}
+	c.refuseUpgrade(h, malformed)
 }
 
 // tooLong checks the limits of a head of which end bytes, or if negative not

@@ -116,15 +116,18 @@ func (s *Server) Start() error {
 		ReadBufferSize: readBuffer,
 		EpollMod:       nbio.EPOLLET,
 	})
+	s.engine, s.listener, s.started = engine, listener, time.Now()
+	if s.o.passed == nil {
+		s.o.passed = func() uint32 { return uint32(time.Since(s.started) / s.o.tick) }
+	}
+	if err := startEngine(engine); err != nil {
+		_ = listener.Close()
+		return fmt.Errorf("start the event loop: %w", err)
+	}
 	engine.OnOpen(s.onOpen)
 	engine.OnClose(s.onClose)
 	engine.OnRead(s.onRead)
 	engine.OnWrittenSize(s.onWritten)
-	s.engine, s.listener, s.started = engine, listener, time.Now()
-	if err := engine.Start(); err != nil {
-		_ = listener.Close()
-		return fmt.Errorf("start the event loop: %w", err)
-	}
 	for range s.o.workers {
 		s.workers = append(s.workers, newWorker(s))
 	}
@@ -138,11 +141,6 @@ func (s *Server) Start() error {
 // Addr is the address the server listens on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// engineStart is how old an engine must be to be stopped: a poller of nbio's
-// that is told to stop before it came to run forgets it, and Stop waits for it
-// for ever.
-const engineStart = 50 * time.Millisecond
-
 // Close stops accepting, closes every connection without further ado and waits
 // for all goroutines of the server. Sessions are closed when it returns.
 func (s *Server) Close() {
@@ -150,7 +148,6 @@ func (s *Server) Close() {
 		s.stopAccepting()
 		s.cancel()
 		s.accepting.Wait()
-		time.Sleep(time.Until(s.started.Add(engineStart)))
 		// Stop waits for onClose of every connection, so all of them are in
 		// their worker's queue when the workers are told to end.
 		s.engine.Stop()

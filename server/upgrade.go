@@ -17,9 +17,16 @@ func isSessionPath(path string) bool { return route.IsSession(path) }
 // when the bridge has answered.
 func (c *conn) upgrade(h *head, req *http.Request) {
 	if no := c.tryUpgrade(h, req); no != nil {
-		c.s.metrics.handshake(no.status)
-		c.refuse(no)
+		c.refuseUpgrade(h, no)
 	}
+}
+
+// refuseUpgrade refuses an upgrade that did not get as far as the bridge. The
+// query is not logged: it may hold a token.
+func (c *conn) refuseUpgrade(h *head, no *refusal) {
+	c.s.metrics.handshake(no.status)
+	c.s.log.Debug("session refused", "remote", c.remote.String(), "path", h.path, "status", no.status, "reason", no.reason)
+	c.refuse(no)
 }
 
 func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
@@ -30,11 +37,9 @@ func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
 	if !originAllowed(s.origins, req.Header) {
 		return refused(http.StatusForbidden, "this Origin is not allowed")
 	}
-	r, err := route.Parse(h.path, h.query, s.routeOptions)
-	if err != nil {
-		e := &route.Error{Status: http.StatusInternalServerError, Reason: "internal error"}
-		errors.As(err, &e)
-		return refused(e.Status, e.Reason)
+	r, no := s.parseRoute(h)
+	if no != nil {
+		return no
 	}
 	if c.refused {
 		return refused(http.StatusServiceUnavailable, "the server has no room for more connections")
@@ -54,6 +59,16 @@ func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
 	c.setPhase(phaseOpening)
 	c.req.cancel = c.open(r)
 	return nil
+}
+
+func (s *Server) parseRoute(h *head) (*route.Request, *refusal) {
+	r, err := route.Parse(h.path, h.query, s.routeOptions)
+	if err != nil {
+		e := &route.Error{Status: http.StatusInternalServerError, Reason: "internal error"}
+		errors.As(err, &e)
+		return nil, refused(e.Status, e.Reason)
+	}
+	return r, nil
 }
 
 // checkUpgrade checks a client's handshake (RFC 6455 section 4.2.1).

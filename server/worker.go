@@ -108,6 +108,9 @@ func (w *worker) serve(c *conn) {
 		}
 	}()
 	wants := c.wants.Swap(0)
+	if c.gone { // only the worker sets it
+		return // it was buried; what comes now comes too late
+	}
 	if wants&wantNew != 0 {
 		w.schedule(c)
 	}

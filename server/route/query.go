@@ -17,7 +17,7 @@ import (
 type params map[string]string
 
 // parseQuery decodes a query string. Only & separates: Java clients send ; in
-// values.
+// values. Its errors do not show values, which may be secrets.
 func parseQuery(query string) (params, error) {
 	p := params{}
 	for pair := range strings.SplitSeq(query, "&") {
@@ -25,10 +25,10 @@ func parseQuery(query string) (params, error) {
 		n, errName := url.QueryUnescape(name)
 		v, errValue := url.QueryUnescape(value)
 		if errName != nil || errValue != nil {
-			return nil, invalid("%s is not percent-encoded correctly", shown(pair))
+			return nil, invalid("parameter %s is not percent-encoded correctly", shown(name))
 		}
 		if !utf8.ValidString(n) || !utf8.ValidString(v) {
-			return nil, invalid("%s is not UTF-8", shown(pair))
+			return nil, invalid("parameter %s is not UTF-8", shown(name))
 		}
 		if _, twice := p[n]; !twice {
 			p[n] = v
