@@ -122,6 +122,7 @@ func TestUnwrittenMessagesMoveToAnotherSession(t *testing.T) {
 	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
 	up.deliver(t, 7)
 	two := consume(t, b, sharedSpec, minute)
+	waitFor(t, "permits for the second", func() bool { return up.allowed() == 3 })
 	one.s.Close()
 	if got := entries(t, two.fill(9)); !slices.Equal(got, []int64{7}) {
 		t.Fatalf("the other session got %v", got)

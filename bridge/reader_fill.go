@@ -33,18 +33,22 @@ func (s *readerSession) Fill(w Writer) {
 			return
 		case len(s.queue) > 0:
 			s.writeOwn(w)
-		case s.cur.on:
-			n, grant, ok := s.t.fetch(s, frames[:], s.opts.Window-s.sent)
+		case s.cur.in != nil:
+			if s.cur.in != s.t {
+				s.joinTail()
+			}
+			t := s.cur.in
+			n, grant, ok := t.fetch(s, frames[:], s.opts.Window-s.sent)
 			if !ok {
 				s.fallBack()
 			}
 			if n > 0 {
 				s.sent += n
-				s.last, s.hasLast = frames[n-1].id, true
+				s.last, s.hasLast, s.from = frames[n-1].id, true, nil
 			}
 			s.mu.Unlock()
 			if grant > 0 {
-				s.t.up.Permit(grant)
+				t.up.Permit(grant)
 			}
 			if n == 0 {
 				return
@@ -65,14 +69,15 @@ func (s *readerSession) Fill(w Writer) {
 // notFetching tells the tail that the session has run, though it took nothing.
 // Called with mu held.
 func (s *readerSession) notFetching() {
-	if s.t == nil {
+	t := s.cur.in
+	if t == nil {
 		return
 	}
-	s.t.mu.Lock()
-	grant := s.t.served(s)
-	s.t.mu.Unlock()
+	t.mu.Lock()
+	grant := t.served(s)
+	t.mu.Unlock()
 	if grant > 0 {
-		s.t.up.Permit(grant)
+		t.up.Permit(grant)
 	}
 }
 

@@ -2,13 +2,9 @@ package bridge
 
 import (
 	"context"
-	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
 )
-
-// reopenDelays are the pauses before a session that fell out of the tail gives up.
-var reopenDelays = [...]time.Duration{0, time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second}
 
 // ownReader is an upstream reader of one session. Its state is guarded by the
 // session's mutex; up is constant once the session knows the ownReader.
@@ -65,26 +61,18 @@ func (o *ownReader) close() {
 	})
 }
 
-// Deliver queues one message, and moves the session to the tail if that has what follows: [Receiver].
+// Deliver queues one message: [Receiver].
 func (o *ownReader) Deliver(m *codec.Message) {
 	s := o.s
 	s.mu.Lock()
 	if s.own != o {
 		s.mu.Unlock()
-		return // joined the tail, or closed: what was under way is not wanted any more
+		return // closed: what was under way is not wanted any more
 	}
 	o.granted--
 	o.ahead.note(m)
 	s.queue = append(s.queue, m)
-	s.last, s.hasLast = m.ID, true
-	joined := s.t != nil && s.t.seek(&s.cur, &s.last, true)
-	if joined {
-		s.own = nil
-	}
 	s.mu.Unlock()
-	if joined {
-		o.close()
-	}
 	s.out.Wake()
 }
 
@@ -97,39 +85,4 @@ func (o *ownReader) Lost(err error) {
 	if mine {
 		o.s.out.End(codec.CodeUnknown, err.Error())
 	}
-}
-
-// fallBack leaves the tail, whose ring has gone on without the session, and
-// reads on from the last message fetched. Called with the session's mutex held.
-func (s *readerSession) fallBack() {
-	s.cur = cursor{}
-	spec := *s.spec
-	spec.Start, spec.Inclusive = StartEarliest, false
-	if s.hasLast {
-		spec.Start, spec.Position = StartAtPosition, s.last
-	}
-	s.b.start(func() {
-		var err error
-		for _, pause := range reopenDelays {
-			select {
-			case <-time.After(pause):
-			case <-s.b.ctx.Done():
-				return
-			}
-			s.mu.Lock()
-			closed := s.closed
-			s.mu.Unlock()
-			if closed {
-				return
-			}
-			ctx, stop := context.WithTimeout(s.b.ctx, s.b.opts.OpenTimeout)
-			err = s.startOwn(ctx, spec)
-			stop()
-			if err == nil {
-				s.begin()
-				return
-			}
-		}
-		s.out.End(codec.CodeUnknown, err.Error())
-	})
 }

@@ -28,9 +28,9 @@ func (b *Bridge) Read(spec ReaderSpec, o ReadOptions, out Outlet, done Opened) (
 	})
 }
 
-// readerSession is one reader. It either is a cursor on its topic's tail, or
-// reads on its own until it has caught up with the tail; on a topic with
-// several partitions, where no tail has an order, it reads on its own always.
+// readerSession is one reader. It is a cursor on its topic's tail, or in a
+// backlog until it has caught up with the tail; on a topic with several
+// partitions, where no tail has an order, it reads on its own.
 //
 // mu guards everything below it and may be held while the tail's mutex is
 // taken, except parked and woken, which the tail's mutex guards.
@@ -53,6 +53,7 @@ type readerSession struct {
 	sent    int // messages out without an answer
 	cur     cursor
 	last    codec.MessageID // the last message fetched, valid if hasLast
+	from    *ReaderSpec     // where it begins in a backlog; nil: it has
 	own     *ownReader
 	queue   []*codec.Message // from own
 	asked   *endQuestions    // nil: isEndOfTopic was never asked
@@ -92,9 +93,7 @@ func (s *readerSession) start(ctx context.Context, spec *ReaderSpec) error {
 		err = t.enter(s)
 	}
 	if err != nil {
-		if s.own != nil {
-			s.own.close()
-		}
+		s.leaveBacklog()
 		t.release()
 	}
 	return err
@@ -136,7 +135,8 @@ func (s *readerSession) startOnTail(ctx context.Context, spec *ReaderSpec) error
 			return nil
 		}
 	}
-	return s.startOwn(ctx, *spec)
+	s.from = spec
+	return s.startBacklog(ctx, *spec)
 }
 
 // begin lets messages flow.
@@ -210,6 +210,7 @@ func (s *readerSession) Close() {
 	s.closed = true
 	o := s.own
 	s.own, s.queue, s.asked = nil, nil, nil
+	s.moveTo(cursor{})
 	s.mu.Unlock()
 	if o != nil {
 		o.close()
@@ -251,13 +252,18 @@ func (s *readerSession) askEndOfTopic() {
 func (s *readerSession) endOfTopic() bool {
 	s.mu.Lock()
 	var up Reader
-	switch {
-	case s.own != nil:
+	t := s.cur.in
+	if s.own != nil {
 		up = s.own.up
-	case s.cur.on:
-		up = s.t.up
 	}
 	s.mu.Unlock()
+	if t != nil {
+		select {
+		case <-t.opened:
+			up = t.up
+		default:
+		}
+	}
 	if up == nil {
 		return false // between two readers: there is something left to read
 	}
@@ -270,5 +276,5 @@ func (s *readerSession) endOfTopic() bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return end && len(s.queue) == 0 && (!s.cur.on || s.t.atEnd(&s.cur))
+	return end && len(s.queue) == 0 && s.cur.in == t && (t == nil || t.atEnd(&s.cur))
 }

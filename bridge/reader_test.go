@@ -96,22 +96,83 @@ func TestReaderWindow(t *testing.T) {
 
 func TestReaderInThePastCatchesUpAndJoins(t *testing.T) {
 	u := &fakeUpstream{last: message(2).ID}
-	b := newBridge(t, u, Options{})
+	b := newBridge(t, u, Options{Linger: -1})
 	o := read(t, b, ReaderSpec{Topic: topic, Start: StartEarliest, Queue: 1000}, ReadOptions{Window: 100})
 	tail := tailOf(t, u, 0)
-	own := tailOf(t, u, 1)
-	if own.reader.Start != StartEarliest {
-		t.Fatalf("reads on its own from %v", own.reader.Start)
+	past := tailOf(t, u, 1)
+	if past.reader.Start != StartEarliest {
+		t.Fatalf("reads from %v", past.reader.Start)
 	}
 	tail.deliver(t, 3)
-	own.deliver(t, 0)
-	own.deliver(t, 1)
-	own.deliver(t, 2)
-	waitFor(t, "the own reader to close", own.isClosed)
-	own.r.Deliver(message(3)) // under way when it closed
-	tail.deliver(t, 4)
-	if got := entries(t, o.fill(99)); !slices.Equal(got, []int64{0, 1, 2, 3, 4}) {
+	past.deliver(t, 0)
+	past.deliver(t, 1)
+	past.deliver(t, 2)
+	if got := entries(t, o.fill(99)); !slices.Equal(got, []int64{0, 1, 2, 3}) {
 		t.Fatalf("read %v", got)
+	}
+	waitFor(t, "the backlog's reader to close", past.isClosed)
+	past.r.Deliver(message(3)) // under way when it closed
+	tail.deliver(t, 4)
+	if got := entries(t, o.fill(99)); !slices.Equal(got, []int64{4}) {
+		t.Fatalf("read %v", got)
+	}
+}
+
+func TestReadersAtTheSamePlaceShareABacklog(t *testing.T) {
+	u := &fakeUpstream{last: message(50).ID}
+	b := newBridge(t, u, Options{})
+	spec := ReaderSpec{Topic: topic, Start: StartEarliest, Queue: 1000}
+	one := read(t, b, spec, ReadOptions{Window: 100})
+	past := tailOf(t, u, 1)
+	for i := range int64(3) {
+		past.deliver(t, i)
+	}
+	two := read(t, b, spec, ReadOptions{Window: 100})
+	spec.Start, spec.Position = StartAtPosition, message(1).ID
+	three := read(t, b, spec, ReadOptions{Window: 100})
+	spec.Position = message(30).ID
+	far := read(t, b, spec, ReadOptions{Window: 100})
+	if len(u.readers) != 3 || u.reader(2).reader.Position.EntryID != 30 {
+		t.Fatalf("%d upstream readers, want the tail's, one for three sessions, one for that which is ahead", len(u.readers))
+	}
+	all := []int64{0, 1, 2}
+	got := entries(t, one.fill(9))
+	if !slices.Equal(got, all) || !slices.Equal(entries(t, two.fill(9)), all) || !slices.Equal(entries(t, three.fill(9)), []int64{2}) {
+		t.Fatalf("read %v", got)
+	}
+	if one.frames[2] != two.frames[2] {
+		t.Error("a message was encoded twice")
+	}
+	if got := entries(t, far.fill(9)); len(got) != 0 {
+		t.Errorf("the one ahead read %v", got)
+	}
+}
+
+// A backlog waits for its members, but not for ever for one that keeps others waiting.
+func TestBacklogLeavesBehindWhoStalls(t *testing.T) {
+	u := &fakeUpstream{last: message(1000).ID}
+	b := newBridge(t, u, Options{TailBytes: backlogShare * 150 * 10})
+	spec := ReaderSpec{Topic: topic, Start: StartEarliest, Queue: 1000}
+	quick, slow := read(t, b, spec, ReadOptions{Window: 1000}), read(t, b, spec, ReadOptions{Window: 1000})
+	past := tailOf(t, u, 1)
+	var n int64
+	deliver := func() {
+		for ; past.allowed() > 0; n++ {
+			past.deliver(t, n)
+		}
+	}
+	deliver()
+	if quick.fill(1000); n > 20 {
+		t.Fatalf("%d messages fetched ahead of a session that takes none", n)
+	}
+	quick.fill(1000) // waits for more
+	for before := n; n == before; deliver() {
+		waitFor(t, "the backlog to go on", func() bool { return past.allowed() > 0 })
+	}
+	slow.fill(1000)
+	own := tailOf(t, u, 2)
+	if own.reader.Start != StartEarliest {
+		t.Fatalf("the slow one, which has read nothing, begins again at %v", own.reader)
 	}
 }
 
@@ -153,17 +214,19 @@ func TestSlowReaderFallsBackAndReturns(t *testing.T) {
 		t.Fatalf("the quick reader got %v", seen)
 	}
 	slow.fill(99)
-	own := tailOf(t, u, 1)
-	if own.reader.Start != StartAtPosition || own.reader.Position.EntryID != 0 {
-		t.Fatalf("reads on from %+v", own.reader)
-	}
-	for i := int64(1); !own.isClosed() && i < 20; i++ {
-		own.r.Deliver(message(i))
+	past := tailOf(t, u, 1)
+	if past.reader.Start != StartAtPosition || past.reader.Position.EntryID != 0 {
+		t.Fatalf("reads on from %+v", past.reader)
 	}
 	var got []int64
-	for n := -1; n != len(got); {
-		n = len(got)
+	for i := int64(1); len(got) < 19; i++ {
+		if past.allowed() > 0 {
+			past.deliver(t, i)
+		}
 		got = append(got, entries(t, slow.fill(99))...)
+		if i > 1000 {
+			break
+		}
 	}
 	want := make([]int64, 19)
 	for i := range want {
@@ -172,7 +235,7 @@ func TestSlowReaderFallsBackAndReturns(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Fatalf("the slow reader got %v", got)
 	}
-	waitFor(t, "it to be back on the tail", own.isClosed)
+	waitFor(t, "it to be back on the tail", past.isClosed)
 }
 
 // While sessions have not run since the tail's last frames, the upstream gets no more permits.

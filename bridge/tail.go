@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -28,7 +29,7 @@ type tailKey struct {
 //
 // Frames have consecutive sequence numbers; ring holds those from first on, at
 // most Options.TailBytes of them. A cursor behind first has fallen out and its
-// session reads on with a reader of its own.
+// session reads on in a [backlog].
 //
 // Everything below mu is guarded by mu, which may be taken while a session's mutex is held, never the
 // other way round.
@@ -53,6 +54,9 @@ type tail struct {
 
 	specs sync.Map // ReaderSpec -> *ReaderSpec, see commonSpec
 
+	backlogs []*tail  // of sessions that are behind; guarded by b.mu
+	backlog  *backlog // nil: this is the end of the topic
+
 	mu       sync.Mutex
 	members  map[*readerSession]struct{}
 	ring     []tailFrame
@@ -61,6 +65,7 @@ type tail struct {
 	parked   []*readerSession // at the end, with room; woken by the next frame
 	unserved int              // sessions woken by a frame that have not run since
 	since    int              // bytes that came since unserved was 0
+	live     bool             // up may be granted permits
 	granted  int              // permits the upstream holds
 	lost     error            // why the upstream ended for good
 }
@@ -69,7 +74,8 @@ type tail struct {
 type tailFrame struct {
 	id      codec.MessageID
 	frame   *ws.Frame
-	payload int // bytes, for the statistics
+	payload int   // bytes, for the statistics
+	left    int32 // in a backlog: members that have not taken it
 }
 
 // ordered reports that the topic's message ids are positions that only grow.
@@ -117,9 +123,13 @@ func (t *tail) create() {
 	release, err := b.slot(ctx, t.key.topic)
 	if err == nil {
 		defer release()
-		t.up, err = b.up.OpenReader(ctx, ReaderSpec{Topic: t.key.topic, Start: StartLatest, Queue: tailPermits, CryptoFailure: t.key.crypto}, t)
+		spec := ReaderSpec{Topic: t.key.topic, Start: StartLatest, Queue: tailPermits, CryptoFailure: t.key.crypto}
+		if t.backlog != nil {
+			spec = t.backlog.start
+		}
+		t.up, err = b.up.OpenReader(ctx, spec, t)
 	}
-	if err == nil && t.ordered() {
+	if err == nil && t.backlog == nil && t.ordered() {
 		if t.origin, err = b.up.LastPosition(ctx, t.key.topic); err != nil {
 			t.up.Close()
 		}
@@ -127,16 +137,24 @@ func (t *tail) create() {
 	t.err = err
 	if err == nil {
 		b.stats.upstreamReaders.Add(1)
-		b.stats.tails.Add(1)
+		t.count(1)
 	} else {
 		t.unpool()
 	}
 	close(t.opened)
 	if err == nil && !t.partitioned() {
 		t.mu.Lock()
+		t.live = true
 		grant := t.topUp()
 		t.mu.Unlock()
 		t.up.Permit(grant)
+	}
+}
+
+// count follows the number of topics' tails, which backlogs are none of.
+func (t *tail) count(n int64) {
+	if t.backlog == nil {
+		t.b.stats.tails.Add(n)
 	}
 }
 
@@ -148,16 +166,31 @@ func (t *tail) unpool() {
 
 // hide is unpool for a caller that holds the bridge's mutex.
 func (t *tail) hide() {
-	if t.b.tails[t.key] == t {
+	if g := t.backlog; g != nil {
+		g.main.backlogs = slices.DeleteFunc(g.main.backlogs, func(o *tail) bool { return o == t })
+	} else if t.b.tails[t.key] == t {
 		delete(t.b.tails, t.key)
 	}
 }
 
-// release counts one session less; the tail lingers after its last one.
+// findable reports that a session to come may get the tail. Called with the
+// bridge's mutex held.
+func (t *tail) findable() bool {
+	if g := t.backlog; g != nil {
+		return slices.Contains(g.main.backlogs, t) && g.main.findable()
+	}
+	return t.b.tails[t.key] == t
+}
+
+// release counts one session less; the tail lingers after its last one, unless
+// it is a backlog that has let go what a new session would want.
 func (t *tail) release() {
 	b := t.b
+	t.mu.Lock()
+	useful := t.backlog == nil || t.first == 0
+	t.mu.Unlock()
 	b.mu.Lock()
-	now := t.lease.give(b.lingerOf(b.tails[t.key] == t), t.expire)
+	now := t.lease.give(b.lingerOf(useful && t.findable()), t.expire)
 	b.mu.Unlock()
 	if now {
 		t.expire()
@@ -169,12 +202,17 @@ func (t *tail) expire() {
 	b := t.b
 	b.mu.Lock()
 	over := t.lease.end()
+	var backlogs []*tail
 	if over {
 		t.hide()
+		backlogs = slices.Clone(t.backlogs)
 	}
 	b.mu.Unlock()
 	if !over {
 		return
+	}
+	for _, g := range backlogs { // which linger
+		g.expire()
 	}
 	b.goClose(func() {
 		<-t.opened
@@ -183,8 +221,11 @@ func (t *tail) expire() {
 		}
 		t.up.Close()
 		b.stats.upstreamReaders.Add(-1)
-		b.stats.tails.Add(-1)
+		t.count(-1)
 		t.mu.Lock()
+		if t.backlog != nil && t.backlog.stall != nil {
+			t.backlog.stall.Stop()
+		}
 		b.stats.tailSize.Add(-int64(t.bytes))
 		t.ring, t.bytes = nil, 0
 		t.mu.Unlock()
@@ -217,34 +258,56 @@ func (t *tail) Deliver(m *codec.Message) {
 
 // append adds a frame and lets the oldest go. Called with mu held.
 func (t *tail) append(f tailFrame) {
+	most := len(t.ring) // of the old frames, so many may go
+	if g := t.backlog; g != nil {
+		f.left = int32(g.cursors)
+		most = min(most, g.held)
+	}
 	t.ring = append(t.ring, f)
 	size := f.frame.Len()
 	t.since += size
-	before := t.bytes
 	t.bytes += size
+	t.b.stats.tailSize.Add(int64(size))
 	drop := 0
-	for t.bytes > t.b.opts.TailBytes && drop < len(t.ring)-1 {
-		t.bytes -= t.ring[drop].frame.Len()
-		t.ring[drop] = tailFrame{}
-		drop++
+	for rest := t.bytes; rest > t.bytesBound() && drop < most; drop++ {
+		rest -= t.ring[drop].frame.Len()
 	}
-	t.ring = t.ring[drop:]
-	t.first += uint64(drop)
-	t.b.stats.tailSize.Add(int64(t.bytes - before))
+	t.dropOldest(drop)
+}
+
+// dropOldest lets the first n frames go, which in a backlog all have taken.
+// Called with mu held.
+func (t *tail) dropOldest(n int) {
+	size := 0
+	for i := range t.ring[:n] {
+		size += t.ring[i].frame.Len()
+		t.ring[i] = tailFrame{}
+	}
+	t.ring = t.ring[n:]
+	t.first += uint64(n)
+	t.bytes -= size
+	if g := t.backlog; g != nil {
+		g.held -= n
+		g.passed -= size
+	}
+	t.b.stats.tailSize.Add(-int64(size))
 }
 
 // topUp returns how many permits the upstream gets now. Called with mu held.
 func (t *tail) topUp() int {
-	if t.unserved == 0 {
+	switch {
+	case !t.live || t.backlog != nil && !t.backlogRoom():
+		return 0
+	case t.unserved == 0:
 		t.since = 0
-	} else if t.since > t.b.opts.TailBytes/2 {
+	case t.backlog == nil && t.since > t.bytesBound()/2:
 		return 0
 	}
 	target := firstPermits
 	if n := len(t.ring); n > 0 {
 		target = tailPermits
 		// What is under way must fit the ring, or it would push out what nobody has seen.
-		target = max(1, min(target, t.b.opts.TailBytes/4/max(1, t.bytes/n)))
+		target = max(1, min(target, t.bytesBound()/4/max(1, t.bytes/n)))
 	}
 	if t.granted > target/2 {
 		return 0

@@ -10,7 +10,7 @@ const (
 
 // cursor is a session's place in a tail. The session's mutex guards it.
 type cursor struct {
-	on bool
+	in *tail // nil: in none
 	// skip: frames up to the session's last message are none of its own. It has
 	// read them, or they were published before it opened. They may reach the tail only now.
 	skip bool
@@ -32,7 +32,7 @@ func (t *tail) seek(c *cursor, at *codec.MessageID, known bool) bool {
 		if t.first > 0 && n-i > n/2+1 {
 			return false // it would fall out again before it had read much
 		}
-		*c = cursor{on: true, skip: true, next: t.first + uint64(i)}
+		*c = cursor{in: t, skip: true, next: t.first + uint64(i)}
 		return true
 	}
 	// Everything after origin is in the ring if nothing has fallen out of it.
@@ -47,7 +47,7 @@ func (t *tail) seek(c *cursor, at *codec.MessageID, known bool) bool {
 	for known && i < n && !isAfter(&t.ring[i].id, at) {
 		i++
 	}
-	*c = cursor{on: true, skip: known, next: uint64(i)}
+	*c = cursor{in: t, skip: known, next: uint64(i)}
 	return true
 }
 
@@ -81,7 +81,7 @@ func (t *tail) join(c *cursor, end *codec.MessageID, known bool) {
 	} else if t.ordered() {
 		i = 0 // the topic was empty: whatever came since is new
 	}
-	*c = cursor{on: true, skip: known, next: t.first + uint64(i)}
+	*c = cursor{in: t, skip: known, next: t.first + uint64(i)}
 }
 
 // fetch takes the frames that follow s's cursor into buf, at most limit, and reports
@@ -103,6 +103,7 @@ func (t *tail) fetch(s *readerSession, buf []tailFrame, limit int) (n, grant int
 	for c.next < end && n < min(limit, len(buf)) && bytes < fetchBytes {
 		f := &t.ring[c.next-t.first]
 		c.next++
+		f.left--
 		if c.skip {
 			if !isAfter(&f.id, &s.last) {
 				continue
@@ -116,6 +117,10 @@ func (t *tail) fetch(s *readerSession, buf []tailFrame, limit int) (n, grant int
 	if n == 0 && !s.parked {
 		s.parked = true
 		t.parked = append(t.parked, s)
+	}
+	if t.backlog != nil {
+		t.pass()
+		grant += t.topUp()
 	}
 	return n, grant, true
 }
