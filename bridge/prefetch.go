@@ -6,7 +6,7 @@ package bridge
 // each has leastPrefetch.
 const (
 	prefetchPlaces = 32 << 10
-	leastPrefetch  = 32
+	leastPrefetch  = 16
 )
 
 // prefetch is how many messages one more upstream consumer may prefetch, of
