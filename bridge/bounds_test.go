@@ -212,7 +212,7 @@ func TestSlowTopicKeepsNobodyWaiting(t *testing.T) {
 func TestRefusedMessagesAreBounded(t *testing.T) {
 	u := &fakeUpstream{}
 	b := newBridge(t, u, Options{})
-	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 10, NackDelay: 3 * time.Second})
+	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 10, NackDelay: time.Hour})
 	up := u.consumers[0]
 	waitFor(t, "permits", func() bool { return up.allowed() == 10 })
 	n := int64(0)
@@ -226,6 +226,13 @@ func TestRefusedMessagesAreBounded(t *testing.T) {
 	if n < maxNacked || n > maxNacked+10 {
 		t.Fatalf("%d messages refused, want about %d", n, maxNacked)
 	}
+	s := o.s.(*consumerSession)
+	s.sub.mu.Lock()
+	for i := range s.nacked { // the hour is over
+		s.nacked[i].due = time.Now()
+	}
+	s.sub.mu.Unlock()
+	s.ring()
 	waitFor(t, "permits after the redelivery", func() bool { return up.allowed() > 0 })
 }
 
