@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,34 @@ func TestUnansweredBytesAreBounded(t *testing.T) {
 
 // Large messages are fetched few at a time for a client that does not read,
 // wherever their bytes are.
+// A pull session may have any number of messages out; what is known of them is bounded.
+func TestPulledMessagesAreForgotten(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 9, Pull: true})
+	if err := o.s.Handle([]byte(`{"type":"permit","permitMessages":1000000}`)); err != nil {
+		t.Fatal(err)
+	}
+	up := u.consumers[0]
+	const total = maxPulled + 1000
+	for n := int64(0); n < total; {
+		for ; n < total && up.allowed() > 0; n++ {
+			up.deliver(t, n)
+		}
+		if len(o.fill(1000)) == 0 {
+			t.Fatalf("stopped after %d messages", n)
+		}
+		o.frames = nil
+	}
+	if n := b.Gauges().Unacked; n != maxPulled {
+		t.Errorf("%d messages are remembered, want %d", n, maxPulled)
+	}
+	if err := o.s.Handle(nackFrame(0)); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the broker to be asked for one that was forgotten", func() bool { return slices.Contains(up.redelivered(), 0) })
+}
+
 func TestQueuedBytesAreBounded(t *testing.T) {
 	large := strings.Repeat("x", 1<<20)
 	for where, enlarge := range map[string]func(*codec.Message){
