@@ -108,6 +108,22 @@ func (a *admin) do(ctx context.Context, method, path string, out any) error {
 	return json.Unmarshal(body, out)
 }
 
+// HasAdmin reports whether the admin API's address is known.
+func (u *Upstream) HasAdmin() bool { return u.admin != nil }
+
+// AdminGet reads what is at a path of the admin API, such as
+// /admin/v2/tenants/public, into out. found is false if there is nothing.
+func (u *Upstream) AdminGet(ctx context.Context, path string, out any) (found bool, err error) {
+	if u.admin == nil {
+		return false, errors.New("the address of the admin API is not known")
+	}
+	err = u.admin.do(ctx, http.MethodGet, path, out)
+	if status := (*statusError)(nil); errors.As(err, &status) && status.status == http.StatusNotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // topicPath is where a topic's resources are, v1 or v2.
 func topicPath(topic string) string {
 	domain, rest, _ := strings.Cut(topic, "://")
