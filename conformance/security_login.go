@@ -164,7 +164,7 @@ func keyCases() Area {
 			t.Eventually("it counts", func() bool { return t.status(ProducerPath(topic)) == 101 })
 			t.Refused(403, notAuthorized, ConsumerPath(topic, "s"))
 		}},
-		{ID: "key/anonymous-not-instead", Text: "wrong credentials are 401 although anonymous clients are let in", Conf: ecConf, Run: func(t *T) {
+		{ID: "key/anonymous-not-instead", Text: "wrong credentials are 401 although anonymous clients are let in", Better: "Java lets a client with wrong credentials in as the anonymous one", Conf: ecConf, Run: func(t *T) {
 			topic, ns := t.Secured()
 			t.Allow(ns, "guest", both)
 			t.Eventually("it counts", func() bool { return t.status(ProducerPath(topic)) == 101 })
