@@ -116,9 +116,6 @@ func (a *Authorizer) warn(what string, err error) {
 	}
 }
 
-// superUser reports whether a role may do everything.
-func (a *Authorizer) superUser(role string) bool { return a.superUsers[role] }
-
 // fresh is how old policies may be that refuse someone: what was granted a
 // moment ago counts at once.
 const fresh = time.Second
