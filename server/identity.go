@@ -111,14 +111,18 @@ func (s *Server) authFailure(err error) *refusal {
 	return refused(http.StatusServiceUnavailable, "Authorization is unknown: "+no.Reason)
 }
 
-// logRefusal logs a client that was not let in: each at debug, and one in a
-// while as a warning. Neither shows credentials.
+// logRefusal logs a client that was not let in, or whose new token was not
+// taken (status 0): each at debug, and one in a while as a warning. Neither shows
+// credentials.
 func (s *Server) logRefusal(status int, err error, args ...any) {
 	reason := err.Error()
 	if no := (*auth.Refusal)(nil); errors.As(err, &no) {
 		reason = no.Log()
 	}
-	args = append([]any{"status", status, "reason", reason}, args...)
+	args = append([]any{"reason", reason}, args...)
+	if status != 0 {
+		args = append(args, "status", status)
+	}
 	s.log.Debug("client refused", args...)
 	s.authWarning.warn(s.log, "a client was refused", args...)
 }
@@ -183,10 +187,21 @@ func (c *conn) expel(code codec.Code, reason string) {
 // the session when none has come in time (PIP-292).
 func (w *worker) checkToken(c *conn, now uint32) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	ask := w.tokenRanOut(c, now)
+	c.mu.Unlock()
+	if ask {
+		w.out.reset(0)
+		w.out.buf = ws.AppendFrame(w.out.buf, ws.OpText, codec.AppendAuthChallenge(nil))
+		w.write(c, false)
+	}
+}
+
+// tokenRanOut looks at the end of a token when it is due, and reports whether
+// the client is to be asked for a new one. The caller holds mu.
+func (w *worker) tokenRanOut(c *conn, now uint32) (ask bool) {
 	who := c.who
 	if who == nil || who.expires.IsZero() || c.phase != phaseOpen || int32(now-who.due) < 0 {
-		return
+		return false
 	}
 	switch {
 	case time.Now().Before(who.expires):
@@ -194,14 +209,13 @@ func (w *worker) checkToken(c *conn, now uint32) {
 	case !who.challenged:
 		who.challenged = true
 		who.due = now + w.s.ticks(w.s.o.Gate.Refresh())
-		w.out.reset(0)
-		w.out.buf = ws.AppendFrame(w.out.buf, ws.OpText, codec.AppendAuthChallenge(nil))
-		w.write(c, false)
+		return true
 	case who.renewing: // an answer is here and being checked
 		who.due = now + 1
 	default:
 		c.expel(codec.CodeAuthenticate, "the token has expired and was not renewed")
 	}
+	return false
 }
 
 // Renew implements [bridge.Renewer]. The caller holds mu, as it handles input.

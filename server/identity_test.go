@@ -297,6 +297,25 @@ func TestTokenRunsOut(t *testing.T) {
 	}
 }
 
+// A client that reads nothing is asked like any other, and holds up nobody.
+func TestTokenOfAClientThatDoesNotRead(t *testing.T) {
+	b := newFakeBridge()
+	s, _ := guarded(t, b, 500*time.Millisecond, func(o *Options) { o.workers = 1 })
+	c := dialRaw(t, s)
+	c.send(upgradeHead(producerPath, "Authorization: "+soon("both").Get("Authorization")))
+	o := opened(t, b)
+	fs := newFakeSession(o.out)
+	o.done(fs, nil)
+	c.response()
+	large := strings.Repeat("x", 200_000)
+	for range 100 {
+		fs.push(large)
+	}
+	receive(t, fs.closed, "the session's end")
+	other, _ := openWith2(t, s, b, "both")
+	_ = other.Close()
+}
+
 func TestTooManyRenewalsThatFail(t *testing.T) {
 	s, _ := guarded(t, renewalBridge(), time.Hour)
 	c, _ := openWith(t, s, producerPath, bearerOf("both"))
