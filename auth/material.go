@@ -14,6 +14,7 @@ const maxMaterial = 16 << 20
 
 var (
 	errTooLarge = errors.New("the file is too large")
+	errNoFile   = errors.New("there is no such file; base64 that starts with a slash has to be written data:;base64,…")
 	errMaterial = errors.New("neither data:;base64,…, file:///path, the path of a file that exists, nor base64")
 )
 
@@ -39,6 +40,11 @@ func material(value string) (data []byte, file string, err error) {
 	}
 	if info, err := os.Stat(value); err == nil && !info.IsDir() {
 		return nil, value, nil
+	}
+	// The path of a file that is missing can be valid base64, and would make a
+	// secret that anyone could guess.
+	if strings.HasPrefix(value, "/") {
+		return nil, "", errNoFile
 	}
 	if data, ok := decode64(value); ok {
 		return data, "", nil

@@ -183,6 +183,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 		"public as secret": {TokenOptions{SecretKey: dataURL(pemOf(&rsaKey.PublicKey))}, "PEM"},
 		"missing file":     {TokenOptions{SecretKey: "file:///no/such/hunter2"}, "no such file"},
 		"no known form":    {TokenOptions{SecretKey: "hunter2 !"}, "neither"},
+		"missing path":     {TokenOptions{SecretKey: "/etc/pulsegate/keys/production/cluster/secret"}, "no such file"},
 		"no comma":         {TokenOptions{SecretKey: "data:hunter2"}, "comma"},
 		"no base64":        {TokenOptions{SecretKey: "data:;base64,hunter2!"}, "base64"},
 		"wrong algorithm":  {TokenOptions{PublicKey: dataURL(der(&rsaKey.PublicKey)), PublicAlg: "HS256"}, "tokenPublicAlg"},

@@ -98,7 +98,7 @@ var (
 	ecConf = secureWith(Conf{
 		"tokenSecretKey": "", "tokenPublicKey": dataURL(ecPublic), "tokenPublicAlg": "ES256",
 		"anonymousUserRole": "guest", "authorizationAllowWildcardsMatching": "true",
-		"authenticationRefreshCheckSeconds": "1",
+		"authenticationRefreshCheckSeconds": "3",
 	})
 )
 

@@ -189,7 +189,7 @@ func revocationCases() Area {
 			t.Revoke(ns, role)
 			t.EventuallyWithin(10*time.Second, "it is gone", func() bool { return t.statusAs(role, ProducerPath(topic)) == 403 })
 		}},
-		{ID: "revoke/producer", Text: "a producer whose permission is taken away is closed with 4006; one of another role beside it goes on", Better: noRevocation, Timeout: 15 * time.Second, Run: func(t *T) {
+		{ID: "revoke/producer", Text: "a producer whose permission is taken away is closed with 4006; one of another role beside it goes on", Better: noRevocation, Timeout: 20 * time.Second, Run: func(t *T) {
 			topic, ns := t.Secured()
 			leaves, stays := t.role(), t.role()
 			t.Allow(ns, leaves, both)
@@ -201,7 +201,7 @@ func revocationCases() Area {
 			a.ExpectClose(4006, away)
 			b.Publish("3")
 		}},
-		{ID: "revoke/consumer", Text: "a consumer whose permission is taken away is closed with 4006; one of another role on its subscription gets its messages", Better: noRevocation, Timeout: 15 * time.Second, Run: func(t *T) {
+		{ID: "revoke/consumer", Text: "a consumer whose permission is taken away is closed with 4006; one of another role on its subscription gets its messages", Better: noRevocation, Timeout: 20 * time.Second, Run: func(t *T) {
 			topic, ns := t.Secured()
 			leaves, stays := t.role(), t.role()
 			t.Allow(ns, leaves, `["consume"]`)
@@ -217,7 +217,7 @@ func revocationCases() Area {
 			p.Publish("2", "3")
 			b.TakeAcked("2", "3")
 		}},
-		{ID: "revoke/reader", Text: "a reader whose permission is taken away is closed with 4006; one of another role on the topic goes on", Better: noRevocation, Timeout: 15 * time.Second, Run: func(t *T) {
+		{ID: "revoke/reader", Text: "a reader whose permission is taken away is closed with 4006; one of another role on the topic goes on", Better: noRevocation, Timeout: 20 * time.Second, Run: func(t *T) {
 			topic, ns := t.Secured()
 			leaves, stays := t.role(), t.role()
 			t.Allow(ns, leaves, `["consume"]`)
@@ -232,7 +232,7 @@ func revocationCases() Area {
 			p.Publish("2")
 			b.Take("2")
 		}},
-		{ID: "revoke/action", Text: "of two actions the one that is taken away ends its sessions only", Better: noRevocation, Timeout: 15 * time.Second, Run: func(t *T) {
+		{ID: "revoke/action", Text: "of two actions the one that is taken away ends its sessions only", Better: noRevocation, Timeout: 20 * time.Second, Run: func(t *T) {
 			topic, ns := t.Secured()
 			role := t.role()
 			t.Allow(ns, role, both)
@@ -241,7 +241,7 @@ func revocationCases() Area {
 			r.ExpectClose(4006, away)
 			p.Publish("x")
 		}},
-		{ID: "revoke/tenant-admin", Text: "a tenant's admin who is one no more is closed with 4006", Better: noRevocation, Timeout: 15 * time.Second, Run: func(t *T) {
+		{ID: "revoke/tenant-admin", Text: "a tenant's admin who is one no more is closed with 4006", Better: noRevocation, Timeout: 20 * time.Second, Run: func(t *T) {
 			role := t.role()
 			tenant := fmt.Sprintf("tenant-%s-%d", run, topicNumber.Add(1))
 			t.admin("PUT", "/admin/v2/tenants/"+tenant, fmt.Sprintf(`{"adminRoles":[%q],"allowedClusters":["standalone"]}`, role))

@@ -15,7 +15,7 @@ func answer(token string) string {
 }
 
 // shortLived is a token that runs out in a moment.
-func shortLived(role string) string { return ecToken(role, "exp", at(2*time.Second)) }
+func shortLived(role string) string { return ecToken(role, "exp", at(3*time.Second)) }
 
 func renewalCases() Area {
 	const gone = "Failed to authenticate client"
@@ -37,7 +37,7 @@ func renewalCases() Area {
 	for _, kind := range []string{"producer", "consumer", "reader", "v3"} {
 		path := sessions[kind]
 		cases = append(cases, Case{
-			ID: "renew/" + kind, Text: "a " + kind + "'s client is asked for a new token when its own runs out, and goes on with it", Better: noRenewal, Conf: ecConf, Timeout: 20 * time.Second,
+			ID: "renew/" + kind, Text: "a " + kind + "'s client is asked for a new token when its own runs out, and goes on with it", Better: noRenewal, Conf: ecConf, Slow: true, Timeout: 40 * time.Second,
 			Run: func(t *T) {
 				topic := t.Topic()
 				s := t.Open(path(topic), Bearer(shortLived(AdminRole)))
@@ -46,7 +46,7 @@ func renewalCases() Area {
 				works(t, kind, topic, s)
 			},
 		}, Case{
-			ID: "renew/" + kind + "-silent", Text: "a " + kind + " whose client does not answer is closed with 4005", Better: noRenewal, Conf: ecConf, Timeout: 20 * time.Second,
+			ID: "renew/" + kind + "-silent", Text: "a " + kind + " whose client does not answer is closed with 4005", Better: noRenewal, Conf: ecConf, Slow: true, Timeout: 40 * time.Second,
 			Run: func(t *T) {
 				s := t.Open(path(t.Topic()), Bearer(shortLived(AdminRole)))
 				s.Expect(challenge)
@@ -55,7 +55,7 @@ func renewalCases() Area {
 		})
 	}
 	return Area{Name: "Security: tokens that run out", Cases: append(cases,
-		Case{ID: "renew/again", Text: "the new token runs out like the first", Better: noRenewal, Conf: ecConf, Timeout: 25 * time.Second, Run: func(t *T) {
+		Case{ID: "renew/again", Text: "the new token runs out like the first", Better: noRenewal, Conf: ecConf, Slow: true, Timeout: 40 * time.Second, Run: func(t *T) {
 			s := t.Open(ProducerPath(t.Topic()), Bearer(shortLived(AdminRole)))
 			for range 2 {
 				s.Expect(challenge)
@@ -64,7 +64,7 @@ func renewalCases() Area {
 			s.Expect(challenge)
 			s.ExpectClose(4005, gone)
 		}},
-		Case{ID: "renew/early", Text: "a new token may come before it is asked for", Better: noRenewal, Conf: ecConf, Timeout: 20 * time.Second, Run: func(t *T) {
+		Case{ID: "renew/early", Text: "a new token may come before it is asked for", Better: noRenewal, Conf: ecConf, Slow: true, Timeout: 40 * time.Second, Run: func(t *T) {
 			topic := t.Topic()
 			early, late := t.Open(ReaderPath(topic), Bearer(shortLived(AdminRole))), t.Open(ReaderPath(topic), Bearer(shortLived(AdminRole)))
 			early.Send(answer(ecToken(AdminRole)))
@@ -72,15 +72,19 @@ func renewalCases() Area {
 			late.ExpectClose(4005, gone)
 			early.Fence()
 		}},
-		Case{ID: "renew/bad", Text: "a token that is forged, has run out or is for another role is no answer", Better: noRenewal, Conf: ecConf, Timeout: 30 * time.Second, Run: func(t *T) {
+		Case{ID: "renew/bad", Text: "a token that is forged, has run out or is for another role is no answer", Better: noRenewal, Conf: ecConf, Slow: true, Timeout: 40 * time.Second, Run: func(t *T) {
+			var sessions []*Session
 			for _, bad := range []string{Token(AdminRole), ecToken(AdminRole, "exp", at(-time.Minute)), ecToken("guest"), "garbage"} {
 				s := t.Open(ProducerPath(t.Topic()), Bearer(shortLived(AdminRole)))
-				s.Expect(challenge)
 				s.Send(answer(bad))
+				sessions = append(sessions, s)
+			}
+			for _, s := range sessions {
+				s.Expect(challenge)
 				s.ExpectClose(4005, gone)
 			}
 		}},
-		Case{ID: "renew/off", Text: "without authenticationRefreshCheckSeconds a session outlives its token", Timeout: 20 * time.Second, Run: func(t *T) {
+		Case{ID: "renew/off", Text: "without authenticationRefreshCheckSeconds a session outlives its token", Timeout: 40 * time.Second, Run: func(t *T) {
 			topic := t.Topic()
 			s := t.Open(ProducerPath(topic), Bearer(Token(AdminRole, "exp", at(2*time.Second))))
 			token := Token(AdminRole, "exp", at(2*time.Second))

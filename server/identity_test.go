@@ -265,35 +265,46 @@ func renewalBridge() *fakeBridge {
 
 const challengeFrame = `{"type":"AUTH_CHALLENGE","authChallenge":{"challenge":{"authMethodName":"token","authData":"token"},"protocolVersion":0}}`
 
-func soon(role string) http.Header {
-	return http.Header{"Authorization": {"Bearer " + tokenOf(role, 2*time.Second)}}
+// openSoon opens a session with a token that runs out in a moment.
+func openSoon(t *testing.T, s *Server, path string) (c *websocket.Conn, header http.Header) {
+	t.Helper()
+	eventually(t, "the token has not run out before it is seen", func() bool {
+		header = http.Header{"Authorization": {"Bearer " + tokenOf("both", 2*time.Second)}}
+		c, _ = openWith(t, s, path, header)
+		return c != nil
+	})
+	return c, header
 }
 
-func TestTokenRunsOut(t *testing.T) {
-	s, _ := guarded(t, renewalBridge(), 500*time.Millisecond)
-	renewed, _ := openWith(t, s, producerPath, soon("both"))
-	silent, _ := openWith(t, s, consumerPath("s"), soon("both"))
-	forger, _ := openWith(t, s, consumerPath("s"), soon("both"))
-	early, _ := openWith(t, s, producerPath, soon("both"))
-	say(t, early, "%s", tokenOf("both", 0))
-	for _, c := range []*websocket.Conn{renewed, silent, forger} {
+func TestTokenIsRenewed(t *testing.T) {
+	s, _ := guarded(t, renewalBridge(), time.Hour)
+	c, _ := openSoon(t, s, producerPath)
+	for range 2 { // the second token runs out like the first
 		if got := message(t, c); got != challengeFrame {
 			t.Fatalf("got %s", got)
 		}
+		say(t, c, "%s", tokenOf("both", 2*time.Second))
 	}
-	say(t, renewed, "%s", tokenOf("both", 3*time.Second))
+}
+
+func TestTokenIsNotRenewed(t *testing.T) {
+	s, _ := guarded(t, renewalBridge(), 50*time.Millisecond)
+	early, _ := openSoon(t, s, producerPath)
+	say(t, early, "%s", tokenOf("both", 0))
+	silent, _ := openSoon(t, s, consumerPath("s"))
+	forger, _ := openSoon(t, s, consumerPath("s"))
 	say(t, forger, "%s", tokenOf("root", time.Hour))
 	for _, c := range []*websocket.Conn{silent, forger} {
+		if got := message(t, c); got != challengeFrame {
+			t.Fatalf("got %s", got)
+		}
 		_, _, err := c.ReadMessage()
 		if e := (*websocket.CloseError)(nil); !errors.As(err, &e) || e.Code != 4005 || !strings.Contains(e.Text, "Failed to authenticate client") {
 			t.Errorf("got %v", err)
 		}
 	}
-	if got := message(t, renewed); got != challengeFrame { // the second token runs out as well
-		t.Fatalf("got %s", got)
-	}
-	if n := s.sessions[0].Load(); n != 2 {
-		t.Errorf("%d producers are left, want the renewed and the early one", n)
+	if n := s.sessions[0].Load(); n != 1 {
+		t.Errorf("%d producers are left, want the one with a new token", n)
 	}
 }
 
@@ -301,12 +312,14 @@ func TestTokenRunsOut(t *testing.T) {
 func TestTokenOfAClientThatDoesNotRead(t *testing.T) {
 	b := newFakeBridge()
 	s, _ := guarded(t, b, 500*time.Millisecond, func(o *Options) { o.workers = 1 })
-	c := dialRaw(t, s)
-	c.send(upgradeHead(producerPath, "Authorization: "+soon("both").Get("Authorization")))
-	o := opened(t, b)
-	fs := newFakeSession(o.out)
-	o.done(fs, nil)
-	c.response()
+	var fs *fakeSession
+	b.auto = func(o *fakeOpen) *fakeSession {
+		fs = newFakeSession(o.out)
+		return fs
+	}
+	openSoon(t, s, producerPath)
+	opened(t, b)
+	b.auto = nil
 	large := strings.Repeat("x", 200_000)
 	for range 100 {
 		fs.push(large)
@@ -338,9 +351,9 @@ func TestTooManyRenewalsThatFail(t *testing.T) {
 // proxy, and nothing can be renewed.
 func TestTokenIsLookedAtOnce(t *testing.T) {
 	s, _ := guarded(t, renewalBridge(), 0)
-	c, _ := openWith(t, s, producerPath, http.Header{"Authorization": {"Bearer " + tokenOf("both", time.Second)}})
-	eventually(t, "a token of the same time has run out", func() bool {
-		_, status := openWith(t, s, producerPath, http.Header{"Authorization": {"Bearer " + tokenOf("both", -time.Second)}})
+	c, header := openSoon(t, s, producerPath)
+	eventually(t, "the token has run out", func() bool {
+		_, status := openWith(t, s, producerPath, header)
 		return status == 401
 	})
 	say(t, c, "x")
