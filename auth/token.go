@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -25,15 +26,18 @@ type TokenOptions struct {
 	ClockSkew               time.Duration
 }
 
-// tokenProvider checks signed JSON web tokens (RFC 7519).
+// tokenProvider checks signed JSON web tokens (RFC 7519), a few at once, each on
+// the goroutine that asks: a storm of clients must not take the processors from
+// the sessions there are.
 type tokenProvider struct {
 	o      TokenOptions
 	key    *watched[verifier]
 	parser *jwt.Parser
+	slots  chan struct{}
 }
 
 func newTokenProvider(o TokenOptions, log *slog.Logger) (*tokenProvider, error) {
-	p := &tokenProvider{o: o, parser: jwt.NewParser(jwt.WithLeeway(o.ClockSkew), jwt.WithStrictDecoding())}
+	p := &tokenProvider{o: o, parser: jwt.NewParser(jwt.WithLeeway(o.ClockSkew), jwt.WithStrictDecoding()), slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	var err error
 	switch {
 	case o.SecretKey != "":
@@ -61,10 +65,16 @@ func (p *tokenProvider) presented(r *Request) bool {
 	return ok
 }
 
-func (p *tokenProvider) authenticate(_ context.Context, r *Request) (Principal, error) {
+func (p *tokenProvider) authenticate(ctx context.Context, r *Request) (Principal, error) {
 	token, ok := r.scheme("Bearer")
 	if !ok || token == "" {
 		return Principal{}, unauthenticated("no token was given", "")
+	}
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
+		return Principal{}, &Refusal{Kind: ErrUnknown, Reason: "too many tokens are being checked"}
 	}
 	return p.check(token)
 }
