@@ -108,7 +108,7 @@ func (s *Server) authFailure(err error) *refusal {
 	case auth.ErrTooMany:
 		return refused(http.StatusTooManyRequests, "Failed to authenticate: "+no.Reason)
 	}
-	return refused(http.StatusServiceUnavailable, "Authorization is unknown: "+no.Reason)
+	return refused(http.StatusServiceUnavailable, "Cannot tell whether this is allowed: "+no.Reason)
 }
 
 // logRefusal logs a client that was not let in, or whose new token was not
