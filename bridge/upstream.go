@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
@@ -236,6 +237,17 @@ type ConsumerSpec struct {
 	CryptoFailure   CryptoFailureAction
 	// RedeliveryTick is how long Redeliver may take to reach the broker, at least 1 ms.
 	RedeliveryTick time.Duration
+}
+
+// TopicNames lists the full names of the topics; none for a pattern.
+func (s *ConsumerSpec) TopicNames() []string {
+	switch {
+	case s.Topic != "":
+		return []string{s.Topic}
+	case s.Topics != "":
+		return strings.Split(s.Topics, ",")
+	}
+	return nil
 }
 
 // ReaderSpec is everything that makes an upstream reader.

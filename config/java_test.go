@@ -161,7 +161,7 @@ func TestPreferredNames(t *testing.T) {
 // What would run open although the file asks for protection is refused.
 func TestProtectionIsRefusedNotDropped(t *testing.T) {
 	for _, line := range []string{
-		"authenticationEnabled=true", "authenticationEnabled=TRUE ", "authorizationEnabled=true", "webServicePortTls=8443", "tlsEnabled=true",
+		"webServicePortTls=8443", "tlsEnabled=true",
 		"tlsRequireTrustedClientCertOnConnect=true", "tlsEnabledWithKeyStore=true", "cryptoKeyReaderFactoryClassName=com.example.Keys",
 	} {
 		name, _, _ := strings.Cut(line, "=")

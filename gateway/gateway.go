@@ -40,10 +40,18 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	}
 	defer up.Close()
 
+	gate, done, err := openGate(cfg, up, log)
+	if err != nil {
+		return err
+	}
+	defer done()
+
 	b := bridge.New(up, bridgeOptions(cfg, log))
 	defer b.Close()
 
-	s, err := server.New(serverOptions(cfg, b, admin, log, opts.Version))
+	serve := serverOptions(cfg, b, admin, log, opts.Version)
+	serve.Gate = gate
+	s, err := server.New(serve)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ type Server struct {
 	bytesIn   atomic.Uint64
 	bytesOut  atomic.Uint64
 
-	acceptWarning, slowWarning, panicWarning warning
+	acceptWarning, slowWarning, panicWarning, authWarning warning
 }
 
 // timeouts are the options' in ticks; 0: none.
@@ -176,6 +176,9 @@ func (s *Server) forget(c *conn) {
 	}
 	if c.counted {
 		s.addresses.give(c.remote.Addr())
+	}
+	if c.who != nil {
+		s.o.Gate.Release(c.who.grant)
 	}
 	s.uncount()
 }
