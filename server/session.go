@@ -66,6 +66,9 @@ func (w *worker) attach(c *conn) {
 		w.s.log.Debug("session opened", "kind", c.kind.String(), "remote", c.remote.String(), "topic", req.topic)
 	}
 	c.req, c.stalled = nil, false
+	if c.tls != nil {
+		c.tls.peer = nil
+	}
 	c.session = o.session
 	c.opened = w.s.now()
 	c.lastPing = c.opened

@@ -9,13 +9,14 @@ import (
 // worker writes for its connections and keeps their deadlines, on one
 // goroutine. All its fields belong to that goroutine, but for the queue.
 type worker struct {
-	s     *Server
-	bell  chan struct{} // holds one ring: the queue is not empty, or stop was called
-	wheel wheel
-	out   output
-	buf   []byte // for reading
-	spare []*conn
-	drain bool // the drain was begun for all connections
+	s      *Server
+	bell   chan struct{} // holds one ring: the queue is not empty, or stop was called
+	wheel  wheel
+	out    output
+	sealed []byte // what it becomes with TLS
+	buf    []byte // for reading
+	spare  []*conn
+	drain  bool // the drain was begun for all connections
 
 	mu    sync.Mutex
 	queue []*conn // each connection at most once, see [conn.wake]

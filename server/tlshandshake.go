@@ -1,0 +1,195 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+)
+
+// maxHandshakeInput bounds the bytes that wait for a handshake step. A whole
+// handshake takes less, a client's certificates and first request included;
+// llib bounds each of its messages to 64 KiB.
+const maxHandshakeInput = 80 << 10
+
+// handshakers work on TLS handshakes, away from the loops: a signature with an
+// RSA key takes about a millisecond, and a reconnecting crowd wants thousands.
+// Connections wait in the order they came, each at most once, so their number
+// bounds the queue; one that is gone when its turn comes costs nothing. All but
+// one of the CPUs are used, so that open sessions are served meanwhile.
+type handshakers struct {
+	mu    sync.Mutex
+	ready sync.Cond
+	queue []*conn
+	quit  bool
+	done  sync.WaitGroup
+}
+
+func (h *handshakers) start(n int) {
+	h.ready.L = &h.mu
+	for range n {
+		h.done.Go(func() {
+			for c := h.next(); c != nil; c = h.next() {
+				if c.handshakeStep() {
+					h.push(c)
+				}
+			}
+		})
+	}
+}
+
+func (h *handshakers) push(c *conn) {
+	h.mu.Lock()
+	h.queue = append(h.queue, c)
+	h.mu.Unlock()
+	h.ready.Signal()
+}
+
+// next waits for a connection; nil: it is over.
+func (h *handshakers) next() *conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for len(h.queue) == 0 && !h.quit {
+		h.ready.Wait()
+	}
+	if h.quit {
+		return nil
+	}
+	c := h.queue[0]
+	h.queue[0] = nil
+	if h.queue = h.queue[1:]; len(h.queue) == 0 {
+		h.queue = nil
+	}
+	return c
+}
+
+func (h *handshakers) stop() {
+	h.mu.Lock()
+	h.quit = true
+	h.queue = nil
+	h.mu.Unlock()
+	if h.ready.L != nil {
+		h.ready.Broadcast()
+	}
+	h.done.Wait()
+}
+
+// gather takes input for the handshake. The caller holds mu.
+func (c *conn) gather(data []byte) {
+	t := c.tls
+	if len(data) == 0 {
+		return
+	}
+	if len(t.in)+len(data) > maxHandshakeInput {
+		t.in = nil
+		c.setPhase(phaseDiscard)
+		c.hangUp()
+		return
+	}
+	t.in = append(t.in, data...)
+	if !t.stepping {
+		t.stepping = true
+		c.s.handshakers.push(c)
+	}
+}
+
+// handshakeStep works on what has come of a handshake. It reports whether more
+// has come meanwhile.
+func (c *conn) handshakeStep() (again bool) {
+	t := c.tls
+	c.mu.Lock()
+	in := t.in
+	t.in = nil
+	over := c.phase != phaseTLS
+	c.mu.Unlock()
+	if over {
+		return false
+	}
+	var out []byte
+	t.sink = &out
+	complete, err := c.advance(in)
+	t.sink = nil
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != phaseTLS {
+		return false
+	}
+	t.mu.Lock()
+	t.out = append(t.out, out...)
+	t.mu.Unlock()
+	switch {
+	case err != nil:
+		c.tlsFailed(err)
+		return false
+	case complete:
+		c.established()
+		return false
+	case len(out) > 0:
+		c.wake(wantFlush)
+	}
+	t.stepping = len(t.in) > 0
+	return t.stepping
+}
+
+// advance runs the handshake as far as the input goes.
+func (c *conn) advance(in []byte) (complete bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.s.panicked("in a TLS handshake", p, debug.Stack())
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	t := c.tls
+	if _, err := t.conn.Append(in); err != nil {
+		return false, err
+	}
+	if _, err := t.conn.Read(nil); err != nil {
+		return false, err
+	}
+	t.conn.ResetOrFreeBuffer()
+	return t.conn.ConnectionState().HandshakeComplete, nil
+}
+
+// established is called once, when the handshake is complete. A request may
+// stand behind it already. The caller holds mu.
+func (c *conn) established() {
+	t := c.tls
+	state := t.conn.ConnectionState()
+	c.s.metrics.tlsHandshake(&state)
+	if len(state.VerifiedChains) > 0 {
+		t.peer = state.PeerCertificates[0]
+	}
+	forgetHandshake(t.conn)
+	if len(t.in) > 0 {
+		_ = t.append(t.in) // an error shows when it is read
+		t.in = nil
+	}
+	t.mu.Lock()
+	t.ready = true
+	t.mu.Unlock()
+	t.stepping = false
+	c.phase = phaseHead // the time for the request began when the connection came
+	c.wake(wantFlush | wantRead)
+}
+
+// tlsFailed ends a connection whose handshake failed, or on which something came
+// that is no TLS record of its peer's. The alert that says so is in the
+// output. The caller holds mu.
+func (c *conn) tlsFailed(err error) {
+	if c.phase == phaseTLS {
+		c.s.metrics.tlsFailed()
+		c.s.log.Debug("TLS handshake failed", "remote", c.remote.String(), "err", err)
+	}
+	switch {
+	case errors.Is(err, io.EOF): // close_notify: as if the peer had closed its socket
+		c.hangUp()
+	case c.phase == phaseOpen, c.phase == phaseClosing:
+		c.stop(phaseDiscard, closing{code: closePolicy, last: true}) // the close frame itself can no longer be sent
+	default:
+		c.tls.in, c.stalled = nil, false
+		c.setPhase(phaseDiscard)
+		c.leave(wantFlush, func(m *mail) { m.hasRaw, m.after = true, closeAfter })
+	}
+}
