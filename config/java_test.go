@@ -161,8 +161,7 @@ func TestPreferredNames(t *testing.T) {
 // What would run open although the file asks for protection is refused.
 func TestProtectionIsRefusedNotDropped(t *testing.T) {
 	for _, line := range []string{
-		"authenticationEnabled=true", "authenticationEnabled=TRUE ", "authorizationEnabled=true", "webServicePortTls=8443", "tlsEnabled=true",
-		"tlsRequireTrustedClientCertOnConnect=true", "tlsEnabledWithKeyStore=true", "cryptoKeyReaderFactoryClassName=com.example.Keys",
+		"authenticationEnabled=true", "authenticationEnabled=TRUE ", "authorizationEnabled=true",
 	} {
 		name, _, _ := strings.Cut(line, "=")
 		_, _, err := parse("t.conf", []byte("clusterName=c\n"+line), nil)

@@ -67,7 +67,7 @@ func resolve(fromFile, fromFlags []entry) (*Config, []Notice, error) {
 	flags, n := collect(fromFlags)
 	notices = append(notices, n...)
 
-	c := &Config{settings: make(map[*Key]setting, len(table))}
+	c := &Config{settings: make(map[*Key]setting, len(table)), WebServicePortTLS: NoPort}
 	var errs []error
 	for _, k := range table {
 		chosen, written, n := choose(k, file, flags)

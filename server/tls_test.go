@@ -215,6 +215,8 @@ func TestClientCertificates(t *testing.T) {
 	required, insecure := o, o
 	required.RequireClientCertificate = true
 	insecure.AllowInsecure = true
+	both := required
+	both.AllowInsecure = true
 	for _, tc := range []struct {
 		name    string
 		options tlsconf.Options
@@ -229,7 +231,8 @@ func TestClientCertificates(t *testing.T) {
 		{"required, trusted", required, []tlstest.Cert{own}, true, "client-1"},
 		{"required, foreign", required, []tlstest.Cert{foreign}, false, ""},
 		{"insecure, foreign", insecure, []tlstest.Cert{foreign}, true, ""},
-		{"insecure, trusted", insecure, []tlstest.Cert{own}, true, ""},
+		{"insecure, trusted", insecure, []tlstest.Cert{own}, true, "client-1"},
+		{"required and insecure, foreign", both, []tlstest.Cert{foreign}, false, ""},
 	} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 			t.Run(fmt.Sprintf("%s %x", tc.name, version), func(t *testing.T) {

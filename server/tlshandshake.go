@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -110,6 +111,13 @@ func (c *conn) handshakeStep() (again bool) {
 	t.sink = &out
 	complete, err := c.advance(in)
 	t.sink = nil
+	var peer *x509.Certificate
+	if complete {
+		state := t.conn.ConnectionState()
+		peer = c.s.o.TLS.Verified(&state)
+		c.s.metrics.tlsHandshake(&state)
+		forgetHandshake(t.conn)
+	}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,6 +132,7 @@ func (c *conn) handshakeStep() (again bool) {
 		c.tlsFailed(err)
 		return false
 	case complete:
+		t.peer = peer
 		c.established()
 		return false
 	case len(out) > 0:
@@ -156,12 +165,6 @@ func (c *conn) advance(in []byte) (complete bool, err error) {
 // stand behind it already. The caller holds mu.
 func (c *conn) established() {
 	t := c.tls
-	state := t.conn.ConnectionState()
-	c.s.metrics.tlsHandshake(&state)
-	if len(state.VerifiedChains) > 0 {
-		t.peer = state.PeerCertificates[0]
-	}
-	forgetHandshake(t.conn)
 	if len(t.in) > 0 {
 		_ = t.append(t.in) // an error shows when it is read
 		t.in = nil

@@ -23,7 +23,7 @@ var llibHandshake = fieldsOf("hs", "hs13", "clientHello", "serverHello", "echSer
 var llibInput = fieldsOf("input", "inputBuf")
 
 // forgetHandshake drops what is left of a complete handshake. A message that
-// began behind it and is not complete must not be there: see [conn.established].
+// began behind it is lost, and the connection with it; no client sends one so early.
 func forgetHandshake(c *tls.Conn) { zero(c, llibHandshake) }
 
 // forgetInput drops what was read; the caller has read all of it.

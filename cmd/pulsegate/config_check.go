@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/pulsegate/pulsegate/gateway"
 )
 
 func newConfigCheck() *cobra.Command {
@@ -14,9 +16,12 @@ func newConfigCheck() *cobra.Command {
 		Short: "Say what is wrong with a configuration, and which keys have no effect",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, notices, err := from.load(embedded)
+			cfg, notices, err := from.load(embedded)
 			printWarnings(cmd.OutOrStdout(), notices)
 			if err != nil {
+				return err
+			}
+			if err := gateway.Check(cfg); err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "ok:", from.name())

@@ -31,8 +31,8 @@ type Options struct {
 	// RequireClientCertificate refuses clients that show no trusted certificate.
 	// Otherwise one that is shown must be trusted, and none is fine.
 	RequireClientCertificate bool
-	// AllowInsecure takes any certificate of a client. One that is not checked
-	// proves nothing: it is not handed on as the client's.
+	// AllowInsecure lets a client with a certificate that is not trusted in as if it
+	// had shown none. It does not count when one is required.
 	AllowInsecure bool
 
 	MinVersion, MaxVersion uint16   // TLS 1.2 and 1.3 if 0
@@ -148,12 +148,10 @@ func (s *Source) newConfig() *tls.Config {
 func (s *Source) trust(c *tls.Config, authorities contents) error {
 	given := s.o.TrustFile != "" || s.o.TrustStore.File != ""
 	switch {
-	case s.o.AllowInsecure && s.o.RequireClientCertificate:
-		c.ClientAuth = tls.RequireAnyClientCert
-	case s.o.AllowInsecure && given:
-		c.ClientAuth = tls.RequestClientCert
 	case s.o.RequireClientCertificate:
 		c.ClientAuth = tls.RequireAndVerifyClientCert
+	case s.o.AllowInsecure && given:
+		c.ClientAuth = tls.RequestClientCert
 	case given:
 		c.ClientAuth = tls.VerifyClientCertIfGiven
 	}
@@ -175,6 +173,30 @@ func (s *Source) trust(c *tls.Config, authorities contents) error {
 		c.ClientCAs.AddCert(cert)
 	}
 	return nil
+}
+
+// Verified returns the client's certificate of a complete handshake if it leads to a
+// trusted authority, else nil.
+func (s *Source) Verified(state *tls.ConnectionState) *x509.Certificate {
+	if len(state.PeerCertificates) == 0 {
+		return nil
+	}
+	leaf := state.PeerCertificates[0]
+	if len(state.VerifiedChains) > 0 {
+		return leaf
+	}
+	// llib has not looked: untrusted ones are let in.
+	o := x509.VerifyOptions{Roots: s.Config().ClientCAs, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	for _, cert := range state.PeerCertificates[1:] {
+		o.Intermediates.AddCert(cert)
+	}
+	if o.Roots == nil {
+		return nil
+	}
+	if _, err := leaf.Verify(o); err != nil {
+		return nil
+	}
+	return leaf
 }
 
 func (s *Source) identityFile() string {
