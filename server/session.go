@@ -67,7 +67,7 @@ func (w *worker) attach(c *conn) {
 	}
 	c.req, c.stalled = nil, false
 	if c.tls != nil {
-		c.tls.peer = nil
+		c.tls.hs = nil
 	}
 	c.session = o.session
 	c.opened = w.s.now()

@@ -27,16 +27,20 @@ type tlsConn struct {
 	out   []byte  // records made on another goroutine than the worker, to be written before any other
 	sink  *[]byte // where conn's output goes now
 
-	// Guarded by conn.mu.
-	in       []byte            // input for the handshake that nobody works on yet
-	stepping bool              // the handshake is queued or worked on
-	peer     *x509.Certificate // the client's verified certificate, until a session opens
+	hs *tlsHandshake // guarded by conn.mu; nil once a session is open
 
 	bye bool // our close_notify is written; the worker's
 }
 
+// tlsHandshake is what a connection needs until it is a session.
+type tlsHandshake struct {
+	in       []byte            // input that nobody works on yet
+	stepping bool              // the handshake is queued or worked on
+	peer     *x509.Certificate // the client's verified certificate
+}
+
 func newTLSConn(config *tls.Config) *tlsConn {
-	t := &tlsConn{}
+	t := &tlsConn{hs: &tlsHandshake{}}
 	t.conn = tls.NewConn((*tlsSink)(t), config, false, true, tlsBuffers)
 	return t
 }
@@ -45,10 +49,10 @@ func newTLSConn(config *tls.Config) *tlsConn {
 // a trusted authority; nil if there is none. It is known until the
 // connection's session is open. The caller holds mu.
 func (c *conn) clientCertificate() *x509.Certificate {
-	if c.tls == nil {
+	if c.tls == nil || c.tls.hs == nil {
 		return nil
 	}
-	return c.tls.peer
+	return c.tls.hs.peer
 }
 
 // secured reports whether input has to be decrypted. The caller holds mu.

@@ -78,19 +78,19 @@ func (h *handshakers) stop() {
 
 // gather takes input for the handshake. The caller holds mu.
 func (c *conn) gather(data []byte) {
-	t := c.tls
+	hs := c.tls.hs
 	if len(data) == 0 {
 		return
 	}
-	if len(t.in)+len(data) > maxHandshakeInput {
-		t.in = nil
+	if len(hs.in)+len(data) > maxHandshakeInput {
+		hs.in = nil
 		c.setPhase(phaseDiscard)
 		c.hangUp()
 		return
 	}
-	t.in = append(t.in, data...)
-	if !t.stepping {
-		t.stepping = true
+	hs.in = append(hs.in, data...)
+	if !hs.stepping {
+		hs.stepping = true
 		c.s.handshakers.push(c)
 	}
 }
@@ -100,9 +100,10 @@ func (c *conn) gather(data []byte) {
 func (c *conn) handshakeStep() (again bool) {
 	t := c.tls
 	c.mu.Lock()
-	in := t.in
-	t.in = nil
+	hs := t.hs
 	over := c.phase != phaseTLS
+	in := hs.in
+	hs.in = nil
 	c.mu.Unlock()
 	if over {
 		return false
@@ -132,14 +133,14 @@ func (c *conn) handshakeStep() (again bool) {
 		c.tlsFailed(err)
 		return false
 	case complete:
-		t.peer = peer
+		hs.peer = peer
 		c.established()
 		return false
 	case len(out) > 0:
 		c.wake(wantFlush)
 	}
-	t.stepping = len(t.in) > 0
-	return t.stepping
+	hs.stepping = len(hs.in) > 0
+	return hs.stepping
 }
 
 // advance runs the handshake as far as the input goes.
@@ -165,14 +166,14 @@ func (c *conn) advance(in []byte) (complete bool, err error) {
 // stand behind it already. The caller holds mu.
 func (c *conn) established() {
 	t := c.tls
-	if len(t.in) > 0 {
-		_ = t.append(t.in) // an error shows when it is read
-		t.in = nil
+	if len(t.hs.in) > 0 {
+		_ = t.append(t.hs.in) // an error shows when it is read
+		t.hs.in = nil
 	}
 	t.mu.Lock()
 	t.ready = true
 	t.mu.Unlock()
-	t.stepping = false
+	t.hs.stepping = false
 	c.phase = phaseHead // the time for the request began when the connection came
 	c.wake(wantFlush | wantRead)
 }
@@ -191,7 +192,7 @@ func (c *conn) tlsFailed(err error) {
 	case c.phase == phaseOpen, c.phase == phaseClosing:
 		c.stop(phaseDiscard, closing{code: closePolicy, last: true}) // the close frame itself can no longer be sent
 	default:
-		c.tls.in, c.stalled = nil, false
+		c.stalled = false
 		c.setPhase(phaseDiscard)
 		c.leave(wantFlush, func(m *mail) { m.hasRaw, m.after = true, closeAfter })
 	}
