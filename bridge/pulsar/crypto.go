@@ -31,6 +31,16 @@ func (u *Upstream) decryption(action bridge.CryptoFailureAction) *pulsar.Message
 	return info
 }
 
+// readerDecryption is [Upstream.decryption] for a reader. There is nobody a reader
+// could leave a message to, so FAIL passes it over; and pulsar-client-go, which
+// would ask for it again, dereferences a nil pointer when it does so for a reader.
+func (u *Upstream) readerDecryption(action bridge.CryptoFailureAction) *pulsar.MessageDecryptionInfo {
+	if action == bridge.CryptoFail {
+		action = bridge.CryptoDiscard
+	}
+	return u.decryption(action)
+}
+
 // encryption says how the messages of a producer are encrypted; nil: not at all.
 func (u *Upstream) encryption(spec *bridge.ProducerSpec) (*pulsar.ProducerEncryptionInfo, error) {
 	var messageCrypto crypto.MessageCrypto

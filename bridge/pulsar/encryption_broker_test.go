@@ -195,6 +195,20 @@ func TestCannotDecrypt(t *testing.T) {
 		t.Errorf("FAIL, then with the key: got %q", m.Payload)
 	}
 
+	// A reader without the key passes it over, with FAIL too.
+	for _, action := range []bridge.CryptoFailureAction{bridge.CryptoFail, bridge.CryptoDiscard} {
+		e := newEvents()
+		r, err := wrong.OpenReader(testContext(t), bridge.ReaderSpec{Topic: topic, Start: bridge.StartEarliest, Queue: 10, CryptoFailure: action}, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Permit(10)
+		if m := nextMessage(t, e); string(m.Payload) != "open" {
+			t.Errorf("reader, action %d: got %q", action, m.Payload)
+		}
+		r.Close()
+	}
+
 	e := newEvents()
 	r, err := with.OpenReader(testContext(t), bridge.ReaderSpec{Topic: topic, Start: bridge.StartEarliest, Queue: 10}, e)
 	if err != nil {
