@@ -71,7 +71,7 @@ type sendResult struct {
 
 func (s *producerSession) Handle(frame []byte) error {
 	p := &publish{s: s, since: time.Now()}
-	if err := codec.DecodeSend(frame, &p.req); err != nil {
+	if err := s.decode(frame, &p.req); err != nil {
 		var fault *codec.Error
 		if !errors.As(err, &fault) {
 			fault = &codec.Error{Code: codec.CodeUnknown, Detail: err.Error()}
@@ -96,6 +96,19 @@ func (s *producerSession) Handle(frame []byte) error {
 	s.mu.Unlock()
 	s.pump()
 	return nil
+}
+
+// decode reads a frame. What a client that encrypts by itself says of its message
+// is checked here, where it can be answered.
+func (s *producerSession) decode(frame []byte, req *codec.SendRequest) error {
+	if err := codec.DecodeSend(frame, req); err != nil {
+		return err
+	}
+	if s.e.spec.ClientEncryption == "" {
+		return nil
+	}
+	_, _, _, err := req.Encrypted()
+	return err
 }
 
 // pump hands the backlog to the upstream while there are places. The upstream

@@ -204,6 +204,20 @@ type ProducerSpec struct {
 	MaxPending  int
 	Routing     RoutingMode
 	Compression Compression
+	// EncryptionKeys are the names of the keys to encrypt with, sorted and joined
+	// by commas; "": messages are not encrypted here.
+	EncryptionKeys string
+	// ClientEncryption is the encryptionKeys parameter of a client that encrypts by
+	// itself, see [codec.ParseEncryptionKeys]: messages leave as they came.
+	ClientEncryption string
+}
+
+// EncryptionKeyNames are the names in EncryptionKeys.
+func (s *ProducerSpec) EncryptionKeyNames() []string {
+	if s.EncryptionKeys == "" {
+		return nil
+	}
+	return strings.Split(s.EncryptionKeys, ",")
 }
 
 // Own reports that a producer with this spec must not be shared: its name or

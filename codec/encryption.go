@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -89,6 +90,13 @@ func (r *SendRequest) Encrypted() (param []byte, compressionType string, uncompr
 
 // ErrEncryptionKeys is wrapped by every error of [ParseEncryptionKeys].
 var ErrEncryptionKeys = errors.New("encryptionKeys")
+
+// IsEncryptionKeys reports whether text looks like what [ParseEncryptionKeys] reads, and not like names of keys.
+func IsEncryptionKeys(text string) bool {
+	plain, ok := decodeBase64([]byte(text))
+	plain = bytes.TrimSpace(plain)
+	return ok && len(plain) > 1 && plain[0] == '{' && plain[len(plain)-1] == '}'
+}
 
 // ParseEncryptionKeys reads the encryptionKeys query parameter of a producer whose client encrypts by itself:
 // base64 of {"name":{"keyValue":"base64","metadata":{"name":"value"}}}, metadata optional. Keys come sorted by

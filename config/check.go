@@ -23,6 +23,8 @@ func (c *Config) finish() (notices []Notice, errs []error) {
 		notices = append(notices, Notice{Kind: Risky, Key: "tlsAllowInsecureConnection", Source: c.source("tlsAllowInsecureConnection"),
 			Text: "the brokers' certificates are not checked"})
 	}
+	n, e := c.settleTLS()
+	notices, errs = append(notices, n...), append(errs, e...)
 	return notices, errs
 }
 

@@ -39,12 +39,32 @@ type Config struct {
 	// Where clients find us.
 
 	BindAddress               string // bindAddress
-	WebServicePort            int    // webServicePort; 0: the system picks one
+	WebServicePort            int    // webServicePort; 0: the system picks one; [NoPort]: only TLS is spoken
 	StatusFilePath            string // statusFilePath, "" for none
 	TrustXForwardedFor        bool   // webServiceTrustXForwardedFor
 	HAProxyProtocol           bool   // webServiceHaProxyProtocolEnabled
 	MaxHTTPServerConnections  int    // maxHttpServerConnections; 0: what the machine allows
 	MaxConcurrentHTTPRequests int    // maxConcurrentHttpRequests; 0: no limit
+
+	// TLS towards clients. [Config.TLSRange] and [Config.TLSCipherSuites] say what the names mean.
+
+	WebServicePortTLS      int           // webServicePortTls; 0: the system picks one; [NoPort]: TLS is not spoken
+	TLSCertificateFile     string        // tlsCertificateFilePath
+	TLSKeyFile             string        // tlsKeyFilePath
+	TLSTrustCertsFile      string        // tlsTrustCertsFilePath
+	TLSRequireClientCert   bool          // tlsRequireTrustedClientCertOnConnect
+	TLSCertRefreshInterval time.Duration // tlsCertRefreshCheckDurationSec
+	TLSProtocols           []string      // webServiceTlsProtocols
+	TLSCiphers             []string      // webServiceTlsCiphers
+	TLSEnabledWithKeyStore bool          // tlsEnabledWithKeyStore
+	TLSKeyStore            string        // tlsKeyStore
+	TLSKeyStorePassword    Secret        // tlsKeyStorePassword
+	TLSTrustStore          string        // tlsTrustStore
+	TLSTrustStorePassword  Secret        // tlsTrustStorePassword
+
+	// Encryption of messages.
+
+	CryptoKeyDirectory string // cryptoKeyDirectory, "" for none
 
 	// Sessions.
 

@@ -10,7 +10,7 @@ var ErrNoCluster = errors.New("no Pulsar cluster is configured")
 
 var (
 	errValue       = errors.New("not valid")
-	errUnsupported = errors.New("not supported yet")
+	errUnsupported = errors.New("not supported")
 )
 
 // ValueError says what is wrong with the value of one key.

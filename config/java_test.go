@@ -161,14 +161,13 @@ func TestPreferredNames(t *testing.T) {
 // What would run open although the file asks for protection is refused.
 func TestProtectionIsRefusedNotDropped(t *testing.T) {
 	for _, line := range []string{
-		"webServicePortTls=8443", "tlsEnabled=true",
-		"tlsRequireTrustedClientCertOnConnect=true", "tlsEnabledWithKeyStore=true", "cryptoKeyReaderFactoryClassName=com.example.Keys",
+		"cryptoKeyReaderFactoryClassName=com.example.Keys",
 	} {
 		name, _, _ := strings.Cut(line, "=")
 		_, _, err := parse("t.conf", []byte("clusterName=c\n"+line), nil)
-		wantError(t, err, strings.TrimSpace(line), "t.conf:2", "ot supported yet")
+		wantError(t, err, strings.TrimSpace(line), "t.conf:2", "no Java here")
 		_, _, err = parse("", nil, []string{line})
 		wantError(t, err, name, "--set")
 	}
-	mustParse(t, "authenticationEnabled=false\ntlsEnabled=False\nwebServicePortTls=\n")
+	mustParse(t, "authenticationEnabled=false\ntlsEnabled=False\nwebServicePortTls=\ncryptoKeyReaderFactoryClassName=\n")
 }

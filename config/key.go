@@ -10,8 +10,8 @@ const (
 	Effective Effect = iota
 	// WithoutEffect keys are accepted because the Java proxy has them, and do nothing here.
 	WithoutEffect
-	// Unsupported keys switch on protection that does not exist here yet. Any value
-	// but the default is an error: running on without it would be silently insecure.
+	// Unsupported keys ask for what only Java can do. Any value but the default is an
+	// error: running on without it would be silently insecure.
 	Unsupported
 )
 
@@ -60,16 +60,6 @@ func (k *Key) names() []Alias {
 	return names
 }
 
-// idleBecause says why a key without effect has none.
-func (k *Key) idleBecause() string {
-	switch k.Section {
-	case sectionTLS:
-		return "listening with TLS is not supported yet"
-	default:
-		return k.Doc
-	}
-}
-
 // Section groups keys in the explained file.
 type Section uint8
 
@@ -102,7 +92,7 @@ func (s Section) title() (heading, text string) {
 	case sectionAuth:
 		return "Authentication and authorization of clients", "As long as both switches are off, everyone may do everything that pulsegate itself may at the brokers. Of the keys with values of several forms, files are the best: they can be replaced while the server runs."
 	case sectionTLS:
-		return "TLS and encryption towards clients", "Not supported yet. The keys are known so that a file that asks for protection is refused instead of served without it; the others count for nothing."
+		return "TLS towards clients, and encryption of messages", "TLS 1.2 and 1.3. Files are read again when they change; open sessions stay."
 	default:
 		return "Accepted without effect", "Settings of the Java proxy that have nothing to act on here."
 	}

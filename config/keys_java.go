@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"math"
 	"time"
 )
@@ -80,7 +79,7 @@ var brokerClientKeys = []Key{
 	{
 		Name: "tlsAllowInsecureConnection", Section: sectionBrokerClient, Default: "false",
 		Aliases: []Alias{{Name: "brokerClient_tlsAllowInsecureConnection", Wins: true}},
-		Doc:     "Accept any certificate from a broker. Only for trying out: the connection is then open to anyone in between.",
+		Doc:     "Accept any certificate from a broker. Only for trying out: the connection is then open to anyone in between. A client, too, may then show a certificate of an authority that tlsTrustCertsFilePath does not hold; it logs nobody in.",
 		kind:    boolean(func(c *Config) *bool { return &c.TLSAllowInsecure }),
 	},
 	{
@@ -148,8 +147,8 @@ var listenerKeys = []Key{
 	},
 	{
 		Name: "webServicePort", Section: sectionListener, Default: "8080",
-		Doc:  "TCP port for WebSocket and HTTP. 0: the system picks a free one and the log names it.",
-		kind: portKind(),
+		Doc:  "TCP port for WebSocket and HTTP. 0: the system picks a free one and the log names it. Empty, with webServicePortTls: only TLS is spoken.",
+		kind: port(func(c *Config) *int { return &c.WebServicePort }),
 	},
 	{
 		Name: "statusFilePath", Section: sectionListener,
@@ -176,15 +175,6 @@ var listenerKeys = []Key{
 		Doc:  "HTTP requests, such as for statistics, that may be worked on at once; more get 503. Sessions and their upgrades do not count: they are connections. 0 or less: no limit.",
 		kind: number(func(c *Config) *int { return &c.MaxConcurrentHTTPRequests }, -1, noLimit),
 	},
-}
-
-// portKind is a port that must not be left empty on purpose.
-func portKind() kind {
-	k := number(func(c *Config) *int { return &c.WebServicePort }, 0, math.MaxUint16)
-	k.clear = func(*Config) error {
-		return errors.New("to the Java proxy an empty port means no plain listener, and listening with TLS is not supported yet: nothing would be served")
-	}
-	return k
 }
 
 var sessionKeys = []Key{

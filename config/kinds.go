@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -104,6 +105,18 @@ func ofUnit(unit string) string {
 func number(field func(*Config) *int, lo, hi int64) kind { return whole(field, "", 1, lo, hi) }
 
 func size(field func(*Config) *int, lo, hi int64) kind { return whole(field, "bytes", 1, lo, hi) }
+
+// NoPort is the value of a port on which nothing listens.
+const NoPort = -1
+
+func port(field func(*Config) *int) kind {
+	k := number(field, 0, math.MaxUint16)
+	k.clear = func(c *Config) error {
+		*field(c) = NoPort
+		return nil
+	}
+	return k
+}
 
 func millis(field func(*Config) *time.Duration, lo, hi int64) kind {
 	return whole(field, "milliseconds", time.Millisecond, lo, hi)

@@ -67,7 +67,7 @@ func resolve(fromFile, fromFlags []entry) (*Config, []Notice, error) {
 	flags, n := collect(fromFlags)
 	notices = append(notices, n...)
 
-	c := &Config{settings: make(map[*Key]setting, len(table))}
+	c := &Config{settings: make(map[*Key]setting, len(table)), WebServicePortTLS: NoPort}
 	var errs []error
 	for _, k := range table {
 		chosen, written, n := choose(k, file, flags)
@@ -77,7 +77,7 @@ func resolve(fromFile, fromFlags []entry) (*Config, []Notice, error) {
 			continue
 		}
 		if written && chosen.value != "" && k.Effect == WithoutEffect {
-			notices = append(notices, Notice{Kind: NoEffect, Key: chosen.name, Source: chosen.source, Text: k.idleBecause()})
+			notices = append(notices, Notice{Kind: NoEffect, Key: chosen.name, Source: chosen.source, Text: k.Doc})
 		}
 	}
 	if len(errs) == 0 {

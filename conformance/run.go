@@ -29,6 +29,7 @@ func Table() []Area {
 		limitCases(),
 		statsCases(),
 		exchangeCases(),
+		encryptionCases(),
 	}
 }
 

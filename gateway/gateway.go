@@ -5,11 +5,10 @@ package gateway
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"sync"
+	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/config"
@@ -51,6 +50,9 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 
 	serve := serverOptions(cfg, b, admin, log, opts.Version)
 	serve.Gate = gate
+	if serve.TLS, err = loadTLS(cfg); err != nil {
+		return err
+	}
 	s, err := server.New(serve)
 	if err != nil {
 		return err
@@ -64,10 +66,17 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	pacing.Go(func() { paceHeap(ctx) })
 	defer pacing.Wait()
 
-	log.Info("listening", "address", s.Addr().String(), "version", opts.Version)
+	if addr := s.Addr(); addr != nil {
+		log.Info("listening", "address", addr.String(), "version", opts.Version)
+	}
+	if addr := s.TLSAddr(); addr != nil {
+		log.Info("listening with TLS", "address", addr.String(), "version", opts.Version)
+	}
 	if opts.Embedded {
 		log.Warn("topics are kept in this process only: nothing survives a restart")
-		tryOut(os.Stdout, os.Args[0], s.Addr())
+		if addr := s.Addr(); addr != nil {
+			tryOut(os.Stdout, os.Args[0], addr)
+		}
 	}
 	<-ctx.Done()
 	drain(s, cfg, log)
@@ -107,7 +116,9 @@ func serverOptions(cfg *config.Config, b server.Bridge, admin http.Handler, log 
 		Admin:                 admin,
 		Logger:                log,
 		Version:               version,
-		Address:               net.JoinHostPort(cfg.BindAddress, strconv.Itoa(cfg.WebServicePort)),
+		Address:               address(cfg, cfg.WebServicePort),
+		TLSAddress:            address(cfg, cfg.WebServicePortTLS),
+		TLSRefresh:            max(cfg.TLSCertRefreshInterval, time.Second),
 		ReusePort:             cfg.ReusePort,
 		TrustForwardedFor:     cfg.TrustXForwardedFor,
 		ProxyProtocol:         cfg.HAProxyProtocol,

@@ -48,6 +48,7 @@ func pulsarOptions(cfg *config.Config, log *slog.Logger) pulsar.Options {
 		},
 		AuthPlugin:           cfg.BrokerClientAuthPlugin,
 		AuthParams:           string(cfg.BrokerClientAuthParams),
+		CryptoKeyDirectory:   cfg.CryptoKeyDirectory,
 		ConnectionsPerBroker: cfg.ConnectionsPerBroker,
 		MemoryLimit:          cfg.ClientMemoryLimit,
 		OperationTimeout:     cfg.BrokerClientOperationTimeout,

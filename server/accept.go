@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"syscall"
 	"time"
@@ -36,9 +37,15 @@ func machineConnections() int {
 	return max(files-files*sparePercent/100-spareFiles-refusalRoom, 16)
 }
 
-// listen opens the listener. Dead peers are found by WebSocket pings, which
+// door is a listener and what is spoken behind it.
+type door struct {
+	net.Listener
+	tls bool
+}
+
+// listen opens a listener. Dead peers are found by WebSocket pings, which
 // pass proxies on the way; TCP's own keep-alive would only add packets.
-func (s *Server) listen() (net.Listener, error) {
+func (s *Server) listen(address string) (net.Listener, error) {
 	lc := net.ListenConfig{KeepAlive: -1}
 	if s.o.ReusePort {
 		lc.Control = func(_, _ string, raw syscall.RawConn) error {
@@ -49,18 +56,22 @@ func (s *Server) listen() (net.Listener, error) {
 			return errors.Join(err, errSet)
 		}
 	}
-	return lc.Listen(context.Background(), "tcp", s.o.Address)
+	l, err := lc.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return l, nil
 }
 
-// accept takes connections until the listener is closed. When the process has
+// accept takes connections until the door is closed. When the process has
 // no descriptor left it pauses instead of trying in a loop.
-func (s *Server) accept() {
+func (s *Server) accept(d door) {
 	pause := firstAcceptPause
 	for {
-		nc, err := s.listener.Accept()
+		nc, err := d.Accept()
 		if err == nil {
 			pause = firstAcceptPause
-			s.admit(nc)
+			s.admit(nc, d.tls)
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -78,15 +89,17 @@ func (s *Server) accept() {
 }
 
 // admit hands a connection to the engine.
-func (s *Server) admit(nc net.Conn) {
+func (s *Server) admit(nc net.Conn, secure bool) {
 	if s.conns.Add(1) > int64(s.o.MaxConnections+refusalRoom) {
 		s.conns.Add(-1)
 		s.metrics.overLimit.Add(1)
 		_ = nc.Close()
 		return
 	}
-	s.admitted = false
-	if _, err := s.engine.AddConn(nc); err != nil && !s.admitted {
+	s.entry.Lock()
+	defer s.entry.Unlock()
+	s.entry.tls, s.entry.admitted = secure, false
+	if _, err := s.engine.AddConn(nc); err != nil && !s.entry.admitted {
 		// Without onOpen there will be no onClose either.
 		_ = nc.Close()
 		s.uncount()
@@ -97,16 +110,19 @@ func (s *Server) admit(nc net.Conn) {
 
 // onOpen is nbio's call from within AddConn, before the first event.
 func (s *Server) onOpen(nc *nbio.Conn) {
-	s.admitted = true
+	s.entry.admitted = true
 	c := &conn{
-		s: s, nc: nc, w: s.workers[s.nextWorker%len(s.workers)],
+		s: s, nc: nc, w: s.workers[s.entry.nextWorker%len(s.workers)],
 		remote:  remoteOf(nc.RemoteAddr()),
 		req:     &request{},
 		refused: !s.places.take(),
 		phase:   phaseHead,
 		since:   s.now(),
 	}
-	s.nextWorker++
+	s.entry.nextWorker++
+	if s.entry.tls {
+		c.tls, c.phase = newTLSConn(s.o.TLS.Config()), phaseTLS
+	}
 	if c.refused {
 		s.metrics.overLimit.Add(1)
 	}

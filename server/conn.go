@@ -20,6 +20,7 @@ type phase uint8
 
 const (
 	phaseProxy   phase = iota // the PROXY header is awaited
+	phaseTLS                  // the TLS handshake
 	phaseHead                 // a request is being collected
 	phaseBusy                 // a handler works on a request
 	phaseOpening              // the bridge opens a session
@@ -46,9 +47,10 @@ const (
 // Its fields belong to different parties; the comments say to whom. An idle
 // session holds no buffer: those of the handshake are dropped with [conn.req].
 type conn struct {
-	s  *Server
-	w  *worker
-	nc *nbio.Conn
+	s   *Server
+	w   *worker
+	nc  *nbio.Conn
+	tls *tlsConn // nil: without TLS
 
 	// Set by anyone.
 	wants    atomic.Uint32

@@ -80,7 +80,7 @@ func (w *worker) untilDue(c *conn, now uint32) uint32 {
 	due := int32(far)
 	sooner := func(since, span uint32) { due = min(due, int32(since+span-now)) }
 	switch since := c.since; c.phase {
-	case phaseProxy, phaseHead:
+	case phaseProxy, phaseTLS, phaseHead:
 		sooner(since, t.handshake)
 	case phaseClosing:
 		sooner(since, t.close)
@@ -125,7 +125,7 @@ func (w *worker) check(c *conn, now uint32) {
 		return
 	}
 	switch phase, since := c.state(); phase {
-	case phaseProxy, phaseHead:
+	case phaseProxy, phaseTLS, phaseHead:
 		if passed(since, t.handshake) {
 			c.handshakeTimeout()
 		}

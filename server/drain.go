@@ -45,7 +45,7 @@ func (w *worker) drainConn(c *conn) {
 		c.receive(w.buf, false)
 	}
 	switch c.phase {
-	case phaseHead, phaseProxy:
+	case phaseHead, phaseTLS, phaseProxy:
 		if len(c.req.buf) == 0 {
 			c.setPhase(phaseDiscard)
 			c.hangUp()

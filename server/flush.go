@@ -100,6 +100,10 @@ func (w *worker) finish(c *conn, cl *closing) {
 // write hands the collected output to nbio. more: the session has more of it.
 func (w *worker) write(c *conn, more bool) {
 	b := w.out.bytes()
+	if c.tls != nil {
+		c.tls.seal(&w.sealed, b)
+		b = w.sealed
+	}
 	if len(b) > 0 && c.unsent.Load() == 0 {
 		n := c.writeNow(b)
 		w.s.bytesOut.Add(uint64(n))
@@ -171,6 +175,14 @@ func (s *Server) onWritten(nc *nbio.Conn, _ []byte, n int) {
 func (w *worker) dropIfSent(c *conn) {
 	if c.unsent.Load() != 0 || c.shut || !c.drop && !c.half {
 		return
+	}
+	if c.tls != nil && !c.tls.bye {
+		c.tls.bye = true
+		c.tls.farewell()
+		w.out.reset(0)
+		if w.write(c, false); c.unsent.Load() != 0 {
+			return // it comes again when that is sent
+		}
 	}
 	c.shut = true
 	if c.drop {

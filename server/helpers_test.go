@@ -24,7 +24,7 @@ const patience = 20 * time.Second
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // start runs a server on a free port until the test ends.
-func start(t *testing.T, b Bridge, change ...func(*Options)) *Server {
+func start(t testing.TB, b Bridge, change ...func(*Options)) *Server {
 	t.Helper()
 	o := Options{
 		Bridge: b, Address: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
@@ -222,7 +222,7 @@ func receive[T any](t *testing.T, ch <-chan T, what string) T {
 }
 
 // eventually polls for a state that no event announces.
-func eventually(t *testing.T, what string, cond func() bool) {
+func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

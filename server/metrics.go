@@ -23,6 +23,7 @@ type metrics struct {
 
 	handshakes *prometheus.CounterVec
 	closes     *prometheus.CounterVec
+	tls        *prometheus.CounterVec // nil: TLS is not spoken
 	lag        prometheus.Histogram
 }
 
@@ -47,6 +48,9 @@ func newMetrics(s *Server) *metrics {
 			Name: "pulsegate_build_info", Help: "1, with the version as a label.", ConstLabels: prometheus.Labels{"version": s.o.Version},
 		}, func() float64 { return 1 }),
 	)
+	if s.o.TLS != nil {
+		m.withTLS(s.o.TLS)
+	}
 	m.handshakes.WithLabelValues(strconv.Itoa(http.StatusSwitchingProtocols)) // shown from the start
 	return m
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/auth"
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/server/tlsconf"
 )
 
 // Opener opens sessions. Each method returns at once; the outcome comes through
@@ -47,12 +48,18 @@ type Options struct {
 
 	// Address is the TCP address to listen on, host:port. Port 0 lets the
 	// system choose.
-	Address   string
-	ReusePort bool // SO_REUSEPORT, for several processes on one port
+	Address   string // "" with TLS: only TLS is spoken
+	ReusePort bool   // SO_REUSEPORT, for several processes on one port
+
+	// TLSAddress is where TLS is spoken, as Address, with the certificates of TLS,
+	// which are looked at for newer ones every TLSRefresh.
+	TLSAddress string
+	TLS        *tlsconf.Source // nil: TLS is not spoken
+	TLSRefresh time.Duration   // 5 min
 
 	// TrustForwardedFor takes the client's address from X-Forwarded-For, its
 	// first entry. ProxyProtocol demands HAProxy's PROXY header, version 1 or 2,
-	// on every connection and takes the address from there.
+	// on every connection, in front of TLS, and takes the address from there.
 	TrustForwardedFor bool
 	ProxyProtocol     bool
 
@@ -95,6 +102,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	setDefault(&o.TLSRefresh, 5*time.Minute)
 	setDefault(&o.MaxURLBytes, 8192)
 	setDefault(&o.MaxHeaderBytes, 16384)
 	setDefault(&o.HandshakeTimeout, 15*time.Second)

@@ -32,6 +32,12 @@ func (c *conn) proxyHeader() bool {
 	if from.IsValid() {
 		c.remote = from
 	}
+	if c.tls != nil {
+		c.req.buf = nil
+		c.phase = phaseTLS
+		c.gather(buf[n:])
+		return true
+	}
 	c.req.buf = buf[n:]
 	c.phase = phaseHead
 	return true

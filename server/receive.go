@@ -41,7 +41,20 @@ func (s *Server) onRead(nc *nbio.Conn) {
 func (c *conn) receive(buf []byte, inPoller bool) {
 	defer c.recoverSession()
 	c.resume()
-	for c.takes() {
+	for more := true; c.takes(); {
+		if c.secured() {
+			switch n, err := c.decrypt(buf); {
+			case err != nil:
+				c.tlsFailed(err)
+				return
+			case n > 0:
+				c.input(buf[:n])
+				continue
+			}
+		}
+		if !more {
+			return
+		}
 		n, err := c.nc.Read(buf)
 		switch {
 		case errors.Is(err, syscall.EINTR):
@@ -57,17 +70,38 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 		}
 		c.s.bytesIn.Add(uint64(n))
 		c.lastSeen.Store(c.s.now())
-		c.input(buf[:n])
+		if c.secured() {
+			if err := c.tls.append(buf[:n]); err != nil {
+				c.tlsFailed(err)
+				return
+			}
+		} else {
+			c.input(buf[:n])
+		}
 		if n < len(buf) {
-			return
+			more = false
+			continue
 		}
 		// Behind the peer's FIN there is no more than what the kernel holds
 		// already, and this is the last chance to take it.
 		if !inPoller || !finished(c.nc) {
 			c.wake(wantRead)
-			return
+			more = false
 		}
 	}
+}
+
+// decrypt returns what came in the next record, if all of it is there. The
+// caller holds mu.
+func (c *conn) decrypt(buf []byte) (int, error) {
+	n, sends, err := c.tls.read(buf)
+	if sends {
+		c.wake(wantFlush)
+	}
+	if n > 0 {
+		return n, nil // an error will come again
+	}
+	return 0, err
 }
 
 // finished reports whether the peer has ended its direction.
@@ -120,6 +154,8 @@ func (c *conn) resume() {
 // caller holds mu.
 func (c *conn) input(data []byte) {
 	switch c.phase {
+	case phaseTLS:
+		c.gather(data)
 	case phaseProxy, phaseHead:
 		c.req.buf = append(c.req.buf, data...)
 		c.requests()

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net/http"
 	"runtime/debug"
@@ -66,6 +68,9 @@ func (c *conn) nextRequest() (begun bool) {
 	if err != nil {
 		c.refuseMalformed(&h)
 		return true
+	}
+	if cert := c.clientCertificate(); cert != nil {
+		req.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}, VerifiedChains: [][]*x509.Certificate{{cert}}}
 	}
 	r.buf, r.scanned = bytes.Clone(r.buf[end+h.body:]), 0
 	if isSessionPath(h.path) {

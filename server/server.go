@@ -34,16 +34,21 @@ type Server struct {
 	cancel   context.CancelFunc
 	handlers sync.WaitGroup
 
-	engine    *nbio.Engine
-	listener  net.Listener
-	accepting sync.WaitGroup // the accept loop
-	loops     sync.WaitGroup // the workers
-	stopping  chan struct{}
-	workers   []*worker
+	engine      *nbio.Engine
+	plain, tls  net.Listener   // nil: none
+	accepting   sync.WaitGroup // the accept loops
+	loops       sync.WaitGroup // the workers and the look at the certificates
+	stopping    chan struct{}
+	workers     []*worker
+	handshakers handshakers
 
-	// Of the accepting goroutine.
-	admitted   bool
-	nextWorker int
+	// Of the goroutine that hands a connection to the engine.
+	entry struct {
+		sync.Mutex
+		tls        bool
+		admitted   bool
+		nextWorker int
+	}
 
 	started   time.Time
 	clock     atomic.Uint32 // see [Server.now]
@@ -62,7 +67,7 @@ type Server struct {
 	bytesIn   atomic.Uint64
 	bytesOut  atomic.Uint64
 
-	acceptWarning, slowWarning, panicWarning, authWarning warning
+	acceptWarning, slowWarning, panicWarning, authWarning, certificateWarning warning
 }
 
 // timeouts are the options' in ticks; 0: none.
@@ -105,9 +110,9 @@ func New(o Options) (*Server, error) {
 
 // Start listens and serves. It returns when connections are accepted.
 func (s *Server) Start() error {
-	listener, err := s.listen()
+	doors, err := s.open()
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", s.o.Address, err)
+		return err
 	}
 	quietNbio(s.log)
 	engine := nbio.NewEngine(nbio.Config{
@@ -116,12 +121,12 @@ func (s *Server) Start() error {
 		ReadBufferSize: readBuffer,
 		EpollMod:       nbio.EPOLLET,
 	})
-	s.engine, s.listener, s.started = engine, listener, time.Now()
+	s.engine, s.started = engine, time.Now()
 	if s.o.passed == nil {
 		s.o.passed = func() uint32 { return uint32(time.Since(s.started) / s.o.tick) }
 	}
 	if err := startEngine(engine); err != nil {
-		_ = listener.Close()
+		s.closeDoors()
 		return fmt.Errorf("start the event loop: %w", err)
 	}
 	engine.OnOpen(s.onOpen)
@@ -134,12 +139,54 @@ func (s *Server) Start() error {
 	for _, w := range s.workers {
 		s.loops.Go(w.run)
 	}
-	s.accepting.Go(s.accept)
+	if s.o.TLS != nil {
+		s.handshakers.start(max(1, s.o.workers-1))
+		s.loops.Go(s.watchCertificates)
+	}
+	for _, d := range doors {
+		s.accepting.Go(func() { s.accept(d) })
+	}
 	return nil
 }
 
-// Addr is the address the server listens on.
-func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+// open opens the listeners.
+func (s *Server) open() (doors []door, err error) {
+	if s.o.Address != "" {
+		if s.plain, err = s.listen(s.o.Address); err != nil {
+			return nil, err
+		}
+		doors = append(doors, door{s.plain, false})
+	}
+	if s.o.TLS != nil {
+		if s.tls, err = s.listen(s.o.TLSAddress); err != nil {
+			s.closeDoors()
+			return nil, err
+		}
+		doors = append(doors, door{s.tls, true})
+	}
+	return doors, nil
+}
+
+func (s *Server) closeDoors() {
+	for _, l := range []net.Listener{s.plain, s.tls} {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+}
+
+// Addr is the address the server listens on without TLS, nil if it does not.
+func (s *Server) Addr() net.Addr { return addressOf(s.plain) }
+
+// TLSAddr is the address the server listens on with TLS, nil if it does not.
+func (s *Server) TLSAddr() net.Addr { return addressOf(s.tls) }
+
+func addressOf(l net.Listener) net.Addr {
+	if l == nil {
+		return nil
+	}
+	return l.Addr()
+}
 
 // Close stops accepting, closes every connection without further ado and waits
 // for all goroutines of the server. Sessions are closed when it returns.
@@ -151,6 +198,7 @@ func (s *Server) Close() {
 		// Stop waits for onClose of every connection, so all of them are in
 		// their worker's queue when the workers are told to end.
 		s.engine.Stop()
+		s.handshakers.stop()
 		for _, w := range s.workers {
 			w.stop()
 		}
@@ -165,7 +213,7 @@ func (s *Server) Close() {
 func (s *Server) stopAccepting() {
 	s.stopOnce.Do(func() {
 		close(s.stopping)
-		_ = s.listener.Close()
+		s.closeDoors()
 	})
 }
 

@@ -70,6 +70,9 @@ func (w *worker) attach(c *conn) {
 		w.s.log.Debug("session opened", args...)
 	}
 	c.req, c.stalled = nil, false
+	if c.tls != nil {
+		c.tls.hs = nil
+	}
 	c.session = o.session
 	c.opened = w.s.now()
 	c.lastPing = c.opened

@@ -66,7 +66,8 @@ func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
 }
 
 func (s *Server) parseRoute(h *head) (*route.Request, *refusal) {
-	r, err := route.Parse(h.path, h.query, s.routeOptions)
+	// The session keeps parts of both: without a copy it would keep the whole head.
+	r, err := route.Parse(strings.Clone(h.path), strings.Clone(h.query), s.routeOptions)
 	if err != nil {
 		e := &route.Error{Status: http.StatusInternalServerError, Reason: "internal error"}
 		errors.As(err, &e)

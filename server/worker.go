@@ -13,6 +13,7 @@ type worker struct {
 	bell       chan struct{} // holds one ring: the queue is not empty, or stop was called
 	wheel      wheel
 	out        output
+	sealed     []byte // what it becomes with TLS
 	buf        []byte // for reading
 	spare      []*conn
 	drain      bool   // the drain was begun for all connections

@@ -59,6 +59,9 @@ func (u *Upstream) CreateProducer(ctx context.Context, spec bridge.ProducerSpec)
 		return nil, err
 	}
 	defer u.handOver()
+	if spec.EncryptionKeys != "" || spec.ClientEncryption != "" {
+		return nil, errorf(bridge.ErrInvalid, "encryptionKeys: no key reader is configured; topics in this process cannot be encrypted")
+	}
 	topics, err := u.resolve(spec.Topic)
 	if err != nil {
 		return nil, err

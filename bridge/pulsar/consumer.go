@@ -199,7 +199,7 @@ func (c *consumer) options() pulsar.ConsumerOptions {
 		// failure is known; without grouping there is no timer.
 		AckWithResponse:    true,
 		AckGroupingOptions: &pulsar.AckGroupingOptions{MaxSize: 1},
-		Decryption:         decryption(c.spec.CryptoFailure),
+		Decryption:         c.u.decryption(c.spec.CryptoFailure),
 	}
 	if c.spec.Earliest {
 		o.SubscriptionInitialPosition = pulsar.SubscriptionPositionEarliest

@@ -36,6 +36,10 @@ type Options struct {
 	// AuthParams belong to AuthPlugin, in any form the Java client takes.
 	AuthParams string
 
+	// CryptoKeyDirectory holds the keys of message encryption, see [keyDirectory].
+	// Empty: nothing is encrypted or decrypted here.
+	CryptoKeyDirectory string
+
 	// ConnectionsPerBroker is at least 1; 0: 1.
 	ConnectionsPerBroker int
 	// MemoryLimit bounds the bytes of publishes in flight; 0: unbounded.

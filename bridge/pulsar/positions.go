@@ -7,6 +7,7 @@ import (
 
 	"github.com/apache/pulsar-client-go/pulsar"
 
+	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
 )
 
@@ -75,6 +76,7 @@ func (l *lastPositions) of(ctx context.Context, topic string) (pulsar.MessageID,
 		}
 		up, err := l.u.client.CreateReader(pulsar.ReaderOptions{
 			Topic: topic, StartMessageID: pulsar.LatestMessageID(), ReceiverQueueSize: 1, Name: "pulsegate-probe",
+			Decryption: l.u.readerDecryption(bridge.CryptoFail),
 		})
 		if err != nil {
 			return nil, err

@@ -80,8 +80,12 @@ func (u *Upstream) CreateProducer(ctx context.Context, spec bridge.ProducerSpec)
 	if spec.HasInitialSequenceID {
 		p.nextID.Store(spec.InitialSequenceID)
 	}
+	o := p.options()
+	if o.Encryption, err = u.encryption(&spec); err != nil {
+		return nil, err
+	}
 	up, err := attempt(ctx, u, "create a producer on "+spec.Topic,
-		func() (pulsar.Producer, error) { return u.client.CreateProducer(p.options()) },
+		func() (pulsar.Producer, error) { return u.client.CreateProducer(o) },
 		func(up pulsar.Producer) { up.Close() })
 	if err != nil {
 		return nil, err
@@ -102,7 +106,7 @@ func (p *producer) options() pulsar.ProducerOptions {
 		DisableBlockIfQueueFull: true,
 		MaxPendingMessages:      p.spec.MaxPending,
 		CompressionType:         compressions[p.spec.Compression],
-		DisableBatching:         !p.spec.Batching,
+		DisableBatching:         !p.spec.Batching || p.spec.ClientEncryption != "",
 		BatchingMaxPublishDelay: batchDelay(&p.spec),
 		BatchingMaxMessages:     batchMessages(&p.spec),
 		BatchingMaxSize:         batchBytes,
@@ -150,7 +154,12 @@ func (p *producer) Send(m *bridge.Outgoing, done bridge.SendDone) {
 			p.fail(&bridge.Error{Kind: bridge.ErrClosed, Detail: "publish to " + p.spec.Topic + ": the producer has ended"})
 		}
 	}()
-	out := p.message(m)
+	out, err := p.message(m)
+	if err != nil {
+		p.delist(s)
+		done.Sent(codec.MessageID{}, err)
+		return
+	}
 	if p.partitioned && m.HasKey && m.Key == "" {
 		p.emptyKeys.Store(out, nil)
 	}
@@ -158,7 +167,7 @@ func (p *producer) Send(m *bridge.Outgoing, done bridge.SendDone) {
 }
 
 // message makes m the client library's.
-func (p *producer) message(m *bridge.Outgoing) *pulsar.ProducerMessage {
+func (p *producer) message(m *bridge.Outgoing) (*pulsar.ProducerMessage, error) {
 	out := &pulsar.ProducerMessage{
 		Payload:      m.Payload,
 		Key:          m.Key,
@@ -166,6 +175,12 @@ func (p *producer) message(m *bridge.Outgoing) *pulsar.ProducerMessage {
 		EventTime:    m.EventTime,
 		DeliverAt:    m.DeliverAt,
 		DeliverAfter: m.DeliverAfter,
+	}
+	if p.spec.ClientEncryption != "" {
+		var err error
+		if out.Payload, err = envelope(m); err != nil {
+			return nil, err
+		}
 	}
 	if m.DisableReplication {
 		out.DisableReplication = true
@@ -176,7 +191,7 @@ func (p *producer) message(m *bridge.Outgoing) *pulsar.ProducerMessage {
 		id := p.nextID.Add(1)
 		out.SequenceID = &id
 	}
-	return out
+	return out, nil
 }
 
 // confirmed takes the library's answer, on one of its goroutines.

@@ -237,7 +237,7 @@ func (p *readerPart) openAt(ctx context.Context, start pulsar.MessageID, include
 		StartMessageID:          start,
 		StartMessageIDInclusive: include,
 		ReceiverQueueSize:       max(p.r.spec.Queue, 1),
-		Decryption:              decryption(p.r.spec.CryptoFailure),
+		Decryption:              p.r.u.readerDecryption(p.r.spec.CryptoFailure),
 		BackoffPolicyFunc:       l.policy,
 	}
 	up, err := attempt(ctx, p.r.u, "open a reader on "+p.topic,

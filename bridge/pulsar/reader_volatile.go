@@ -28,7 +28,7 @@ func (p *readerPart) openVolatile(ctx context.Context) error {
 		ReceiverQueueSize:   max(p.r.spec.Queue, 1),
 		MessageChannel:      make(chan pulsar.ConsumerMessage),
 		AckGroupingOptions:  &pulsar.AckGroupingOptions{MaxSize: 1}, // no timer
-		Decryption:          decryption(p.r.spec.CryptoFailure),
+		Decryption:          p.r.u.readerDecryption(p.r.spec.CryptoFailure),
 		BackOffPolicyFunc:   l.policy,
 		AutoDiscoveryPeriod: never,
 	}

@@ -28,6 +28,7 @@ type Upstream struct {
 	last   *lastPositions
 	ended  terminations
 	known  partitionLists
+	keys   *keyDirectory // nil: none
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -57,6 +58,10 @@ func New(o Options) (*Upstream, error) {
 	}
 	if err := checkAuth(provider); err != nil {
 		return nil, fmt.Errorf("authentication towards the broker: %w", err)
+	}
+	keys, err := openKeys(o.CryptoKeyDirectory)
+	if err != nil {
+		return nil, err
 	}
 	admin, err := newAdmin(&o)
 	if err != nil {
@@ -90,7 +95,7 @@ func New(o Options) (*Upstream, error) {
 		return nil, fmt.Errorf("make a client for %s: %w", o.lookupURL(), err)
 	}
 	u := &Upstream{
-		opts: o, log: o.Logger, client: client, admin: admin, dial: dial, clients: map[closer]struct{}{},
+		opts: o, log: o.Logger, client: client, admin: admin, dial: dial, keys: keys, clients: map[closer]struct{}{},
 	}
 	u.ctx, u.stop = context.WithCancel(context.Background())
 	u.last = newLastPositions(u)

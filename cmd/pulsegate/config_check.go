@@ -24,6 +24,9 @@ func newConfigCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := gateway.Check(cfg); err != nil {
+				return err
+			}
 			fmt.Fprintln(cmd.OutOrStdout(), "ok:", from.name())
 			return nil
 		},

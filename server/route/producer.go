@@ -2,9 +2,12 @@ package route
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
 )
 
 const (
@@ -52,11 +55,38 @@ func (p params) producer(e endpoint, r *Request) (err error) {
 		return err
 	}
 	if p.has("encryptionKeys") {
-		return invalid("encryptionKeys: no key reader is configured")
+		if err := p.encryption(s); err != nil || s.ClientEncryption != "" {
+			return err
+		}
 	}
 	if s.Batching = p.flag("batchingEnabled"); s.Batching {
 		return p.batching(s)
 	}
+	return nil
+}
+
+// encryption reads encryptionKeys: names of keys, or the keys of a client that
+// encrypts by itself. To such a client batching and compression are off.
+func (p params) encryption(s *bridge.ProducerSpec) error {
+	text := strings.TrimSpace(p["encryptionKeys"])
+	if codec.IsEncryptionKeys(text) {
+		if _, err := codec.ParseEncryptionKeys(text); err != nil {
+			return invalid("%v", err)
+		}
+		s.ClientEncryption, s.Compression = text, bridge.NoCompression
+		return nil
+	}
+	var names []string
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return invalid("encryptionKeys: no key is named")
+	}
+	slices.Sort(names)
+	s.EncryptionKeys = strings.Join(slices.Compact(names), ",")
 	return nil
 }
 

@@ -88,7 +88,7 @@ func TestRefused(t *testing.T) {
 		{producer + "?producerName=", "producerName"}, {producer + "?producerName=%20", "producerName"},
 		{producer + "?initialSequenceId=x", "initialSequenceId"}, {producer + "?hashingScheme=murmur3_32hash", "Murmur3_32Hash"},
 		{producer + "?messageRoutingMode=x", "RoundRobinPartition"}, {producer + "?compressionType=lz4", "LZ4"},
-		{producer + "?encryptionKeys=k", "encryptionKeys"}, {producer + "?batchingEnabled=TRUE&batchingMaxMessages=x", "batchingMaxMessages"},
+		{producer + "?encryptionKeys=", "encryptionKeys"}, {producer + "?encryptionKeys=e30", "encryptionKeys"}, {producer + "?encryptionKeys=eyJhIjoxfQ%3D%3D", "encryptionKeys"}, {producer + "?batchingEnabled=TRUE&batchingMaxMessages=x", "batchingMaxMessages"},
 		{producer + "?batchingEnabled=true&maxPendingMessages=-1", "maxPendingMessages"},
 		{producer + "?batchingEnabled=true&batchingMaxPublishDelay=0", "batchingMaxPublishDelay"},
 		{consumer + "?subscriptionType=shared", "Key_Shared"}, {consumer + "?subscriptionMode=durable", "NonDurable"},

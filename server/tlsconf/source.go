@@ -1,0 +1,228 @@
+// Package tlsconf makes the TLS configuration of a server from files, and makes
+// it again when the files change.
+package tlsconf
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/lesismal/llib/std/crypto/tls"
+)
+
+// Options say where a server's certificates are and what it accepts.
+type Options struct {
+	// The certificate shown to clients, with the chain up to its authority, and its
+	// private key, as PEM.
+	CertificateFile, KeyFile string
+	// KeyStore holds both of them instead, if its File is not empty.
+	KeyStore Store
+
+	// The authorities that clients' certificates are checked against, as PEM, or
+	// instead from a store. With neither clients are asked for a certificate only if one
+	// is required, and the authorities of the system count.
+	TrustFile  string
+	TrustStore Store
+
+	// RequireClientCertificate refuses clients that show no trusted certificate.
+	// Otherwise one that is shown must be trusted, and none is fine.
+	RequireClientCertificate bool
+	// AllowInsecure lets a client with a certificate that is not trusted in as if it
+	// had shown none. It does not count when one is required.
+	AllowInsecure bool
+
+	MinVersion, MaxVersion uint16   // TLS 1.2 and 1.3 if 0
+	CipherSuites           []uint16 // of TLS 1.2; those with forward secrecy and authenticated encryption if empty
+}
+
+// Store is a PKCS #12 file, as Java's keytool makes them.
+type Store struct {
+	File, Password string
+}
+
+// Source is the TLS configuration as of the latest look at the files. It may be
+// used by any number of goroutines.
+type Source struct {
+	o       Options
+	current atomic.Pointer[snapshot]
+}
+
+// snapshot is what the files made once.
+type snapshot struct {
+	config      *tls.Config
+	identity    [sha256.Size]byte // of the contents of the certificate's files
+	authorities [sha256.Size]byte // of the contents of the others
+	notAfter    time.Time
+}
+
+// Load reads the files. Its errors name the file.
+func Load(o Options) (*Source, error) {
+	s := &Source{o: o}
+	now, err := s.read(nil)
+	if err != nil {
+		return nil, err
+	}
+	s.current.Store(now)
+	return s, nil
+}
+
+// Config is the configuration for a new connection. It must not be changed.
+func (s *Source) Config() *tls.Config { return s.current.Load().config }
+
+// NotAfter is when the certificate shown to clients expires.
+func (s *Source) NotAfter() time.Time { return s.current.Load().notAfter }
+
+// Refresh looks at the files again. When they changed, connections made from now
+// on get what they hold; with an error all stays as it was. Only one goroutine
+// may call it.
+func (s *Source) Refresh() (changed bool, err error) {
+	before := s.current.Load()
+	now, err := s.read(before)
+	if err != nil || now == before {
+		return false, err
+	}
+	s.current.Store(now)
+	return true, nil
+}
+
+// read returns before if nothing changed since.
+func (s *Source) read(before *snapshot) (*snapshot, error) {
+	var files fileReader
+	identity := files.read(s.o.CertificateFile, s.o.KeyFile, s.o.KeyStore.File)
+	authorities := files.read(s.o.TrustFile, s.o.TrustStore.File)
+	if files.err != nil {
+		return nil, files.err
+	}
+	now := &snapshot{identity: identity.sum(), authorities: authorities.sum()}
+	if before != nil && now.identity == before.identity && now.authorities == before.authorities {
+		return before, nil
+	}
+	var config *tls.Config
+	if before != nil && now.authorities == before.authorities {
+		config = before.config.Clone() // with the keys of the session tickets that clients have
+	} else {
+		config = s.newConfig()
+		if err := s.trust(config, authorities); err != nil {
+			return nil, err
+		}
+	}
+	cert, err := s.certificate(identity)
+	if err != nil {
+		return nil, err
+	}
+	leaf, err := x509.ParseCertificate(cert.Certificate[0])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.identityFile(), err)
+	}
+	cert.Leaf, now.notAfter = leaf, leaf.NotAfter
+	config.Certificates = []tls.Certificate{*cert}
+	now.config = config
+	return now, nil
+}
+
+func (s *Source) newConfig() *tls.Config {
+	c := &tls.Config{
+		MinVersion:   max(s.o.MinVersion, tls.VersionTLS12),
+		MaxVersion:   s.o.MaxVersion,
+		CipherSuites: s.o.CipherSuites,
+		// What is fast on this CPU comes first. In TLS 1.3 a client that asks for
+		// ChaCha20 first, as it has no instructions for AES, gets it.
+		PreferServerCipherSuites: true,
+		NextProtos:               []string{"http/1.1"},
+		// Frames that leave together shall leave in as few records as possible.
+		DynamicRecordSizingDisabled: true,
+	}
+	if c.MaxVersion == 0 {
+		c.MaxVersion = tls.VersionTLS13
+	}
+	if len(c.CipherSuites) == 0 {
+		c.CipherSuites = defaultSuites()
+	}
+	return c
+}
+
+func (s *Source) trust(c *tls.Config, authorities contents) error {
+	given := s.o.TrustFile != "" || s.o.TrustStore.File != ""
+	switch {
+	case s.o.RequireClientCertificate:
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+	case s.o.AllowInsecure && given:
+		c.ClientAuth = tls.RequestClientCert
+	case given:
+		c.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	if !given {
+		return nil
+	}
+	c.ClientCAs = x509.NewCertPool()
+	if pem := authorities[0]; s.o.TrustFile != "" && !c.ClientCAs.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("%s: it holds no certificate in PEM", s.o.TrustFile)
+	}
+	if s.o.TrustStore.File == "" {
+		return nil
+	}
+	certs, err := decodeTrust(authorities[1], s.o.TrustStore.Password)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.o.TrustStore.File, err)
+	}
+	for _, cert := range certs {
+		c.ClientCAs.AddCert(cert)
+	}
+	return nil
+}
+
+// Verified returns the client's certificate of a complete handshake if it leads to a
+// trusted authority, else nil.
+func (s *Source) Verified(state *tls.ConnectionState) *x509.Certificate {
+	if len(state.PeerCertificates) == 0 {
+		return nil
+	}
+	leaf := state.PeerCertificates[0]
+	if len(state.VerifiedChains) > 0 {
+		return leaf
+	}
+	// llib has not looked: untrusted ones are let in.
+	o := x509.VerifyOptions{Roots: s.Config().ClientCAs, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	for _, cert := range state.PeerCertificates[1:] {
+		o.Intermediates.AddCert(cert)
+	}
+	if o.Roots == nil {
+		return nil
+	}
+	if _, err := leaf.Verify(o); err != nil {
+		return nil
+	}
+	return leaf
+}
+
+func (s *Source) identityFile() string {
+	if s.o.KeyStore.File != "" {
+		return s.o.KeyStore.File
+	}
+	return s.o.CertificateFile
+}
+
+func (s *Source) certificate(identity contents) (*tls.Certificate, error) {
+	if s.o.KeyStore.File != "" {
+		cert, err := decodeIdentity(identity[2], s.o.KeyStore.Password)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.o.KeyStore.File, err)
+		}
+		return cert, nil
+	}
+	if s.o.CertificateFile == "" || s.o.KeyFile == "" {
+		return nil, errors.New("no certificate is configured")
+	}
+	if bytes.Contains(identity[1], []byte("ENCRYPTED")) {
+		return nil, fmt.Errorf("%s: the private key is encrypted; it must be in PEM without a password", s.o.KeyFile)
+	}
+	cert, err := tls.X509KeyPair(identity[0], identity[1])
+	if err != nil {
+		return nil, fmt.Errorf("%s with %s: %w", s.o.CertificateFile, s.o.KeyFile, err)
+	}
+	return &cert, nil
+}

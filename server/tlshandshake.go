@@ -1,0 +1,199 @@
+package server
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+)
+
+// maxHandshakeInput bounds the bytes that wait for a handshake step. A whole
+// handshake takes less, a client's certificates and first request included;
+// llib bounds each of its messages to 64 KiB.
+const maxHandshakeInput = 80 << 10
+
+// handshakers work on TLS handshakes, away from the loops: a signature with an
+// RSA key takes about a millisecond, and a reconnecting crowd wants thousands.
+// Connections wait in the order they came, each at most once, so their number
+// bounds the queue; one that is gone when its turn comes costs nothing. All but
+// one of the CPUs are used, so that open sessions are served meanwhile.
+type handshakers struct {
+	mu    sync.Mutex
+	ready sync.Cond
+	queue []*conn
+	quit  bool
+	done  sync.WaitGroup
+}
+
+func (h *handshakers) start(n int) {
+	h.ready.L = &h.mu
+	for range n {
+		h.done.Go(func() {
+			for c := h.next(); c != nil; c = h.next() {
+				if c.handshakeStep() {
+					h.push(c)
+				}
+			}
+		})
+	}
+}
+
+func (h *handshakers) push(c *conn) {
+	h.mu.Lock()
+	h.queue = append(h.queue, c)
+	h.mu.Unlock()
+	h.ready.Signal()
+}
+
+// next waits for a connection; nil: it is over.
+func (h *handshakers) next() *conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for len(h.queue) == 0 && !h.quit {
+		h.ready.Wait()
+	}
+	if h.quit {
+		return nil
+	}
+	c := h.queue[0]
+	h.queue[0] = nil
+	if h.queue = h.queue[1:]; len(h.queue) == 0 {
+		h.queue = nil
+	}
+	return c
+}
+
+func (h *handshakers) stop() {
+	h.mu.Lock()
+	h.quit = true
+	h.queue = nil
+	h.mu.Unlock()
+	if h.ready.L != nil {
+		h.ready.Broadcast()
+	}
+	h.done.Wait()
+}
+
+// gather takes input for the handshake. The caller holds mu.
+func (c *conn) gather(data []byte) {
+	hs := c.tls.hs
+	if len(data) == 0 {
+		return
+	}
+	if len(hs.in)+len(data) > maxHandshakeInput {
+		hs.in = nil
+		c.setPhase(phaseDiscard)
+		c.hangUp()
+		return
+	}
+	hs.in = append(hs.in, data...)
+	if !hs.stepping {
+		hs.stepping = true
+		c.s.handshakers.push(c)
+	}
+}
+
+// handshakeStep works on what has come of a handshake. It reports whether more
+// has come meanwhile.
+func (c *conn) handshakeStep() (again bool) {
+	t := c.tls
+	c.mu.Lock()
+	hs := t.hs
+	over := c.phase != phaseTLS
+	in := hs.in
+	hs.in = nil
+	c.mu.Unlock()
+	if over {
+		return false
+	}
+	var out []byte
+	t.sink = &out
+	complete, err := c.advance(in)
+	t.sink = nil
+	var peer *x509.Certificate
+	if complete {
+		state := t.conn.ConnectionState()
+		peer = c.s.o.TLS.Verified(&state)
+		c.s.metrics.tlsHandshake(&state)
+		forgetHandshake(t.conn)
+	}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != phaseTLS {
+		return false
+	}
+	t.mu.Lock()
+	t.out = append(t.out, out...)
+	t.mu.Unlock()
+	switch {
+	case err != nil:
+		c.tlsFailed(err)
+		return false
+	case complete:
+		hs.peer = peer
+		c.established()
+		return false
+	case len(out) > 0:
+		c.wake(wantFlush)
+	}
+	hs.stepping = len(hs.in) > 0
+	return hs.stepping
+}
+
+// advance runs the handshake as far as the input goes.
+func (c *conn) advance(in []byte) (complete bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.s.panicked("in a TLS handshake", p, debug.Stack())
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	t := c.tls
+	if _, err := t.conn.Append(in); err != nil {
+		return false, err
+	}
+	if _, err := t.conn.Read(nil); err != nil {
+		return false, err
+	}
+	t.conn.ResetOrFreeBuffer()
+	return t.conn.ConnectionState().HandshakeComplete, nil
+}
+
+// established is called once, when the handshake is complete. A request may
+// stand behind it already. The caller holds mu.
+func (c *conn) established() {
+	t := c.tls
+	if len(t.hs.in) > 0 {
+		_ = t.append(t.hs.in) // an error shows when it is read
+		t.hs.in = nil
+	}
+	t.mu.Lock()
+	t.ready = true
+	t.mu.Unlock()
+	t.hs.stepping = false
+	c.phase = phaseHead // the time for the request began when the connection came
+	c.wake(wantFlush | wantRead)
+}
+
+// tlsFailed ends a connection whose handshake failed, or on which something came
+// that is no TLS record of its peer's. The alert that says so is in the
+// output. The caller holds mu.
+func (c *conn) tlsFailed(err error) {
+	if c.phase == phaseTLS {
+		c.s.metrics.tlsFailed()
+		c.s.log.Debug("TLS handshake failed", "remote", c.remote.String(), "err", err)
+	}
+	switch {
+	case errors.Is(err, io.EOF): // close_notify: as if the peer had closed its socket
+		c.hangUp()
+	case c.phase == phaseOpen, c.phase == phaseClosing:
+		c.stop(phaseDiscard, closing{code: closePolicy, last: true}) // the close frame itself can no longer be sent
+	default:
+		c.stalled = false
+		c.setPhase(phaseDiscard)
+		c.leave(wantFlush, func(m *mail) { m.hasRaw, m.after = true, closeAfter })
+	}
+}
