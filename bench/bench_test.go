@@ -3,8 +3,9 @@
 package bench
 
 import (
-	"crypto/tls"
 	"fmt"
+	"io"
+	"os"
 	"testing"
 	"time"
 
@@ -13,20 +14,37 @@ import (
 	"github.com/pulsegate/pulsegate/bench/frames"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// envWorker makes this test binary a process that has a share of a run. A value of
+// "crash" makes it one that ends when it is asked for reports.
+const envWorker = "PULSEGATE_TEST_BENCH_WORKER"
+
+func TestMain(m *testing.M) {
+	if how := os.Getenv(envWorker); how != "" {
+		var in io.Reader = os.Stdin
+		if how == "crash" {
+			in = io.LimitReader(in, 2000)
+		}
+		if err := ServeWorker(in, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "worker:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // planFor is a short run: one producer at 500 messages a second, one reader.
 func planFor(target string, change ...func(*Plan)) Plan {
 	p := Plan{
 		Scenario:  "test",
-		Target:    Target{URL: target, Domain: "persistent", Namespace: "public/default", TLS: &tls.Config{}},
+		Target:    Target{URL: target, Domain: "persistent", Namespace: "public/default"},
 		Groups:    []Group{{Name: "readers", Kind: Reader, Sessions: 1}, {Name: "producers", Kind: Producer, Sessions: 1}},
 		Topics:    1,
 		TopicBase: "t",
 		Message:   frames.Content{Size: 50},
 		Rate:      500, Window: 50,
 		Duration: 400 * time.Millisecond, Drain: time.Minute, // it ends when all has come
-		Opening: 10, OpenTimeout: 10 * time.Second, Loops: 2,
+		Opening: 10, OpenTimeout: 10 * time.Second, Loops: 2, Processes: 1,
 	}
 	for _, f := range change {
 		f(&p)

@@ -14,10 +14,10 @@ import (
 
 // Contestant is a server that takes part in a comparison.
 type Contestant struct {
-	Name   string `json:"name"`
-	URL    string `json:"url"`
-	PID    int    `json:"pid,omitempty"`
-	Scrape string `json:"scrape,omitempty"`
+	Name   string   `json:"name"`
+	URL    string   `json:"url"`
+	PIDs   []int    `json:"pids,omitempty"`
+	Scrape []string `json:"scrape,omitempty"`
 }
 
 // Trial is one thing that is done with every contestant.
@@ -46,45 +46,82 @@ type Outcome struct {
 	Errors     []string  `json:"errors,omitempty"` // of those that were not
 }
 
+// CompareOptions say how [Compare] goes about it.
+type CompareOptions struct {
+	Runs  int           // of each trial against each contestant
+	Pause time.Duration // between two runs
+
+	// Prepare, if set, is called before each run and may change the contestant
+	// for it, for example because its server was started anew. An error makes
+	// the run one that was not possible.
+	Prepare func(context.Context, Trial, *Contestant, int) error
+	// Watch, if set, is called before each run. What it returns is told about
+	// every second.
+	Watch func(Trial, Contestant, int) func(Progress)
+	// Done, if set, is called after each trial with what there is so far.
+	Done func(*Comparison)
+}
+
 // Compare runs each trial against each contestant so many times, in turn: what
-// else happens on the machine meets all of them alike. Between two runs it
-// pauses. The announce function is called before each run. An error is returned
-// for a plan that is wrong; a contestant that fails has that in its outcome.
-func Compare(ctx context.Context, trials []Trial, contestants []Contestant, runs int, pause time.Duration, announce func(Trial, Contestant, int) func(Progress)) (*Comparison, error) {
-	c := &Comparison{Started: time.Now(), Runs: runs, Contestants: contestants}
+// else happens on the machine meets all of them alike. An error is returned for a
+// plan that is wrong; a contestant that fails has that in its outcome.
+func Compare(ctx context.Context, trials []Trial, contestants []Contestant, o CompareOptions) (*Comparison, error) {
+	c := &Comparison{Started: time.Now(), Runs: o.Runs, Contestants: contestants}
 	for _, t := range trials {
 		outcomes := make([]Outcome, len(contestants))
 		for i, with := range contestants {
 			outcomes[i] = Outcome{Trial: t, Contestant: with.Name}
 		}
-		for run := range runs {
+		for run := range o.Runs {
 			for i, with := range contestants {
 				if ctx.Err() != nil {
 					break
 				}
-				if err := outcomes[i].add(ctx, with, announce(t, with, run)); err != nil {
+				if err := outcomes[i].add(ctx, with, run, &o); err != nil {
 					return nil, fmt.Errorf("%s: %w", t.Name, err)
 				}
 				select {
 				case <-ctx.Done():
-				case <-time.After(pause):
+				case <-time.After(o.Pause):
 				}
 			}
 		}
+		if ctx.Err() != nil { // keep what there is, without what was not begun
+			outcomes = slices.DeleteFunc(outcomes, func(o Outcome) bool { return len(o.Results)+len(o.Errors) == 0 })
+		}
 		c.Outcomes = append(c.Outcomes, outcomes...)
+		if ctx.Err() != nil {
+			break
+		}
+		if o.Done != nil {
+			o.Done(c)
+		}
 	}
 	c.Interrupted = ctx.Err() != nil
 	return c, nil
 }
 
-func (o *Outcome) add(ctx context.Context, with Contestant, watch func(Progress)) error {
+func (o *Outcome) add(ctx context.Context, with Contestant, run int, options *CompareOptions) error {
+	if options.Prepare != nil {
+		if err := options.Prepare(ctx, o.Trial, &with, run); err != nil {
+			if ctx.Err() == nil {
+				o.Errors = append(o.Errors, err.Error())
+			}
+			return nil
+		}
+	}
 	plan, err := o.Trial.Plan(with)
 	if err != nil {
 		return err
 	}
-	plan.PID, plan.Scrape = with.PID, with.Scrape
+	plan.PIDs, plan.Scrape = with.PIDs, with.Scrape
+	var watch func(Progress)
+	if options.Watch != nil {
+		watch = options.Watch(o.Trial, with, run)
+	}
 	r, err := Run(ctx, plan, watch)
 	switch {
+	case errors.Is(err, context.Canceled):
 	case errors.Is(err, ErrPlan):
 		return err
 	case err != nil:
@@ -109,23 +146,62 @@ func (o *Outcome) median(value func(*Result) float64) float64 {
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
+// PerCPUSecond is how many messages the server handled per second of its CPU
+// time: received ones where there are receivers, else published ones. This and the
+// following are medians; 0: not known.
+func (o *Outcome) PerCPUSecond() float64 { return o.median(perCPU) }
+
+// P99 is the latency in milliseconds: end to end where messages are received, else
+// of publishing, else of opening a session.
+func (o *Outcome) P99() float64 {
+	return o.median(func(r *Result) float64 { return r.headline().P99 })
+}
+
+// P50 is the median latency, see [Outcome.P99].
+func (o *Outcome) P50() float64 {
+	return o.median(func(r *Result) float64 { return r.headline().P50 })
+}
+
+// BytesPerSession is the server's memory for each.
+func (o *Outcome) BytesPerSession() float64 { return o.median((*Result).bytesPerSession) }
+
+// OpenCPUMillis is the server's CPU time to open a session, in milliseconds.
+func (o *Outcome) OpenCPUMillis() float64 {
+	return o.median(func(r *Result) float64 { return onServer(r, func(s *Server) float64 { return s.OpenCPUMillis }) })
+}
+
+// Cores is how many cores the server used on average.
+func (o *Outcome) Cores() float64 {
+	return o.median(func(r *Result) float64 { return onServer(r, func(s *Server) float64 { return s.Cores }) })
+}
+
+// Received is how many messages were received per second.
+func (o *Outcome) Received() float64 {
+	return o.median(func(r *Result) float64 { return r.Rates.Received })
+}
+
+// Published is how many messages were published per second.
+func (o *Outcome) Published() float64 {
+	return o.median(func(r *Result) float64 { return r.Rates.Published })
+}
+
 // column is one figure of the table.
 type column struct {
 	head  string
-	value func(*Result) float64
+	value func(*Outcome) float64
 	text  func(float64) string
 }
 
 var columns = []column{
-	{"published/s", func(r *Result) float64 { return r.Rates.Published }, Number},
-	{"received/s", func(r *Result) float64 { return r.Rates.Received }, Number},
-	{"messages per CPU-second", perCPU, Number},
-	{"p50 ms", func(r *Result) float64 { return r.headline().P50 }, Millis},
-	{"p99 ms", func(r *Result) float64 { return r.headline().P99 }, Millis},
-	{"max ms", func(r *Result) float64 { return r.headline().Max }, Millis},
-	{"memory per session", func(r *Result) float64 { return r.bytesPerSession() }, Bytes},
-	{"CPU ms to open a session", func(r *Result) float64 { return onServer(r, func(s *Server) float64 { return s.OpenCPUMillis }) }, Millis},
-	{"server cores", func(r *Result) float64 { return onServer(r, func(s *Server) float64 { return s.Cores }) }, func(v float64) string { return fmt.Sprintf("%.3f", v) }},
+	{"published/s", (*Outcome).Published, Number},
+	{"received/s", (*Outcome).Received, Number},
+	{"messages per CPU-second", (*Outcome).PerCPUSecond, Number},
+	{"p50 ms", (*Outcome).P50, Millis},
+	{"p99 ms", (*Outcome).P99, Millis},
+	{"max ms", func(o *Outcome) float64 { return o.median(func(r *Result) float64 { return r.headline().Max }) }, Millis},
+	{"memory per session", (*Outcome).BytesPerSession, Bytes},
+	{"CPU ms to open a session", (*Outcome).OpenCPUMillis, Millis},
+	{"server cores", (*Outcome).Cores, func(v float64) string { return fmt.Sprintf("%.3f", v) }},
 }
 
 // fewSessions are too few to tell what each of them costs beside the messages.
@@ -185,12 +261,12 @@ func (c *Comparison) WriteMarkdown(to io.Writer) error {
 		fmt.Fprintf(&b, "| %s | %s |", cell(o.Trial.Name), cell(o.Contestant))
 		for _, col := range columns {
 			text := "–"
-			if v := o.median(col.value); v != 0 {
+			if v := col.value(o); v != 0 {
 				text = col.text(v)
 			}
 			fmt.Fprintf(&b, " %s |", text)
 		}
-		mine := o.median(perCPU)
+		mine := o.PerCPUSecond()
 		if o.Contestant == c.Contestants[0].Name {
 			first[o.Trial.Name] = mine
 		}

@@ -28,10 +28,10 @@ func TestCompare(t *testing.T) {
 		}), nil
 	}}
 	contestants := []Contestant{{Name: "good", URL: good.target()}, {Name: "lossy", URL: lossy.target()}, {Name: "gone", URL: "ws://127.0.0.1:1"}}
-	c, err := Compare(t.Context(), []Trial{trial}, contestants, 2, 0, func(_ Trial, c Contestant, run int) func(Progress) {
+	c, err := Compare(t.Context(), []Trial{trial}, contestants, CompareOptions{Runs: 2, Watch: func(_ Trial, c Contestant, run int) func(Progress) {
 		order = append(order, fmt.Sprint(c.Name, run))
 		return nil
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

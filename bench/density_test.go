@@ -29,7 +29,7 @@ func TestIdleSessionIsSmall(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		r, err := newRun(&p, 1, template, wallClock())
+		r, err := newRun(&p, 1, template, wallClock(), alone)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,6 +40,6 @@ func TestIdleSessionIsSmall(t *testing.T) {
 		} else {
 			t.Log(kind, fmt.Sprint(each), "bytes")
 		}
-		r.stop()
+		r.close()
 	}
 }

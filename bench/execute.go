@@ -6,13 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bench/frames"
 	"github.com/pulsegate/pulsegate/bench/loop"
-	"github.com/pulsegate/pulsegate/bench/measure"
 )
 
 const (
@@ -43,7 +41,7 @@ func Run(ctx context.Context, plan Plan, watch func(Progress)) (*Result, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
 	}
-	sampler := &sampler{pid: plan.PID, url: plan.Scrape}
+	sampler := &sampler{pids: plan.PIDs, urls: plan.Scrape}
 	if sampler.server(); sampler.trouble != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPlan, sampler.trouble)
 	}
@@ -75,9 +73,10 @@ type execution struct {
 	past     []published // the backlog
 	result   *Result
 
-	run *run
-	c   *collector
-	end int64 // of the phase; 0: unknown
+	fleet    fleet
+	c        *collector
+	end      int64  // of the phase; 0: unknown
+	expected uint64 // deliveries of the backlog
 
 	before, ramped, begin, final sample
 	rampSeconds                  float64
@@ -86,16 +85,23 @@ type execution struct {
 	measured                     counts
 }
 
+// newFleet makes the sessions of the plan. Nothing is opened yet.
+func (e *execution) newFleet() (fleet, error) {
+	if e.plan.Processes > 1 {
+		return startProcesses(e.plan, e.id)
+	}
+	return newRun(e.plan, e.id, e.template, e.clock, alone)
+}
+
 func (e *execution) execute(ctx context.Context) (*Result, error) {
-	r, err := newRun(e.plan, e.id, e.template, e.clock)
+	f, err := e.newFleet()
 	if err != nil {
 		return nil, err
 	}
-	e.run = r
-	r.published = e.past
-	e.c = newCollector(r, e.sampler, e.watch)
-	e.c.ends = func() int64 { return e.end }
-	e.before = e.sampler.take(r)
+	e.fleet = f
+	defer f.close()
+	e.c = newCollector(e)
+	e.before = e.sampler.take(e.clock(), f)
 	e.ramped, e.begin = e.before, e.before
 	err = e.phases(ctx)
 	interrupted := errors.Is(err, context.Canceled)
@@ -103,13 +109,18 @@ func (e *execution) execute(ctx context.Context) (*Result, error) {
 		err = nil
 	}
 	if e.final.at == 0 {
-		e.final = e.sampler.take(r)
+		e.final = e.sampler.take(e.clock(), f)
 	}
 	openAtEnd := e.c.open
-	r.finish()
+	end := f.finish()
+	l := f.ledger(append(e.past, end.Published...))
+	if ferr := f.err(); ferr != nil {
+		return nil, ferr
+	}
 	e.c.phase = "closed"
-	e.fold()
-	e.summarize(openAtEnd, interrupted)
+	e.c.fold(end.Reports)
+	e.c.total[expected] += e.expected
+	e.summarize(openAtEnd, interrupted, l, end.Tallies)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, e.worstFault())
 	}
@@ -118,7 +129,7 @@ func (e *execution) execute(ctx context.Context) (*Result, error) {
 
 // phases opens the sessions, warms up, measures and drains.
 func (e *execution) phases(ctx context.Context) error {
-	r, c, p := e.run, e.c, e.plan
+	f, c, p := e.fleet, e.c, e.plan
 	c.phase = "ramp-up"
 	backlog := p.Backlog > 0
 	rampBegin := e.clock()
@@ -129,12 +140,12 @@ func (e *execution) phases(ctx context.Context) error {
 	if p.RampUp > 0 {
 		e.end = rampBegin + int64(p.RampUp)
 	}
-	if err := e.wait(ctx, r.ramp(), 0); err != nil {
+	if err := e.wait(ctx, f.ramp(), 0); err != nil {
 		return err
 	}
 	c.collect()
 	e.rampSeconds, e.rampOpened = seconds(e.clock()-rampBegin), int(c.total[opened])
-	if err := r.opened(); err != nil {
+	if err := e.opened(); err != nil {
 		return err
 	}
 	if backlog {
@@ -144,13 +155,13 @@ func (e *execution) phases(ctx context.Context) error {
 		}
 		return nil
 	}
-	e.ramped = e.sampler.take(r)
-	debug.FreeOSMemory() // what opening has left behind, now rather than in the measurement
+	e.ramped = e.sampler.take(e.clock(), f)
 	c.phase = "warm-up"
 	at := e.clock() + int64(startDelay)
 	from := at + int64(p.WarmUp)
 	to := from + int64(p.Duration)
-	r.begin(at, from, to, 0)
+	w := f.watched()
+	f.begin(beginning{At: at, From: from, To: to, PerTopic: w.perTopic()})
 	e.end = from
 	if err := e.wait(ctx, nil, from); err != nil {
 		e.drain(context.Background(), interruptedDrain)
@@ -162,7 +173,7 @@ func (e *execution) phases(ctx context.Context) error {
 	if err != nil {
 		to = e.clock()
 	}
-	r.end(to)
+	f.end(to)
 	e.stopMeasuring()
 	c.phase, e.end = "drain", 0
 	if err != nil {
@@ -174,20 +185,20 @@ func (e *execution) phases(ctx context.Context) error {
 }
 
 func (e *execution) startMeasuring(from, to int64) {
-	e.begin = e.sampler.take(e.run)
+	e.begin = e.sampler.take(e.clock(), e.fleet)
 	e.c.collect()
 	e.measuredFrom = e.c.total
 	e.begin.metrics = e.sampler.scrape()
 	if e.plan.Backlog > 0 {
 		e.ramped = e.begin
-		e.run.all(func(w *worker) { w.from, w.to = from, to })
+		e.fleet.window(from, to)
 	}
 }
 
 // stopMeasuring reads everything in the same order as startMeasuring, so that
 // what is counted and how long it took belong together.
 func (e *execution) stopMeasuring() {
-	e.final = e.sampler.take(e.run)
+	e.final = e.sampler.take(e.clock(), e.fleet)
 	e.c.collect()
 	e.measured = e.c.total.since(&e.measuredFrom)
 	e.final.metrics = e.sampler.scrape()
@@ -213,11 +224,27 @@ func (e *execution) wait(ctx context.Context, done <-chan struct{}, until int64)
 			return nil
 		case <-ticker.C:
 			e.c.collect()
-			if err := e.run.opened(); err != nil && e.allFailing() {
+			if err := e.fleet.err(); err != nil {
+				return err
+			}
+			if err := e.opened(); err != nil && e.allFailing() {
 				return err
 			}
 		}
 	}
+}
+
+// opened checks that each group has sessions.
+func (e *execution) opened() error {
+	if err := e.fleet.err(); err != nil {
+		return err
+	}
+	for i, t := range e.fleet.standing().Tallies {
+		if t.Opened == 0 && t.Failed > 0 {
+			return fmt.Errorf("%s: %w", e.plan.Groups[i].Name, ErrNoSession)
+		}
+	}
+	return nil
 }
 
 // allFailing reports whether it is hopeless to go on opening sessions.
@@ -244,46 +271,8 @@ func (e *execution) drain(ctx context.Context, most time.Duration) {
 
 // quiet reports whether all is answered, and all that was confirmed delivered.
 func (e *execution) quiet() bool {
-	busy, total := make([]int, len(e.run.workers)), make([]counts, len(e.run.workers))
-	at := map[*worker]int{}
-	for i, w := range e.run.workers {
-		at[w] = i
-	}
-	e.run.all(func(w *worker) {
-		total[at[w]] = w.counts
-		for _, s := range w.sessions {
-			if s.send != nil && s.send.busy(w.loop.Now()) {
-				busy[at[w]]++
-			}
-		}
-	})
-	var sum counts
-	for i := range total {
-		sum.add(&total[i])
-		if busy[i] > 0 {
-			return false
-		}
-	}
-	return sum[delivered] >= sum[expected]
-}
-
-// fold takes in what the workers have counted since the last report, when their
-// loops have ended.
-func (e *execution) fold() {
-	c := e.c
-	c.total, c.unanswered, c.unsent, c.faults = counts{}, 0, 0, map[string]uint64{}
-	for _, w := range e.run.workers {
-		c.total.add(&w.counts)
-		c.unanswered += w.unanswered
-		c.unsent += w.unsent
-		for text, n := range w.faults {
-			c.faults[text] += n
-		}
-		c.openLatency.Add(w.openLatency)
-		c.publish.Add(w.publish)
-		c.endToEnd.Add(w.endToEnd)
-		c.lateness.Add(w.lateness)
-	}
+	s := e.fleet.standing()
+	return !s.Busy && s.Counts[delivered] >= s.Counts[expected] || e.fleet.err() != nil
 }
 
 // worstFault is the most frequent one.
@@ -296,8 +285,4 @@ func (e *execution) worstFault() string {
 		return "no answer yet"
 	}
 	return slices.MaxFunc(texts, func(a, b string) int { return int(e.c.faults[a]) - int(e.c.faults[b]) })
-}
-
-func latency(l *measure.Latency) Latency {
-	return Latency{l.Percentiles(), l.Distribution()}
 }

@@ -160,7 +160,7 @@ func TestBadPlans(t *testing.T) {
 		"tenant/namespace": func(p *Plan) { p.Target.Namespace = "x" },
 		"property/cluster": func(p *Plan) { p.Target.V1 = true },
 		"ulimit -n":        func(p *Plan) { p.Groups[0].Sessions = 1 << 30 },
-		"process":          func(p *Plan) { p.PID = 1 << 30 },
+		"process":          func(p *Plan) { p.PIDs = []int{1 << 30} },
 	} {
 		_, err := Run(t.Context(), planFor("ws://127.0.0.1:1", change), nil)
 		if !errors.Is(err, ErrPlan) || !strings.Contains(err.Error(), want) {

@@ -91,8 +91,13 @@ type Plan struct {
 	Loops   int
 	Sources []netip.Addr // addresses to connect from, in turn; empty: chosen
 
-	PID    int    // of the server, if it is on this machine
-	Scrape string // URL of the server's metrics
+	// Processes is over how many processes the sessions are spread; 1: this one
+	// alone. More are started with Worker.
+	Processes int
+	Worker    []string // the command that calls [ServeWorker]
+
+	PIDs   []int    // of the server's processes, if they are on this machine
+	Scrape []string // URLs of the server's metrics
 }
 
 func (p *Plan) check() error {
@@ -110,6 +115,10 @@ func (p *Plan) check() error {
 		return bad("a rate of %v messages per second", p.Rate)
 	case p.Opening < 1:
 		return bad("%d handshakes at a time", p.Opening)
+	case p.Processes < 1:
+		return bad("%d processes", p.Processes)
+	case p.Processes > 1 && len(p.Worker) == 0:
+		return bad("%d processes, but no command to start them", p.Processes)
 	case p.Loops < 1:
 		return bad("%d event loops", p.Loops)
 	case p.OpenTimeout <= 0:
@@ -137,6 +146,37 @@ func (p *Plan) sessions() (n int) {
 		n += g.Sessions
 	}
 	return n
+}
+
+// senders is the number of producers that send.
+func (p *Plan) senders() (n int) {
+	for _, g := range p.Groups {
+		if g.Kind == Producer && !g.Idle {
+			n += g.Sessions
+		}
+	}
+	return n
+}
+
+// interval is the time from a producer's message to its next, in nanoseconds; 0: no
+// rate.
+func (p *Plan) interval() float64 {
+	if p.Rate == 0 {
+		return 0
+	}
+	return float64(time.Second) * float64(p.senders()) / p.Rate
+}
+
+// loose: what the sessions miss does not count as lost.
+func (g *Group) loose() bool { return g.SlowBytes > 0 || g.Apart }
+
+// deliveryName tells the subscription of a session apart from all others of the
+// run. It is empty when no other session is on it.
+func (g *Group) deliveryName(number, topic, topics int) string {
+	if g.Kind != Consumer || g.Subscriptions == 0 {
+		return ""
+	}
+	return fmt.Sprint(topic, "/", g.subscription(number, topics))
 }
 
 func (p *Plan) topic(g *Group, i int) string {

@@ -6,39 +6,136 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/pulsegate/pulsegate/bench/measure"
 )
 
-// ProgressWriter gives a watch for [Run] that writes a line for each second. On a
-// terminal a line takes the place of the one before.
-func ProgressWriter(to io.Writer, terminal bool) func(Progress) {
-	var last string
-	return func(p Progress) {
-		text := progressLine(&p)
-		if !terminal {
-			fmt.Fprintln(to, text)
-			return
-		}
-		phase := p.Phase
-		if last != "" && last != phase {
-			fmt.Fprintln(to) // the last line of a phase stays
-		}
-		last = phase
-		fmt.Fprintf(to, "\r\x1b[2K%s", text)
-		if p.Phase == "drain" {
-			fmt.Fprintln(to)
-			last = ""
-		}
-	}
+// Display shows how a run goes on: on a terminal a view that stays in its place,
+// else a line for each second.
+type Display struct {
+	to       io.Writer
+	terminal bool
+
+	bars *mpb.Progress // of the run under way; nil: none
+	bar  *mpb.Bar
+
+	mu    sync.Mutex // guards what the goroutine that draws reads
+	last  Progress
+	since float64 // when the phase of last began
 }
 
+// NewDisplay makes one. It belongs to one goroutine.
+func NewDisplay(to io.Writer, terminal bool) *Display { return &Display{to: to, terminal: terminal} }
+
+// Start begins the view of a run and returns the watch for [Run]. A title that is
+// not empty stands above it.
+func (d *Display) Start(title string) func(Progress) {
+	d.Close()
+	if title != "" {
+		fmt.Fprintln(d.to, title)
+	}
+	if !d.terminal {
+		return func(p Progress) { fmt.Fprintln(d.to, progressLine(&p)) }
+	}
+	d.last, d.since = Progress{}, 0
+	d.bars = mpb.New(mpb.WithOutput(d.to), mpb.WithWidth(barWidth), mpb.WithAutoRefresh())
+	d.bar = d.bars.New(0, mpb.BarStyle(),
+		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return fmt.Sprintf("%-8s ", d.seen().Phase) })),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + timeLeft(d.seen()) })),
+		mpb.BarExtender(mpb.BarFillerFunc(func(to io.Writer, s decor.Statistics) error {
+			_, err := io.WriteString(to, view(d.seen(), s.AvailableWidth))
+			return err
+		}), false),
+	)
+	return d.show
+}
+
+// barWidth is the bar's width in columns.
+const barWidth = 60
+
+func (d *Display) seen() Progress {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.last
+}
+
+func (d *Display) show(p Progress) {
+	d.mu.Lock()
+	if p.Phase != d.last.Phase {
+		d.since = p.At - p.Span
+	}
+	d.last = p
+	done := p.At - d.since
+	d.mu.Unlock()
+	d.bar.SetTotal(int64(1000*(done+p.Left)), false)
+	d.bar.SetCurrent(int64(1000 * done))
+}
+
+// Close ends the view of a run and takes it away. Closing it again does nothing.
+func (d *Display) Close() {
+	if d.bars == nil {
+		return
+	}
+	d.bar.Abort(true)
+	d.bars.Wait()
+	d.bars, d.bar = nil, nil
+}
+
+func timeLeft(p Progress) string {
+	if p.Left <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f s left", p.Left)
+}
+
+// view is the lines under the bar, none wider than the terminal.
+func view(p Progress, width int) string {
+	if p.Phase == "" {
+		return ""
+	}
+	var b strings.Builder
+	line := func(name string, parts ...string) {
+		text := fmt.Sprintf("  %-10s %s", name, strings.Join(parts, "   "))
+		if width > 0 && len(text) > width {
+			text = text[:width]
+		}
+		b.WriteString(text + "\n")
+	}
+	per := func(n uint64) string { return Number(perSecond(n, p.Span)) + "/s" }
+	line("sessions", Number(float64(p.Open))+" of "+Number(float64(p.Asked)), per(p.Opened)+" opened", Number(float64(p.Failed))+" failed")
+	line("published", per(p.Confirmed), latencyText(p.Publish), Number(float64(p.Backlog))+" held back")
+	line("received", per(p.Received), latencyText(p.EndToEnd))
+	line("errors", Number(float64(p.Errors)), fmt.Sprintf("%d kinds of trouble so far", p.Faults))
+	server := "server: not known without --pid"
+	if p.Memory > 0 {
+		server = fmt.Sprintf("server: %.2f cores, %s", p.ServerCPU, Bytes(float64(p.Memory)))
+	}
+	line("costs", server, fmt.Sprintf("generator: %.2f cores", p.OwnCPU))
+	return b.String()
+}
+
+func latencyText(p measure.Percentiles) string {
+	if p.Count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("p50 %s  p99 %s  max %s ms", Millis(p.P50), Millis(p.P99), Millis(p.Max))
+}
+
+func perSecond(n uint64, span float64) float64 {
+	if span <= 0 {
+		return 0
+	}
+	return float64(n) / span
+}
+
+// progressLine is one line for what is not a terminal.
 func progressLine(p *Progress) string {
 	parts := []string{fmt.Sprintf("%6.1f s %-8s", p.At, p.Phase), fmt.Sprintf("sessions %s/%s", Number(float64(p.Open)), Number(float64(p.Asked)))}
-	per := func(n uint64) string {
-		if p.Span <= 0 {
-			return "0"
-		}
-		return Number(float64(n) / p.Span)
-	}
+	per := func(n uint64) string { return Number(perSecond(n, p.Span)) }
 	if p.Opened > 0 {
 		parts = append(parts, "opened "+per(p.Opened)+"/s")
 	}

@@ -16,7 +16,8 @@ import (
 // message once. The sessions of a subscription may be on several loops.
 type delivery struct {
 	topic int
-	loose bool // what it misses does not count as lost: it is slow, or nobody sends to it
+	name  string // see [Group.deliveryName]
+	loose bool   // what it misses does not count as lost: it is slow, or nobody sends to it
 
 	mu      sync.Mutex
 	opened  bool // one of its sessions was open

@@ -107,7 +107,7 @@ type Latency struct {
 
 // Server is what the load has cost.
 type Server struct {
-	PID               int     `json:"pid,omitempty"`
+	PIDs              []int   `json:"pids,omitempty"`
 	CPUSeconds        float64 `json:"cpuSeconds"` // in the measurement
 	UserSeconds       float64 `json:"userSeconds,omitempty"`
 	SystemSeconds     float64 `json:"systemSeconds,omitempty"`
@@ -136,6 +136,7 @@ type Metric struct {
 
 // Generator is what the load generator itself has used.
 type Generator struct {
+	Processes   int      `json:"processes"`
 	Cores       float64  `json:"cores"`
 	BusiestLoop float64  `json:"busiestLoop"` // share of a core
 	Memory      int64    `json:"memory"`      // anonymous, with all sessions open
@@ -162,7 +163,10 @@ type Second struct {
 	Opening   measure.Percentiles `json:"opening"`
 	ServerCPU float64             `json:"serverCores,omitempty"`
 	Memory    int64               `json:"serverMemory,omitempty"`
-	OwnCPU    float64             `json:"generatorCores"`
+	// Threads and Descriptors are the server's.
+	Threads     int     `json:"serverThreads,omitempty"`
+	Descriptors int     `json:"serverDescriptors,omitempty"`
+	OwnCPU      float64 `json:"generatorCores"`
 }
 
 // Faulty reports whether the server failed at anything it was asked for.

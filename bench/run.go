@@ -8,7 +8,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"runtime/debug"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,10 +28,11 @@ var ErrNoSession = errors.New("no session could be opened")
 // spareDescriptors are those needed for other things than sessions.
 const spareDescriptors = 64
 
-// run is one set of sessions and their workers.
+// run is a fleet on event loops of this process.
 type run struct {
 	plan     *Plan
 	id       uint32
+	share    share
 	template *frames.Template
 	headers  []string
 	sources  []netip.Addr
@@ -42,20 +47,15 @@ type run struct {
 	groups     []*group
 	deliveries []*delivery
 	perTopic   []uint64 // deliveries that were opened; set before producers start
-	published  []published
-}
-
-// published is what one producer has sent.
-type published struct {
-	topic   int
-	source  measure.Source
-	sent    uint64
-	excused []uint64 // numbers without a confirmation
+	ramped     atomic.Bool
 }
 
 // newRun makes the sessions of the plan. Nothing is opened yet.
-func newRun(plan *Plan, id uint32, template *frames.Template, clock loop.Clock) (*run, error) {
-	r := &run{plan: plan, id: id, template: template, clock: clock, headers: plan.Target.headers(), perTopic: make([]uint64, plan.Topics)}
+func newRun(plan *Plan, id uint32, template *frames.Template, clock loop.Clock, share share) (*run, error) {
+	r := &run{
+		plan: plan, id: id, share: share, template: template, clock: clock,
+		headers: plan.Target.headers(), perTopic: make([]uint64, plan.Topics),
+	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.sources = plan.Sources
 	if len(r.sources) == 0 {
@@ -64,7 +64,7 @@ func newRun(plan *Plan, id uint32, template *frames.Template, clock loop.Clock) 
 	for range plan.Loops {
 		l, err := loop.New(clock)
 		if err != nil {
-			r.stop()
+			r.close()
 			return nil, fmt.Errorf("start an event loop: %w", err)
 		}
 		w := &worker{run: r, loop: l, faults: map[string]uint64{}}
@@ -82,15 +82,23 @@ func (r *run) makeSessions() {
 		g := &group{Group: &r.plan.Groups[i]}
 		r.groups = append(r.groups, g)
 		shared := map[string]*delivery{}
+		if g.Kind == Producer && !g.Idle {
+			r.sends = true
+		}
 		for n := range g.Sessions {
-			w := r.workers[all%len(r.workers)]
+			number, source := all, measure.Source{Run: r.id, Sender: sender}
 			all++
+			if g.Kind == Producer {
+				sender++
+			}
+			if number%r.share.Of != r.share.Index {
+				continue
+			}
+			w := r.workers[number/r.share.Of%len(r.workers)]
 			s := &session{w: w, g: g, number: n}
 			topic := n % r.plan.Topics
 			if g.Kind == Producer {
-				s.send = &producer{s: s, source: measure.Source{Run: r.id, Sender: sender}, topic: topic}
-				sender++
-				r.sends = r.sends || !g.Idle
+				s.send = &producer{s: s, source: source, topic: topic}
 			} else {
 				s.recv = &receiver{s: s, d: r.deliveryOf(g, n, topic, shared)}
 			}
@@ -102,14 +110,11 @@ func (r *run) makeSessions() {
 
 // deliveryOf finds or makes the subscription, or the reader, of a session.
 func (r *run) deliveryOf(g *group, number, topic int, shared map[string]*delivery) *delivery {
-	name := ""
-	if g.Kind == Consumer && g.Subscriptions > 0 {
-		name = fmt.Sprint(topic, "/", g.subscription(number, r.plan.Topics))
-		if d := shared[name]; d != nil {
-			return d
-		}
+	name := g.deliveryName(number, topic, r.plan.Topics)
+	if d := shared[name]; d != nil {
+		return d
 	}
-	d := &delivery{topic: topic, loose: g.SlowBytes > 0 || g.Apart}
+	d := &delivery{topic: topic, name: name, loose: g.loose()}
 	r.deliveries = append(r.deliveries, d)
 	if name != "" {
 		shared[name] = d
@@ -143,6 +148,15 @@ func chooseSources(p *Plan) []netip.Addr {
 	return sources
 }
 
+// each is all with the worker's number.
+func (r *run) each(f func(int, *worker)) {
+	number := map[*worker]int{}
+	for i, w := range r.workers {
+		number[w] = i
+	}
+	r.all(func(w *worker) { f(number[w], w) })
+}
+
 // source is the address that s connects from; the zero address: any.
 func (r *run) source(s *session) netip.Addr {
 	if len(r.sources) == 0 {
@@ -174,55 +188,51 @@ func (r *run) ramp() <-chan struct{} {
 	r.all(func(w *worker) { w.openAll(begin, wait.Done) })
 	r.goroutines.Go(func() {
 		wait.Wait()
+		r.ramped.Store(true)
 		close(done)
 	})
 	return done
 }
 
-// opened checks that each group has sessions.
-func (r *run) opened() error {
-	for _, g := range r.groups {
-		if g.opened.Load() == 0 && g.failed.Load() > 0 {
-			return fmt.Errorf("%s: %w", g.Name, ErrNoSession)
-		}
-	}
-	return nil
+func (r *run) window(from, to int64) {
+	r.all(func(w *worker) { w.from, w.to = from, to })
 }
 
-// begin lets the producers send from the given time on, each at most limit
-// messages if that is not 0. Latencies of what is due from there on count.
-func (r *run) begin(at, from, to int64, limit uint64) {
+func (r *run) err() error { return nil }
+
+func (r *run) watched() watched {
+	w := watched{Own: make([]uint64, r.plan.Topics), Shared: map[string]int{}}
 	for _, d := range r.deliveries {
 		d.mu.Lock()
-		if d.opened && !d.loose {
-			r.perTopic[d.topic]++
+		switch {
+		case !d.opened || d.loose:
+		case d.name != "":
+			w.Shared[d.name] = d.topic
+		default:
+			w.Own[d.topic]++
 		}
 		d.mu.Unlock()
 	}
-	senders := 0
-	for _, g := range r.plan.Groups {
-		if g.Kind == Producer && !g.Idle {
-			senders += g.Sessions
-		}
-	}
-	interval := 0.0
-	if r.plan.Rate > 0 {
-		interval = float64(time.Second) * float64(senders) / r.plan.Rate
-	}
+	return w
+}
+
+func (r *run) begin(b beginning) {
+	debug.FreeOSMemory() // what opening has left behind, now rather than in the measurement
+	copy(r.perTopic, b.PerTopic)
+	senders := r.plan.senders()
+	interval := r.plan.interval()
 	r.all(func(w *worker) {
-		w.from, w.to = from, to
+		w.from, w.to = b.From, b.To
 		for _, s := range w.sessions {
 			if s.send != nil && !s.g.Idle {
 				// The senders' schedules are shifted against each other.
 				shift := int64(interval * float64(int(s.send.source.Sender)%senders) / float64(senders))
-				s.send.start(at+shift, interval, limit)
+				s.send.start(b.At+shift, interval, b.Limit)
 			}
 		}
 	})
 }
 
-// end makes the given time the end: nothing is due from then on, and no
-// session's life begins anew.
 func (r *run) end(at int64) {
 	r.all(func(w *worker) {
 		w.to = min(w.to, at)
@@ -234,9 +244,50 @@ func (r *run) end(at int64) {
 	})
 }
 
-// finish closes all sessions in order and ends the loops. What producers sent is
-// in published from then on, and all fields may be read.
-func (r *run) finish() {
+func (r *run) reports() []*report {
+	all := make([]*report, len(r.workers))
+	r.each(func(i int, w *worker) { all[i] = w.report() })
+	if slices.Contains(all, nil) {
+		return nil // the loops have ended
+	}
+	return all
+}
+
+func (r *run) standing() (s standing) {
+	parts := make([]standing, len(r.workers))
+	r.each(func(i int, w *worker) {
+		parts[i].Counts = w.counts
+		for _, s := range w.sessions {
+			parts[i].Busy = parts[i].Busy || s.send != nil && s.send.busy(w.loop.Now())
+		}
+	})
+	for i := range parts {
+		s.add(&parts[i])
+	}
+	s.Tallies, s.Ramped = r.tallies(), r.ramped.Load()
+	return s
+}
+
+func (r *run) tallies() (all []tally) {
+	for _, g := range r.groups {
+		all = append(all, tally{g.opened.Load(), g.failed.Load()})
+	}
+	return all
+}
+
+func (r *run) usage() usage {
+	own, _ := measure.ReadProcess(os.Getpid()) // it reads itself
+	u := usage{Own: own, Loops: make([]time.Duration, len(r.workers))}
+	r.all(func(w *worker) { w.loop.Measure() })
+	for i, w := range r.workers {
+		u.Loops[i] = w.loop.CPU()
+	}
+	return u
+}
+
+// finish closes all sessions in order and ends the loops. All fields may be read
+// from then on.
+func (r *run) finish() (e ending) {
 	r.all(func(w *worker) {
 		for _, s := range w.sessions {
 			if s.send != nil {
@@ -252,18 +303,21 @@ func (r *run) finish() {
 		}
 	}
 	wait.Wait()
-	r.stop()
+	r.close()
 	for _, w := range r.workers {
+		e.Reports = append(e.Reports, w.lastReport())
 		for _, s := range w.sessions {
 			if p := s.send; p != nil && p.next > 0 {
-				r.published = append(r.published, published{p.topic, p.source, p.next, p.failed})
+				e.Published = append(e.Published, published{p.topic, p.source, p.next, p.failed})
 			}
 		}
 	}
+	e.Tallies = r.tallies()
+	return e
 }
 
-// stop ends the loops and waits for all goroutines.
-func (r *run) stop() {
+// close ends the loops and waits for all goroutines.
+func (r *run) close() {
 	r.cancel()
 	for _, w := range r.workers {
 		w.loop.Close()
@@ -272,29 +326,38 @@ func (r *run) stop() {
 	r.goroutines.Wait()
 }
 
-// lost counts the confirmed messages that did not reach a subscription or reader.
-func (r *run) lost() (n uint64) {
-	byTopic := make([][]published, r.plan.Topics)
-	for _, p := range r.published {
-		byTopic[p.topic] = append(byTopic[p.topic], p)
-	}
+// ledger counts the confirmed messages that did not reach a subscription or reader.
+func (r *run) ledger(all []published) (l ledger) {
+	byTopic := publishedByTopic(all, r.plan.Topics)
 	for _, d := range r.deliveries {
-		if !d.opened || d.loose {
-			continue
-		}
-		for _, p := range byTopic[d.topic] {
-			n += d.sources.Get(p.source).Lost(p.sent, p.excused)
-		}
-		if len(byTopic[d.topic]) == 0 { // others' messages: only gaps are known
-			d.sources.Each(func(_ measure.Source, s *measure.Sequence) { n += s.Missing() })
+		switch {
+		case !d.opened || d.loose:
+		case d.name != "" && r.share.Of > 1:
+			d.sources.Each(func(source measure.Source, s *measure.Sequence) {
+				l.Shared = append(l.Shared, sharedSeen{d.name, d.topic, source, s.Spans()})
+			})
+		case len(byTopic[d.topic]) == 0: // others' messages: only gaps are known
+			d.sources.Each(func(_ measure.Source, s *measure.Sequence) { l.Lost += s.Missing() })
+		default:
+			for _, p := range byTopic[d.topic] {
+				l.Lost += d.sources.Get(p.Source).Lost(p.Sent, p.Excused)
+			}
 		}
 	}
-	return n
+	return l
+}
+
+func publishedByTopic(all []published, topics int) [][]published {
+	byTopic := make([][]published, topics)
+	for _, p := range all {
+		byTopic[p.Topic] = append(byTopic[p.Topic], p)
+	}
+	return byTopic
 }
 
 // checkDescriptors says what to do when the sessions cannot all have a descriptor.
 func checkDescriptors(p *Plan) error {
-	need := uint64(p.sessions())
+	need := uint64((p.sessions() + p.Processes - 1) / p.Processes)
 	if p.Target.secure {
 		need *= 3
 	}
@@ -303,8 +366,8 @@ func checkDescriptors(p *Plan) error {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= need {
 		return nil
 	}
-	return fmt.Errorf("%w: %d sessions need %d file descriptors, but this process may have %d: raise the limit with `ulimit -n %d` (as root or in limits.conf for more than the hard limit of %d), or spread the sessions over several processes",
-		ErrPlan, p.sessions(), need, limit.Cur, need, limit.Max)
+	return fmt.Errorf("%w: %d sessions in %d processes need %d file descriptors in each, but a process may have %d: spread them over more with --processes, or raise the limit with `ulimit -n %d` (the hard limit is %d; limits.conf sets it)",
+		ErrPlan, p.sessions(), p.Processes, need, limit.Cur, need, limit.Max)
 }
 
 func newID() uint32 { return rand.Uint32() }

@@ -4,7 +4,6 @@ package bench
 
 import (
 	"context"
-	"os"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bench/measure"
@@ -20,18 +19,18 @@ type sample struct {
 	loops   []time.Duration
 }
 
-// sampler reads what the server and the generator use.
+// sampler reads what the server uses. A server may have several processes.
 type sampler struct {
-	pid     int
-	url     string
+	pids    []int
+	urls    []string
 	trouble error // the first
 }
 
 const scrapeTimeout = 2 * time.Second
 
 // server reads the server's costs, from its metrics if there is no pid.
-func (s *sampler) server() measure.Process {
-	if s.pid == 0 {
+func (s *sampler) server() (sum measure.Process) {
+	if len(s.pids) == 0 {
 		m := s.scrape()
 		// The usual names of a process's own metrics.
 		return measure.Process{
@@ -40,9 +39,12 @@ func (s *sampler) server() measure.Process {
 			Descriptors: int(m["process_open_fds"]),
 		}
 	}
-	p, err := measure.ReadProcess(s.pid)
-	s.note(err)
-	return p
+	for _, pid := range s.pids {
+		p, err := measure.ReadProcess(pid)
+		s.note(err)
+		sum.Add(p)
+	}
+	return sum
 }
 
 func (s *sampler) note(err error) {
@@ -52,43 +54,43 @@ func (s *sampler) note(err error) {
 }
 
 func (s *sampler) scrape() map[string]float64 {
-	if s.url == "" {
+	if len(s.urls) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	m, err := measure.Scrape(ctx, s.url)
-	s.note(err)
-	return m
+	sums := map[string]float64{}
+	for _, url := range s.urls {
+		m, err := measure.Scrape(ctx, url)
+		s.note(err)
+		for name, v := range m {
+			sums[name] += v
+		}
+	}
+	return sums
 }
 
 // take reads what processes and processors have used.
-func (s *sampler) take(r *run) sample {
+func (s *sampler) take(now int64, f fleet) sample {
 	machine, err := measure.ReadMachine()
 	s.note(err)
-	own, err := measure.ReadProcess(os.Getpid())
-	s.note(err)
-	t := sample{at: r.clock(), machine: machine, own: own, server: s.server(), loops: make([]time.Duration, len(r.workers))}
-	r.all(func(w *worker) { w.loop.Measure() })
-	for i, w := range r.workers {
-		t.loops[i] = w.loop.CPU()
-	}
-	return t
+	u := f.usage()
+	return sample{at: now, machine: machine, own: u.Own, server: s.server(), loops: u.Loops}
 }
 
 // costs compares what was used before the first session, with all sessions, and
 // at the end of the measurement.
 func (s *sampler) costs(before, ramped, begin, end sample, open, openedInRamp int, measured *counts) *Server {
-	if s.pid == 0 && s.url == "" {
+	if len(s.pids) == 0 && len(s.urls) == 0 {
 		return nil
 	}
 	used := end.server.CPU() - begin.server.CPU()
 	c := &Server{
-		PID: s.pid, CPUSeconds: used.Seconds(), Cores: used.Seconds() / seconds(end.at-begin.at),
+		PIDs: s.pids, CPUSeconds: used.Seconds(), Cores: used.Seconds() / seconds(end.at-begin.at),
 		MemoryBefore: before.server.Anonymous, MemoryOpen: begin.server.Anonymous, MemoryEnd: end.server.Anonymous,
 		Threads: end.server.Threads, Descriptors: end.server.Descriptors, DescriptorsBefore: before.server.Descriptors,
 	}
-	if s.pid != 0 {
+	if len(s.pids) > 0 {
 		c.UserSeconds = (end.server.User - begin.server.User).Seconds()
 		c.SystemSeconds = (end.server.System - begin.server.System).Seconds()
 	}

@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -103,7 +104,9 @@ func TestRequest(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	f := newFake(t).start(t, true)
-	trusting := func(p *Plan) { p.Target.TLS = f.Client().Transport.(*http.Transport).TLSClientConfig.Clone() }
+	trusting := func(p *Plan) {
+		p.Target.CA = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.Certificate().Raw})
+	}
 	r := mustRun(t, planFor(f.target(), trusting))
 	if m := r.Messages; m.Delivered != m.Confirmed || m.Confirmed == 0 || r.Faulty() {
 		t.Errorf("%+v %v", m, r.Faults)
@@ -129,7 +132,7 @@ func TestDeflate(t *testing.T) {
 // The costs of a process are read: here our own.
 func TestCosts(t *testing.T) {
 	f := newFake(t).start(t, false)
-	r := mustRun(t, planFor(f.target(), func(p *Plan) { p.PID = os.Getpid() }))
+	r := mustRun(t, planFor(f.target(), func(p *Plan) { p.PIDs = []int{os.Getpid()} }))
 	s := r.Server
 	if s == nil || s.CPUSeconds <= 0 || s.MemoryEnd <= 0 || s.PublishedPerCPU <= 0 || s.Threads == 0 || s.Trouble != "" {
 		t.Errorf("%+v", s)
@@ -152,7 +155,7 @@ func TestScrapedCosts(t *testing.T) {
 			return http.StatusOK, fmt.Sprintf("process_cpu_seconds_total %v\nprocess_resident_memory_bytes 1e6\ngo_goroutines 33\n", cpu)
 		}
 	}).start(t, false)
-	r := mustRun(t, planFor(f.target(), func(p *Plan) { p.Scrape = f.URL + "/metrics" }))
+	r := mustRun(t, planFor(f.target(), func(p *Plan) { p.Scrape = []string{f.URL + "/metrics"} }))
 	s := r.Server
 	if s == nil || s.CPUSeconds < 0.5 || s.MemoryEnd != 1e6 || s.Metrics["go_goroutines"].Value != 33 || s.Metrics["process_cpu_seconds_total"].Grown <= 0 {
 		t.Errorf("%+v", s)

@@ -18,11 +18,11 @@ const (
 )
 
 // summarize fills the result when all loops have ended.
-func (e *execution) summarize(openAtEnd int, interrupted bool) {
-	r, c, res := e.run, e.c, e.result
+func (e *execution) summarize(openAtEnd int, interrupted bool, l ledger, tallies []tally) {
+	c, res := e.c, e.result
 	span := seconds(e.final.at - e.begin.at)
 	res.Interrupted, res.Seconds, res.Faults, res.Series = interrupted, span, c.faults, c.series
-	res.Load = e.load()
+	res.Load = e.load(tallies)
 	t := &c.total
 	res.Sessions = Sessions{
 		Asked: e.plan.sessions(), Open: openAtEnd, Opened: t[opened], Failed: t[openFailed], Dropped: t[dropped], Ended: t[ended],
@@ -34,7 +34,7 @@ func (e *execution) summarize(openAtEnd int, interrupted bool) {
 	res.Messages = Messages{
 		Sent: t[sent], Confirmed: t[confirmed], Errors: t[sendErrors], Unanswered: c.unanswered, Unsent: c.unsent,
 		Stray: t[strayReplies], Late: t[lateReplies],
-		Received: t[received], Expected: t[expected], Delivered: t[delivered], Lost: r.lost(), Repeated: t[repeated],
+		Received: t[received], Expected: t[expected], Delivered: t[delivered] - l.Repeated, Lost: l.Lost, Repeated: t[repeated] + l.Repeated,
 		Reordered: t[reordered], Redelivered: t[redelivered], Foreign: t[foreign], BadFrames: t[badFrames],
 	}
 	m := &e.measured
@@ -52,7 +52,7 @@ func (e *execution) summarize(openAtEnd int, interrupted bool) {
 	res.Generator = e.generator(span)
 }
 
-func (e *execution) load() Load {
+func (e *execution) load(tallies []tally) Load {
 	p := e.plan
 	l := Load{
 		Topics: p.Topics, Payload: p.Message.Size, Rate: p.Rate, Window: p.Window, Backlog: p.Backlog,
@@ -61,15 +61,15 @@ func (e *execution) load() Load {
 	if p.Message.File != nil {
 		l.Payload = len(p.Message.File)
 	}
-	for _, g := range e.run.groups {
-		l.Groups = append(l.Groups, GroupLoad{g.Name, g.Kind, g.Sessions, int(g.opened.Load()), int(g.failed.Load())})
+	for i, g := range p.Groups {
+		l.Groups = append(l.Groups, GroupLoad{g.Name, g.Kind, g.Sessions, int(tallies[i].Opened), int(tallies[i].Failed)})
 	}
 	return l
 }
 
 // generator judges the generator's own part.
 func (e *execution) generator(span float64) Generator {
-	g := Generator{Memory: e.final.own.Anonymous, MachineIdle: 1, LateP99: latency99(e.c.lateness)}
+	g := Generator{Processes: e.plan.Processes, Memory: e.final.own.Anonymous, MachineIdle: 1, LateP99: latency99(e.c.lateness)}
 	if span <= 0 {
 		return g
 	}
@@ -86,7 +86,7 @@ func (e *execution) generator(span float64) Generator {
 		g.Warnings = append(g.Warnings, fmt.Sprintf(format, args...))
 	}
 	if g.BusiestLoop > loopIsFull {
-		warn("the generator was probably the limit: its busiest event loop used %.0f %% of a core; use more --loops, or more machines", 100*g.BusiestLoop)
+		warn("the generator was probably the limit: its busiest event loop used %.0f %% of a core; use more --loops, --processes or machines", 100*g.BusiestLoop)
 	}
 	if g.MachineIdle < machineIsFull {
 		warn("this machine had no CPU to spare (%.0f %% idle): what runs on it, generator and perhaps server, held each other up", 100*g.MachineIdle)
@@ -95,6 +95,10 @@ func (e *execution) generator(span float64) Generator {
 		warn("the generator came late to 1 %% of the messages, by %.1f ms or more, which is in their latency", g.LateP99)
 	}
 	return g
+}
+
+func latency(l *measure.Latency) Latency {
+	return Latency{l.Percentiles(), l.Distribution()}
 }
 
 func latency99(l *measure.Latency) float64 { return l.Percentiles().P99 }

@@ -5,6 +5,7 @@ package bench
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
@@ -21,9 +22,11 @@ type Target struct {
 	Namespace string // tenant/namespace
 	Token     string // sent as Authorization: Bearer; may be empty
 	Params    url.Values
-	Deflate   bool // offer permessage-deflate
-	TLS       *tls.Config
+	Deflate   bool   // offer permessage-deflate
+	CA        []byte // PEM certificates to trust; empty: those of the system
+	Insecure  bool   // trust any certificate
 
+	tls    *tls.Config
 	secure bool
 	host   string // as in the URL, for the Host header
 	name   string // of the host alone
@@ -50,6 +53,9 @@ func (t *Target) resolve(ctx context.Context) error {
 		return fmt.Errorf("%w: the namespace %q is not like %s", ErrPlan, t.Namespace, form)
 	}
 	t.name = u.Hostname()
+	if t.tls, err = t.config(); err != nil {
+		return err
+	}
 	t.secure, t.host, t.prefix = u.Scheme == "wss", u.Host, strings.TrimSuffix(u.Path, "/")
 	port := u.Port()
 	if port == "" {
@@ -76,6 +82,17 @@ func (t *Target) resolve(ctx context.Context) error {
 	}
 	t.addr = netip.AddrPortFrom(best, uint16(number))
 	return nil
+}
+
+func (t *Target) config() (*tls.Config, error) {
+	c := &tls.Config{InsecureSkipVerify: t.Insecure, ServerName: t.name}
+	if len(t.CA) > 0 {
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(t.CA) {
+			return nil, fmt.Errorf("%w: there is no certificate in the PEM file to trust", ErrPlan)
+		}
+	}
+	return c, nil
 }
 
 // path is the path of a session's endpoint, without a subscription.

@@ -49,13 +49,9 @@ func (s *session) dialTLS() error {
 
 func (r *run) connectTLS(s *session) (net.Conn, error) {
 	t := &r.plan.Target
-	d := tls.Dialer{NetDialer: &net.Dialer{Timeout: r.plan.OpenTimeout}, Config: t.TLS}
+	d := tls.Dialer{NetDialer: &net.Dialer{Timeout: r.plan.OpenTimeout}, Config: t.tls}
 	if source := r.source(s); source.IsValid() {
 		d.NetDialer.LocalAddr = &net.TCPAddr{IP: source.AsSlice()}
-	}
-	if d.Config.ServerName == "" {
-		d.Config = d.Config.Clone()
-		d.Config.ServerName = t.name
 	}
 	c, err := d.DialContext(r.ctx, "tcp", t.addr.String())
 	if err != nil {

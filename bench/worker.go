@@ -4,6 +4,7 @@ package bench
 
 import (
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -119,37 +120,24 @@ func (w *worker) openMore() {
 	}
 }
 
-// report is what a worker hands to the run once in a while.
-type report struct {
-	counts     counts
-	open       int
-	unanswered uint64
-	unsent     uint64
-	backlog    uint64 // messages due and not sent
-	cpu        time.Duration
-	faults     map[string]uint64
-
-	openLatency, publish, endToEnd, lateness *measure.Latency // since the last report
-}
-
 func (w *worker) report() *report {
-	w.loop.Measure()
+	r := w.lastReport()
 	now := w.loop.Now()
-	r := &report{
-		counts: w.counts, open: w.open, unanswered: w.unanswered, unsent: w.unsent,
-		cpu: w.loop.CPU(), faults: map[string]uint64{},
-		openLatency: w.openLatency, publish: w.publish, endToEnd: w.endToEnd, lateness: w.lateness,
-	}
-	for text, n := range w.faults {
-		r.faults[text] = n
-	}
 	for _, s := range w.sessions {
 		if s.send != nil {
-			r.backlog += s.send.backlog(now)
+			r.Backlog += s.send.backlog(now)
 		}
 	}
 	w.resetLatencies()
 	return r
+}
+
+// lastReport is the report of a worker whose loop has ended.
+func (w *worker) lastReport() *report {
+	return &report{
+		Counts: w.counts, Open: w.open, Unanswered: w.unanswered, Unsent: w.unsent, Faults: maps.Clone(w.faults),
+		OpenLatency: w.openLatency, Publish: w.publish, EndToEnd: w.endToEnd, Lateness: w.lateness,
+	}
 }
 
 // closeAll closes all sessions in order; done is called on the loop when no

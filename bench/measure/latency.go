@@ -34,6 +34,17 @@ func (l *Latency) Add(o *Latency) { l.h.Merge(o.h) }
 // Reset empties l.
 func (l *Latency) Reset() { l.h.Reset() }
 
+// GobEncode makes a Latency one that other processes can add.
+func (l *Latency) GobEncode() ([]byte, error) {
+	return l.h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+}
+
+// GobDecode reads what GobEncode wrote.
+func (l *Latency) GobDecode(b []byte) (err error) {
+	l.h, err = hdrhistogram.Decode(b)
+	return err
+}
+
 // Count is the number of durations.
 func (l *Latency) Count() int64 { return l.h.TotalCount() }
 

@@ -25,6 +25,12 @@ type Process struct {
 // CPU is user and system time together.
 func (p Process) CPU() time.Duration { return p.User + p.System }
 
+// Add adds what another process has used and holds.
+func (p *Process) Add(o Process) {
+	p.User, p.System = p.User+o.User, p.System+o.System
+	p.Anonymous, p.Threads, p.Descriptors = p.Anonymous+o.Anonymous, p.Threads+o.Threads, p.Descriptors+o.Descriptors
+}
+
 // ReadProcess reads /proc of a process.
 func ReadProcess(pid int) (Process, error) {
 	dir := fmt.Sprintf("/proc/%d", pid)

@@ -1,6 +1,9 @@
 package measure
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Source names a sender of numbered messages: the run it belongs to and its
 // number in it.
@@ -118,6 +121,49 @@ func (s *Sequence) Lost(sent uint64, excused []uint64) uint64 {
 		}
 	}
 	return n
+}
+
+// Span is messages that came, from one number up to but without another.
+type Span struct{ From, To uint64 }
+
+// Spans are the messages that came, ascending.
+func (s *Sequence) Spans() []Span {
+	var spans []Span
+	from := s.first
+	for _, g := range s.gaps {
+		if g.from > from {
+			spans = append(spans, Span{from, g.from})
+		}
+		from = g.to
+	}
+	if s.next > from {
+		spans = append(spans, Span{from, s.next})
+	}
+	return spans
+}
+
+// Union makes one sequence, beginning at 0, of what several have seen. What more
+// than one has seen counts as a repeat.
+func Union(parts ...[]Span) *Sequence {
+	all := slices.Concat(parts...)
+	slices.SortFunc(all, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
+	s := &Sequence{begun: true}
+	for _, p := range all {
+		if p.From < s.next {
+			twice := min(p.To, s.next) - p.From
+			s.repeats += twice
+			p.From += twice
+		}
+		if p.From == p.To {
+			continue
+		}
+		if p.From > s.next {
+			s.gaps = append(s.gaps, gap{s.next, p.From})
+		}
+		s.seen += p.To - p.From
+		s.next = p.To
+	}
+	return s
 }
 
 // Sources keeps a T for each source. The zero value is empty. Most receivers

@@ -3,8 +3,9 @@
 package report
 
 import (
-	"html/template"
 	"slices"
+
+	"gonum.org/v1/plot"
 
 	"github.com/pulsegate/pulsegate/bench"
 	"github.com/pulsegate/pulsegate/bench/measure"
@@ -24,18 +25,18 @@ var latencies = []struct {
 // figures are the charts of a section. Those with nothing to show are left out.
 var figures = []struct {
 	title string
-	draw  func([]Entry) template.HTML
+	draw  func([]Entry) ([]byte, error)
 }{
 	{"Throughput over time", throughput},
-	{"Latency over time: end to end", func(e []Entry) template.HTML { return latencyOverTime(e, 0) }},
-	{"Latency over time: publish", func(e []Entry) template.HTML { return latencyOverTime(e, 1) }},
-	{"Latency distribution: end to end", func(e []Entry) template.HTML { return distribution(e, 0) }},
-	{"Latency distribution: publish", func(e []Entry) template.HTML { return distribution(e, 1) }},
-	{"Latency distribution: opening a session", func(e []Entry) template.HTML { return distribution(e, 2) }},
-	{"Server CPU over time", func(e []Entry) template.HTML {
+	{"Latency over time: end to end", func(e []Entry) ([]byte, error) { return latencyOverTime(e, 0) }},
+	{"Latency over time: publish", func(e []Entry) ([]byte, error) { return latencyOverTime(e, 1) }},
+	{"Latency distribution: end to end", func(e []Entry) ([]byte, error) { return distribution(e, 0) }},
+	{"Latency distribution: publish", func(e []Entry) ([]byte, error) { return distribution(e, 1) }},
+	{"Latency distribution: opening a session", func(e []Entry) ([]byte, error) { return distribution(e, 2) }},
+	{"Server CPU over time", func(e []Entry) ([]byte, error) {
 		return overTime(e, "cores", func(s *bench.Second) float64 { return s.ServerCPU })
 	}},
-	{"Server memory over time", func(e []Entry) template.HTML {
+	{"Server memory over time", func(e []Entry) ([]byte, error) {
 		return overTime(e, "MiB", func(s *bench.Second) float64 { return float64(s.Memory) / (1 << 20) })
 	}},
 	{"Server memory against open sessions, while they open", memoryBySessions},
@@ -44,98 +45,98 @@ var figures = []struct {
 // shortest is the shortest span, in seconds, that says something of a rate.
 const shortest = 0.2
 
-var seconds = axis{label: "seconds"}
+var seconds = Axis{Label: "seconds"}
 
-func throughput(entries []Entry) template.HTML {
-	var lines []line
+func throughput(entries []Entry) ([]byte, error) {
+	var lines []Line
 	for i, e := range entries {
-		published, received := line{name: e.Name + ": published", color: i}, line{name: e.Name + ": received", color: i, dashed: true}
+		published, received := Line{Name: e.Name + ": published", Color: i}, Line{Name: e.Name + ": received", Color: i, Dashed: true}
 		for _, s := range e.Result.Series {
 			if s.Span >= shortest {
-				published.points = append(published.points, point{s.At, float64(s.Confirmed) / s.Span})
-				received.points = append(received.points, point{s.At, float64(s.Received) / s.Span})
+				published.Points = append(published.Points, Point{s.At, float64(s.Confirmed) / s.Span})
+				received.Points = append(received.Points, Point{s.At, float64(s.Received) / s.Span})
 			}
 		}
 		lines = append(lines, some(published)...)
 		lines = append(lines, some(received)...)
 	}
-	return chart(seconds, axis{label: "messages per second"}, lines)
+	return LineChart(seconds, Axis{Label: "messages per second"}, lines)
 }
 
 // some is the line alone, or nothing if it is zero all along.
-func some(l line) []line {
-	if slices.ContainsFunc(l.points, func(p point) bool { return p.y != 0 }) {
-		return []line{l}
+func some(l Line) []Line {
+	if slices.ContainsFunc(l.Points, func(p Point) bool { return p.Y != 0 }) {
+		return []Line{l}
 	}
 	return nil
 }
 
-func latencyOverTime(entries []Entry, which int) template.HTML {
-	var lines []line
+func latencyOverTime(entries []Entry, which int) ([]byte, error) {
+	var lines []Line
 	for i, e := range entries {
-		p50, p99 := line{name: e.Name + ": p50", color: i}, line{name: e.Name + ": p99", color: i, dashed: true}
+		p50, p99 := Line{Name: e.Name + ": p50", Color: i}, Line{Name: e.Name + ": p99", Color: i, Dashed: true}
 		for j := range e.Result.Series {
 			s := &e.Result.Series[j]
 			if p := latencies[which].second(s); p.Count > 0 {
-				p50.points = append(p50.points, point{s.At, p.P50})
-				p99.points = append(p99.points, point{s.At, p.P99})
+				p50.Points = append(p50.Points, Point{s.At, p.P50})
+				p99.Points = append(p99.Points, Point{s.At, p.P99})
 			}
 		}
 		lines = append(lines, some(p50)...)
 		lines = append(lines, some(p99)...)
 	}
-	return chart(seconds, axis{label: "milliseconds", log: true}, lines)
+	return LineChart(seconds, Axis{Label: "milliseconds", Log: true}, lines)
 }
 
 // distribution is drawn over 1 / (1 − share), so that each further nine has the
 // same room.
-func distribution(entries []Entry, which int) template.HTML {
-	x := axis{label: "percent of all", log: true, ticks: []tick{
-		{1, "0"}, {2, "50"}, {10, "90"}, {100, "99"}, {1e3, "99.9"}, {1e4, "99.99"}, {1e5, "99.999"}, {1e6, "99.9999"},
+func distribution(entries []Entry, which int) ([]byte, error) {
+	x := Axis{Label: "percent of all", Log: true, Ticks: []plot.Tick{
+		{Value: 1, Label: "0"}, {Value: 2, Label: "50"}, {Value: 10, Label: "90"}, {Value: 100, Label: "99"}, {Value: 1e3, Label: "99.9"}, {Value: 1e4, Label: "99.99"}, {Value: 1e5, Label: "99.999"}, {Value: 1e6, Label: "99.9999"},
 	}}
-	var lines []line
+	var lines []Line
 	for i, e := range entries {
-		l := line{name: e.Name, color: i}
+		l := Line{Name: e.Name, Color: i}
 		for _, p := range latencies[which].of(e.Result).Distribution {
 			if p.Percent < 100 {
-				l.points = append(l.points, point{1 / (1 - p.Percent/100), p.Millis})
+				l.Points = append(l.Points, Point{1 / (1 - p.Percent/100), p.Millis})
 			}
 		}
 		lines = append(lines, some(l)...)
 	}
-	return chart(x, axis{label: "milliseconds", log: true}, lines)
+	return LineChart(x, Axis{Label: "milliseconds", Log: true}, lines)
 }
 
-func overTime(entries []Entry, label string, value func(*bench.Second) float64) template.HTML {
-	var lines []line
+func overTime(entries []Entry, label string, value func(*bench.Second) float64) ([]byte, error) {
+	var lines []Line
 	for i, e := range entries {
-		l := line{name: e.Name, color: i}
+		l := Line{Name: e.Name, Color: i}
 		for j := range e.Result.Series {
 			if s := &e.Result.Series[j]; s.Span >= shortest {
-				l.points = append(l.points, point{s.At, value(s)})
+				l.Points = append(l.Points, Point{s.At, value(s)})
 			}
 		}
 		lines = append(lines, some(l)...)
 	}
-	return chart(seconds, axis{label: label}, lines)
+	return LineChart(seconds, Axis{Label: label}, lines)
 }
 
 // fewest sessions that are worth a chart of memory.
 const fewest = 100
 
-func memoryBySessions(entries []Entry) template.HTML {
-	var lines []line
+func memoryBySessions(entries []Entry) ([]byte, error) {
+	var lines []Line
 	for i, e := range entries {
-		l := line{name: e.Name, color: i}
+		l := Line{Name: e.Name, Color: i}
 		if e.Result.Server != nil && e.Result.Sessions.Open >= fewest {
-			l.points = append(l.points, point{0, float64(e.Result.Server.MemoryBefore) / (1 << 20)})
+			l.Points = append(l.Points, Point{0, float64(e.Result.Server.MemoryBefore) / (1 << 20)})
 			for _, s := range e.Result.Series {
 				if s.Phase == "ramp-up" {
-					l.points = append(l.points, point{float64(s.Open), float64(s.Memory) / (1 << 20)})
+					l.Points = append(l.Points, Point{float64(s.Open), float64(s.Memory) / (1 << 20)})
 				}
 			}
 		}
 		lines = append(lines, some(l)...)
 	}
-	return chart(axis{label: "open sessions"}, axis{label: "MiB"}, lines)
+	return LineChart(Axis{Label: "open sessions"}, Axis{Label: "MiB"}, lines)
 }

@@ -104,8 +104,12 @@ func Write(to io.Writer, sections []Section) error {
 			}
 		}
 		for _, f := range figures {
-			if c := f.draw(s.Entries); c != "" {
-				v.Figures = append(v.Figures, figure{f.title, c})
+			c, err := f.draw(s.Entries)
+			if err != nil {
+				return fmt.Errorf("%s: %w", f.title, err)
+			}
+			if c != nil {
+				v.Figures = append(v.Figures, figure{f.title, template.HTML(c)})
 			}
 		}
 		views = append(views, v)

@@ -1,103 +1,166 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/google/shlex"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/pulsegate/pulsegate/bench"
+	"github.com/pulsegate/pulsegate/bench/report"
 )
 
-// compareFlags are those of bench compare.
+// compareFlags are those of bench compare and bench run.
 type compareFlags struct {
 	targets, pids, scrapes []string
+	only, set              []string
 	runs                   int
 	pause                  time.Duration
-	markdown, json         string
+	markdown, charts, json string
 }
 
 func newBenchCompare() *cobra.Command {
 	f := &compareFlags{}
 	cmd := &cobra.Command{
 		Use:   "compare FILE",
-		Short: "Run a list of scenarios against several servers and compare",
+		Short: "Run the scenarios of a file against several servers and compare",
 		Long: `Run each scenario of a file against each server in turn, several times, and
-write a table of the medians.
+write a table of the medians, and charts.
 
-A line of the file is a name, a colon, a scenario and its flags, as on the
-command line but without the target; # begins a comment:
+` + scenarioFileHelp + `
 
-  100 B, unbatched: publish --producers 50 --duration 10s
-  fan-out: fanout --readers 2000 --rate 20`,
-		Example: "  pulsegate bench compare bench.txt --target java=ws://localhost:8081 --pid java=4711 --target pulsegate=ws://localhost:8080 --pid pulsegate=4712",
+A target pulsar://host:port is the broker itself, which is then driven with
+Pulsar's Go client: what a gateway can reach at best.`,
+		Example: "  pulsegate bench compare bench.yaml --target java=ws://localhost:8081 --pid java=4711 --target pulsegate=ws://localhost:8080 --pid pulsegate=4712",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			contestants, err := f.contestants()
+			if err != nil {
+				return err
+			}
+			return f.run(cmd, args[0], contestants, func(c *bench.Comparison) error {
+				return c.WriteMarkdown(cmd.OutOrStdout())
+			})
+		},
 	}
 	fs := cmd.Flags()
 	fs.StringArrayVar(&f.targets, "target", nil, "a server, as `name=URL`; repeated for each; the first is what the others are compared to")
-	fs.StringArrayVar(&f.pids, "pid", nil, "process id of a server, as `name=id`")
-	fs.StringArrayVar(&f.scrapes, "scrape", nil, "metrics of a server, as `name=URL`")
-	fs.IntVar(&f.runs, "runs", 3, "how often each scenario is run against each server")
-	fs.DurationVar(&f.pause, "pause", time.Second, "between two runs")
+	fs.StringArrayVar(&f.pids, "pid", nil, "process ids of a server, as `name=id,…`")
+	fs.StringArrayVar(&f.scrapes, "scrape", nil, "metrics of a server, as `name=URL`; may be repeated")
 	fs.StringVar(&f.markdown, "markdown", "", "write the table to this `file`, too")
-	fs.StringVar(&f.json, "json", "", "write all results to this `file`, as JSON")
+	fs.StringVar(&f.charts, "charts", "", "draw charts of the medians, as SVG files, into this `directory`")
+	f.common(fs, 3)
 	return cmd
 }
 
-func (f *compareFlags) run(cmd *cobra.Command, path string) error {
-	contestants, err := f.contestants()
-	if err != nil {
-		return err
+// newBenchRun runs a scenario file against one server.
+func newBenchRun() *cobra.Command {
+	f := &compareFlags{}
+	var pids []int
+	var scrapes []string
+	cmd := &cobra.Command{
+		Use:     "run FILE TARGET",
+		Short:   "Run the scenarios of a file",
+		Long:    "Run the scenarios of a file against a server, one after the other.\n\n" + scenarioFileHelp,
+		Example: "  pulsegate bench run bench.yaml ws://localhost:8080 --only 'fan-out' --set duration=30s",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			contestant := bench.Contestant{Name: "server", URL: args[1], PIDs: pids, Scrape: scrapes}
+			return f.run(cmd, args[0], []bench.Contestant{contestant}, func(c *bench.Comparison) error {
+				return writeSummaries(cmd.OutOrStdout(), c)
+			})
+		},
 	}
-	trials, err := readTrials(path)
-	if err != nil {
-		return err
-	}
+	fs := cmd.Flags()
+	fs.IntSliceVar(&pids, "pid", nil, "process `ids` of the server, to measure its CPU and memory")
+	fs.StringSliceVar(&scrapes, "scrape", nil, "`URLs` of the server's metrics, to read along")
+	f.common(fs, 1)
+	return cmd
+}
+
+func (f *compareFlags) common(fs *pflag.FlagSet, runs int) {
+	fs.StringArrayVar(&f.only, "only", nil, "run only the scenarios whose name matches this regular `expression`; may be repeated")
+	fs.StringArrayVar(&f.set, "set", nil, "a flag for all scenarios that have it, as `flag=value`, which counts more than the file; may be repeated")
+	fs.IntVar(&f.runs, "runs", runs, "how often each scenario is run")
+	fs.DurationVar(&f.pause, "pause", time.Second, "between two runs")
+	fs.StringVar(&f.json, "json", "", "write all results to this `file`, as JSON, for bench report")
+}
+
+func (f *compareFlags) run(cmd *cobra.Command, path string, contestants []bench.Contestant, show func(*bench.Comparison) error) error {
 	if f.runs < 1 {
 		return fmt.Errorf("--runs %d: there must be one at least", f.runs)
+	}
+	trials, err := readTrials(path, f.set, f.only)
+	if err != nil {
+		return err
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	progress := bench.ProgressWriter(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()))
-	announce := func(t bench.Trial, c bench.Contestant, run int) func(bench.Progress) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s, run %d of %d\n", t.Name, c.Name, run+1, f.runs)
-		return progress
-	}
-	c, err := bench.Compare(ctx, trials, contestants, f.runs, f.pause, announce)
+	progress := newProgress(cmd.ErrOrStderr())
+	defer progress.Close()
+	c, err := bench.Compare(ctx, trials, contestants, bench.CompareOptions{
+		Runs: f.runs, Pause: f.pause,
+		Watch: func(t bench.Trial, c bench.Contestant, run int) func(bench.Progress) {
+			return progress.Start(fmt.Sprintf("%s: %s, run %d of %d", t.Name, c.Name, run+1, f.runs))
+		},
+	})
+	progress.Close()
 	if err != nil {
 		return err
 	}
-	if err := f.write(cmd, c); err != nil {
+	if err := show(c); err != nil {
 		return &runtimeError{err}
 	}
+	if err := f.write(c); err != nil {
+		return &runtimeError{err}
+	}
+	return verdict(c)
+}
+
+// verdict is the error for what was not possible or went wrong.
+func verdict(c *bench.Comparison) error {
 	if c.Interrupted {
 		return &exitError{exitInterrupted, errors.New("interrupted; these are the results so far")}
 	}
+	faulty := ""
 	for _, o := range c.Outcomes {
 		if len(o.Results) == 0 {
 			return &runtimeError{fmt.Errorf("%s: no run against %s was possible: %s", o.Trial.Name, o.Contestant, o.Errors[0])}
+		}
+		if slices.ContainsFunc(o.Results, (*bench.Result).Faulty) {
+			faulty = o.Trial.Name + " against " + o.Contestant
+		}
+	}
+	if faulty != "" {
+		return &exitError{exitFaulty, fmt.Errorf("not all went well, such as in %s", faulty)}
+	}
+	return nil
+}
+
+func writeSummaries(to io.Writer, c *bench.Comparison) error {
+	for _, o := range c.Outcomes {
+		for _, r := range o.Results {
+			fmt.Fprintf(to, "\n%s: ", o.Trial.Name)
+			if err := bench.WriteSummary(to, r); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (f *compareFlags) write(cmd *cobra.Command, c *bench.Comparison) error {
-	if err := c.WriteMarkdown(cmd.OutOrStdout()); err != nil {
-		return err
-	}
+func (f *compareFlags) write(c *bench.Comparison) error {
 	if f.markdown != "" {
 		var b strings.Builder
 		if err := c.WriteMarkdown(&b); err != nil {
@@ -107,14 +170,15 @@ func (f *compareFlags) write(cmd *cobra.Command, c *bench.Comparison) error {
 			return err
 		}
 	}
+	if f.charts != "" {
+		if err := report.WriteCharts(f.charts, c); err != nil {
+			return err
+		}
+	}
 	if f.json == "" {
 		return nil
 	}
-	b, err := json.MarshalIndent(c, "", " ")
-	if err != nil {
-		return fmt.Errorf("encode the results: %w", err)
-	}
-	return os.WriteFile(f.json, append(b, '\n'), 0o644)
+	return writeJSON(f.json, c)
 }
 
 // contestants reads the flags that name servers.
@@ -148,83 +212,18 @@ func (f *compareFlags) contestants() ([]bench.Contestant, error) {
 		}
 		return nil
 	}
-	err := set("--pid", f.pids, func(c *bench.Contestant, value string) (err error) {
-		c.PID, err = strconv.Atoi(value)
-		return err
+	err := set("--pid", f.pids, func(c *bench.Contestant, value string) error {
+		for id := range strings.SplitSeq(value, ",") {
+			pid, err := strconv.Atoi(id)
+			if err != nil {
+				return err
+			}
+			c.PIDs = append(c.PIDs, pid)
+		}
+		return nil
 	})
 	return all, errors.Join(err, set("--scrape", f.scrapes, func(c *bench.Contestant, value string) error {
-		c.Scrape = value
+		c.Scrape = append(c.Scrape, value)
 		return nil
 	}))
-}
-
-// readTrials reads a file of scenarios. All of it is checked before anything runs.
-func readTrials(path string) ([]bench.Trial, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	var trials []bench.Trial
-	lines := bufio.NewScanner(file)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		trial, err := readTrial(line)
-		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
-		}
-		for _, t := range trials {
-			if t.Name == trial.Name {
-				return nil, fmt.Errorf("%s:%d: the name %q is there twice", path, n, t.Name)
-			}
-		}
-		trials = append(trials, trial)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if len(trials) == 0 {
-		return nil, fmt.Errorf("%s: no scenario in it", path)
-	}
-	return trials, nil
-}
-
-func readTrial(line string) (bench.Trial, error) {
-	name, text, ok := strings.Cut(line, ":")
-	args, err := shlex.Split(text)
-	if err != nil {
-		return bench.Trial{}, err
-	}
-	if !ok || len(args) == 0 {
-		return bench.Trial{}, errors.New("must be a name, a colon, a scenario and its flags")
-	}
-	var scenario *benchScenario
-	for _, s := range benchScenarios() {
-		if s.name == args[0] {
-			scenario = s
-		}
-	}
-	if scenario == nil {
-		return bench.Trial{}, fmt.Errorf("there is no scenario %q", args[0])
-	}
-	plan := func(c bench.Contestant) (bench.Plan, error) {
-		f := &benchFlags{}
-		fs := pflag.NewFlagSet(scenario.name, pflag.ContinueOnError)
-		scenario.register(f, fs)
-		if err := fs.Parse(args[1:]); err != nil {
-			return bench.Plan{}, err
-		}
-		if fs.NArg() > 0 {
-			return bench.Plan{}, fmt.Errorf("%q is no flag; the target comes from --target", fs.Arg(0))
-		}
-		err := scenario.complete(f, c.URL)
-		return f.plan, err
-	}
-	if _, err := plan(bench.Contestant{URL: "ws://localhost"}); err != nil {
-		return bench.Trial{}, err
-	}
-	return bench.Trial{Name: strings.TrimSpace(name), Command: strings.TrimSpace(text), Plan: plan}, nil
 }

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -24,7 +21,6 @@ type benchFlags struct {
 	plan bench.Plan
 
 	api, ca, json         string
-	insecure              bool
 	params, sources       []string
 	payloadFile           string
 	properties            []string
@@ -52,7 +48,7 @@ func (f *benchFlags) target(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.params, "param", nil, "further query parameter `name=value` of all sessions; may be repeated")
 	fs.BoolVar(&t.Deflate, "deflate", false, "offer permessage-deflate")
 	fs.StringVar(&f.ca, "ca", "", "trust the certificates in this PEM `file` (wss)")
-	fs.BoolVar(&f.insecure, "insecure", false, "trust any certificate (wss)")
+	fs.BoolVar(&t.Insecure, "insecure", false, "trust any certificate (wss)")
 }
 
 func (f *benchFlags) common(fs *pflag.FlagSet) {
@@ -68,8 +64,9 @@ func (f *benchFlags) common(fs *pflag.FlagSet) {
 	fs.DurationVar(&p.Reconnect, "reconnect", 0, "open a session again so long after its connection broke; 0: never")
 	fs.IntVar(&p.Loops, "loops", max(1, runtime.NumCPU()/2), "event loops, each of which can use one core")
 	fs.StringSliceVar(&f.sources, "source", nil, "`addresses` to connect from, in turn (default: of 127.0.0.0/8, when one has not enough ports)")
-	fs.IntVar(&p.PID, "pid", 0, "process `id` of the server, to measure its CPU and memory")
-	fs.StringVar(&p.Scrape, "scrape", "", "`URL` of the server's metrics, to read along")
+	fs.IntVar(&p.Processes, "processes", 1, "processes to spread the sessions over, each with so many --loops: for more sessions than one may have descriptors, or more cores")
+	fs.IntSliceVar(&p.PIDs, "pid", nil, "process `ids` of the server, to measure its CPU and memory")
+	fs.StringSliceVar(&p.Scrape, "scrape", nil, "`URLs` of the server's metrics, to read along")
 }
 
 func (f *benchFlags) sending(fs *pflag.FlagSet, rate float64) {
@@ -126,7 +123,12 @@ func (f *benchFlags) prepare(target string) (err error) {
 	if p.Target.Params, err = pairs("--param", f.params); err != nil {
 		return err
 	}
-	if p.Target.TLS, err = f.tls(); err != nil {
+	if f.ca != "" {
+		if p.Target.CA, err = os.ReadFile(f.ca); err != nil {
+			return fmt.Errorf("--ca: %w", err)
+		}
+	}
+	if p.Worker, err = workerCommand(); err != nil {
 		return err
 	}
 	for _, s := range f.sources {
@@ -187,18 +189,11 @@ func pairs(flag string, texts []string) (url.Values, error) {
 	return values, nil
 }
 
-func (f *benchFlags) tls() (*tls.Config, error) {
-	c := &tls.Config{InsecureSkipVerify: f.insecure}
-	if f.ca == "" {
-		return c, nil
-	}
-	pem, err := os.ReadFile(f.ca)
+// workerCommand starts a process that has a share of a run: this program.
+func workerCommand() ([]string, error) {
+	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("--ca: %w", err)
+		return nil, fmt.Errorf("find this program's file: %w", err)
 	}
-	c.RootCAs = x509.NewCertPool()
-	if !c.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("--ca %s: %w", f.ca, errors.New("no certificate in it"))
-	}
-	return c, nil
+	return []string{self, "bench", workerName}, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"github.com/pulsegate/pulsegate/bench"
 )
@@ -39,8 +40,23 @@ messages failed, were lost, repeated or out of order; 130 interrupted by Ctrl-C
 	for _, s := range benchScenarios() {
 		cmd.AddCommand(s.command())
 	}
-	cmd.AddCommand(newBenchCompare(), newBenchReport())
+	cmd.AddCommand(newBenchRun(), newBenchCompare(), newBenchReport(), newBenchWorker())
 	return cmd
+}
+
+// workerName is the command that serves a share of a run. People have no use for it.
+const workerName = "worker"
+
+func newBenchWorker() *cobra.Command {
+	return &cobra.Command{
+		Use: workerName, Short: "Serve a share of a run (for --processes)", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := bench.ServeWorker(cmd.InOrStdin(), cmd.OutOrStdout()); err != nil {
+				return &runtimeError{err}
+			}
+			return nil
+		},
+	}
 }
 
 // benchScenarios are all there are, in the order of the help.
@@ -93,8 +109,9 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	defer stop()
 	// From the first signal on the default action is back: a second one kills.
 	context.AfterFunc(ctx, stop)
-	progress := bench.ProgressWriter(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()))
-	result, err := bench.Run(ctx, f.plan, progress)
+	progress := newProgress(cmd.ErrOrStderr())
+	result, err := bench.Run(ctx, f.plan, progress.Start(""))
+	progress.Close()
 	if err == nil {
 		if werr := f.write(cmd.OutOrStdout(), result); werr != nil {
 			return &runtimeError{werr}
@@ -123,12 +140,18 @@ func (f *benchFlags) write(to io.Writer, r *bench.Result) error {
 	if f.json == "" {
 		return nil
 	}
-	b, err := json.MarshalIndent(r, "", " ")
+	return writeJSON(f.json, r)
+}
+
+func writeJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", " ")
 	if err != nil {
 		return fmt.Errorf("encode the result: %w", err)
 	}
-	return os.WriteFile(f.json, append(b, '\n'), 0o644)
+	return os.WriteFile(path, append(b, '\n'), 0o644)
 }
+
+func newProgress(w io.Writer) *bench.Display { return bench.NewDisplay(w, isTerminal(w)) }
 
 // isTerminal reports whether someone watches.
 func isTerminal(w io.Writer) bool {
@@ -136,8 +159,8 @@ func isTerminal(w io.Writer) bool {
 	if !ok {
 		return false
 	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	_, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
+	return err == nil
 }
 
 // exitError chooses an exit code of its own.

@@ -125,7 +125,7 @@ func TestBenchScenarios(t *testing.T) {
 
 func trialFile(t *testing.T, text string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "bench.txt")
+	path := filepath.Join(t.TempDir(), "bench.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -133,8 +133,10 @@ func trialFile(t *testing.T, text string) string {
 }
 
 func TestBenchCompareUsageErrors(t *testing.T) {
-	const good = "one: idle --sessions 1\n"
+	const good = "scenarios:\n- {name: one, scenario: idle, sessions: 1}\n"
 	target := []string{"--target", "a=ws://127.0.0.1:1"}
+	with := func(args ...string) []string { return append(args, target...) }
+	one := func(rest string) string { return "scenarios:\n- {name: one, " + rest + "}\n" }
 	for _, tc := range []struct {
 		text string
 		args []string
@@ -142,19 +144,29 @@ func TestBenchCompareUsageErrors(t *testing.T) {
 	}{
 		{good, nil, "--target"},
 		{good, []string{"--target", "a"}, "name=URL"},
-		{good, append(target, target...), "twice"},
-		{good, append(target, "--pid", "b=1"), "--pid b=1"},
-		{good, append(target, "--pid", "a=x"), "--pid a=x"},
-		{good, append(target, "--runs", "0"), "--runs 0"},
+		{good, with(target...), "twice"},
+		{good, with("--pid", "b=1"), "--pid b=1"},
+		{good, with("--pid", "a=x"), "--pid a=x"},
+		{good, with("--runs", "0"), "--runs 0"},
+		{good, with("--set", "x"), "flag=value"},
+		{good, with("--set", "nothing=1"), `"nothing"`},
+		{good, with("--set", "duration=x"), "duration"},
+		{good, with("--only", "two"), "--only two"},
+		{good, with("--only", "("), "--only"},
 		{"# nothing\n", target, "no scenario"},
-		{"\nidle\n", target, ":2: "},
-		{"one: nothing", target, `"nothing"`},
-		{"one: idle --nothing", target, "--nothing"},
-		{"one: idle x", target, `"x"`},
-		{"one: idle --mode x", target, "--mode x"},
-		{"one: idle 'x", target, ":1: "},
-		{good + good, target, "twice"},
-		{"one: publish --payload 3", target, "30"},
+		{"scenarios: [\n", target, "not a scenario file"},
+		{"trials: []\n", target, "trials"},
+		{good + "defaults: {nothing: 1}\n", target, `"nothing"`},
+		{good + "defaults: {duration: {a: 1}}\n", target, "duration"},
+		{"scenarios:\n- {scenario: idle}\n", target, "needs a name"},
+		{"scenarios:\n- {name: one}\n", target, "which scenario"},
+		{one("scenario: nothing"), target, `"nothing"`},
+		{one("scenario: idle, nothing: 1"), target, `"nothing"`},
+		{one("scenario: idle, rate: 1"), target, `idle has no flag "rate"`},
+		{one("scenario: idle, mode: x"), target, "--mode x"},
+		{one("scenario: idle, sessions: many"), target, "sessions"},
+		{good + "- {name: one, scenario: publish}\n", target, "twice"},
+		{one("scenario: publish, payload: 3"), target, "30"},
 	} {
 		code, _, stderr := command(t, append([]string{"bench", "compare", trialFile(t, tc.text)}, tc.args...)...)
 		if code != exitUsage || !strings.Contains(stderr, tc.want) {
@@ -163,18 +175,43 @@ func TestBenchCompareUsageErrors(t *testing.T) {
 	}
 }
 
+// twoTrials has defaults that count where a scenario has such a flag, and lists.
+const twoTrials = `# two
+defaults: {warm-up: 0s, duration: 5h, readers: 7}
+scenarios:
+- name: quiet
+  scenario: idle
+  sessions: 2
+  duration: 50ms
+- name: "'n' | x"
+  scenario: idle
+  sessions: 1
+  mode: readers
+  param: [a=b c, d=e]
+`
+
 func TestBenchCompare(t *testing.T) {
 	s := silentServer(t)
-	file := trialFile(t, "# two\nquiet: idle --sessions 2 --warm-up 0s --duration 50ms\n'n' | x: idle --sessions 1 --mode readers --warm-up 0s --duration 50ms\n")
-	markdown, results := filepath.Join(t.TempDir(), "t.md"), filepath.Join(t.TempDir(), "r.json")
-	code, stdout, stderr := command(t, "bench", "compare", file, "--runs", "2", "--pause", "0s",
-		"--target", "a="+s, "--target", "b="+s, "--pid", "b="+strconv.Itoa(os.Getpid()), "--markdown", markdown, "--json", results)
+	file := trialFile(t, twoTrials)
+	dir := t.TempDir()
+	markdown, results := filepath.Join(dir, "t.md"), filepath.Join(dir, "r.json")
+	code, stdout, stderr := command(t, "bench", "compare", file, "--runs", "2", "--pause", "0s", "--set", "duration=40ms",
+		"--target", "a="+s, "--target", "b="+s, "--pid", "b="+strconv.Itoa(os.Getpid()),
+		"--markdown", markdown, "--json", results, "--charts", filepath.Join(dir, "charts"))
 	if code != exitOK || !strings.Contains(stderr, "quiet: b, run 2 of 2") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	table, err := os.ReadFile(markdown)
 	if err != nil || string(table) != stdout || !strings.Contains(stdout, "| quiet | b |") {
 		t.Errorf("%v\n%s", err, stdout)
+	}
+	for _, want := range []string{
+		"`pulsegate bench idle --sessions 2 --warm-up 0s --duration 40ms`",
+		"`pulsegate bench idle --sessions 1 --mode readers --param 'a=b c' --param d=e --warm-up 0s --duration 40ms`",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %s in\n%s", want, stdout)
+		}
 	}
 	b, err := os.ReadFile(results)
 	if err != nil {
@@ -184,12 +221,22 @@ func TestBenchCompare(t *testing.T) {
 	if err := json.Unmarshal(b, &c); err != nil || len(c.Outcomes) != 4 || len(c.Outcomes[0].Results) != 2 {
 		t.Errorf("%v %+v", err, c)
 	}
+	if _, err := os.Stat(filepath.Join(dir, "charts", "latency-p99.svg")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBenchRun(t *testing.T) {
+	code, stdout, stderr := command(t, "bench", "run", trialFile(t, twoTrials), silentServer(t), "--only", "quiet")
+	if code != exitOK || strings.Count(stdout, "idle against") != 1 || !strings.Contains(stdout, "2 of 2 open") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
 }
 
 // The file of budgets is one that compare takes.
 func TestBudgets(t *testing.T) {
-	trials, err := readTrials("../../bench/budgets.txt")
-	if err != nil || len(trials) != 11 {
+	trials, err := readTrials("../../bench/budgets.yaml", nil, nil)
+	if err != nil || len(trials) != 24 {
 		t.Errorf("%d trials, %v", len(trials), err)
 	}
 }

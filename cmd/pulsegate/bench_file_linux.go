@@ -1,0 +1,260 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/pflag"
+
+	"github.com/pulsegate/pulsegate/bench"
+)
+
+// scenarioFileHelp describes the format for the help of commands.
+const scenarioFileHelp = `The file is YAML. Each scenario has a name and says which one it is; all other
+keys are its flags, as on the command line. What stands under defaults is for all
+scenarios that have such a flag:
+
+  defaults:
+    duration: 10s
+  scenarios:
+    - name: 100 B, unbatched
+      scenario: publish
+      producers: 50
+      param: [sendTimeoutMillis=5000]
+    - name: fan-out
+      scenario: fanout
+      readers: 2000
+      rate: 20`
+
+// scenarioFile is the format of a scenario file.
+type scenarioFile struct {
+	Defaults  yaml.MapSlice   `yaml:"defaults"`
+	Scenarios []yaml.MapSlice `yaml:"scenarios"`
+}
+
+// setting is a flag and its value.
+type setting struct{ flag, value string }
+
+// readTrials reads a scenario file, with settings that count more than it. All of
+// it is checked before anything runs. Trials whose name matches none of the
+// expressions in only are left out, if there are any.
+func readTrials(path string, set, only []string) ([]bench.Trial, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var file scenarioFile
+	if err := yaml.UnmarshalWithOptions(text, &file, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s: not a scenario file: %w", path, err)
+	}
+	defaults, err := settings(file.Defaults)
+	if err != nil {
+		return nil, fmt.Errorf("%s: defaults: %w", path, err)
+	}
+	var over []setting
+	for _, s := range set {
+		flag, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return nil, fmt.Errorf("--set %s: must be flag=value", s)
+		}
+		over = append(over, setting{flag, value})
+	}
+	for _, s := range append(append([]setting(nil), defaults...), over...) {
+		if !knownToAny(s.flag) {
+			return nil, fmt.Errorf("%s: no scenario has a flag %q", path, s.flag)
+		}
+	}
+	var trials []bench.Trial
+	seen := map[string]bool{}
+	for i, m := range file.Scenarios {
+		trial, err := readTrial(m, defaults, over)
+		if err != nil {
+			return nil, fmt.Errorf("%s: scenario %d: %w", path, i+1, err)
+		}
+		if seen[trial.Name] {
+			return nil, fmt.Errorf("%s: the name %q is there twice", path, trial.Name)
+		}
+		seen[trial.Name] = true
+		trials = append(trials, trial)
+	}
+	if len(trials) == 0 {
+		return nil, fmt.Errorf("%s: no scenario in it", path)
+	}
+	return chosen(trials, only)
+}
+
+func chosen(trials []bench.Trial, only []string) ([]bench.Trial, error) {
+	if len(only) == 0 {
+		return trials, nil
+	}
+	keep := map[string]bool{}
+	for _, text := range only {
+		re, err := regexp.Compile(text)
+		if err != nil {
+			return nil, fmt.Errorf("--only: %w", err)
+		}
+		found := false
+		for _, t := range trials {
+			if re.MatchString(t.Name) {
+				keep[t.Name], found = true, true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("--only %s: no scenario has such a name", text)
+		}
+	}
+	var left []bench.Trial
+	for _, t := range trials {
+		if keep[t.Name] {
+			left = append(left, t)
+		}
+	}
+	return left, nil
+}
+
+// settings reads the keys of a mapping as flags. A list sets a flag several times.
+func settings(m yaml.MapSlice) ([]setting, error) {
+	var all []setting
+	for _, item := range m {
+		flag := fmt.Sprint(item.Key)
+		values, ok := item.Value.([]any)
+		if !ok {
+			values = []any{item.Value}
+		}
+		for _, v := range values {
+			switch v.(type) {
+			case string, bool, int64, uint64, float64:
+				all = append(all, setting{flag, fmt.Sprint(v)})
+			default:
+				return nil, fmt.Errorf("%s: must be a value or a list of values", flag)
+			}
+		}
+	}
+	return all, nil
+}
+
+func knownToAny(flag string) bool {
+	for _, s := range benchScenarios() {
+		if s.flagSet(&benchFlags{}).Lookup(flag) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func findScenario(name string) *benchScenario {
+	for _, s := range benchScenarios() {
+		if s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// flagSet has the flags that set f.
+func (s *benchScenario) flagSet(f *benchFlags) *pflag.FlagSet {
+	fs := pflag.NewFlagSet(s.name, pflag.ContinueOnError)
+	s.register(f, fs)
+	return fs
+}
+
+func readTrial(m yaml.MapSlice, defaults, over []setting) (bench.Trial, error) {
+	own, err := settings(m)
+	if err != nil {
+		return bench.Trial{}, err
+	}
+	name, kind := "", ""
+	var given []setting
+	for _, s := range own {
+		switch s.flag {
+		case "name":
+			name = s.value
+		case "scenario":
+			kind = s.value
+		default:
+			given = append(given, s)
+		}
+	}
+	scenario := findScenario(kind)
+	switch {
+	case name == "":
+		return bench.Trial{}, errors.New("it needs a name")
+	case kind == "":
+		return bench.Trial{}, fmt.Errorf("%s: it does not say which scenario it is", name)
+	case scenario == nil:
+		return bench.Trial{}, fmt.Errorf("%s: there is no scenario %q", name, kind)
+	}
+	final := given
+	known := scenario.flagSet(&benchFlags{})
+	for _, s := range defaults {
+		if known.Lookup(s.flag) != nil && !has(given, s.flag) {
+			final = append(final, s)
+		}
+	}
+	for _, s := range over {
+		if known.Lookup(s.flag) != nil {
+			final = append(without(final, s.flag), s)
+		}
+	}
+	plan := func(c bench.Contestant) (bench.Plan, error) {
+		f := &benchFlags{}
+		fs := scenario.flagSet(f)
+		for _, s := range final {
+			if fs.Lookup(s.flag) == nil {
+				return bench.Plan{}, fmt.Errorf("%s has no flag %q", kind, s.flag)
+			}
+			if err := fs.Set(s.flag, s.value); err != nil {
+				return bench.Plan{}, fmt.Errorf("%s: %w", s.flag, err)
+			}
+		}
+		err := scenario.complete(f, c.URL)
+		return f.plan, err
+	}
+	if _, err := plan(bench.Contestant{URL: "ws://localhost"}); err != nil {
+		return bench.Trial{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return bench.Trial{Name: name, Command: commandLine(scenario, known, final), Plan: plan}, nil
+}
+
+// commandLine is what one would type for the same.
+func commandLine(s *benchScenario, fs *pflag.FlagSet, all []setting) string {
+	parts := []string{s.name}
+	for _, x := range all {
+		value := x.value
+		if strings.ContainsAny(value, " '\"$&;|<>*?()") {
+			value = "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+		}
+		switch {
+		case fs.Lookup(x.flag).Value.Type() == "bool" && value == "true":
+			parts = append(parts, "--"+x.flag)
+		case fs.Lookup(x.flag).Value.Type() == "bool":
+			parts = append(parts, "--"+x.flag+"="+value)
+		default:
+			parts = append(parts, "--"+x.flag, value)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+func has(all []setting, flag string) bool {
+	for _, s := range all {
+		if s.flag == flag {
+			return true
+		}
+	}
+	return false
+}
+
+func without(all []setting, flag string) []setting {
+	var left []setting
+	for _, s := range all {
+		if s.flag != flag {
+			left = append(left, s)
+		}
+	}
+	return left
+}
