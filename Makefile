@@ -18,7 +18,7 @@ REAL_LAST     = ./test/clients ./test/restart
 REAL_FLAGS    = -tags pulsar -p 1 -count 1
 
 .PHONY: help build run test test-fast unit race real conformance clients restart \
-	lint fmt vet staticcheck vulncheck licences fuzz deps clean
+	bench lint fmt vet staticcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -56,6 +56,11 @@ clients: ## the examples in Python, in Node and in a browser against a real Puls
 
 restart: ## the broker and the gateway restarted under load
 	$(GO) test $(REAL_FLAGS) -timeout 10m -v ./test/restart
+
+# BENCH takes flags, such as BENCH="-quick" or BENCH="-only fan-out"; -help lists them.
+bench: build ## measure pulsegate beside the Java proxy and write BENCHMARKS.md (takes about an hour and a half; BENCH=-quick: 20 minutes)
+	$(GO) build -tags pulsar -o bin/benchmarks ./bench/cmd/benchmarks
+	./bin/benchmarks $(BENCH)
 
 conformance: ## run the conformance suite on all targets and write CONFORMANCE.md
 	$(GO) run -tags pulsar ./conformance/cmd/conformance

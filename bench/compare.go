@@ -274,7 +274,7 @@ func (c *Comparison) WriteMarkdown(to io.Writer) error {
 		if base := first[o.Trial.Name]; base > 0 && mine > 0 {
 			ratio = fmt.Sprintf("%.2f", mine/base)
 		}
-		fmt.Fprintf(&b, " %s | %s |\n", ratio, cell(o.remarks()))
+		fmt.Fprintf(&b, " %s | %s |\n", ratio, cell(o.Remarks()))
 	}
 	fmt.Fprintf(&b, "\nMedians of %d runs, in turn; latencies end to end where messages are received, else of publishing, else of opening a session.\n", c.Runs)
 	b.WriteString("\n| scenario | command |\n|---|---|\n")
@@ -291,8 +291,9 @@ func (c *Comparison) WriteMarkdown(to io.Writer) error {
 
 func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 
-// remarks tell what the figures do not.
-func (o *Outcome) remarks() string {
+// Remarks tell what the figures do not: what failed, was lost, repeated or out of
+// order, and whether the generator was a limit.
+func (o *Outcome) Remarks() string {
 	var says []string
 	if n := len(o.Errors); n > 0 {
 		says = append(says, fmt.Sprintf("%d runs not possible: %s", n, o.Errors[0]))

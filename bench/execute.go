@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -33,6 +34,12 @@ func Run(ctx context.Context, plan Plan, watch func(Progress)) (*Result, error) 
 	}
 	if err := plan.Target.resolve(ctx); err != nil {
 		return nil, err
+	}
+	if plan.Target.native {
+		if err := checkNative(&plan); err != nil {
+			return nil, err
+		}
+		plan.PIDs = []int{os.Getpid()} // the clients are the server that is measured
 	}
 	if err := checkDescriptors(&plan); err != nil {
 		return nil, err
@@ -87,6 +94,9 @@ type execution struct {
 
 // newFleet makes the sessions of the plan. Nothing is opened yet.
 func (e *execution) newFleet() (fleet, error) {
+	if e.plan.Target.native {
+		return newNatives(e.plan, e.id, e.clock)
+	}
 	if e.plan.Processes > 1 {
 		return startProcesses(e.plan, e.id)
 	}

@@ -5,35 +5,11 @@ package bench
 import (
 	"math/rand/v2"
 	"net/url"
-	"sync"
 
 	"github.com/pulsegate/pulsegate/bench/frames"
 	"github.com/pulsegate/pulsegate/bench/loop"
 	"github.com/pulsegate/pulsegate/bench/measure"
 )
-
-// delivery is one subscription on a topic, or one reader: what must get every
-// message once. The sessions of a subscription may be on several loops.
-type delivery struct {
-	topic int
-	name  string // see [Group.deliveryName]
-	loose bool   // what it misses does not count as lost: it is slow, or nobody sends to it
-
-	mu      sync.Mutex
-	opened  bool // one of its sessions was open
-	sources measure.Sources[measure.Sequence]
-}
-
-// saw takes note of a message and reports whether it is new.
-func (d *delivery) saw(s *frames.Stamp, ours bool) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	seq := d.sources.Get(s.Source)
-	if !ours {
-		seq.Begin(s.Seq)
-	}
-	return seq.Saw(s.Seq)
-}
 
 // receiver is a session that messages are pushed to. It belongs to its worker's
 // loop.

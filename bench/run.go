@@ -200,21 +200,7 @@ func (r *run) window(from, to int64) {
 
 func (r *run) err() error { return nil }
 
-func (r *run) watched() watched {
-	w := watched{Own: make([]uint64, r.plan.Topics), Shared: map[string]int{}}
-	for _, d := range r.deliveries {
-		d.mu.Lock()
-		switch {
-		case !d.opened || d.loose:
-		case d.name != "":
-			w.Shared[d.name] = d.topic
-		default:
-			w.Own[d.topic]++
-		}
-		d.mu.Unlock()
-	}
-	return w
-}
+func (r *run) watched() watched { return watchedOf(r.deliveries, r.plan.Topics) }
 
 func (r *run) begin(b beginning) {
 	debug.FreeOSMemory() // what opening has left behind, now rather than in the measurement
@@ -326,33 +312,8 @@ func (r *run) close() {
 	r.goroutines.Wait()
 }
 
-// ledger counts the confirmed messages that did not reach a subscription or reader.
-func (r *run) ledger(all []published) (l ledger) {
-	byTopic := publishedByTopic(all, r.plan.Topics)
-	for _, d := range r.deliveries {
-		switch {
-		case !d.opened || d.loose:
-		case d.name != "" && r.share.Of > 1:
-			d.sources.Each(func(source measure.Source, s *measure.Sequence) {
-				l.Shared = append(l.Shared, sharedSeen{d.name, d.topic, source, s.Spans()})
-			})
-		case len(byTopic[d.topic]) == 0: // others' messages: only gaps are known
-			d.sources.Each(func(_ measure.Source, s *measure.Sequence) { l.Lost += s.Missing() })
-		default:
-			for _, p := range byTopic[d.topic] {
-				l.Lost += d.sources.Get(p.Source).Lost(p.Sent, p.Excused)
-			}
-		}
-	}
-	return l
-}
-
-func publishedByTopic(all []published, topics int) [][]published {
-	byTopic := make([][]published, topics)
-	for _, p := range all {
-		byTopic[p.Topic] = append(byTopic[p.Topic], p)
-	}
-	return byTopic
+func (r *run) ledger(all []published) ledger {
+	return ledgerOf(r.deliveries, publishedByTopic(all, r.plan.Topics), r.share.Of > 1)
 }
 
 // checkDescriptors says what to do when the sessions cannot all have a descriptor.

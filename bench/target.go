@@ -10,13 +10,17 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Target is the server and how to speak to it.
 type Target struct {
-	URL       string // ws://host:port or wss://host:port, perhaps with a path before /ws
+	// URL is ws://host:port or wss://host:port, perhaps with a path before /ws; or
+	// pulsar://host:port, where clients of Pulsar's own protocol take the place
+	// of the sessions.
+	URL       string
 	V1        bool   // the first version's paths: Namespace is property/cluster/namespace
 	Domain    string // persistent or non-persistent
 	Namespace string // tenant/namespace
@@ -27,6 +31,7 @@ type Target struct {
 	Insecure  bool   // trust any certificate
 
 	tls    *tls.Config
+	native bool
 	secure bool
 	host   string // as in the URL, for the Host header
 	name   string // of the host alone
@@ -39,8 +44,8 @@ const resolveTimeout = 10 * time.Second
 // resolve reads the URL and finds the address.
 func (t *Target) resolve(ctx context.Context) error {
 	u, err := url.Parse(t.URL)
-	if err != nil || u.Host == "" || u.RawQuery != "" || u.Scheme != "ws" && u.Scheme != "wss" {
-		return fmt.Errorf("%w: the target %q is not like ws://host:port or wss://host:port", ErrPlan, t.URL)
+	if err != nil || u.Host == "" || u.RawQuery != "" || !slices.Contains([]string{"ws", "wss", "pulsar"}, u.Scheme) {
+		return fmt.Errorf("%w: the target %q is not like ws://host:port, wss://host:port or pulsar://host:port", ErrPlan, t.URL)
 	}
 	if t.Domain != "persistent" && t.Domain != "non-persistent" {
 		return fmt.Errorf("%w: the domain %q is neither persistent nor non-persistent", ErrPlan, t.Domain)
@@ -51,6 +56,9 @@ func (t *Target) resolve(ctx context.Context) error {
 	}
 	if segments := strings.Split(t.Namespace, "/"); len(segments) != parts || strings.Contains("/"+t.Namespace+"/", "//") {
 		return fmt.Errorf("%w: the namespace %q is not like %s", ErrPlan, t.Namespace, form)
+	}
+	if t.native = u.Scheme == "pulsar"; t.native {
+		return nil
 	}
 	t.name = u.Hostname()
 	if t.tls, err = t.config(); err != nil {

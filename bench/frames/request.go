@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"github.com/pulsegate/pulsegate/bench/wire"
@@ -61,6 +62,31 @@ func NewTemplate(c Content) (*Template, error) {
 	}
 	t.between = append(t.between, `,"context":"`...)
 	return t, nil
+}
+
+// Raw is what the messages hold when they are not sent as frames.
+type Raw struct {
+	content Content
+	filler  []byte
+}
+
+// NewRaw prepares the part that does not change.
+func NewRaw(c Content) *Raw {
+	return &Raw{c, filler(max(c.Size-StampSize, 0))}
+}
+
+// Message is the payload, the key and the properties of one message. The caller
+// may keep them, and changes neither.
+func (r *Raw) Message(s Stamp) (payload []byte, key string, properties map[string]string) {
+	if r.content.Keys > 0 {
+		key = "key-" + strconv.FormatUint(s.Seq%uint64(r.content.Keys), 10)
+	}
+	if r.content.File == nil {
+		return append(s.Append(make([]byte, 0, StampSize+len(r.filler))), r.filler...), key, r.content.Properties
+	}
+	properties = map[string]string{Property: string(s.appendText(nil))}
+	maps.Copy(properties, r.content.Properties)
+	return r.content.File, key, properties
 }
 
 // filler is n bytes that compress, but not to nothing.

@@ -32,14 +32,37 @@ const (
 // payload is the user's own.
 const Property = "pulsegate-bench"
 
-func (s Stamp) appendText(dst []byte) []byte {
+// Append appends the stamp's bytes, with which a payload of our own begins.
+func (s Stamp) Append(dst []byte) []byte {
 	var b [StampSize]byte
 	binary.BigEndian.PutUint32(b[0:], magic)
 	binary.BigEndian.PutUint32(b[4:], s.Source.Run)
 	binary.BigEndian.PutUint32(b[8:], s.Source.Sender)
 	binary.BigEndian.PutUint64(b[12:], s.Seq)
 	binary.BigEndian.PutUint64(b[20:], uint64(s.At))
-	return base64.StdEncoding.AppendEncode(dst, b[:])
+	return append(dst, b[:]...)
+}
+
+func (s Stamp) appendText(dst []byte) []byte {
+	var b [StampSize]byte
+	return base64.StdEncoding.AppendEncode(dst, s.Append(b[:0]))
+}
+
+// ReadStamp reads the stamp that a payload, or the text of its property, holds.
+func ReadStamp(payload []byte, property string) (Stamp, bool) {
+	if s, ok := readStamp(payload); ok {
+		return s, true
+	}
+	return parseStamp([]byte(property))
+}
+
+func readStamp(b []byte) (s Stamp, ok bool) {
+	if len(b) < StampSize || binary.BigEndian.Uint32(b) != magic {
+		return Stamp{}, false
+	}
+	s.Source = measure.Source{Run: binary.BigEndian.Uint32(b[4:]), Sender: binary.BigEndian.Uint32(b[8:])}
+	s.Seq, s.At = binary.BigEndian.Uint64(b[12:]), int64(binary.BigEndian.Uint64(b[20:]))
+	return s, true
 }
 
 // parseStamp reads the stamp that text, base64, begins with.
@@ -48,10 +71,8 @@ func parseStamp(text []byte) (s Stamp, ok bool) {
 		return Stamp{}, false
 	}
 	var b [StampSize]byte
-	if _, err := base64.StdEncoding.Decode(b[:], text[:stampText]); err != nil || binary.BigEndian.Uint32(b[:]) != magic {
+	if _, err := base64.StdEncoding.Decode(b[:], text[:stampText]); err != nil {
 		return Stamp{}, false
 	}
-	s.Source = measure.Source{Run: binary.BigEndian.Uint32(b[4:]), Sender: binary.BigEndian.Uint32(b[8:])}
-	s.Seq, s.At = binary.BigEndian.Uint64(b[12:]), int64(binary.BigEndian.Uint64(b[20:]))
-	return s, true
+	return readStamp(b[:])
 }

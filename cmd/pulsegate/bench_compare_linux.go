@@ -18,6 +18,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bench"
 	"github.com/pulsegate/pulsegate/bench/report"
+	"github.com/pulsegate/pulsegate/bench/scenario"
 )
 
 // compareFlags are those of bench compare and bench run.
@@ -37,7 +38,7 @@ func newBenchCompare() *cobra.Command {
 		Long: `Run each scenario of a file against each server in turn, several times, and
 write a table of the medians, and charts.
 
-` + scenarioFileHelp + `
+` + scenario.FileHelp + `
 
 A target pulsar://host:port is the broker itself, which is then driven with
 Pulsar's Go client: what a gateway can reach at best.`,
@@ -71,7 +72,7 @@ func newBenchRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "run FILE TARGET",
 		Short:   "Run the scenarios of a file",
-		Long:    "Run the scenarios of a file against a server, one after the other.\n\n" + scenarioFileHelp,
+		Long:    "Run the scenarios of a file against a server, one after the other.\n\n" + scenario.FileHelp,
 		Example: "  pulsegate bench run bench.yaml ws://localhost:8080 --only 'fan-out' --set duration=30s",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -100,7 +101,7 @@ func (f *compareFlags) run(cmd *cobra.Command, path string, contestants []bench.
 	if f.runs < 1 {
 		return fmt.Errorf("--runs %d: there must be one at least", f.runs)
 	}
-	trials, err := readTrials(path, f.set, f.only)
+	trials, err := scenario.Read(path, f.set, f.only)
 	if err != nil {
 		return err
 	}

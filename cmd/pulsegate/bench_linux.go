@@ -11,10 +11,10 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"github.com/pulsegate/pulsegate/bench"
+	"github.com/pulsegate/pulsegate/bench/scenario"
 )
 
 // The exit codes of bench beside the usual ones.
@@ -37,19 +37,16 @@ messages failed, were lost, repeated or out of order; 130 interrupted by Ctrl-C
 		Args: cobra.NoArgs,
 		RunE: help,
 	}
-	for _, s := range benchScenarios() {
-		cmd.AddCommand(s.command())
+	for _, s := range scenario.All() {
+		cmd.AddCommand(newBenchScenario(s))
 	}
 	cmd.AddCommand(newBenchRun(), newBenchCompare(), newBenchReport(), newBenchWorker())
 	return cmd
 }
 
-// workerName is the command that serves a share of a run. People have no use for it.
-const workerName = "worker"
-
 func newBenchWorker() *cobra.Command {
 	return &cobra.Command{
-		Use: workerName, Short: "Serve a share of a run (for --processes)", Hidden: true, Args: cobra.NoArgs,
+		Use: scenario.WorkerName, Short: "Serve a share of a run (for --processes)", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := bench.ServeWorker(cmd.InOrStdin(), cmd.OutOrStdout()); err != nil {
 				return &runtimeError{err}
@@ -59,61 +56,42 @@ func newBenchWorker() *cobra.Command {
 	}
 }
 
-// benchScenarios are all there are, in the order of the help.
-func benchScenarios() []*benchScenario {
-	return []*benchScenario{benchIdle(), benchPublish(), benchConsume(), benchEndToEnd(), benchFanout(), benchChurn(), benchMixed()}
-}
-
-// benchScenario is a way to put load on a server.
-type benchScenario struct {
-	name, short, long, example string
-
-	flags  func(*benchFlags, *pflag.FlagSet) // registers those of its own
-	groups func(*benchFlags) error           // makes the sessions, when the flags are known
-}
-
-func (s *benchScenario) register(f *benchFlags, fs *pflag.FlagSet) {
-	s.flags(f, fs)
-	f.common(fs)
-}
-
-// complete makes the plan for a target, when the flags are known.
-func (s *benchScenario) complete(f *benchFlags, target string) error {
-	f.plan.Scenario = s.name
-	if err := f.prepare(target); err != nil {
-		return err
-	}
-	return s.groups(f)
-}
-
-func (s *benchScenario) command() *cobra.Command {
-	f := &benchFlags{}
+// newBenchScenario is the command of a scenario.
+func newBenchScenario(s *scenario.Scenario) *cobra.Command {
+	f := &scenario.Flags{}
+	var jsonFile string
 	cmd := &cobra.Command{
-		Use: s.name + " TARGET", Short: s.short, Long: s.long + "\n\nTARGET is like ws://host:port or wss://host:port.", Example: s.example,
+		Use: s.Name + " TARGET", Short: s.Short, Example: s.Example,
+		Long: s.Long + `
+
+TARGET is like ws://host:port or wss://host:port. With pulsar://host:port, the
+broker itself is driven, with Pulsar's Go client, and what this process uses
+counts as the server's cost: what a gateway can reach at best.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := s.complete(f, args[0]); err != nil {
+			plan, err := s.Plan(f, args[0])
+			if err != nil {
 				return err
 			}
-			return f.run(cmd)
+			return runBench(cmd, plan, jsonFile)
 		},
 	}
-	s.register(f, cmd.Flags())
-	cmd.Flags().StringVar(&f.json, "json", "", "write the result to this `file`, as JSON")
+	s.Register(f, cmd.Flags())
+	cmd.Flags().StringVar(&jsonFile, "json", "", "write the result to this `file`, as JSON")
 	return cmd
 }
 
-// run runs the plan and writes what came out.
-func (f *benchFlags) run(cmd *cobra.Command) error {
+// runBench runs a plan and writes what came out.
+func runBench(cmd *cobra.Command, plan bench.Plan, jsonFile string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	// From the first signal on the default action is back: a second one kills.
 	context.AfterFunc(ctx, stop)
 	progress := newProgress(cmd.ErrOrStderr())
-	result, err := bench.Run(ctx, f.plan, progress.Start(""))
+	result, err := bench.Run(ctx, plan, progress.Start(""))
 	progress.Close()
 	if err == nil {
-		if werr := f.write(cmd.OutOrStdout(), result); werr != nil {
+		if werr := writeBench(cmd.OutOrStdout(), result, jsonFile); werr != nil {
 			return &runtimeError{werr}
 		}
 	}
@@ -132,15 +110,15 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	return nil
 }
 
-func (f *benchFlags) write(to io.Writer, r *bench.Result) error {
+func writeBench(to io.Writer, r *bench.Result, jsonFile string) error {
 	fmt.Fprintln(to)
 	if err := bench.WriteSummary(to, r); err != nil {
 		return err
 	}
-	if f.json == "" {
+	if jsonFile == "" {
 		return nil
 	}
-	return writeJSON(f.json, r)
+	return writeJSON(jsonFile, r)
 }
 
 func writeJSON(path string, v any) error {

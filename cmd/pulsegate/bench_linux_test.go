@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/pulsegate/pulsegate/bench"
+	"github.com/pulsegate/pulsegate/bench/scenario"
 )
 
 var scenarios = []string{"idle", "publish", "consume", "e2e", "fanout", "churn", "mixed"}
@@ -235,7 +236,7 @@ func TestBenchRun(t *testing.T) {
 
 // The file of budgets is one that compare takes.
 func TestBudgets(t *testing.T) {
-	trials, err := readTrials("../../bench/budgets.yaml", nil, nil)
+	trials, err := scenario.Read("../../bench/budgets.yaml", nil, nil)
 	if err != nil || len(trials) != 24 {
 		t.Errorf("%d trials, %v", len(trials), err)
 	}

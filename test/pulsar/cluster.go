@@ -33,6 +33,8 @@ type Options struct {
 	// ZooKeeper keeps the broker's metadata in a ZooKeeper server inside its JVM, where others can read it: the Java
 	// WebSocket proxy needs that for its authorization. Else they are in the broker's own files.
 	ZooKeeper bool
+	// Load makes the broker one that is fast rather than quick to start: for measurements.
+	Load bool
 	// LogLevel of the JVMs, as log4j calls them. Default: warn.
 	LogLevel string
 }
@@ -50,10 +52,11 @@ type Cluster struct {
 	// The rest is unset when the broker runs outside of this process.
 	dir      string
 	level    string
-	zkPort   int    // of the metadata; 0: they are in files
-	bkPort   int    // of the bookie, with zkPort only
-	conf     string // path of the broker's configuration
-	broker   *jvm   // nil while it is stopped
+	zkPort   int      // of the metadata; 0: they are in files
+	bkPort   int      // of the bookie, with zkPort only
+	heap     []string // JVM flags of the broker
+	conf     string   // path of the broker's configuration
+	broker   *jvm     // nil while it is stopped
 	children []closer
 }
 
@@ -82,6 +85,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		adminURL:  fmt.Sprintf("http://127.0.0.1:%d", ports[1]),
 		dir:       dir,
 		level:     logLevel(o.LogLevel),
+		heap:      brokerHeap(o.Load),
 		conf:      filepath.Join(dir, "broker.conf"),
 	}
 	c.Admin = &Admin{URL: c.adminURL, Token: o.Token}
@@ -137,6 +141,14 @@ func (c *Cluster) ClusterName() string { return c.name }
 // BrokerLog is the end of what the broker printed, for a failing test to show.
 func (c *Cluster) BrokerLog() string { return tail(filepath.Join(c.dir, "broker.log"), 40) }
 
+// brokerHeap are the JVM's flags.
+func brokerHeap(load bool) []string {
+	if load {
+		return []string{"-Xms1g", "-Xmx2g", "-XX:MaxDirectMemorySize=2g"}
+	}
+	return []string{"-Xms128m", "-Xmx1g", "-XX:MaxDirectMemorySize=512m", "-XX:+UseSerialGC", quickStart}
+}
+
 // StartBroker starts the broker that StopBroker or KillBroker ended, on the same ports and data, and returns once a client
 // can produce and consume.
 func (c *Cluster) StartBroker(ctx context.Context) error {
@@ -155,7 +167,7 @@ func (c *Cluster) StartBroker(ctx context.Context) error {
 	}
 	j, err := launch(ctx, launchSpec{
 		name: "broker", dir: c.dir, level: c.level, env: env,
-		heap: []string{"-Xms128m", "-Xmx1g", "-XX:MaxDirectMemorySize=512m", "-XX:+UseSerialGC", quickStart},
+		heap: c.heap,
 		main: append([]string{
 			"org.apache.pulsar.PulsarStandaloneStarter", "--config", c.conf,
 			"--no-functions-worker", "--no-stream-storage",

@@ -1,4 +1,6 @@
-package main
+//go:build linux
+
+package scenario
 
 import (
 	"fmt"
@@ -15,12 +17,12 @@ import (
 	"github.com/pulsegate/pulsegate/bench/frames"
 )
 
-// benchFlags are the flags of all scenarios. Each scenario registers those that
+// Flags are the flags of all scenarios. Each scenario registers those that
 // mean something to it.
-type benchFlags struct {
+type Flags struct {
 	plan bench.Plan
 
-	api, ca, json         string
+	api, ca               string
 	params, sources       []string
 	payloadFile           string
 	properties            []string
@@ -39,7 +41,7 @@ type benchFlags struct {
 	compression           string
 }
 
-func (f *benchFlags) target(fs *pflag.FlagSet) {
+func (f *Flags) target(fs *pflag.FlagSet) {
 	t := &f.plan.Target
 	fs.StringVar(&f.api, "api", "v2", "`version` of the paths: v2, or v1 as before Pulsar 2.0")
 	fs.StringVar(&t.Domain, "domain", "persistent", "persistent or non-persistent")
@@ -51,7 +53,7 @@ func (f *benchFlags) target(fs *pflag.FlagSet) {
 	fs.BoolVar(&t.Insecure, "insecure", false, "trust any certificate (wss)")
 }
 
-func (f *benchFlags) common(fs *pflag.FlagSet) {
+func (f *Flags) common(fs *pflag.FlagSet) {
 	f.target(fs)
 	p := &f.plan
 	fs.IntVar(&p.Topics, "topics", 1, "number of topics; sessions are spread over them")
@@ -69,7 +71,7 @@ func (f *benchFlags) common(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&p.Scrape, "scrape", nil, "`URLs` of the server's metrics, to read along")
 }
 
-func (f *benchFlags) sending(fs *pflag.FlagSet, rate float64) {
+func (f *Flags) sending(fs *pflag.FlagSet, rate float64) {
 	p := &f.plan
 	fs.Float64Var(&p.Rate, "rate", rate, "messages per second of all producers together; 0: closed loop, each sends the next when its window has room")
 	fs.IntVar(&p.Window, "window", 100, "messages of a producer that may be unanswered")
@@ -77,7 +79,7 @@ func (f *benchFlags) sending(fs *pflag.FlagSet, rate float64) {
 	fs.DurationVar(&p.Drain, "drain", 10*time.Second, "how long to wait at the end for what is under way")
 }
 
-func (f *benchFlags) content(fs *pflag.FlagSet) {
+func (f *Flags) content(fs *pflag.FlagSet) {
 	fs.IntVar(&f.plan.Message.Size, "payload", 100, "payload size in `bytes`")
 	fs.StringVar(&f.payloadFile, "payload-file", "", "use this `file` as payload")
 	fs.IntVar(&f.plan.Message.Keys, "keys", 0, "number of different message keys, in turn; 0: no key")
@@ -88,7 +90,7 @@ func (f *benchFlags) content(fs *pflag.FlagSet) {
 	fs.StringVar(&f.compression, "compression", "", "compressionType: NONE, LZ4, ZLIB, ZSTD or SNAPPY")
 }
 
-func (f *benchFlags) consuming(fs *pflag.FlagSet) {
+func (f *Flags) consuming(fs *pflag.FlagSet) {
 	fs.StringVar(&f.mode, "subscription-type", "Shared", "Exclusive (a subscription of its own for each consumer), Shared, Failover or Key_Shared")
 	fs.IntVar(&f.subscriptions, "subscriptions", 1, "subscriptions of a topic, over which its consumers spread; not for Exclusive")
 	fs.StringVar(&f.subscription, "subscription", "bench", "first part of the subscriptions' names")
@@ -96,18 +98,18 @@ func (f *benchFlags) consuming(fs *pflag.FlagSet) {
 	f.window(fs)
 }
 
-func (f *benchFlags) window(fs *pflag.FlagSet) {
+func (f *Flags) window(fs *pflag.FlagSet) {
 	fs.IntVar(&f.receiverSize, "receiver-queue", 0, "receiverQueueSize: messages pushed without an acknowledgement; 0: the server's default")
 	fs.BoolVar(&f.noAck, "no-ack", false, "acknowledge nothing")
 }
 
-func (f *benchFlags) slowness(fs *pflag.FlagSet) {
+func (f *Flags) slowness(fs *pflag.FlagSet) {
 	fs.IntVar(&f.slow, "slow", 0, "so many further receivers that read slowly; what they miss does not count as lost")
 	fs.IntVar(&f.slowBytes, "slow-rate", 1000, "`bytes` that a slow one reads per second")
 }
 
 // prepare completes the plan for a target.
-func (f *benchFlags) prepare(target string) (err error) {
+func (f *Flags) prepare(target string) (err error) {
 	p := &f.plan
 	p.Target.URL = target
 	switch f.api {
@@ -147,7 +149,7 @@ func (f *benchFlags) prepare(target string) (err error) {
 	return f.message()
 }
 
-func (f *benchFlags) message() error {
+func (f *Flags) message() error {
 	m := &f.plan.Message
 	if m.Size == 0 && f.payloadFile == "" {
 		m.Size = frames.StampSize // of scenarios that send nothing
@@ -189,11 +191,14 @@ func pairs(flag string, texts []string) (url.Values, error) {
 	return values, nil
 }
 
+// WorkerName is the command below bench that calls [bench.ServeWorker].
+const WorkerName = "worker"
+
 // workerCommand starts a process that has a share of a run: this program.
 func workerCommand() ([]string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program's file: %w", err)
 	}
-	return []string{self, "bench", workerName}, nil
+	return []string{self, "bench", WorkerName}, nil
 }

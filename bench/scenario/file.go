@@ -1,4 +1,6 @@
-package main
+//go:build linux
+
+package scenario
 
 import (
 	"errors"
@@ -13,8 +15,8 @@ import (
 	"github.com/pulsegate/pulsegate/bench"
 )
 
-// scenarioFileHelp describes the format for the help of commands.
-const scenarioFileHelp = `The file is YAML. Each scenario has a name and says which one it is; all other
+// FileHelp describes the format for the help of commands.
+const FileHelp = `The file is YAML. Each scenario has a name and says which one it is; all other
 keys are its flags, as on the command line. What stands under defaults is for all
 scenarios that have such a flag:
 
@@ -39,10 +41,10 @@ type scenarioFile struct {
 // setting is a flag and its value.
 type setting struct{ flag, value string }
 
-// readTrials reads a scenario file, with settings that count more than it. All of
+// Read reads a scenario file, with settings that count more than it. All of
 // it is checked before anything runs. Trials whose name matches none of the
 // expressions in only are left out, if there are any.
-func readTrials(path string, set, only []string) ([]bench.Trial, error) {
+func Read(path string, set, only []string) ([]bench.Trial, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -138,27 +140,27 @@ func settings(m yaml.MapSlice) ([]setting, error) {
 }
 
 func knownToAny(flag string) bool {
-	for _, s := range benchScenarios() {
-		if s.flagSet(&benchFlags{}).Lookup(flag) != nil {
+	for _, s := range All() {
+		if s.FlagSet(&Flags{}).Lookup(flag) != nil {
 			return true
 		}
 	}
 	return false
 }
 
-func findScenario(name string) *benchScenario {
-	for _, s := range benchScenarios() {
-		if s.name == name {
+func find(name string) *Scenario {
+	for _, s := range All() {
+		if s.Name == name {
 			return s
 		}
 	}
 	return nil
 }
 
-// flagSet has the flags that set f.
-func (s *benchScenario) flagSet(f *benchFlags) *pflag.FlagSet {
-	fs := pflag.NewFlagSet(s.name, pflag.ContinueOnError)
-	s.register(f, fs)
+// FlagSet is a new set of the scenario's flags, which set f.
+func (s *Scenario) FlagSet(f *Flags) *pflag.FlagSet {
+	fs := pflag.NewFlagSet(s.Name, pflag.ContinueOnError)
+	s.Register(f, fs)
 	return fs
 }
 
@@ -179,7 +181,7 @@ func readTrial(m yaml.MapSlice, defaults, over []setting) (bench.Trial, error) {
 			given = append(given, s)
 		}
 	}
-	scenario := findScenario(kind)
+	scenario := find(kind)
 	switch {
 	case name == "":
 		return bench.Trial{}, errors.New("it needs a name")
@@ -189,7 +191,7 @@ func readTrial(m yaml.MapSlice, defaults, over []setting) (bench.Trial, error) {
 		return bench.Trial{}, fmt.Errorf("%s: there is no scenario %q", name, kind)
 	}
 	final := given
-	known := scenario.flagSet(&benchFlags{})
+	known := scenario.FlagSet(&Flags{})
 	for _, s := range defaults {
 		if known.Lookup(s.flag) != nil && !has(given, s.flag) {
 			final = append(final, s)
@@ -201,8 +203,8 @@ func readTrial(m yaml.MapSlice, defaults, over []setting) (bench.Trial, error) {
 		}
 	}
 	plan := func(c bench.Contestant) (bench.Plan, error) {
-		f := &benchFlags{}
-		fs := scenario.flagSet(f)
+		f := &Flags{}
+		fs := scenario.FlagSet(f)
 		for _, s := range final {
 			if fs.Lookup(s.flag) == nil {
 				return bench.Plan{}, fmt.Errorf("%s has no flag %q", kind, s.flag)
@@ -211,8 +213,7 @@ func readTrial(m yaml.MapSlice, defaults, over []setting) (bench.Trial, error) {
 				return bench.Plan{}, fmt.Errorf("%s: %w", s.flag, err)
 			}
 		}
-		err := scenario.complete(f, c.URL)
-		return f.plan, err
+		return scenario.Plan(f, c.URL)
 	}
 	if _, err := plan(bench.Contestant{URL: "ws://localhost"}); err != nil {
 		return bench.Trial{}, fmt.Errorf("%s: %w", name, err)
@@ -221,8 +222,8 @@ func readTrial(m yaml.MapSlice, defaults, over []setting) (bench.Trial, error) {
 }
 
 // commandLine is what one would type for the same.
-func commandLine(s *benchScenario, fs *pflag.FlagSet, all []setting) string {
-	parts := []string{s.name}
+func commandLine(s *Scenario, fs *pflag.FlagSet, all []setting) string {
+	parts := []string{s.Name}
 	for _, x := range all {
 		value := x.value
 		if strings.ContainsAny(value, " '\"$&;|<>*?()") {

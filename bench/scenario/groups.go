@@ -1,4 +1,6 @@
-package main
+//go:build linux
+
+package scenario
 
 import (
 	"fmt"
@@ -9,13 +11,13 @@ import (
 )
 
 // add puts a group into the plan if it has sessions.
-func (f *benchFlags) add(g bench.Group) {
+func (f *Flags) add(g bench.Group) {
 	if g.Sessions != 0 {
 		f.plan.Groups = append(f.plan.Groups, g)
 	}
 }
 
-func (f *benchFlags) addProducers(n int) {
+func (f *Flags) addProducers(n int) {
 	q := url.Values{}
 	if f.batching {
 		q.Set("batchingEnabled", "true")
@@ -33,7 +35,7 @@ func (f *benchFlags) addProducers(n int) {
 }
 
 // addConsumers adds consumers and the slow ones among them.
-func (f *benchFlags) addConsumers(n int, position string) error {
+func (f *Flags) addConsumers(n int, position string) error {
 	q := url.Values{"subscriptionType": {f.mode}}
 	switch f.mode {
 	case "Exclusive":
@@ -55,7 +57,7 @@ func (f *benchFlags) addConsumers(n int, position string) error {
 	return nil
 }
 
-func (f *benchFlags) addReaders(n int, position string) {
+func (f *Flags) addReaders(n int, position string) {
 	q := url.Values{}
 	if position != "" {
 		q.Set("messageId", position)
@@ -63,7 +65,7 @@ func (f *benchFlags) addReaders(n int, position string) {
 	f.receivers(bench.Group{Name: "readers", Kind: bench.Reader, Sessions: n, Params: q})
 }
 
-func (f *benchFlags) receivers(g bench.Group) {
+func (f *Flags) receivers(g bench.Group) {
 	if f.receiverSize > 0 {
 		g.Params.Set("receiverQueueSize", strconv.Itoa(f.receiverSize))
 	}
@@ -75,7 +77,7 @@ func (f *benchFlags) receivers(g bench.Group) {
 }
 
 // addIdle adds sessions that only are there.
-func (f *benchFlags) addIdle(n int, apart bool) error {
+func (f *Flags) addIdle(n int, apart bool) error {
 	g := bench.Group{Name: "idle", Sessions: n, Apart: apart, Params: url.Values{}, Subscription: f.subscription, Lifetime: f.lifetime}
 	switch f.idleMode {
 	case "shared":

@@ -1,0 +1,126 @@
+//go:build pulsar && linux
+
+// Command benchmarks measures pulsegate beside Pulsar's Java WebSocket proxy and
+// the Go client alone, on a real broker that it starts, and writes BENCHMARKS.md
+// with its charts:
+//
+//	go run -tags pulsar ./bench/cmd/benchmarks
+//
+// What was measured is kept in a file, so that a part can be measured anew with
+// -only; the page is always made of everything in it. It expects to run at the top
+// of the module, with bin/pulsegate built.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/pulsegate/pulsegate/bench"
+	"github.com/pulsegate/pulsegate/bench/scenario"
+)
+
+// options are the flags.
+type options struct {
+	quick, render         bool
+	only                  []string
+	runs                  int
+	file, results, charts string
+	page, binary          string
+	codec                 bool
+}
+
+func main() {
+	var o options
+	flag.BoolVar(&o.quick, "quick", false, "one short run of each: to see whether all works")
+	flag.BoolVar(&o.render, "render", false, "measure nothing, only write the page anew")
+	flag.BoolVar(&o.codec, "codec", true, "run the codec's benchmarks, too")
+	flag.Func("only", "measure only the scenarios whose name matches this regular `expression`, and not the codec; may be repeated", func(s string) error {
+		o.only = append(o.only, s)
+		return nil
+	})
+	flag.IntVar(&o.runs, "runs", 3, "how often each scenario is run against each server")
+	flag.StringVar(&o.file, "scenarios", "bench/budgets.yaml", "scenario `file`")
+	flag.StringVar(&o.results, "results", "bench/results.json", "`file` of what was measured")
+	flag.StringVar(&o.charts, "charts", "bench/charts", "`directory` of the charts")
+	flag.StringVar(&o.page, "page", "BENCHMARKS.md", "`file` to write")
+	flag.StringVar(&o.binary, "binary", "bin/pulsegate", "the pulsegate to measure")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once; the servers end with this process
+	if err := run(ctx, &o); err != nil {
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o *options) error {
+	measured, err := readMeasured(o.results)
+	if err != nil {
+		return err
+	}
+	if !o.render {
+		err = measure(ctx, o, measured)
+	}
+	// What was measured before an error or Ctrl-C is kept.
+	if werr := measured.write(o); werr != nil {
+		return errors.Join(err, werr)
+	}
+	return err
+}
+
+// quickly are the settings of -quick.
+var quickly = []string{"duration=3s", "warm-up=2s"}
+
+// warmUps is the scenario file's neighbour with what servers do before they are
+// measured.
+const warmUps = "bench/warmup.yaml"
+
+func measure(ctx context.Context, o *options, m *measured) error {
+	var set []string
+	if o.quick {
+		o.runs, set = 1, quickly
+	}
+	trials, err := scenario.Read(o.file, set, o.only)
+	if err != nil {
+		return err
+	}
+	if o.codec && len(o.only) == 0 {
+		if m.Codec, err = runCodec(ctx, o.quick); err != nil {
+			return err
+		}
+	}
+	warm, err := scenario.Read(warmUps, set, nil)
+	if err != nil {
+		return err
+	}
+	s, err := start(ctx, o.binary, warm[0])
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	display := bench.NewDisplay(os.Stderr, false)
+	for i, t := range trials {
+		c, err := bench.Compare(ctx, []bench.Trial{t}, s.contestants(t), bench.CompareOptions{
+			Runs: o.runs, Pause: pause, Prepare: s.prepare,
+			Watch: func(t bench.Trial, c bench.Contestant, run int) func(bench.Progress) {
+				return display.Start(fmt.Sprintf("== %d of %d: %s: %s, run %d of %d", i+1, len(trials), t.Name, c.Name, run+1, o.runs))
+			},
+		})
+		if err != nil {
+			return err
+		}
+		if c.Interrupted { // what is not whole does not take the place of what was
+			return errors.New("interrupted; what was measured so far is kept")
+		}
+		if err := m.add(t, c, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,366 @@
+//go:build pulsar && linux
+
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/pulsegate/pulsegate/bench"
+	"github.com/pulsegate/pulsegate/bench/report"
+)
+
+//go:embed page.md
+var pageText string
+
+var page = template.Must(template.New("page").Parse(pageText))
+
+// write writes the page and its charts.
+func (m *measured) write(o *options) error {
+	if len(m.Trials) == 0 && m.Codec == nil {
+		return nil
+	}
+	if err := m.save(o.results); err != nil {
+		return err
+	}
+	if err := m.drawCharts(o.charts); err != nil {
+		return err
+	}
+	var b strings.Builder
+	err := page.Execute(&b, map[string]any{
+		"Machine": m.Machine, "Chart": func(alt, file string) string { return image(alt, filepath.Join(o.charts, file)) }, "Scenarios": o.file, "Codec": m.Codec,
+		"Budgets": m.budgetTable(), "Payloads": m.payloadTable(), "Memory": m.memoryTable(), "Fanout": m.fanoutTable(),
+		"All": m.allTable(), "Commands": m.commandTable(), "CodecTable": m.codecTable(true), "FramingTable": m.codecTable(false),
+		"Better": m.javaBetter(), "Quick": slices.ContainsFunc(m.Trials, func(t trial) bool { return t.Quick }),
+	})
+	if err != nil {
+		return fmt.Errorf("make the page: %w", err)
+	}
+	return os.WriteFile(o.page, []byte(b.String()), 0o644)
+}
+
+// image is a line with a chart, if there is one.
+func image(alt, path string) string {
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("![%s](%s)\n", alt, path)
+}
+
+// drawCharts draws the comparisons, and how costs grow.
+func (m *measured) drawCharts(dir string) error {
+	all := &bench.Comparison{Contestants: []bench.Contestant{{Name: java}, {Name: ours}, {Name: floor}}}
+	for i := range m.Trials {
+		all.Outcomes = append(all.Outcomes, m.Trials[i].Compared.Outcomes...)
+	}
+	if err := report.WriteCharts(dir, all); err != nil {
+		return err
+	}
+	grow := func(file string, x, y report.Axis, g growth, value func(*bench.Outcome) float64) error {
+		var lines []report.Line
+		for i, name := range []string{java, ours} {
+			l := report.Line{Name: name, Color: i, Marks: true}
+			for _, row := range g {
+				if t := m.find(row.trial); t != nil && t.of(name) != nil {
+					l.Points = append(l.Points, report.Point{X: row.sessions, Y: value(t.of(name))})
+				}
+			}
+			lines = append(lines, l)
+		}
+		svg, err := report.LineChart(x, y, lines)
+		if err != nil || svg == nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, file), svg, 0o644)
+	}
+	mib := func(o *bench.Outcome) float64 { return total(o) / (1 << 20) }
+	upTo := func(n float64, g growth) growth {
+		return slices.DeleteFunc(slices.Clone(g), func(r struct {
+			sessions float64
+			trial    string
+		}) bool {
+			return r.sessions > n
+		})
+	}
+	sessions, memory := report.Axis{Label: "open sessions"}, report.Axis{Label: "server memory, MiB"}
+	if err := grow("memory-growth.svg", sessions, memory, upTo(20_000, memoryGrowth), mib); err != nil {
+		return err
+	}
+	readers, cost := report.Axis{Label: "readers", Log: true}, report.Axis{Label: "server CPU per delivery, µs", Log: true}
+	return grow("fanout-growth.svg", readers, cost, fanoutGrowth, perDelivery)
+}
+
+// table is one of Markdown.
+type table struct{ rows [][]string }
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// String gives the first columns to the left, numbers to the right.
+func (t *table) String() string {
+	var b strings.Builder
+	for i, row := range t.rows {
+		for _, c := range row {
+			if c == "" {
+				c = "–"
+			}
+			b.WriteString("| " + strings.ReplaceAll(c, "|", "\\|") + " ")
+		}
+		b.WriteString("|\n")
+		if i == 0 {
+			b.WriteString("|---" + strings.Repeat("|--:", len(row)-1) + "|\n")
+		}
+	}
+	return b.String()
+}
+
+// none is the text of a table without rows.
+func (t *table) orNone() string {
+	if len(t.rows) < 2 {
+		return "Not measured yet.\n"
+	}
+	return t.String()
+}
+
+// cell is a figure of a contestant, or nothing.
+func (m *measured) cell(trial, contestant string, f figure) (text string, value float64) {
+	t := m.find(trial)
+	if t == nil || t.of(contestant) == nil {
+		return "", 0
+	}
+	if value = f.of(t.of(contestant)); value == 0 {
+		return "", 0
+	}
+	return f.text(value), value
+}
+
+// ratio says how much better ours is than theirs.
+func ratio(theirs, ours float64, more bool) string {
+	if theirs == 0 || ours == 0 {
+		return ""
+	}
+	if more {
+		return times(ours / theirs)
+	}
+	return times(theirs / ours)
+}
+
+func times(v float64) string {
+	if v >= 10 {
+		return fmt.Sprintf("%.0f ×", v)
+	}
+	return fmt.Sprintf("%.1f ×", v)
+}
+
+func (m *measured) budgetTable() string {
+	t := &table{}
+	t.add("what", "Java proxy", "pulsegate", "better by", "client-go alone", "budget")
+	for _, b := range budgets {
+		if m.find(b.trial) == nil {
+			continue
+		}
+		theirs, v := m.cell(b.trial, java, b.figure)
+		mine, w := m.cell(b.trial, ours, b.figure)
+		alone := ""
+		if b.figure.text(1) != cores.text(1) { // a client that only sends and receives has no idle sessions
+			alone, _ = m.cell(b.trial, floor, b.figure)
+		}
+		t.add(b.what, theirs, mine, ratio(v, w, b.figure.more), alone, b.goal)
+		if text, _ := m.cell(b.trial, embedded, b.figure); text != "" {
+			goal := ""
+			if b.what == "the same: p99" {
+				goal = "≤ 1 ms"
+			}
+			t.add(b.what+", topics embedded", "", text, "", "", goal)
+		}
+	}
+	return t.orNone()
+}
+
+func (m *measured) payloadTable() string {
+	t := &table{}
+	t.add("scenario", "messages/s: Java", "pulsegate", "client-go", "per CPU-second: Java", "pulsegate", "better by", "client-go", "p99: Java", "pulsegate", "client-go")
+	for _, p := range payloads {
+		if m.find(p.trial) == nil {
+			continue
+		}
+		rate := published
+		if strings.HasPrefix(p.trial, "end") {
+			rate = received
+		}
+		row := []string{p.trial}
+		for _, name := range []string{java, ours, floor} {
+			text, _ := m.cell(p.trial, name, rate)
+			row = append(row, text)
+		}
+		theirs, v := m.cell(p.trial, java, perCPU)
+		mine, w := m.cell(p.trial, ours, perCPU)
+		alone, _ := m.cell(p.trial, floor, perCPU)
+		row = append(row, theirs, mine, ratio(v, w, true), alone)
+		for _, name := range []string{java, ours, floor} {
+			text, _ := m.cell(p.trial, name, p99)
+			row = append(row, text)
+		}
+		t.add(row...)
+	}
+	return t.orNone()
+}
+
+func (m *measured) memoryTable() string {
+	t := &table{}
+	t.add("idle readers", "Java: total", "per session", "pulsegate: total", "per session", "better by")
+	whole := figure{total, bench.Bytes, false}
+	for _, row := range memoryGrowth {
+		if m.find(row.trial) == nil {
+			continue
+		}
+		theirs, _ := m.cell(row.trial, java, whole)
+		their1, v := m.cell(row.trial, java, memory)
+		mine, _ := m.cell(row.trial, ours, whole)
+		mine1, w := m.cell(row.trial, ours, memory)
+		name := bench.Number(row.sessions)
+		if row.sessions > 20_000 {
+			name += fmt.Sprintf(", %d processes", processesOfServer)
+		}
+		t.add(name, theirs, their1, mine, mine1, ratio(v, w, false))
+	}
+	return t.orNone()
+}
+
+func (m *measured) fanoutTable() string {
+	t := &table{}
+	t.add("readers, 20 messages/s", "µs of CPU per delivery: Java", "pulsegate", "better by", "p99: Java", "pulsegate")
+	cost := figure{perDelivery, func(v float64) string { return fmt.Sprintf("%.2f", v) }, false}
+	for _, row := range fanoutGrowth {
+		if m.find(row.trial) == nil {
+			continue
+		}
+		theirs, v := m.cell(row.trial, java, cost)
+		mine, w := m.cell(row.trial, ours, cost)
+		their99, _ := m.cell(row.trial, java, p99)
+		mine99, _ := m.cell(row.trial, ours, p99)
+		t.add(bench.Number(row.sessions), theirs, mine, ratio(v, w, false), their99, mine99)
+	}
+	return t.orNone()
+}
+
+// allTable has every figure, and what went wrong.
+func (m *measured) allTable() string {
+	t := &table{}
+	t.add("scenario", "server", "published/s", "received/s", "per CPU-second", "p50", "p99", "memory/session", "CPU to open", "cores", "remarks")
+	for i := range m.Trials {
+		name := m.Trials[i].name()
+		for _, c := range m.Trials[i].Compared.Contestants {
+			row := []string{name, c.Name}
+			for _, f := range []figure{published, received, perCPU, p50, p99, memory, openCPU, {cores.of, func(v float64) string { return fmt.Sprintf("%.3f", v) }, false}} {
+				text, _ := m.cell(name, c.Name, f)
+				row = append(row, text)
+			}
+			t.add(append(row, m.Trials[i].remarks(c.Name))...)
+		}
+	}
+	return t.orNone()
+}
+
+func (t *trial) remarks(contestant string) string {
+	for i := range t.Compared.Outcomes {
+		if o := &t.Compared.Outcomes[i]; o.Contestant == contestant {
+			return o.Remarks()
+		}
+	}
+	return ""
+}
+
+func (m *measured) commandTable() string {
+	t := &table{}
+	t.add("scenario", "`pulsegate bench …`", "runs", "measured", "version")
+	for i := range m.Trials {
+		x := &m.Trials[i]
+		runs := fmt.Sprint(x.Compared.Runs)
+		if x.Quick {
+			runs += " (short)"
+		}
+		t.add(x.name(), "`"+x.command()+"`", runs, x.Measured.Format("2006-01-02 15:04"), strings.TrimPrefix(x.Version, "pulsegate "))
+	}
+	return t.orNone()
+}
+
+// javaBetter lists the figures in which the Java proxy is better.
+func (m *measured) javaBetter() (list []string) {
+	for i := range m.Trials {
+		name := m.Trials[i].name()
+		for _, f := range []struct {
+			name string
+			figure
+		}{{"messages per CPU-second", perCPU}, {"messages published per second", published}, {"messages received per second", received},
+			{"p50 latency", p50}, {"p99 latency", p99}, {"memory per session", memory}, {"CPU to open a session", openCPU}} {
+			theirs, v := m.cell(name, java, f.figure)
+			mine, w := m.cell(name, ours, f.figure)
+			if v == 0 || w == 0 {
+				continue
+			}
+			better := v / w
+			if !f.more {
+				better = w / v
+			}
+			if better > noise {
+				list = append(list, fmt.Sprintf("%s: %s (%s; pulsegate %s)", name, f.name, theirs, mine))
+			}
+		}
+	}
+	return list
+}
+
+// noise is what two figures may differ by without one being better.
+const noise = 1.05
+
+// codecTable has the benchmarks with a counterpart elsewhere, or those without.
+func (m *measured) codecTable(compared bool) string {
+	if m.Codec == nil {
+		return "Not measured yet.\n"
+	}
+	variants := []string{"codec", "goccy", "encoding-json", "encoding-base64"}
+	type row map[string]timing
+	rows, order := map[string]row{}, []string{}
+	for _, r := range m.Codec.Results {
+		name, variant := r.Name, "codec"
+		if i := strings.LastIndexByte(r.Name, '/'); i > 0 && slices.Contains(variants, r.Name[i+1:]) {
+			name, variant = r.Name[:i], r.Name[i+1:]
+		}
+		if rows[name] == nil {
+			rows[name] = row{}
+			order = append(order, name)
+		}
+		rows[name][variant] = r
+	}
+	t := &table{}
+	text := func(r timing) string {
+		if r.Name == "" {
+			return ""
+		}
+		return fmt.Sprintf("%s / %d", bench.Number(r.Nanoseconds), r.Allocations)
+	}
+	if compared {
+		t.add("benchmark", "codec", "goccy/go-json", "standard library", "better by")
+	} else {
+		t.add("benchmark", "ns / allocations")
+	}
+	for _, name := range order {
+		r := rows[name]
+		standard := r["encoding-json"]
+		if standard.Name == "" {
+			standard = r["encoding-base64"]
+		}
+		switch {
+		case compared && len(r) > 1:
+			t.add(name, text(r["codec"]), text(r["goccy"]), text(standard), ratio(standard.Nanoseconds, r["codec"].Nanoseconds, false))
+		case !compared && len(r) == 1:
+			t.add(name, text(r["codec"]))
+		}
+	}
+	return t.orNone()
+}
