@@ -9,7 +9,12 @@
 // Sessions live on few event loops (package loop), each of which owns its
 // sessions and counts on its own; once a second the counts are collected. An
 // idle session costs a few hundred bytes here, so that one process can hold as
-// many as a machine has descriptors.
+// many as it may have descriptors. For more, and for more cores than loops of one
+// process can use, a run may be spread over several processes: the one that
+// leads gives orders and adds up what the others say ([ServeWorker]).
+//
+// With a target pulsar:// clients of Pulsar's own protocol take the place of the
+// sessions: what any gateway made with that client can reach at best.
 //
 // # What is measured
 //

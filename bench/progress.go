@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -42,20 +43,27 @@ func (d *Display) Start(title string) func(Progress) {
 		return func(p Progress) { fmt.Fprintln(d.to, progressLine(&p)) }
 	}
 	d.last, d.since = Progress{}, 0
-	d.bars = mpb.New(mpb.WithOutput(d.to), mpb.WithWidth(barWidth), mpb.WithAutoRefresh())
+	d.bars = mpb.New(mpb.WithOutput(d.to), mpb.WithWidth(barWidth), mpb.WithAutoRefresh(), mpb.WithRefreshRate(refresh))
+	var below []mpb.BarFiller
+	for i := range viewLines {
+		below = append(below, mpb.BarFillerFunc(func(to io.Writer, s decor.Statistics) error {
+			_, err := io.WriteString(to, view(d.seen(), s.AvailableWidth)[i]+"\n")
+			return err
+		}))
+	}
 	d.bar = d.bars.New(0, mpb.BarStyle(),
 		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return fmt.Sprintf("%-8s ", d.seen().Phase) })),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + timeLeft(d.seen()) })),
-		mpb.BarExtender(mpb.BarFillerFunc(func(to io.Writer, s decor.Statistics) error {
-			_, err := io.WriteString(to, view(d.seen(), s.AvailableWidth))
-			return err
-		}), false),
+		mpb.BarBtmExtender(below...),
 	)
 	return d.show
 }
 
-// barWidth is the bar's width in columns.
-const barWidth = 60
+const (
+	barWidth  = 60 // columns
+	viewLines = 5  // under the bar
+	refresh   = 250 * time.Millisecond
+)
 
 func (d *Display) seen() Progress {
 	d.mu.Lock()
@@ -93,29 +101,28 @@ func timeLeft(p Progress) string {
 }
 
 // view is the lines under the bar, none wider than the terminal.
-func view(p Progress, width int) string {
-	if p.Phase == "" {
-		return ""
-	}
-	var b strings.Builder
-	line := func(name string, parts ...string) {
-		text := fmt.Sprintf("  %-10s %s", name, strings.Join(parts, "   "))
-		if width > 0 && len(text) > width {
-			text = text[:width]
-		}
-		b.WriteString(text + "\n")
-	}
+func view(p Progress, width int) (lines [viewLines]string) {
 	per := func(n uint64) string { return Number(perSecond(n, p.Span)) + "/s" }
-	line("sessions", Number(float64(p.Open))+" of "+Number(float64(p.Asked)), per(p.Opened)+" opened", Number(float64(p.Failed))+" failed")
-	line("published", per(p.Confirmed), latencyText(p.Publish), Number(float64(p.Backlog))+" held back")
-	line("received", per(p.Received), latencyText(p.EndToEnd))
-	line("errors", Number(float64(p.Errors)), fmt.Sprintf("%d kinds of trouble so far", p.Faults))
-	server := "server: not known without --pid"
+	server := "server not known without --pid"
 	if p.Memory > 0 {
-		server = fmt.Sprintf("server: %.2f cores, %s", p.ServerCPU, Bytes(float64(p.Memory)))
+		server = fmt.Sprintf("server %.2f cores, %s", p.ServerCPU, Bytes(float64(p.Memory)))
 	}
-	line("costs", server, fmt.Sprintf("generator: %.2f cores", p.OwnCPU))
-	return b.String()
+	for i, l := range [viewLines]struct {
+		name  string
+		parts []string
+	}{
+		{"sessions", []string{Number(float64(p.Open)) + " of " + Number(float64(p.Asked)), per(p.Opened) + " opened", Number(float64(p.Failed)) + " failed"}},
+		{"published", []string{per(p.Confirmed), latencyText(p.Publish), Number(float64(p.Backlog)) + " held back"}},
+		{"received", []string{per(p.Received), latencyText(p.EndToEnd)}},
+		{"errors", []string{Number(float64(p.Errors)), fmt.Sprintf("%d different faults so far", p.Faults)}},
+		{"costs", []string{server, fmt.Sprintf("generator %.2f cores", p.OwnCPU)}},
+	} {
+		lines[i] = fmt.Sprintf("  %-10s %s", l.name, strings.Join(l.parts, "   "))
+		if width > 0 && len(lines[i]) > width {
+			lines[i] = lines[i][:width]
+		}
+	}
+	return lines
 }
 
 func latencyText(p measure.Percentiles) string {

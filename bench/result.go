@@ -136,14 +136,16 @@ type Metric struct {
 
 // Generator is what the load generator itself has used.
 type Generator struct {
-	Processes   int      `json:"processes"`
-	Cores       float64  `json:"cores"`
-	BusiestLoop float64  `json:"busiestLoop"` // share of a core
-	Memory      int64    `json:"memory"`      // anonymous, with all sessions open
-	MachineIdle float64  `json:"machineIdle"` // share of all processors
-	LateP99     float64  `json:"lateP99"`     // how late the loops came to messages that were due, ms
-	Limit       bool     `json:"limit"`       // the figures say more of the generator or the machine than of the server
-	Warnings    []string `json:"warnings,omitempty"`
+	Processes   int     `json:"processes"`
+	Cores       float64 `json:"cores"`
+	BusiestLoop float64 `json:"busiestLoop"` // share of a core
+	Memory      int64   `json:"memory"`      // anonymous, with all sessions open
+	// BytesPerSession is how much of it came with them; 0: too few to tell.
+	BytesPerSession float64  `json:"bytesPerSession,omitempty"`
+	MachineIdle     float64  `json:"machineIdle"` // share of all processors
+	LateP99         float64  `json:"lateP99"`     // how late the loops came to messages that were due, ms
+	Limit           bool     `json:"limit"`       // the figures say more of the generator or the machine than of the server
+	Warnings        []string `json:"warnings,omitempty"`
 }
 
 // Second is what happened in about a second.

@@ -70,6 +70,9 @@ func (e *execution) load(tallies []tally) Load {
 // generator judges the generator's own part.
 func (e *execution) generator(span float64) Generator {
 	g := Generator{Processes: e.plan.Processes, Memory: e.final.own.Anonymous, MachineIdle: 1, LateP99: latency99(e.c.lateness)}
+	if e.rampOpened >= fewSessions {
+		g.BytesPerSession = max(0, float64(e.ramped.own.Anonymous-e.before.own.Anonymous)/float64(e.rampOpened))
+	}
 	if span <= 0 {
 		return g
 	}

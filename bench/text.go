@@ -31,7 +31,15 @@ func WriteSummary(to io.Writer, r *Result) error {
 	latencyLines(line, r)
 	serverLines(line, r)
 	g := &r.Generator
-	line("generator", "%.2f cores, busiest loop %.0f %%, %s of memory; machine %.0f %% idle", g.Cores, 100*g.BusiestLoop, Bytes(float64(g.Memory)), 100*g.MachineIdle)
+	line("generator", "%.2f cores, busiest loop %.0f %%; machine %.0f %% idle", g.Cores, 100*g.BusiestLoop, 100*g.MachineIdle)
+	own := Bytes(float64(g.Memory)) + " of memory"
+	if g.BytesPerSession > 0 {
+		own += ", " + Bytes(g.BytesPerSession) + " per session"
+	}
+	if g.Processes > 1 {
+		own += fmt.Sprintf(", in %d processes", g.Processes)
+	}
+	line("", "%s", own)
 	t.Flush()
 	for _, w := range g.Warnings {
 		fmt.Fprintf(&b, "\nWARNING: %s\n", w)

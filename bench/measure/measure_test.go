@@ -83,6 +83,49 @@ func TestSequenceFromTheMiddle(t *testing.T) {
 	}
 }
 
+// What several have seen of a source is put together as if one had seen it all.
+func TestUnion(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		parts, times := make([]Sequence, 3), map[uint64]int{}
+		for range r.IntN(150) {
+			seq := r.Uint64N(100)
+			if parts[r.IntN(3)].Saw(seq) {
+				times[seq]++
+			}
+		}
+		var spans [][]Span
+		for i := range parts {
+			spans = append(spans, parts[i].Spans())
+		}
+		all := Union(spans...)
+		repeats := uint64(0)
+		for seq := range uint64(100) {
+			if all.Has(seq) != (times[seq] > 0) {
+				t.Fatalf("seed %d: %d", seed, seq)
+			}
+			repeats += uint64(max(times[seq]-1, 0))
+		}
+		if all.Seen() != uint64(len(times)) || all.Repeats() != repeats || all.Lost(100, nil) != 100-uint64(len(times)) {
+			t.Fatalf("seed %d: %d seen, %d repeats; want %d, %d", seed, all.Seen(), all.Repeats(), len(times), repeats)
+		}
+	}
+}
+
+func TestLatencyToOtherProcess(t *testing.T) {
+	a, b := NewLatency(), &Latency{}
+	for i := range int64(1000) {
+		a.Record(i * int64(time.Millisecond))
+	}
+	text, err := a.GobEncode()
+	if err == nil {
+		err = b.GobDecode(text)
+	}
+	if err != nil || b.Percentiles() != a.Percentiles() {
+		t.Errorf("%v, %+v", err, b.Percentiles())
+	}
+}
+
 func TestSources(t *testing.T) {
 	var m Sources[int]
 	for round := range 3 {
