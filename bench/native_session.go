@@ -63,6 +63,9 @@ func (s *native) topicName() string {
 // open makes the client object that was to be there at the time due.
 func (s *native) open(due int64) {
 	err := s.connect()
+	if err != nil {
+		err = fmt.Errorf("no %s by a connection to %s: %w", s.g.Kind, s.f.plan.Target.URL, err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {

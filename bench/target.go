@@ -29,6 +29,7 @@ type Target struct {
 	Deflate   bool   // offer permessage-deflate
 	CA        []byte // PEM certificates to trust; empty: those of the system
 	Insecure  bool   // trust any certificate
+	Cert, Key []byte // PEM, shown to the server; empty: none
 
 	tls    *tls.Config
 	native bool
@@ -99,6 +100,13 @@ func (t *Target) config() (*tls.Config, error) {
 		if !c.RootCAs.AppendCertsFromPEM(t.CA) {
 			return nil, fmt.Errorf("%w: there is no certificate in the PEM file to trust", ErrPlan)
 		}
+	}
+	if len(t.Cert)+len(t.Key) > 0 {
+		pair, err := tls.X509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the certificate to show and its key: %w", ErrPlan, err)
+		}
+		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
 }

@@ -3,6 +3,7 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -22,7 +23,8 @@ import (
 type Flags struct {
 	plan bench.Plan
 
-	api, ca               string
+	api, ca, cert, key    string
+	tokenFile             string
 	params, sources       []string
 	payloadFile           string
 	properties            []string
@@ -46,10 +48,13 @@ func (f *Flags) target(fs *pflag.FlagSet) {
 	fs.StringVar(&f.api, "api", "v2", "`version` of the paths: v2, or v1 as before Pulsar 2.0")
 	fs.StringVar(&t.Domain, "domain", "persistent", "persistent or non-persistent")
 	fs.StringVar(&t.Namespace, "namespace", "", "`tenant/namespace`, with v1 property/cluster/namespace (default public/default, or public/standalone/default)")
-	fs.StringVar(&t.Token, "token", "", "JSON web token, sent as Authorization: Bearer")
+	fs.StringVar(&t.Token, "token", "", "JSON web token, sent as Authorization: Bearer; other users of this machine can see it")
+	fs.StringVar(&f.tokenFile, "token-file", "", "`file` that holds the token")
 	fs.StringArrayVar(&f.params, "param", nil, "further query parameter `name=value` of all sessions; may be repeated")
 	fs.BoolVar(&t.Deflate, "deflate", false, "offer permessage-deflate")
 	fs.StringVar(&f.ca, "ca", "", "trust the certificates in this PEM `file` (wss)")
+	fs.StringVar(&f.cert, "cert", "", "show the server the certificate in this PEM `file` (wss)")
+	fs.StringVar(&f.key, "key", "", "PEM `file` with the key of --cert")
 	fs.BoolVar(&t.Insecure, "insecure", false, "trust any certificate (wss)")
 }
 
@@ -125,10 +130,8 @@ func (f *Flags) prepare(target string) (err error) {
 	if p.Target.Params, err = pairs("--param", f.params); err != nil {
 		return err
 	}
-	if f.ca != "" {
-		if p.Target.CA, err = os.ReadFile(f.ca); err != nil {
-			return fmt.Errorf("--ca: %w", err)
-		}
+	if err := f.files(); err != nil {
+		return err
 	}
 	if p.Worker, err = workerCommand(); err != nil {
 		return err
@@ -189,6 +192,33 @@ func pairs(flag string, texts []string) (url.Values, error) {
 		values.Add(name, value)
 	}
 	return values, nil
+}
+
+// files reads the files that flags name.
+func (f *Flags) files() error {
+	t := &f.plan.Target
+	for _, x := range []struct {
+		flag, path string
+		take       func([]byte)
+	}{
+		{"--ca", f.ca, func(b []byte) { t.CA = b }},
+		{"--cert", f.cert, func(b []byte) { t.Cert = b }},
+		{"--key", f.key, func(b []byte) { t.Key = b }},
+		{"--token-file", f.tokenFile, func(b []byte) { t.Token = strings.TrimSpace(string(b)) }},
+	} {
+		if x.path == "" {
+			continue
+		}
+		b, err := os.ReadFile(x.path)
+		if err != nil {
+			return fmt.Errorf("%s: %w", x.flag, err)
+		}
+		x.take(b)
+	}
+	if (f.cert == "") != (f.key == "") {
+		return errors.New("--cert and --key: one needs the other")
+	}
+	return nil
 }
 
 // WorkerName is the command below bench that calls [bench.ServeWorker].
