@@ -15,22 +15,35 @@ import (
 )
 
 // envWorker makes this test binary a process that has a share of a run. A value of
-// "crash" makes it one that ends when it is asked for reports.
+// "crash" makes it one that ends in the middle.
 const envWorker = "PULSEGATE_TEST_BENCH_WORKER"
 
 func TestMain(m *testing.M) {
 	if how := os.Getenv(envWorker); how != "" {
-		var in io.Reader = os.Stdin
+		var out io.Writer = os.Stdout
 		if how == "crash" {
-			in = io.LimitReader(in, 2000)
+			out = &crashing{os.Stdout, 10}
 		}
-		if err := ServeWorker(in, os.Stdout); err != nil {
+		if err := ServeWorker(os.Stdin, out); err != nil {
 			fmt.Fprintln(os.Stderr, "worker:", err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// crashing ends this process at a write.
+type crashing struct {
+	io.Writer
+	left int // writes before
+}
+
+func (c *crashing) Write(p []byte) (int, error) {
+	if c.left--; c.left < 0 {
+		os.Exit(1)
+	}
+	return c.Writer.Write(p)
 }
 
 // planFor is a short run: one producer at 500 messages a second, one reader.
