@@ -50,6 +50,8 @@ type Outcome struct {
 type CompareOptions struct {
 	Runs  int           // of each trial against each contestant
 	Pause time.Duration // between two runs
+	// Worker is the command that starts further processes, see [Plan].
+	Worker []string
 
 	// Prepare, if set, is called before each run and may change the contestant
 	// for it, for example because its server was started anew. An error makes
@@ -114,7 +116,7 @@ func (o *Outcome) add(ctx context.Context, with Contestant, run int, options *Co
 	if err != nil {
 		return err
 	}
-	plan.PIDs, plan.Scrape = with.PIDs, with.Scrape
+	plan.PIDs, plan.Scrape, plan.Worker = with.PIDs, with.Scrape, options.Worker
 	var watch func(Progress)
 	if options.Watch != nil {
 		watch = options.Watch(o.Trial, with, run)
@@ -306,7 +308,8 @@ func (o *Outcome) Remarks() string {
 		{"dropped", func(r *Result) float64 { return float64(r.Sessions.Dropped) }},
 		{"errors", func(r *Result) float64 { return float64(r.Messages.Errors) }},
 		{"unanswered", func(r *Result) float64 { return float64(r.Messages.Unanswered + r.Messages.Unsent) }},
-		{"lost", func(r *Result) float64 { return float64(r.Messages.Lost) }},
+		{"lost", func(r *Result) float64 { return float64(r.Messages.Lost - r.Messages.NotYet) }},
+		{"not delivered when the run ended", func(r *Result) float64 { return float64(r.Messages.NotYet) }},
 		{"repeated", func(r *Result) float64 { return float64(r.Messages.Repeated) }},
 		{"out of order", func(r *Result) float64 { return float64(r.Messages.Reordered) }},
 	} {

@@ -62,7 +62,9 @@ func ledgerOf(deliveries []*delivery, byTopic [][]published, spread bool) (l led
 			d.sources.Each(func(_ measure.Source, s *measure.Sequence) { l.Lost += s.Missing() })
 		default:
 			for _, p := range byTopic[d.topic] {
-				l.Lost += d.sources.Get(p.Source).Lost(p.Sent, p.Excused)
+				seen := d.sources.Get(p.Source)
+				l.Lost += seen.Lost(p.Sent, p.Excused)
+				l.Behind += seen.Behind(p.Sent, p.Excused)
 			}
 		}
 	}

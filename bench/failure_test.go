@@ -153,6 +153,8 @@ func TestBadPlans(t *testing.T) {
 		"rate":             func(p *Plan) { p.Rate = -1 },
 		"duration":         func(p *Plan) { p.Duration = 0 },
 		"negative":         func(p *Plan) { p.WarmUp = -1 },
+		"no command":       func(p *Plan) { p.Processes = 2 },
+		"0 processes":      func(p *Plan) { p.Processes = 0 },
 		"loops":            func(p *Plan) { p.Loops = 0 },
 		"needs 30":         func(p *Plan) { p.Message.Size = 10 },
 		"target":           func(p *Plan) { p.Target.URL = "http://localhost" },

@@ -139,6 +139,7 @@ type published struct {
 // told in the end.
 type ledger struct {
 	Lost     uint64
+	Behind   uint64 // of them, those behind the last that came
 	Repeated uint64 // seen by several processes, beside those counted before
 	// Shared are subscriptions that other processes may have a part of, which
 	// are not in Lost.

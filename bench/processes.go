@@ -214,16 +214,17 @@ func (p *processes) ledger(all []published) (sum ledger) {
 	var shared []sharedSeen
 	p.all(same(order{Do: doLedger, All: all}), func(a *answer) {
 		sum.Lost += a.Ledger.Lost
+		sum.Behind += a.Ledger.Behind
 		shared = append(shared, a.Ledger.Shared...)
 	})
-	lost, again := compareShared(shared, publishedByTopic(all, p.plan.Topics))
-	sum.Lost, sum.Repeated = sum.Lost+lost, again
+	together := compareShared(shared, publishedByTopic(all, p.plan.Topics))
+	sum.Lost, sum.Behind, sum.Repeated = sum.Lost+together.Lost, sum.Behind+together.Behind, together.Repeated
 	return sum
 }
 
 // compareShared puts the parts of subscriptions together that several processes
 // have seen, and compares them with what was published.
-func compareShared(shared []sharedSeen, byTopic [][]published) (lost, again uint64) {
+func compareShared(shared []sharedSeen, byTopic [][]published) (l ledger) {
 	type seen map[measure.Source][][]measure.Span
 	subscriptions, topics := map[string]seen{}, map[string]int{}
 	for _, s := range shared {
@@ -235,13 +236,15 @@ func compareShared(shared []sharedSeen, byTopic [][]published) (lost, again uint
 	}
 	for name, sources := range subscriptions {
 		for _, parts := range sources {
-			again += measure.Union(parts...).Repeats()
+			l.Repeated += measure.Union(parts...).Repeats()
 		}
 		for _, p := range byTopic[topics[name]] {
-			lost += measure.Union(sources[p.Source]...).Lost(p.Sent, p.Excused)
+			all := measure.Union(sources[p.Source]...)
+			l.Lost += all.Lost(p.Sent, p.Excused)
+			l.Behind += all.Behind(p.Sent, p.Excused)
 		}
 	}
-	return lost, again
+	return l
 }
 
 // close ends the processes: they end when no more orders can come. One that is

@@ -87,7 +87,7 @@ func TestCompareShared(t *testing.T) {
 	}
 	byTopic := publishedByTopic([]published{{0, a, 10, []uint64{9}}, {0, b, 2, nil}}, 1)
 	// s lacks 6 and 7 of a (9 is excused), has 2 twice, and lacks all of b, as t does.
-	if lost, again := compareShared(shared, byTopic); lost != 2+2+2 || again != 1 {
-		t.Errorf("%d lost, %d repeated", lost, again)
+	if l := compareShared(shared, byTopic); l.Lost != 2+2+2 || l.Behind != 2+2 || l.Repeated != 1 {
+		t.Errorf("%+v", l)
 	}
 }

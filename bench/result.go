@@ -73,10 +73,13 @@ type Messages struct {
 	Stray      uint64 `json:"strayReplies"`
 	Late       uint64 `json:"lateReplies"` // behind that of a later message
 
-	Received    uint64 `json:"received"`
-	Expected    uint64 `json:"expected"`  // deliveries that the confirmed messages call for
-	Delivered   uint64 `json:"delivered"` // different messages, per subscription or reader
+	Received  uint64 `json:"received"`
+	Expected  uint64 `json:"expected"`  // deliveries that the confirmed messages call for
+	Delivered uint64 `json:"delivered"` // different messages, per subscription or reader
+	// Lost messages did not come until the end of the drain. Of them, NotYet are
+	// behind the last that came: a longer drain might have seen them.
 	Lost        uint64 `json:"lost"`
+	NotYet      uint64 `json:"notYet"`
 	Repeated    uint64 `json:"repeated"`
 	Reordered   uint64 `json:"reordered"`
 	Redelivered uint64 `json:"redelivered"` // had a redelivery count

@@ -98,7 +98,7 @@ func (s *sampler) costs(before, ramped, begin, end sample, open, openedInRamp in
 		c.PublishedPerCPU = float64(measured[confirmed]) / used.Seconds()
 		c.ReceivedPerCPU = float64(measured[received]) / used.Seconds()
 	}
-	if openedInRamp > 0 {
+	if openedInRamp >= fewSessions {
 		c.OpenCPUMillis = (ramped.server.CPU() - before.server.CPU()).Seconds() * 1000 / float64(openedInRamp)
 	}
 	if open > 0 {

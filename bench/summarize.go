@@ -34,7 +34,7 @@ func (e *execution) summarize(openAtEnd int, interrupted bool, l ledger, tallies
 	res.Messages = Messages{
 		Sent: t[sent], Confirmed: t[confirmed], Errors: t[sendErrors], Unanswered: c.unanswered, Unsent: c.unsent,
 		Stray: t[strayReplies], Late: t[lateReplies],
-		Received: t[received], Expected: t[expected], Delivered: t[delivered] - l.Repeated, Lost: l.Lost, Repeated: t[repeated] + l.Repeated,
+		Received: t[received], Expected: t[expected], Delivered: t[delivered] - l.Repeated, Lost: l.Lost, NotYet: l.Behind, Repeated: t[repeated] + l.Repeated,
 		Reordered: t[reordered], Redelivered: t[redelivered], Foreign: t[foreign], BadFrames: t[badFrames],
 	}
 	m := &e.measured

@@ -83,6 +83,9 @@ func messageLines(line liner, r *Result) {
 		line("received", "%s/s (%s/s in)", Number(r.Rates.Received), Bytes(r.Rates.BytesIn))
 		line("", "%s delivered, %s lost, %s repeated, %s out of order", Number(float64(m.Delivered)), Number(float64(m.Lost)),
 			Number(float64(m.Repeated)), Number(float64(m.Reordered)))
+		if m.NotYet > 0 {
+			line("", "%s of the lost are behind the last that came: they may only be late; see --drain", Number(float64(m.NotYet)))
+		}
 		if m.Redelivered+m.Foreign > 0 {
 			line("", "%s with a redelivery count, %s not of this run", Number(float64(m.Redelivered)), Number(float64(m.Foreign)))
 		}

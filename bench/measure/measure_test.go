@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 )
@@ -65,6 +66,15 @@ func TestSequenceAgainstASet(t *testing.T) {
 			} else if !set[seq] {
 				lost++
 			}
+		}
+		behind := uint64(0)
+		for seq := s.next; seq < 120; seq++ {
+			if !slices.Contains(excused, seq) {
+				behind++
+			}
+		}
+		if got := s.Behind(120, excused); got != behind {
+			t.Fatalf("seed %d: %d behind the last, want %d", seed, got, behind)
 		}
 		if s.Seen() != uint64(len(set)) || s.Repeats() != repeats || s.Lost(120, excused) != lost {
 			t.Fatalf("seed %d: %d seen, %d repeats, %d lost; want %d, %d, %d", seed, s.Seen(), s.Repeats(), s.Lost(120, excused), len(set), repeats, lost)

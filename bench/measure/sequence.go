@@ -123,6 +123,21 @@ func (s *Sequence) Lost(sent uint64, excused []uint64) uint64 {
 	return n
 }
 
+// Behind is the number of messages missing behind the last that came, of those
+// that Lost counts.
+func (s *Sequence) Behind(sent uint64, excused []uint64) uint64 {
+	if s.next >= sent {
+		return 0
+	}
+	n := sent - s.next
+	for _, seq := range excused {
+		if seq >= s.next && seq < sent {
+			n--
+		}
+	}
+	return n
+}
+
 // Span is messages that came, from one number up to but without another.
 type Span struct{ From, To uint64 }
 

@@ -29,7 +29,7 @@ func WriteCharts(dir string, c *bench.Comparison) error {
 		return err
 	}
 	for _, chart := range comparisons {
-		svg, err := compared(c, chart.label, chart.value, chart.text)
+		svg, err := Compared(c, chart.label, chart.value, chart.text)
 		if err != nil {
 			return err
 		}
@@ -43,8 +43,8 @@ func WriteCharts(dir string, c *bench.Comparison) error {
 	return nil
 }
 
-// compared draws one figure of the scenarios that have it.
-func compared(c *bench.Comparison, label string, value func(*bench.Outcome) float64, text func(float64) string) ([]byte, error) {
+// Compared draws one figure of the scenarios that have it; nil: none has.
+func Compared(c *bench.Comparison, label string, value func(*bench.Outcome) float64, text func(float64) string) ([]byte, error) {
 	var groups []string
 	place := map[string]int{}
 	for i := range c.Outcomes {

@@ -133,9 +133,6 @@ func (f *Flags) prepare(target string) (err error) {
 	if err := f.files(); err != nil {
 		return err
 	}
-	if p.Worker, err = workerCommand(); err != nil {
-		return err
-	}
 	for _, s := range f.sources {
 		a, err := netip.ParseAddr(s)
 		if err != nil {
@@ -219,16 +216,4 @@ func (f *Flags) files() error {
 		return errors.New("--cert and --key: one needs the other")
 	}
 	return nil
-}
-
-// WorkerName is the command below bench that calls [bench.ServeWorker].
-const WorkerName = "worker"
-
-// workerCommand starts a process that has a share of a run: this program.
-func workerCommand() ([]string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program's file: %w", err)
-	}
-	return []string{self, "bench", WorkerName}, nil
 }

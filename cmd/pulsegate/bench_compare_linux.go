@@ -105,13 +105,17 @@ func (f *compareFlags) run(cmd *cobra.Command, path string, contestants []bench.
 	if err != nil {
 		return err
 	}
+	worker, err := workerCommand()
+	if err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	progress := newProgress(cmd.ErrOrStderr())
 	defer progress.Close()
 	c, err := bench.Compare(ctx, trials, contestants, bench.CompareOptions{
-		Runs: f.runs, Pause: f.pause,
+		Runs: f.runs, Pause: f.pause, Worker: worker,
 		Watch: func(t bench.Trial, c bench.Contestant, run int) func(bench.Progress) {
 			return progress.Start(fmt.Sprintf("%s: %s, run %d of %d", t.Name, c.Name, run+1, f.runs))
 		},

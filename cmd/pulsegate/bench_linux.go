@@ -44,9 +44,21 @@ messages failed, were lost, repeated or out of order; 130 interrupted by Ctrl-C
 	return cmd
 }
 
+// workerName is the command that serves a share of a run. People have no use for it.
+const workerName = "worker"
+
+// workerCommand starts a process that has a share of a run: this program.
+func workerCommand() ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program's file: %w", err)
+	}
+	return []string{self, "bench", workerName}, nil
+}
+
 func newBenchWorker() *cobra.Command {
 	return &cobra.Command{
-		Use: scenario.WorkerName, Short: "Serve a share of a run (for --processes)", Hidden: true, Args: cobra.NoArgs,
+		Use: workerName, Short: "Serve a share of a run (for --processes)", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := bench.ServeWorker(cmd.InOrStdin(), cmd.OutOrStdout()); err != nil {
 				return &runtimeError{err}
@@ -71,6 +83,9 @@ counts as the server's cost: what a gateway can reach at best.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			plan, err := s.Plan(f, args[0])
 			if err != nil {
+				return err
+			}
+			if plan.Worker, err = workerCommand(); err != nil {
 				return err
 			}
 			return runBench(cmd, plan, jsonFile)

@@ -13,20 +13,22 @@ type figure struct {
 	of   func(*bench.Outcome) float64
 	text func(float64) string
 	more bool // more is better
+	idle bool // means something only in trials of idle sessions, whose servers were started anew
+	zero bool // 0 is a value, too
 }
 
 func share(v float64) string { return fmt.Sprintf("%.2f %% of a core", 100*v) }
 
 var (
-	memory    = figure{(*bench.Outcome).BytesPerSession, bench.Bytes, false}
-	cores     = figure{(*bench.Outcome).Cores, share, false}
-	openCPU   = figure{(*bench.Outcome).OpenCPUMillis, func(v float64) string { return bench.Millis(v) + " ms" }, false}
-	perCPU    = figure{(*bench.Outcome).PerCPUSecond, bench.Number, true}
-	p50       = figure{(*bench.Outcome).P50, func(v float64) string { return bench.Millis(v) + " ms" }, false}
-	p99       = figure{(*bench.Outcome).P99, func(v float64) string { return bench.Millis(v) + " ms" }, false}
-	published = figure{(*bench.Outcome).Published, bench.Number, true}
-	received  = figure{(*bench.Outcome).Received, bench.Number, true}
-	threads   = figure{workers, bench.Number, false}
+	memory    = figure{(*bench.Outcome).BytesPerSession, bench.Bytes, false, true, false}
+	cores     = figure{(*bench.Outcome).Cores, share, false, false, true}
+	openCPU   = figure{(*bench.Outcome).OpenCPUMillis, func(v float64) string { return bench.Millis(v) + " ms" }, false, false, false}
+	perCPU    = figure{(*bench.Outcome).PerCPUSecond, bench.Number, true, false, false}
+	p50       = figure{(*bench.Outcome).P50, func(v float64) string { return bench.Millis(v) + " ms" }, false, false, false}
+	p99       = figure{(*bench.Outcome).P99, func(v float64) string { return bench.Millis(v) + " ms" }, false, false, false}
+	published = figure{(*bench.Outcome).Published, bench.Number, true, false, false}
+	received  = figure{(*bench.Outcome).Received, bench.Number, true, false, false}
+	threads   = figure{workers, bench.Number, false, false, false}
 )
 
 // workers are the goroutines of a server that tells them, else its threads.

@@ -50,6 +50,10 @@ func main() {
 	flag.StringVar(&o.page, "page", "BENCHMARKS.md", "`file` to write")
 	flag.StringVar(&o.binary, "binary", "bin/pulsegate", "the pulsegate to measure")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "benchmarks: %q is no flag\n", flag.Arg(0))
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once; the servers end with this process
@@ -107,7 +111,7 @@ func measure(ctx context.Context, o *options, m *measured) error {
 	display := bench.NewDisplay(os.Stderr, false)
 	for i, t := range trials {
 		c, err := bench.Compare(ctx, []bench.Trial{t}, s.contestants(t), bench.CompareOptions{
-			Runs: o.runs, Pause: pause, Prepare: s.prepare,
+			Runs: o.runs, Pause: pause, Prepare: s.prepare, Worker: []string{o.binary, "bench", "worker"},
 			Watch: func(t bench.Trial, c bench.Contestant, run int) func(bench.Progress) {
 				return display.Start(fmt.Sprintf("== %d of %d: %s: %s, run %d of %d", i+1, len(trials), t.Name, c.Name, run+1, o.runs))
 			},

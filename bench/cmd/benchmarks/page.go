@@ -4,6 +4,7 @@ package main
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,12 +55,35 @@ func image(alt, path string) string {
 
 // drawCharts draws the comparisons, and how costs grow.
 func (m *measured) drawCharts(dir string) error {
-	all := &bench.Comparison{Contestants: []bench.Contestant{{Name: java}, {Name: ours}, {Name: floor}}}
-	for i := range m.Trials {
-		all.Outcomes = append(all.Outcomes, m.Trials[i].Compared.Outcomes...)
-	}
-	if err := report.WriteCharts(dir, all); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
+	}
+	for _, chart := range []struct {
+		file, label string
+		figure      figure
+		with        func(*trial) bool
+	}{
+		{"per-cpu-second.svg", "messages per CPU-second of the server (more is better)", perCPU, func(t *trial) bool { return !isIdle(t) }},
+		{"latency-p99.svg", "p99 latency at a fixed rate (less is better)", p99, isPaced},
+		{"memory-per-session.svg", "server memory per session (less is better)", memory, isIdle},
+		{"cpu-to-open.svg", "server CPU to open a session (less is better)", openCPU, isIdle},
+	} {
+		some := &bench.Comparison{Contestants: []bench.Contestant{{Name: java}, {Name: ours}, {Name: floor}}}
+		if chart.figure.idle || chart.file == "cpu-to-open.svg" {
+			some.Contestants = some.Contestants[:2]
+		}
+		for i := range m.Trials {
+			if chart.with(&m.Trials[i]) {
+				some.Outcomes = append(some.Outcomes, m.Trials[i].Compared.Outcomes...)
+			}
+		}
+		svg, err := report.Compared(some, chart.label, chart.figure.of, chart.figure.text)
+		if err != nil {
+			return err
+		}
+		if err := keep(filepath.Join(dir, chart.file), svg); err != nil {
+			return err
+		}
 	}
 	grow := func(file string, x, y report.Axis, g growth, value func(*bench.Outcome) float64) error {
 		var lines []report.Line
@@ -73,10 +97,10 @@ func (m *measured) drawCharts(dir string) error {
 			lines = append(lines, l)
 		}
 		svg, err := report.LineChart(x, y, lines)
-		if err != nil || svg == nil {
+		if err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(dir, file), svg, 0o644)
+		return keep(filepath.Join(dir, file), svg)
 	}
 	mib := func(o *bench.Outcome) float64 { return total(o) / (1 << 20) }
 	upTo := func(n float64, g growth) growth {
@@ -93,6 +117,17 @@ func (m *measured) drawCharts(dir string) error {
 	}
 	readers, cost := report.Axis{Label: "readers", Log: true}, report.Axis{Label: "server CPU per delivery, µs", Log: true}
 	return grow("fanout-growth.svg", readers, cost, fanoutGrowth, perDelivery)
+}
+
+// keep writes a chart, or removes an old one that there is nothing for any more.
+func keep(path string, svg []byte) error {
+	if svg != nil {
+		return os.WriteFile(path, svg, 0o644)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // table is one of Markdown.
@@ -132,10 +167,21 @@ func (m *measured) cell(trial, contestant string, f figure) (text string, value 
 	if t == nil || t.of(contestant) == nil {
 		return "", 0
 	}
-	if value = f.of(t.of(contestant)); value == 0 {
+	if f.idle && !isIdle(t) {
+		return "", 0
+	}
+	if value = f.of(t.of(contestant)); value == 0 && !f.zero {
 		return "", 0
 	}
 	return f.text(value), value
+}
+
+func isIdle(t *trial) bool { return strings.HasPrefix(t.command(), "idle ") }
+
+// isPaced: messages are sent at a fixed rate, so latencies say something of the server
+// and rates nothing.
+func isPaced(t *trial) bool {
+	return strings.Contains(t.command(), "--rate ") && !strings.Contains(t.command(), "--rate 0")
 }
 
 // ratio says how much better ours is than theirs.
@@ -213,7 +259,7 @@ func (m *measured) payloadTable() string {
 func (m *measured) memoryTable() string {
 	t := &table{}
 	t.add("idle readers", "Java: total", "per session", "pulsegate: total", "per session", "better by")
-	whole := figure{total, bench.Bytes, false}
+	whole := figure{total, bench.Bytes, false, true, false}
 	for _, row := range memoryGrowth {
 		if m.find(row.trial) == nil {
 			continue
@@ -234,7 +280,7 @@ func (m *measured) memoryTable() string {
 func (m *measured) fanoutTable() string {
 	t := &table{}
 	t.add("readers, 20 messages/s", "µs of CPU per delivery: Java", "pulsegate", "better by", "p99: Java", "pulsegate")
-	cost := figure{perDelivery, func(v float64) string { return fmt.Sprintf("%.2f", v) }, false}
+	cost := figure{perDelivery, func(v float64) string { return fmt.Sprintf("%.2f", v) }, false, false, false}
 	for _, row := range fanoutGrowth {
 		if m.find(row.trial) == nil {
 			continue
@@ -256,7 +302,7 @@ func (m *measured) allTable() string {
 		name := m.Trials[i].name()
 		for _, c := range m.Trials[i].Compared.Contestants {
 			row := []string{name, c.Name}
-			for _, f := range []figure{published, received, perCPU, p50, p99, memory, openCPU, {cores.of, func(v float64) string { return fmt.Sprintf("%.3f", v) }, false}} {
+			for _, f := range []figure{published, received, perCPU, p50, p99, memory, openCPU, {cores.of, func(v float64) string { return fmt.Sprintf("%.3f", v) }, false, false, true}} {
 				text, _ := m.cell(name, c.Name, f)
 				row = append(row, text)
 			}
@@ -300,7 +346,8 @@ func (m *measured) javaBetter() (list []string) {
 			{"p50 latency", p50}, {"p99 latency", p99}, {"memory per session", memory}, {"CPU to open a session", openCPU}} {
 			theirs, v := m.cell(name, java, f.figure)
 			mine, w := m.cell(name, ours, f.figure)
-			if v == 0 || w == 0 {
+			isRate := strings.HasSuffix(f.name, "per second")
+			if v == 0 || w == 0 || isRate && isPaced(&m.Trials[i]) {
 				continue
 			}
 			better := v / w
