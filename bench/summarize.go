@@ -70,7 +70,7 @@ func (e *execution) load(tallies []tally) Load {
 // generator judges the generator's own part.
 func (e *execution) generator(span float64) Generator {
 	g := Generator{Processes: e.plan.Processes, Memory: e.final.own.Anonymous, MachineIdle: 1, LateP99: latency99(e.c.lateness)}
-	if e.rampOpened >= fewSessions {
+	if e.rampOpened >= 10*fewSessions*e.plan.Processes { // else what a process needs anyway is more
 		g.BytesPerSession = max(0, float64(e.ramped.own.Anonymous-e.before.own.Anonymous)/float64(e.rampOpened))
 	}
 	if span <= 0 {
