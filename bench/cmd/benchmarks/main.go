@@ -68,6 +68,11 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
+	all, err := scenario.Read(o.file, nil, nil)
+	if err != nil {
+		return err
+	}
+	measured.forget(all)
 	if !o.render {
 		err = measure(ctx, o, measured)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,6 +65,13 @@ func readMeasured(path string) (*measured, error) {
 		return nil, fmt.Errorf("read what was measured before: %w", err)
 	}
 	return m, nil
+}
+
+// forget drops what is not in the scenario file any more.
+func (m *measured) forget(all []bench.Trial) {
+	m.Trials = slices.DeleteFunc(m.Trials, func(t trial) bool {
+		return !slices.ContainsFunc(all, func(s bench.Trial) bool { return s.Name == t.name() })
+	})
 }
 
 // add puts a comparison of one trial in the place of an earlier one, and saves.
