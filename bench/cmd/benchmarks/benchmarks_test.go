@@ -38,6 +38,7 @@ func plan(t *testing.T, target string, args ...string) bench.Plan {
 			if err != nil {
 				t.Fatal(err)
 			}
+			p.Worker = []string{"true"} // never started: native clients live in one process
 			return p
 		}
 	}
