@@ -67,6 +67,12 @@ func (c *Config) settleAccess() (notices []Notice, errs []error) {
 	} else if c.AuthenticationRefreshCheck > 0 {
 		ignored("authenticationRefreshCheckSeconds", "only tokens run out, and AuthenticationProviderToken is not among the authenticationProviders")
 	}
+	if has(ProviderTLS) && c.WebServicePortTLS == NoPort {
+		errs = append(errs, errors.New("AuthenticationProviderTls needs webServicePortTls: only there clients show certificates"))
+	}
+	if has(ProviderTLS) && c.TLSTrustCertsFile == "" && c.TLSTrustStore == "" {
+		errs = append(errs, errors.New("AuthenticationProviderTls needs tlsTrustCertsFilePath, or tlsTrustStore with tlsEnabledWithKeyStore=true: else no certificate is trusted"))
+	}
 	if has(ProviderBasic) && c.BasicAuthConf == "" {
 		errs = append(errs, errors.New("AuthenticationProviderBasic needs basicAuthConf"))
 	}

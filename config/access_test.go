@@ -17,6 +17,7 @@ func TestContradictionsInAccess(t *testing.T) {
 		{"authenticationEnabled=true\nauthenticationProviders=com.example.Kerberos", []string{"t.conf:2", "com.example.Kerberos", "AuthenticationProviderTls"}},
 		{"authenticationEnabled=true\nauthenticationProviders=" + ProviderToken, []string{"tokenSecretKey or tokenPublicKey"}},
 		{"authenticationEnabled=true\nauthenticationProviders=" + ProviderBasic, []string{"basicAuthConf"}},
+		{"authenticationEnabled=true\nauthenticationProviders=" + ProviderTLS, []string{"AuthenticationProviderTls", "webServicePortTls", "tlsTrustCertsFilePath"}},
 		{loginOn + "tokenAudienceClaim=aud", []string{"t.conf:4", "tokenAudience"}},
 		{loginOn + "authorizationEnabled=true\nauthorizationProvider=com.example.Own", []string{"com.example.Own", "t.conf:5"}},
 	} {
