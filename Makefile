@@ -4,6 +4,7 @@ GO          ?= go
 FUZZTIME    ?= 30s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
+GOLICENSES  ?= github.com/google/go-licenses@v1.6.0
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
@@ -17,7 +18,7 @@ REAL_LAST     = ./test/clients ./test/restart
 REAL_FLAGS    = -tags pulsar -p 1 -count 1
 
 .PHONY: help build run test test-fast unit race real conformance clients restart \
-	lint fmt vet staticcheck vulncheck fuzz deps clean
+	lint fmt vet staticcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -35,6 +36,7 @@ test: ## everything; needs Java and more, see deps
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory race
 	@$(MAKE) --no-print-directory vulncheck
+	@$(MAKE) --no-print-directory licences
 	@$(MAKE) --no-print-directory real
 	@echo "all tests passed"
 
@@ -73,6 +75,11 @@ staticcheck:
 
 vulncheck: ## look for known vulnerabilities in what the binary uses
 	./test/tools/vulncheck $(GO) run $(GOVULNCHECK) ./...
+
+# What is ignored is MIT-0, which the tool does not know.
+licences: ## refuse dependencies of the binary whose licence is not permissive
+	CGO_ENABLED=0 ./test/tools/licences $(GO) run $(GOLICENSES) check ./cmd/pulsegate --ignore github.com/segmentio/asm \
+		--disallowed_types=forbidden,restricted,unknown
 
 # go test runs one fuzz target of one package at a time.
 fuzz: ## run each fuzz target for FUZZTIME (30s)

@@ -14,12 +14,9 @@ const (
 // the sizes of those that came. Its owner's mutex guards it.
 type ahead struct{ average int }
 
-// note takes the size of a message.
+// note takes a message that came.
 func (a *ahead) note(m *codec.Message) {
-	size := len(m.Payload) + len(m.Key)
-	for name, value := range m.Properties {
-		size += len(name) + len(value)
-	}
+	size := messageSize(m)
 	if a.average == 0 {
 		a.average = size
 	}

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,34 @@ func TestUnansweredBytesAreBounded(t *testing.T) {
 
 // Large messages are fetched few at a time for a client that does not read,
 // wherever their bytes are.
+// A pull session may have any number of messages out; what is known of them is bounded.
+func TestPulledMessagesAreForgotten(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 9, Pull: true})
+	if err := o.s.Handle([]byte(`{"type":"permit","permitMessages":1000000}`)); err != nil {
+		t.Fatal(err)
+	}
+	up := u.consumers[0]
+	const total = maxPulled + 1000
+	for n := int64(0); n < total; {
+		for ; n < total && up.allowed() > 0; n++ {
+			up.deliver(t, n)
+		}
+		if len(o.fill(1000)) == 0 {
+			t.Fatalf("stopped after %d messages", n)
+		}
+		o.frames = nil
+	}
+	if n := b.Gauges().Unacked; n != maxPulled {
+		t.Errorf("%d messages are remembered, want %d", n, maxPulled)
+	}
+	if err := o.s.Handle(nackFrame(0)); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the broker to be asked for one that was forgotten", func() bool { return slices.Contains(up.redelivered(), 0) })
+}
+
 func TestQueuedBytesAreBounded(t *testing.T) {
 	large := strings.Repeat("x", 1<<20)
 	for where, enlarge := range map[string]func(*codec.Message){
@@ -212,7 +241,7 @@ func TestSlowTopicKeepsNobodyWaiting(t *testing.T) {
 func TestRefusedMessagesAreBounded(t *testing.T) {
 	u := &fakeUpstream{}
 	b := newBridge(t, u, Options{})
-	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 10, NackDelay: 3 * time.Second})
+	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 10, NackDelay: time.Hour})
 	up := u.consumers[0]
 	waitFor(t, "permits", func() bool { return up.allowed() == 10 })
 	n := int64(0)
@@ -226,6 +255,13 @@ func TestRefusedMessagesAreBounded(t *testing.T) {
 	if n < maxNacked || n > maxNacked+10 {
 		t.Fatalf("%d messages refused, want about %d", n, maxNacked)
 	}
+	s := o.s.(*consumerSession)
+	s.sub.mu.Lock()
+	for i := range s.nacked { // the hour is over
+		s.nacked[i].due = time.Now()
+	}
+	s.sub.mu.Unlock()
+	s.ring()
 	waitFor(t, "permits after the redelivery", func() bool { return up.allowed() > 0 })
 }
 

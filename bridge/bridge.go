@@ -93,6 +93,7 @@ type Bridge struct {
 	ctx    context.Context // ends with Close: stops openings and upstream queries
 	cancel context.CancelFunc
 	work   sync.WaitGroup
+	large  largeTopics
 	slots  chan struct{} // creations under way, at most Options.OpenConcurrency
 
 	mu        sync.Mutex

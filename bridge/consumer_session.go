@@ -134,7 +134,9 @@ func (s *consumerSession) Handle(frame []byte) error {
 	case codec.CommandEndOfTopic:
 		s.askEndOfTopic()
 	case codec.CommandAuthResponse:
-		// Nobody asked: without authentication there is nothing to refresh.
+		if cmd.Err == nil {
+			renew(s.out, cmd.Auth) // without authentication there is nothing to renew
+		}
 	}
 	return nil
 }

@@ -25,8 +25,15 @@ func (s *consumerSession) take(d *delivery) {
 	s.held++
 	if s.opts.Pull {
 		s.permits--
+		if s.held > maxPulled {
+			s.giveUp(s.oldest)
+		}
 	}
 }
+
+// maxPulled bounds what is remembered of a pull session, whose permits know no
+// bound. Of what is forgotten acknowledgements and refusals are passed on as they come.
+const maxPulled = 100_000
 
 // begins starts the acknowledgement timeout of d, which is about to be written.
 // Called with sub.mu held.
@@ -71,14 +78,17 @@ func (s *consumerSession) negativeAck(id *codec.MessageID) {
 	sub := s.sub
 	sub.mu.Lock()
 	d := sub.find(s, id)
-	if d == nil || d.owner == nil {
+	if d == nil && !s.opts.Pull || d != nil && d.owner == nil {
 		sub.mu.Unlock()
 		return // acknowledged, or on its way back already
 	}
-	due := time.Now().Add(s.opts.NackDelay)
-	s.nacked = append(s.nacked, nack{d.id, due})
-	s.ringBy(due)
-	d.owner.freePlace(d)
+	n := nack{*id, time.Now().Add(s.opts.NackDelay)}
+	if d != nil {
+		n.id = d.id
+		d.owner.freePlace(d)
+	}
+	s.nacked = append(s.nacked, n)
+	s.ringBy(n.due)
 	sub.recount(s) // it may have as many as it may have
 	grant := sub.settle()
 	sub.mu.Unlock()

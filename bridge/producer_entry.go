@@ -186,6 +186,7 @@ func (e *producerEntry) send(p *publish) {
 		p.Sent(codec.MessageID{}, &Error{Kind: ErrTimeout, Detail: "not sent to " + e.spec.Topic + " within " + t.String()})
 		return
 	}
+	e.b.large.note(e.spec.Topic, len(p.req.Payload))
 	e.up.Send(&p.req, p)
 }
 

@@ -76,6 +76,9 @@ func (s *producerSession) Handle(frame []byte) error {
 		if !errors.As(err, &fault) {
 			fault = &codec.Error{Code: codec.CodeUnknown, Detail: err.Error()}
 		}
+		if r, ok := codec.DecodeAuthResponse(frame); ok && renew(s.out, r) {
+			return nil
+		}
 		s.load.Add(1)
 		s.loadBytes.Add(int64(len(frame)))
 		s.answer(sendResult{

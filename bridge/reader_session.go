@@ -165,7 +165,10 @@ func (s *readerSession) Handle(frame []byte) error {
 		s.askEndOfTopic()
 		return nil
 	case codec.CommandAuthResponse:
-		return nil // nobody asked
+		if cmd.Err == nil {
+			renew(s.out, cmd.Auth) // without authentication there is nothing to renew
+		}
+		return nil
 	}
 	s.mu.Lock()
 	full := s.sent >= s.opts.Window

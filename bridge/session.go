@@ -25,6 +25,20 @@ type Outlet interface {
 	RemoteAddr() string
 }
 
+// Renewer is an [Outlet] whose client may have to renew its credentials during
+// the session (PIP-292).
+type Renewer interface {
+	// Renew takes credentials that the client sent, from within [Session.Handle].
+	// It never blocks. It reports false when there is nothing to renew.
+	Renew(codec.AuthResponse) bool
+}
+
+// renew hands credentials to the session's outlet.
+func renew(out Outlet, r codec.AuthResponse) bool {
+	renewer, ok := out.(Renewer)
+	return ok && renewer.Renew(r)
+}
+
 // Session is one attached client. Its methods do not block.
 type Session interface {
 	// Handle takes one message of the client. The bytes are valid only during

@@ -158,7 +158,7 @@ func (sub *subscription) create(leaving <-chan struct{}) {
 	release, err := b.slot(ctx, sub.spec.topicName())
 	if err == nil {
 		spec := sub.spec
-		spec.Queue = b.prefetch(spec.Queue)
+		spec.Queue = b.prefetch(spec.topicName(), spec.Queue)
 		sub.up, err = b.up.Subscribe(ctx, spec, sub)
 		release()
 	}

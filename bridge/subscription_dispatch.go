@@ -35,6 +35,7 @@ func (sub *subscription) Deliver(m *codec.Message) {
 		sub.held[pos] = d
 		sub.b.stats.unacked.Add(1)
 		sub.ahead.note(m)
+		sub.b.large.note(sub.spec.topicName(), len(m.Payload))
 		sub.place(m, d)
 	}
 	again := sub.surplus()

@@ -253,6 +253,17 @@ type ConsumerSpec struct {
 	RedeliveryTick time.Duration
 }
 
+// TopicNames lists the full names of the topics; none for a pattern.
+func (s *ConsumerSpec) TopicNames() []string {
+	switch {
+	case s.Topic != "":
+		return []string{s.Topic}
+	case s.Topics != "":
+		return strings.Split(s.Topics, ",")
+	}
+	return nil
+}
+
 // ReaderSpec is everything that makes an upstream reader.
 type ReaderSpec struct {
 	Topic string

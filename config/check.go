@@ -14,6 +14,8 @@ func (c *Config) finish() (notices []Notice, errs []error) {
 	if n, ok := c.settleAuth(); ok {
 		notices = append(notices, n)
 	}
+	n, faults := c.settleAccess()
+	notices, errs = append(notices, n...), append(errs, faults...)
 	if (c.BrokerClientTLSCertificateFile == "") != (c.BrokerClientTLSKeyFile == "") {
 		errs = append(errs, errors.New("brokerClient_tlsCertificateFilePath and brokerClient_tlsKeyFilePath must be set together"))
 	}
@@ -67,6 +69,8 @@ func (c *Config) UpstreamURL() string {
 func (c *Config) RequireCluster() error {
 	store := c.ConfigurationStore
 	switch {
+	case c.UpstreamURL() != "" && c.AuthorizationEnabled && c.AdminURL() == "":
+		return fmt.Errorf("authorizationEnabled=true (%s) needs the brokers' admin API: set serviceUrl, or serviceUrlTls with brokerClientTlsEnabled=true", c.source("authorizationEnabled"))
 	case c.UpstreamURL() != "":
 		return nil
 	case c.hasAddress() && c.BrokerClientTLSEnabled:

@@ -72,6 +72,28 @@ type Config struct {
 	SessionIdleTimeout time.Duration // webSocketSessionIdleTimeoutMillis; 0: never
 	PingInterval       time.Duration // webSocketPingDurationSeconds; 0: no pings asked for
 
+	// Who may connect, and on what.
+
+	AuthenticationEnabled       bool          // authenticationEnabled
+	AuthenticationProviders     []string      // authenticationProviders: Java class names
+	AnonymousUserRole           string        // anonymousUserRole, "" for none
+	SuperUserRoles              []string      // superUserRoles
+	AuthenticationRefreshCheck  time.Duration // authenticationRefreshCheckSeconds; 0: tokens are looked at once
+	TokenSecretKey              Secret        // tokenSecretKey
+	TokenPublicKey              string        // tokenPublicKey
+	TokenPublicAlg              string        // tokenPublicAlg
+	TokenAuthClaim              string        // tokenAuthClaim
+	TokenAudienceClaim          string        // tokenAudienceClaim
+	TokenAudience               string        // tokenAudience
+	TokenAllowedClockSkew       time.Duration // tokenAllowedClockSkewSeconds
+	TokenSettingPrefix          string        // tokenSettingPrefix
+	BasicAuthConf               Secret        // basicAuthConf
+	MaxFailedLoginsPerAddress   int           // maxFailedLoginsPerAddress; 0: no limit
+	AuthorizationEnabled        bool          // authorizationEnabled
+	AuthorizationProvider       string        // authorizationProvider
+	AuthorizationAllowWildcards bool          // authorizationAllowWildcardsMatching
+	AuthorizationCache          time.Duration // authorizationCacheMillis
+
 	// Keys of pulsegate alone.
 
 	V1PublishTimeFormat      string        // v1PublishTimeFormat: [PublishTimeSeed] or [PublishTimeISO]

@@ -19,7 +19,7 @@ func TestWriteNamesSources(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
 	}
-	if strings.Contains(out.String(), "authenticationEnabled") {
+	if strings.Contains(out.String(), "webSocketNumIoThreads") {
 		t.Error("a key without effect is shown as effective")
 	}
 }

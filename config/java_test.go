@@ -161,11 +161,11 @@ func TestPreferredNames(t *testing.T) {
 // What would run open although the file asks for protection is refused.
 func TestProtectionIsRefusedNotDropped(t *testing.T) {
 	for _, line := range []string{
-		"authenticationEnabled=true", "authenticationEnabled=TRUE ", "authorizationEnabled=true",
+		"cryptoKeyReaderFactoryClassName=com.example.Keys",
 	} {
 		name, _, _ := strings.Cut(line, "=")
 		_, _, err := parse("t.conf", []byte("clusterName=c\n"+line), nil)
-		wantError(t, err, strings.TrimSpace(line), "t.conf:2", "ot supported yet")
+		wantError(t, err, strings.TrimSpace(line), "t.conf:2", "no Java here")
 		_, _, err = parse("", nil, []string{line})
 		wantError(t, err, name, "--set")
 	}

@@ -62,12 +62,7 @@ func (k *Key) names() []Alias {
 
 // idleBecause says why a key without effect has none.
 func (k *Key) idleBecause() string {
-	switch k.Section {
-	case sectionAuth:
-		return "authentication and authorization are not supported yet"
-	default:
-		return k.Doc
-	}
+	return k.Doc
 }
 
 // Section groups keys in the explained file.
@@ -100,7 +95,7 @@ func (s Section) title() (heading, text string) {
 	case sectionOwn:
 		return "Keys of pulsegate alone", "The Java proxy does not know these; it ignores them, so one file can serve both."
 	case sectionAuth:
-		return "Authentication and authorization of clients", "Not supported yet. The keys are known so that a file that asks for protection is refused instead of served without it; the others count for nothing as long as both switches are off."
+		return "Authentication and authorization of clients", "As long as both switches are off, everyone may do everything that pulsegate itself may at the brokers. Of the keys with values of several forms, files are the best: they can be replaced while the server runs."
 	case sectionTLS:
 		return "TLS towards clients, and encryption of messages", "TLS 1.2 and 1.3. Files are read again when they change; open sessions stay."
 	default:

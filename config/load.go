@@ -61,7 +61,7 @@ type setting struct {
 
 // resolve makes a configuration of what was written in the file and on the command line.
 func resolve(fromFile, fromFlags []entry) (*Config, []Notice, error) {
-	var notices []Notice
+	fromFile, fromFlags, notices := unprefixed(fromFile, fromFlags)
 	file, n := collect(fromFile)
 	notices = append(notices, n...)
 	flags, n := collect(fromFlags)

@@ -73,7 +73,7 @@ func TestBadValues(t *testing.T) {
 		{"webSocketMaxTextFrameSize=99999999999999999999", nil},
 		{"webSocketSessionIdleTimeoutMillis=5m", []string{"milliseconds"}},
 		{"webServiceTrustXForwardedFor=yes", []string{"true or false"}},
-		{"authenticationEnabled=yes", []string{"must be false"}},
+		{"authenticationEnabled=yes", []string{"true or false"}},
 		{"logLevel=loud", []string{"debug, info, warn, error"}},
 		{"v1PublishTimeFormat=unix", []string{"seed, iso"}},
 		{"brokerServiceUrl=localhost:6650", []string{"scheme://host:port"}},
@@ -98,7 +98,7 @@ func TestBadValues(t *testing.T) {
 }
 
 func TestAllBadValuesAtOnce(t *testing.T) {
-	_, _, err := parse("t.conf", []byte("webServicePort=x\nlogLevel=x\nauthorizationEnabled=true"), nil)
+	_, _, err := parse("t.conf", []byte("webServicePort=x\nlogLevel=x\nauthorizationEnabled=x"), nil)
 	wantError(t, err, "webServicePort", "logLevel", "authorizationEnabled")
 }
 

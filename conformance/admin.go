@@ -33,6 +33,9 @@ func (t *T) adminRequest(method, path, body string) (int, []byte) {
 		t.Fatalf("admin: %v", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if t.Endpoint.AdminToken != "" {
+		req.Header.Set("Authorization", "Bearer "+t.Endpoint.AdminToken)
+	}
 	return t.roundTrip(req)
 }
 

@@ -11,7 +11,7 @@ import (
 func TestTableIsWellFormed(t *testing.T) {
 	form := regexp.MustCompile(`^[a-z0-9-]+/[A-Za-z0-9-]+$`)
 	seen := make(map[string]bool)
-	for _, a := range conformance.Table() {
+	for _, a := range append(conformance.Table(), conformance.SecurityTable()...) {
 		for _, c := range a.Cases {
 			switch {
 			case !form.MatchString(c.ID):

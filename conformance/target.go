@@ -46,6 +46,8 @@ type Endpoint struct {
 	// server. The embedded upstream serves the few paths the table needs on
 	// HTTP itself.
 	Admin string
+	// AdminToken is shown to the admin API, unless empty.
+	AdminToken string
 	// Binary is the broker's pulsar:// URL; empty for the embedded upstream.
 	Binary string
 	// Peer is the base URL of another server on the same cluster; empty for the

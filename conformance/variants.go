@@ -15,7 +15,7 @@ var (
 	}
 
 	// idleConf has a short idle timeout and no pings.
-	idleConf = Conf{"webSocketSessionIdleTimeoutMillis": "1500"}
+	idleConf = Conf{"webSocketSessionIdleTimeoutMillis": "3000"}
 
 	// statsConf is a process of its own for the statistics: a session whose client
 	// left during the upgrade makes Java's answer 500 from then on.

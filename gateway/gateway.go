@@ -39,14 +39,21 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	}
 	defer up.Close()
 
+	gate, done, err := openGate(cfg, up, log)
+	if err != nil {
+		return err
+	}
+	defer done()
+
 	b := bridge.New(up, bridgeOptions(cfg, log))
 	defer b.Close()
 
-	o := serverOptions(cfg, b, admin, log, opts.Version)
-	if o.TLS, err = loadTLS(cfg); err != nil {
+	serve := serverOptions(cfg, b, admin, log, opts.Version)
+	serve.Gate = gate
+	if serve.TLS, err = loadTLS(cfg); err != nil {
 		return err
 	}
-	s, err := server.New(o)
+	s, err := server.New(serve)
 	if err != nil {
 		return err
 	}

@@ -12,8 +12,10 @@ const (
 	// heapTick is how often the garbage collector's pace is looked at.
 	heapTick = time.Second
 
-	// usualPercent is Go's own pace: the heap may double between two collections.
-	usualPercent = 100
+	// usualPercent is what the heap may at least grow by between two collections.
+	// Go's own pace is 100, but what a session is made of lies between the garbage of
+	// its opening, which keeps its place in memory then.
+	usualPercent = 50
 
 	// maxHeadroom bounds what the heap may grow by between two collections when
 	// that is more than usualPercent allows.
@@ -29,9 +31,9 @@ const (
 )
 
 // heapPacer makes the garbage collector run about once in a heapTick. Idle
-// sessions are small, so the heap is, and at Go's usual pace a busy gateway
-// would collect dozens of times a second, for a third of its CPU. Idle, it goes at the
-// usual pace, and what the load has left goes back to the system.
+// sessions are small, so the heap is, and at Go's own pace a busy gateway
+// would collect dozens of times a second, for a third of its CPU. Idle, it goes at
+// the usual pace, and what the load has left goes back to the system.
 //
 // It belongs to the goroutine of run.
 type heapPacer struct {

@@ -17,6 +17,7 @@ func TestHeapPace(t *testing.T) {
 		{"busy on a small heap", 40 * mib, 10 * mib, 400},
 		{"busy on a heap that is next to nothing", 40 * mib, 1, 1000},
 		{"busy on a large heap", 40 * mib, 100 * mib, usualPercent},
+		{"busy on a heap of that size", 40 * mib, 40 * mib, 100},
 		{"busier than the bound", 4000 * mib, 16 * mib, 800},
 	} {
 		p := heapPacer{percent: usualPercent}

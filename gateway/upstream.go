@@ -31,7 +31,7 @@ func openUpstream(cfg *config.Config, inProcess bool, log *slog.Logger) (bridge.
 
 func pulsarOptions(cfg *config.Config, log *slog.Logger) pulsar.Options {
 	o := pulsar.Options{
-		AdminURL: adminURL(cfg),
+		AdminURL: cfg.AdminURL(),
 		Store: pulsar.ConfigurationStore{
 			Servers: cfg.ConfigurationStore.Servers,
 			Chroot:  cfg.ConfigurationStore.Chroot,
@@ -64,20 +64,6 @@ func pulsarOptions(cfg *config.Config, log *slog.Logger) pulsar.Options {
 		o.BrokerServiceURL = url
 	}
 	return o
-}
-
-// adminURL is where the brokers' admin API is configured to answer, if it is.
-func adminURL(cfg *config.Config) string {
-	urls := []string{cfg.ServiceURL, cfg.BrokerServiceURL}
-	if cfg.BrokerClientTLSEnabled {
-		urls = []string{cfg.ServiceURLTLS, cfg.BrokerServiceURLTLS}
-	}
-	for _, url := range urls {
-		if isHTTP(url) {
-			return url
-		}
-	}
-	return ""
 }
 
 func isHTTP(url string) bool {

@@ -38,6 +38,7 @@ const (
 	wantRead                      // there may be something to read that no event will announce again
 	wantOpened                    // the bridge has answered
 	wantGone                      // its socket is closed
+	wantLook                      // its next deadline has moved
 )
 
 // conn is one connection: first HTTP, then perhaps a session. It is the
@@ -72,10 +73,11 @@ type conn struct {
 	stalled   bool // input waits until the session or request takes more
 	counted   bool // it is counted in the limit of its address
 	deflate   bool
-	refused   bool   // over the limit of connections: any request is answered 503
-	closeCode uint16 // what the session ended with, for the log; 0: the connection broke
-	since     uint32 // tick at which the phase began
-	messages  uint32 // messages received
+	refused   bool      // over the limit of connections: any request is answered 503
+	closeCode uint16    // what the session ended with, for the log; 0: the connection broke
+	since     uint32    // tick at which the phase began
+	messages  uint32    // messages received
+	who       *standing // nil where clients need not log in
 
 	// What others leave for the worker.
 	note sync.Mutex

@@ -50,6 +50,7 @@ func (w *worker) tick(late time.Duration) {
 func (w *worker) sweep() {
 	now := w.s.now()
 	w.wheel.advance(now, func(c *conn) { w.check(c, now) })
+	w.recheckAll()
 	if w.s.draining.Load() {
 		if !w.drain {
 			w.drain = true
@@ -95,6 +96,9 @@ func (w *worker) untilDue(c *conn, now uint32) uint32 {
 		if t.idle > 0 {
 			sooner(seen, t.idle)
 		}
+		if c.who != nil && !c.who.expires.IsZero() {
+			sooner(c.who.due, 0)
+		}
 		if w.s.draining.Load() {
 			due = 1
 		}
@@ -134,6 +138,7 @@ func (w *worker) check(c *conn, now uint32) {
 			c.hangUp()
 		}
 	case phaseOpen:
+		w.checkToken(c, now)
 		w.checkSession(c, now, passed)
 	}
 	w.schedule(c)

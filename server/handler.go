@@ -21,7 +21,7 @@ func (s *Server) routes() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
 		if stats, ok := statsPath(path); ok {
-			onlyGet(func(w http.ResponseWriter, r *http.Request) { s.stats(w, stats) })(w, r)
+			onlyGet(s.guard(statsSubject(stats), func(w http.ResponseWriter, _ *http.Request) { s.stats(w, stats) }))(w, r)
 			return
 		}
 		switch {
@@ -34,7 +34,7 @@ func (s *Server) routes() http.Handler {
 		case path == "/status.html":
 			onlyGet(s.statusFile)(w, r)
 		case s.o.Admin != nil && strings.HasPrefix(path, "/admin/"):
-			s.o.Admin.ServeHTTP(w, r)
+			s.guard("", s.o.Admin.ServeHTTP)(w, r)
 		default:
 			writeReason(w, http.StatusNotFound, "Not Found")
 		}

@@ -142,7 +142,7 @@ func (h *head) framing(seen map[string]string) *refusal {
 // onlyOnce lists the header fields of which a second one would be ambiguous.
 func onlyOnce(name string) bool {
 	switch name {
-	case "host", "content-length", "transfer-encoding", "expect", "origin", "sec-websocket-key", "sec-websocket-version":
+	case "host", "content-length", "transfer-encoding", "expect", "origin", "authorization", "x-pulsar-auth-method-name", "sec-websocket-key", "sec-websocket-version":
 		return true
 	}
 	return false

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/pulsegate/pulsegate/auth"
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/server/tlsconf"
 )
@@ -42,6 +43,7 @@ type Bridge interface {
 // field, unless the field says otherwise.
 type Options struct {
 	Bridge Bridge       // required
+	Gate   *auth.Gate   // who may connect, and on what; nil: everyone, on everything
 	Logger *slog.Logger // slog.Default()
 
 	// Address is the TCP address to listen on, host:port. Port 0 lets the

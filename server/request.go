@@ -67,6 +67,7 @@ func (c *conn) nextRequest() (begun bool) {
 		c.refuseMalformed(&h)
 		return true
 	}
+	req.TLS = c.clientTLS()
 	r.buf, r.scanned = bytes.Clone(r.buf[end+h.body:]), 0
 	if isSessionPath(h.path) {
 		c.upgrade(&h, req)

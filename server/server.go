@@ -67,7 +67,7 @@ type Server struct {
 	bytesIn   atomic.Uint64
 	bytesOut  atomic.Uint64
 
-	acceptWarning, slowWarning, panicWarning, certificateWarning warning
+	acceptWarning, slowWarning, panicWarning, authWarning, certificateWarning warning
 }
 
 // timeouts are the options' in ticks; 0: none.
@@ -224,6 +224,9 @@ func (s *Server) forget(c *conn) {
 	}
 	if c.counted {
 		s.addresses.give(c.remote.Addr())
+	}
+	if c.who != nil {
+		s.o.Gate.Release(c.who.grant)
 	}
 	s.uncount()
 }

@@ -63,7 +63,11 @@ func (w *worker) attach(c *conn) {
 	}
 	req := c.req
 	if w.s.log.Enabled(w.s.ctx, slog.LevelDebug) {
-		w.s.log.Debug("session opened", "kind", c.kind.String(), "remote", c.remote.String(), "topic", req.topic)
+		args := []any{"kind", c.kind.String(), "remote", c.remote.String(), "topic", req.topic}
+		if c.who != nil {
+			args = append(args, "role", c.who.grant.Role)
+		}
+		w.s.log.Debug("session opened", args...)
 	}
 	c.req, c.stalled = nil, false
 	if c.tls != nil {
@@ -78,6 +82,7 @@ func (w *worker) attach(c *conn) {
 	w.s.metrics.handshake(http.StatusSwitchingProtocols)
 	w.s.sessions[c.kind].Add(1)
 	c.leave(wantFlush|wantRead, func(m *mail) { m.raw = append(m.raw, req.accept...) })
+	w.attachStanding(c)
 	c.frames(req.buf)
 	w.scheduleLocked(c)
 }

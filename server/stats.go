@@ -105,6 +105,14 @@ func statsTopic(path string, v1 bool) (topic string, ok bool) {
 	return segments[0] + "://" + strings.Join(segments[1:], "/"), true
 }
 
+// statsSubject is the topic that statistics at a path found by [statsPath] are
+// about, "" for those of all topics.
+func statsSubject(path string) string {
+	path, v1 := strings.CutPrefix(path, "v1/")
+	topic, _ := statsTopic(path, v1)
+	return topic
+}
+
 func shapeOf(t bridge.TopicStats) topicStats {
 	out := topicStats{Producers: []producerStats{}, Consumers: []consumerStats{}}
 	for _, p := range t.Producers {

@@ -57,7 +57,11 @@ func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
 	c.req.accept, c.deflate = acceptance(req.Header, s.o.Compression)
 	c.req.topic = r.Topic()
 	c.setPhase(phaseOpening)
-	c.req.cancel = c.open(r)
+	if s.o.Gate != nil {
+		c.req.cancel = c.admit(req, r)
+	} else {
+		c.req.cancel = c.open(r)
+	}
 	return nil
 }
 

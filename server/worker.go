@@ -9,14 +9,15 @@ import (
 // worker writes for its connections and keeps their deadlines, on one
 // goroutine. All its fields belong to that goroutine, but for the queue.
 type worker struct {
-	s      *Server
-	bell   chan struct{} // holds one ring: the queue is not empty, or stop was called
-	wheel  wheel
-	out    output
-	sealed []byte // what it becomes with TLS
-	buf    []byte // for reading
-	spare  []*conn
-	drain  bool // the drain was begun for all connections
+	s          *Server
+	bell       chan struct{} // holds one ring: the queue is not empty, or stop was called
+	wheel      wheel
+	out        output
+	sealed     []byte // what it becomes with TLS
+	buf        []byte // for reading
+	spare      []*conn
+	drain      bool   // the drain was begun for all connections
+	generation uint64 // of the permissions that all sessions were checked against
 
 	mu    sync.Mutex
 	queue []*conn // each connection at most once, see [conn.wake]
@@ -124,6 +125,9 @@ func (w *worker) serve(c *conn) {
 	}
 	if wants&wantFlush != 0 {
 		w.flush(c)
+	}
+	if wants&wantLook != 0 {
+		w.schedule(c)
 	}
 	if wants&wantRead != 0 {
 		c.mu.Lock()

@@ -3,15 +3,14 @@ package pulsar
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/pulsegate/pulsegate/bridge"
 )
@@ -19,8 +18,10 @@ import (
 // admin asks the cluster's admin API what the binary protocol cannot. A nil
 // one knows nothing.
 type admin struct {
-	base string // without a slash at the end
-	http *http.Client
+	hosts   []string     // URLs without a slash at the end
+	working atomic.Int32 // index of the one that answered last
+	http    *http.Client
+	idle    func() // closes connections that are not in use; the client cannot, behind a login
 }
 
 // maxAnswer bounds what is read of an answer, in bytes.
@@ -43,22 +44,12 @@ func newAdmin(o *Options) (*admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := &tls.Config{InsecureSkipVerify: o.TLS.AllowInsecure}
-	if o.TLS.TrustCertsFile != "" {
-		pem, err := os.ReadFile(o.TLS.TrustCertsFile)
-		if err != nil {
-			return nil, fmt.Errorf("trusted certificates: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("trusted certificates: %s holds none", o.TLS.TrustCertsFile)
-		}
-	}
-	if cert, err := provider.GetTLSCertificate(); err == nil && cert != nil {
-		config.Certificates = []tls.Certificate{*cert}
+	if _, err := o.TLS.config(provider.GetTLSCertificate); err != nil {
+		return nil, fmt.Errorf("TLS towards the admin API: %w", err)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = config
+	transport.DialTLSContext = o.TLS.dial(provider.GetTLSCertificate)
+	transport.TLSClientConfig = &tls.Config{} // the library's TLS login writes to it
 	client := &http.Client{Transport: transport, Timeout: o.OperationTimeout}
 	if o.AuthPlugin != "" {
 		if err := provider.Init(); err != nil {
@@ -69,26 +60,47 @@ func newAdmin(o *Options) (*admin, error) {
 		}
 		client.Transport = provider
 	}
-	// Of several hosts the first is asked: any broker can answer.
-	first, _, _ := strings.Cut(strings.TrimSuffix(o.AdminURL, "/"), ",")
-	return &admin{base: first, http: client}, nil
+	return &admin{hosts: adminHosts(o.AdminURL), http: client, idle: transport.CloseIdleConnections}, nil
+}
+
+// adminHosts splits http://a:8080,b:8080 into one URL for each host.
+func adminHosts(adminURL string) []string {
+	scheme, list, _ := strings.Cut(strings.TrimSuffix(adminURL, "/"), "://")
+	list, path, _ := strings.Cut(list, "/")
+	if path != "" {
+		path = "/" + path
+	}
+	var hosts []string
+	for host := range strings.SplitSeq(list, ",") {
+		hosts = append(hosts, scheme+"://"+strings.TrimSpace(host)+path)
+	}
+	return hosts
 }
 
 func (a *admin) close() {
 	if a != nil {
-		a.http.CloseIdleConnections()
+		a.idle()
 	}
 }
 
-// do makes a request; out may be nil.
+// do makes a request; out may be nil. Any broker can answer, so when one does
+// not the next is asked, and later requests begin with the one that did.
 func (a *admin) do(ctx context.Context, method, path string, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, a.base+path, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := a.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("admin API: %w", err)
+	var resp *http.Response
+	first := int(a.working.Load())
+	for i := range a.hosts {
+		host := (first + i) % len(a.hosts)
+		req, err := http.NewRequestWithContext(ctx, method, a.hosts[host]+path, nil)
+		if err != nil {
+			return err
+		}
+		if resp, err = a.http.Do(req); err == nil {
+			a.working.Store(int32(host))
+			break
+		}
+		if i == len(a.hosts)-1 || ctx.Err() != nil {
+			return fmt.Errorf("admin API: %w", err)
+		}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -106,6 +118,22 @@ func (a *admin) do(ctx context.Context, method, path string, out any) error {
 		return nil
 	}
 	return json.Unmarshal(body, out)
+}
+
+// HasAdmin reports whether the admin API's address is known.
+func (u *Upstream) HasAdmin() bool { return u.admin != nil }
+
+// AdminGet reads what is at a path of the admin API, such as
+// /admin/v2/tenants/public, into out. found is false if there is nothing.
+func (u *Upstream) AdminGet(ctx context.Context, path string, out any) (found bool, err error) {
+	if u.admin == nil {
+		return false, errors.New("the address of the admin API is not known")
+	}
+	err = u.admin.do(ctx, http.MethodGet, path, out)
+	if status := (*statusError)(nil); errors.As(err, &status) && status.status == http.StatusNotFound {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // topicPath is where a topic's resources are, v1 or v2.

@@ -1,6 +1,7 @@
 package pulsar
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ func newAuthProvider(plugin, params string) (auth.Provider, error) {
 			p["type"] = "client_credentials" // Java's default
 		}
 		p["privateKey"] = filePath(p["privateKey"])
-		provider, err := auth.NewAuthenticationOAuth2WithParams(p)
+		provider, err := newRenewed(p["privateKey"], func() (auth.Provider, error) { return auth.NewAuthenticationOAuth2WithParams(p) })
 		if err != nil {
 			return nil, authParamsError(short, err.Error())
 		}
@@ -84,6 +85,16 @@ func newTokenProvider(plugin, params string) (auth.Provider, error) {
 		}
 	}
 	switch {
+	case strings.HasPrefix(params, "data:"):
+		head, body, _ := strings.Cut(params, ",")
+		if strings.HasSuffix(head, ";base64") {
+			text, err := base64.StdEncoding.DecodeString(body)
+			if err != nil {
+				return nil, authParamsError(plugin, "the content of data: is not base64")
+			}
+			body = string(text)
+		}
+		params = strings.TrimSpace(body)
 	case strings.HasPrefix(params, "file:"):
 		file := filePath(params)
 		return auth.NewAuthenticationTokenFromSupplier(func() (string, error) {

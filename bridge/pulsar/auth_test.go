@@ -17,6 +17,8 @@ func TestAuthParams(t *testing.T) {
 		{"", "", "", ""},
 		{class + "Token", "token:secret", "token", "secret"},
 		{class + "Token", "secret", "token", "secret"},
+		{class + "Token", "data:;base64,c2VjcmV0", "token", "secret"},
+		{class + "Token", "data:,secret", "token", "secret"},
 		{"token", `{"token":"secret"}`, "token", "secret"},
 		{class + "Token", "file://" + file, "token", "secret"},
 		{class + "Token", "file:" + file, "token", "secret"},

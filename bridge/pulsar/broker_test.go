@@ -97,8 +97,10 @@ func TestRedeliverer(t *testing.T) {
 	}
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
-	if bytes.Contains(stacks, []byte("runBackgroundPartitionDiscovery")) {
-		t.Error("a goroutine per consumer looks for partitions")
+	for _, idle := range []string{"runBackgroundPartitionDiscovery", "negativeAcksTracker"} {
+		if bytes.Contains(stacks, []byte(idle)) {
+			t.Errorf("each consumer has a goroutine in %s", idle)
+		}
 	}
 }
 

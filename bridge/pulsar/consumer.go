@@ -266,9 +266,14 @@ func (c *consumer) closeMembers() {
 	closing.Wait()
 }
 
-// discover makes the forwarder look for new partitions.
+// discover makes the forwarder look for new partitions, if it has any.
 func (c *consumer) discover() {
-	c.todo.push(command{kind: cmdDiscover})
+	for _, m := range c.concrete() {
+		if m.topic != m.base && !m.managed {
+			c.todo.push(command{kind: cmdDiscover})
+			return
+		}
+	}
 }
 
 // ordered reports that the broker gives all messages to one consumer in order.

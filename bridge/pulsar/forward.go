@@ -203,17 +203,18 @@ func (c *consumer) redeliver(id *codec.MessageID) {
 		return // with the connection everything went back to the broker
 	}
 	c.rewound = c.ordered()
-	if native == nil && m.live.direct != nil {
+	switch direct := m.live.direct; {
+	case direct != nil && native == nil:
 		c.acks.redeliver(m, m.live, e)
-		return
+	case direct != nil:
+		for _, e := range direct.entriesOf(native) {
+			c.acks.redeliver(m, m.live, e)
+		}
+	case native == nil:
+		m.live.up.NackID(pulsar.NewMessageID(e.ledger, e.entry, -1, m.own))
+	default:
+		m.live.up.NackID(native)
 	}
-	if native == nil {
-		native = pulsar.NewMessageID(e.ledger, e.entry, -1, m.own)
-	}
-	if m.live.direct != nil {
-		m.live.direct.wake()
-	}
-	m.live.up.NackID(native)
 }
 
 func (c *consumer) memberLost(m *member, l *link) {

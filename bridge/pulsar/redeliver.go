@@ -2,7 +2,7 @@ package pulsar
 
 import (
 	"reflect"
-	"time"
+	"sync"
 
 	"github.com/apache/pulsar-client-go/pulsar"
 )
@@ -13,22 +13,17 @@ import (
 // entry for a timer that looks for due ones three times per delay, for each
 // consumer, for ever: with 15,000 idle consumers and a delay of a second that
 // is more than a core. The request itself is a method of a type that is not
-// exported. So it is called by reflection and the timer is set to rest; where
-// the library turns out to be of another shape, NackID is used.
+// exported. So it is called by reflection, and the timer and its goroutine are
+// ended; where the library turns out to be of another shape, NackID is used.
 type redeliverer struct {
 	request reflect.Value // func([]messageID)
 	ids     reflect.Type  // []messageID
 	ledger  int           // index of the field
 	entry   int
-	tick    *time.Ticker // the library's timer
+
+	chunkLock *sync.Mutex   // guards the next
+	chunks    reflect.Value // map[chunkMessageID][]*messageID
 }
-
-// resting is the period of a timer that has nothing to do.
-const resting = 24 * time.Hour
-
-// wakeful is the period of the library's timer once NackID is used, which it is
-// for messages in chunks: only the library knows all their entries.
-const wakeful = 250 * time.Millisecond
 
 // newRedeliverer takes a consumer on a topic without partitions. It returns
 // nil if the library is not as expected.
@@ -54,14 +49,55 @@ func newRedeliverer(up pulsar.Consumer) *redeliverer {
 		return nil
 	}
 	r.ledger, r.entry = ledger.Index[0], entry.Index[0]
-	tick := field(field(partition, "nackTracker"), "tick")
-	if !tick.IsValid() || tick.Type() != reflect.TypeFor[*time.Ticker]() || tick.IsNil() {
+	if !r.findChunks(field(partition, "unAckChunksTracker")) || !endTimer(field(partition, "nackTracker")) {
 		return nil
 	}
-	r.tick = reflect.NewAt(tick.Type().Elem(), tick.UnsafePointer()).Interface().(*time.Ticker)
-	r.tick.Reset(resting)
 	stopDiscovery(up)
 	return r
+}
+
+// findChunks finds where the library notes the entries of messages in chunks.
+func (r *redeliverer) findChunks(tracker reflect.Value) bool {
+	lock, chunks := field(tracker, "mu"), field(tracker, "chunkIDs")
+	if !lock.IsValid() || lock.Type() != reflect.TypeFor[sync.Mutex]() || !chunks.IsValid() || chunks.Kind() != reflect.Map ||
+		chunks.Type().Elem() != reflect.SliceOf(reflect.PointerTo(r.ids.Elem())) {
+		return false
+	}
+	r.chunkLock = accessible(lock).Addr().Interface().(*sync.Mutex)
+	r.chunks = accessible(chunks)
+	return true
+}
+
+// endTimer ends the timer that looks for what was given to NackID.
+func endTimer(tracker reflect.Value) bool {
+	if tracker.Kind() != reflect.Pointer || tracker.IsNil() {
+		return false
+	}
+	end, ok := reflect.NewAt(tracker.Type().Elem(), tracker.UnsafePointer()).Interface().(interface{ Close() })
+	if ok {
+		end.Close() // the library may do so again
+	}
+	return ok
+}
+
+// entriesOf lists the entries of a message in chunks, which the library then forgets.
+func (r *redeliverer) entriesOf(native pulsar.MessageID) (entries []entryID) {
+	key := reflect.ValueOf(native)
+	if key.Kind() != reflect.Pointer || key.Type().Elem() != r.chunks.Type().Key() {
+		return nil
+	}
+	r.chunkLock.Lock()
+	defer r.chunkLock.Unlock()
+	ids := r.chunks.MapIndex(key.Elem())
+	if !ids.IsValid() {
+		return nil
+	}
+	for i := range ids.Len() {
+		id := ids.Index(i).Elem()
+		entries = append(entries, entryID{id.Field(r.ledger).Int(), id.Field(r.entry).Int()})
+	}
+	r.chunks.SetMapIndex(key.Elem(), reflect.Value{})
+	return entries
 }
 
 // stopDiscovery ends the goroutine with which each of the library's consumers
@@ -71,13 +107,10 @@ func stopDiscovery(up pulsar.Consumer) {
 	if !f.IsValid() || f.Type() != reflect.TypeFor[func()]() || f.IsNil() {
 		return
 	}
-	stop := reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Interface().(*func())
+	stop := accessible(f).Addr().Interface().(*func())
 	(*stop)()
 	*stop = func() {} // what Close calls
 }
-
-// wake makes the library look after what is given to NackID.
-func (r *redeliverer) wake() { r.tick.Reset(wakeful) }
 
 // field is a field of the struct that v points to, invalid if there is none.
 func field(v reflect.Value, name string) reflect.Value {
@@ -97,7 +130,9 @@ func (r *redeliverer) redeliver(entries []entryID) {
 	r.request.Call([]reflect.Value{ids})
 }
 
-// set sets a field that is not exported.
-func set(f reflect.Value, value int64) {
-	reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem().SetInt(value)
+// accessible is a field, also where it is not exported.
+func accessible(f reflect.Value) reflect.Value {
+	return reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem()
 }
+
+func set(f reflect.Value, value int64) { accessible(f).SetInt(value) }

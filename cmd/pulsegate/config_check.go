@@ -18,10 +18,13 @@ func newConfigCheck() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, notices, err := from.load(embedded)
 			printWarnings(cmd.OutOrStdout(), notices)
-			if err != nil {
-				return err
+			if err == nil {
+				err = gateway.CheckAccess(cfg)
 			}
-			if err := gateway.Check(cfg); err != nil {
+			if err == nil {
+				err = gateway.CheckTLS(cfg)
+			}
+			if err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "ok:", from.name())

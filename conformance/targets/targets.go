@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -67,6 +68,29 @@ func OnCluster(t testing.TB, cluster *pulsar.Cluster) (broker, java *conformance
 	plainJava := sync.OnceValues(func() (string, error) { return startJava(nil) })
 	return side(conformance.Broker, cluster, startBroker, plainBroker, plainJava),
 		side(conformance.Java, cluster, startJava, plainJava, plainBroker)
+}
+
+// StartSecure starts a cluster that demands tokens and permissions.
+func StartSecure(ctx context.Context) (*pulsar.Cluster, error) {
+	return pulsar.Start(ctx, pulsar.Options{BrokerConf: conformance.SecureBroker(), Token: conformance.Token(conformance.AdminRole), ZooKeeper: true})
+}
+
+// OnSecureCluster is OnCluster for a cluster of StartSecure.
+func OnSecureCluster(t testing.TB, cluster *pulsar.Cluster) (broker, java *conformance.Target) {
+	broker, java = OnCluster(t, cluster)
+	for _, target := range []*conformance.Target{broker, java} {
+		start := target.Start
+		target.Start = func(c conformance.Conf) (conformance.Endpoint, error) {
+			conf := maps.Clone(c)
+			if target.Kind == conformance.Java {
+				conf["configurationMetadataStoreUrl"] = cluster.MetadataStore()
+			}
+			ep, err := start(conf)
+			ep.AdminToken = cluster.Admin.Token
+			return ep, err
+		}
+	}
+	return broker, java
 }
 
 // side is one of two targets on a cluster. Only servers without a configuration of

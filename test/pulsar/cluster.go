@@ -28,6 +28,11 @@ var ErrExternal = errors.New("the cluster runs outside of this process")
 type Options struct {
 	// BrokerConf holds further lines of the broker's configuration. They win over this package's own.
 	BrokerConf map[string]string
+	// Token is what the cluster's own requests show, when BrokerConf demands authentication.
+	Token string
+	// ZooKeeper keeps the broker's metadata in a ZooKeeper server inside its JVM, where others can read it: the Java
+	// WebSocket proxy needs that for its authorization. Else they are in the broker's own files.
+	ZooKeeper bool
 	// LogLevel of the JVMs, as log4j calls them. Default: warn.
 	LogLevel string
 }
@@ -45,6 +50,8 @@ type Cluster struct {
 	// The rest is unset when the broker runs outside of this process.
 	dir      string
 	level    string
+	zkPort   int    // of the metadata; 0: they are in files
+	bkPort   int    // of the bookie, with zkPort only
 	conf     string // path of the broker's configuration
 	broker   *jvm   // nil while it is stopped
 	children []closer
@@ -64,7 +71,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start a Pulsar cluster: %w", err)
 	}
-	ports, err := port.Free(2)
+	ports, err := port.Free(4)
 	if err != nil {
 		os.RemoveAll(dir)
 		return nil, fmt.Errorf("start a Pulsar cluster: %w", err)
@@ -77,7 +84,10 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		level:     logLevel(o.LogLevel),
 		conf:      filepath.Join(dir, "broker.conf"),
 	}
-	c.Admin = &Admin{URL: c.adminURL}
+	c.Admin = &Admin{URL: c.adminURL, Token: o.Token}
+	if o.ZooKeeper {
+		c.zkPort, c.bkPort = ports[2], ports[3]
+	}
 	conf := map[string]string{
 		"clusterName":          c.name,
 		"brokerServicePort":    strconv.Itoa(ports[0]),
@@ -118,6 +128,9 @@ func (c *Cluster) BrokerURL() string { return c.brokerURL }
 // the broker is restarted.
 func (c *Cluster) AdminURL() string { return c.adminURL }
 
+// MetadataStore is where others can read the broker's metadata, such as zk:127.0.0.1:21003. It needs Options.ZooKeeper.
+func (c *Cluster) MetadataStore() string { return "zk:127.0.0.1:" + strconv.Itoa(c.zkPort) }
+
 // ClusterName is the name the cluster gives itself.
 func (c *Cluster) ClusterName() string { return c.name }
 
@@ -134,24 +147,29 @@ func (c *Cluster) StartBroker(ctx context.Context) error {
 		return errors.New("start the broker: it runs")
 	}
 	data := filepath.Join(c.dir, "data")
+	metadata := []string{"--metadata-dir", filepath.Join(data, "metadata")}
+	var env []string
+	if c.zkPort != 0 {
+		metadata = []string{"--zookeeper-port", strconv.Itoa(c.zkPort), "--bookkeeper-port", strconv.Itoa(c.bkPort)}
+		env = []string{"PULSAR_STANDALONE_USE_ZOOKEEPER=1"}
+	}
 	j, err := launch(ctx, launchSpec{
-		name: "broker", dir: c.dir, level: c.level,
+		name: "broker", dir: c.dir, level: c.level, env: env,
 		heap: []string{"-Xms128m", "-Xmx1g", "-XX:MaxDirectMemorySize=512m", "-XX:+UseSerialGC", quickStart},
-		main: []string{
+		main: append([]string{
 			"org.apache.pulsar.PulsarStandaloneStarter", "--config", c.conf,
 			"--no-functions-worker", "--no-stream-storage",
 			"--bookkeeper-dir", filepath.Join(data, "bookkeeper"),
 			"--zookeeper-dir", filepath.Join(data, "zookeeper"),
-			"--metadata-dir", filepath.Join(data, "metadata"),
-		},
+		}, metadata...),
 	})
 	if err != nil {
 		return err
 	}
 	c.broker = j
 	// The health check produces and consumes a message. The namespace public/default is made after that can succeed.
-	healthy := answers200(c.adminURL + "/admin/v2/brokers/health")
-	made := answers200(c.adminURL + "/admin/v2/namespaces/public/default")
+	healthy := answers200(c.adminURL+"/admin/v2/brokers/health", c.Admin.Token)
+	made := answers200(c.adminURL+"/admin/v2/namespaces/public/default", c.Admin.Token)
 	err = j.await(ctx, func(ctx context.Context) error {
 		if err := made(ctx); err != nil {
 			return err

@@ -29,6 +29,7 @@ type launchSpec struct {
 	name  string
 	dir   string   // where its log goes
 	level string   // log4j level
+	env   []string // added to the environment, as key=value
 	heap  []string // JVM flags that bound its memory
 	main  []string // main class and its arguments
 }
@@ -83,6 +84,7 @@ func launch(ctx context.Context, spec launchSpec) (*jvm, error) {
 	args = append(args, spec.main...)
 	cmd := exec.Command(java, args...)
 	cmd.Dir = spec.dir
+	cmd.Env = append(os.Environ(), spec.env...)
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	wait, err := child.Start(cmd)
 	if err != nil {
@@ -142,21 +144,24 @@ func (j *jvm) kill() {
 	<-j.done
 }
 
-// answers200 returns a check for await: an HTTP GET of url gets status 200, or 401, which is what a server gives that is
-// up but asks for credentials.
-func answers200(url string) func(context.Context) error {
+// answers200 returns a check for await: an HTTP GET of url gets status 200, or, unless a token is given to show, 401, which
+// is what a server gives that is up but asks for credentials.
+func answers200(url, token string) func(context.Context) error {
 	client := &http.Client{Timeout: 10 * time.Second}
 	return func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
 		}
+		if token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
 		resp, err := client.Do(req)
 		if err != nil {
 			return err
 		}
 		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnauthorized {
+		if resp.StatusCode != http.StatusOK && (resp.StatusCode != http.StatusUnauthorized || token != "") {
 			return fmt.Errorf("GET %s: %s", url, resp.Status)
 		}
 		return nil

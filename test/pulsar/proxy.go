@@ -72,11 +72,11 @@ func (p *Proxy) Start(ctx context.Context) error {
 }
 
 // accepts checks that the proxy is ready. It listens some time before it knows its cluster and its authorization, and
-// answers 500 to every session until then. One for a tenant that does not exist is refused with another status once it
+// answers 500 to every session until then. One for a namespace that does not exist is refused with another status once it
 // is ready, and leaves nothing behind.
 func (p *Proxy) accepts(ctx context.Context) error {
 	dialer := websocket.Dialer{HandshakeTimeout: 10 * time.Second}
-	conn, resp, err := dialer.DialContext(ctx, p.URL()+"/ws/v2/consumer/persistent/no-such-tenant/ns/topic/sub", nil)
+	conn, resp, err := dialer.DialContext(ctx, p.URL()+"/ws/v2/consumer/persistent/public/no-such-namespace/topic/sub", nil)
 	switch {
 	case err == nil:
 		return conn.Close()

@@ -12,12 +12,14 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
 	"syscall"
+	"testing"
 
 	"github.com/pulsegate/pulsegate/conformance"
 	"github.com/pulsegate/pulsegate/conformance/targets"
@@ -51,27 +53,45 @@ func run(ctx context.Context, only string, kinds []string) (wrong int, err error
 			return 0, fmt.Errorf("-targets: %q is none of %v", k, conformance.Kinds)
 		}
 	}
+	runs := func(kind conformance.Kind) bool { return slices.Contains(kinds, string(kind)) }
+	results := make(conformance.Results)
+	perform := func(target *conformance.Target, areas []conformance.Area) {
+		if runs(target.Kind) {
+			outcomes := conformance.Run(ctx, target, areas)
+			explain(target.Kind, areas, outcomes)
+			if results[target.Kind] == nil {
+				results[target.Kind] = outcomes
+			}
+			maps.Copy(results[target.Kind], outcomes)
+		}
+	}
 	s := &servers{}
 	defer s.end()
-	all := []*conformance.Target{targets.Embedded(s)}
-	if slices.Contains(kinds, string(conformance.Broker)) || slices.Contains(kinds, string(conformance.Java)) {
-		cluster, err := pulsar.Start(ctx, pulsar.Options{})
+	areas := conformance.Select(conformance.Table(), match)
+	secured := conformance.Select(conformance.SecurityTable(), match)
+	perform(targets.Embedded(s), append(slices.Clone(areas), secured...))
+	for _, part := range []struct {
+		areas   []conformance.Area
+		start   func(context.Context) (*pulsar.Cluster, error)
+		targets func(testing.TB, *pulsar.Cluster) (broker, java *conformance.Target)
+	}{
+		{areas, func(ctx context.Context) (*pulsar.Cluster, error) { return pulsar.Start(ctx, pulsar.Options{}) }, targets.OnCluster},
+		{secured, targets.StartSecure, targets.OnSecureCluster},
+	} {
+		if len(part.areas) == 0 || !runs(conformance.Broker) && !runs(conformance.Java) {
+			continue
+		}
+		cluster, err := part.start(ctx)
 		if err != nil {
 			return 0, err
 		}
 		s.Cleanup(func() { _ = cluster.Close() })
-		broker, java := targets.OnCluster(s, cluster)
-		all = append(all, broker, java)
+		broker, java := part.targets(s, cluster)
+		perform(broker, part.areas)
+		perform(java, part.areas)
+		s.end() // one cluster at a time is enough for a machine
 	}
-	areas := conformance.Select(conformance.Table(), match)
-	results := make(conformance.Results)
-	for _, target := range all {
-		if slices.Contains(kinds, string(target.Kind)) {
-			results[target.Kind] = conformance.Run(ctx, target, areas)
-			explain(target.Kind, areas, results[target.Kind])
-		}
-	}
-	return conformance.WriteMatrix(os.Stdout, areas, results)
+	return conformance.WriteMatrix(os.Stdout, append(areas, secured...), results)
 }
 
 // explain prints what is wrong to standard error.

@@ -1,0 +1,117 @@
+package auth
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+)
+
+// provider is one way to log in. authenticate may take long; its errors are
+// [*Refusal].
+type provider interface {
+	method() string
+	// presented reports whether a request has this provider's kind of credentials.
+	presented(*Request) bool
+	authenticate(context.Context, *Request) (Principal, error)
+}
+
+// AuthenticatorOptions say how clients may log in.
+type AuthenticatorOptions struct {
+	Methods []string // [MethodToken], [MethodBasic], [MethodTLS]: tried in this order
+	Token   TokenOptions
+	// BasicConf is the file of users and password hashes, in a form that
+	// [material] reads.
+	BasicConf string
+	// AnonymousRole is the role of clients that show nothing; "": they are refused.
+	AnonymousRole string
+	Logger        *slog.Logger // slog.Default() if nil
+}
+
+// Authenticator finds out who a client is. It may be used from any goroutine,
+// but not on an event loop: it verifies signatures and password hashes, and
+// reads keys again that have changed.
+type Authenticator struct {
+	providers []provider
+	anonymous string
+	challenge string
+}
+
+// NewAuthenticator reads keys and users. Its errors are [*SettingError].
+func NewAuthenticator(o AuthenticatorOptions) (*Authenticator, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	a := &Authenticator{anonymous: o.AnonymousRole}
+	for _, m := range o.Methods {
+		if slices.ContainsFunc(a.providers, func(p provider) bool { return p.method() == m }) {
+			continue
+		}
+		var p provider
+		var err error
+		switch m {
+		case MethodToken:
+			p, err = newTokenProvider(o.Token, o.Logger)
+			a.offer("Bearer")
+		case MethodBasic:
+			p, err = newBasicProvider(o.BasicConf, o.Logger)
+			a.offer("Basic")
+		case MethodTLS:
+			p = certificateProvider{}
+		default:
+			err = setting("authenticationProviders", "there is no login method %q", m)
+		}
+		if err != nil {
+			return nil, err
+		}
+		a.providers = append(a.providers, p)
+	}
+	if len(a.providers) == 0 {
+		return nil, setting("authenticationProviders", "none is named")
+	}
+	return a, nil
+}
+
+func (a *Authenticator) offer(scheme string) {
+	if a.challenge != "" {
+		a.challenge += ", "
+	}
+	a.challenge += scheme + ` realm="pulsegate"`
+}
+
+// Challenge is the value of the header WWW-Authenticate (RFC 9110 section
+// 11.6.1) that goes with status 401, "" when no scheme of HTTP is accepted.
+func (a *Authenticator) Challenge() string { return a.challenge }
+
+// Authenticate returns who the client is, or a [*Refusal]. A method that is
+// named must succeed. Else the providers whose kind of credentials are there are
+// asked in their order; only a client that shows nothing at all is anonymous.
+func (a *Authenticator) Authenticate(ctx context.Context, r *Request) (Principal, error) {
+	if r.Method != "" {
+		for _, p := range a.providers {
+			if p.method() == r.Method {
+				return p.authenticate(ctx, r)
+			}
+		}
+		return Principal{}, unauthenticated("this login method is not accepted", "")
+	}
+	var refusal error
+	for _, p := range a.providers {
+		if !p.presented(r) {
+			continue
+		}
+		who, err := p.authenticate(ctx, r)
+		if err == nil {
+			return who, nil
+		}
+		refusal = err
+	}
+	switch {
+	case refusal != nil:
+		return Principal{}, refusal
+	case r.Authorization != "":
+		return Principal{}, unauthenticated("credentials of this kind are not accepted", "")
+	case a.anonymous != "":
+		return Principal{Role: a.anonymous}, nil
+	}
+	return Principal{}, unauthenticated("credentials are needed", "")
+}

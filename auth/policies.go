@@ -1,0 +1,150 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Action is what a role may do on a topic. Values are bits.
+type Action uint8
+
+// The actions that sessions need.
+const (
+	Produce Action = 1 << iota
+	Consume
+)
+
+// actionOf reads Pulsar's name of an action; those that no session needs are 0.
+func actionOf(name string) Action {
+	switch name {
+	case "produce":
+		return Produce
+	case "consume":
+		return Consume
+	}
+	return 0
+}
+
+// roles maps a role to what it may do.
+type roles map[string]Action
+
+// policies are what is written about access to one namespace. They are not
+// changed once made.
+type policies struct {
+	namespace     roles
+	topics        map[string]roles    // by full name
+	subscriptions map[string][]string // roles that may use a subscription; absent: any
+	prefix        bool                // a subscription's name must start with the role
+}
+
+// API reads the admin API of Pulsar's brokers.
+type API interface {
+	// AdminGet reads the JSON at a path such as /admin/v2/tenants/public into out.
+	// found is false when there is no such thing.
+	AdminGet(ctx context.Context, path string, out any) (found bool, err error)
+}
+
+// namespacePolicies is the part that matters of GET /admin/v2/namespaces/{tenant}/{namespace}.
+type namespacePolicies struct {
+	Auth struct {
+		Namespace    map[string][]string            `json:"namespace_auth"`
+		Topics       map[string]map[string][]string `json:"destination_auth"`
+		Subscription map[string][]string            `json:"subscription_auth_roles"`
+	} `json:"auth_policies"`
+	SubscriptionAuthMode string `json:"subscription_auth_mode"`
+}
+
+// readPolicies asks for a namespace, tenant/namespace or, as in the API's first
+// version, property/cluster/namespace. One that does not exist has nil policies.
+func readPolicies(api API) func(context.Context, string) (*policies, error) {
+	return func(ctx context.Context, namespace string) (*policies, error) {
+		version := "/admin/v2/namespaces"
+		if strings.Count(namespace, "/") == 2 {
+			version = "/admin/namespaces"
+		}
+		path := version
+		for part := range strings.SplitSeq(namespace, "/") {
+			path += "/" + url.PathEscape(part)
+		}
+		var answer namespacePolicies
+		found, err := api.AdminGet(ctx, path, &answer)
+		if err != nil || !found {
+			return nil, err
+		}
+		p := &policies{
+			namespace:     rolesOf(answer.Auth.Namespace),
+			topics:        make(map[string]roles, len(answer.Auth.Topics)),
+			subscriptions: answer.Auth.Subscription,
+			prefix:        answer.SubscriptionAuthMode == "Prefix",
+		}
+		for topic, r := range answer.Auth.Topics {
+			p.topics[topic] = rolesOf(r)
+		}
+		return p, nil
+	}
+}
+
+func rolesOf(answer map[string][]string) roles {
+	r := make(roles, len(answer))
+	for role, names := range answer {
+		for _, name := range names {
+			r[role] |= actionOf(name)
+		}
+	}
+	return r
+}
+
+// tenant is what is written about access to a tenant.
+type tenant struct {
+	Admins []string `json:"adminRoles"`
+}
+
+// readTenant asks for a tenant. One that does not exist is nil.
+func readTenant(api API) func(context.Context, string) (*tenant, error) {
+	return func(ctx context.Context, name string) (*tenant, error) {
+		t := &tenant{}
+		found, err := api.AdminGet(ctx, "/admin/v2/tenants/"+url.PathEscape(name), t)
+		if err != nil || !found {
+			return nil, err
+		}
+		return t, nil
+	}
+}
+
+// topicName is a topic taken apart as Pulsar does: with four parts behind the
+// domain the second is a cluster, as in the API's first version.
+type topicName struct {
+	full      string
+	tenant    string
+	cluster   string // "" in names of the second version
+	namespace string // tenant/namespace or property/cluster/namespace
+}
+
+func parseTopic(full string) (topicName, error) {
+	domain, rest, ok := strings.Cut(full, "://")
+	parts := strings.SplitN(rest, "/", 4)
+	if !ok || domain == "" || len(parts) < 3 {
+		return topicName{}, fmt.Errorf("%q is no full topic name", full)
+	}
+	n := topicName{full: full, tenant: parts[0]}
+	if len(parts) == 4 {
+		n.cluster = parts[1]
+	}
+	n.namespace = strings.Join(parts[:len(parts)-1], "/")
+	return n, nil
+}
+
+// partitioned returns the topic that a partition is of, if its name is one's.
+func (n topicName) partitioned() (string, bool) {
+	i := strings.LastIndex(n.full, "-partition-")
+	if i < 0 {
+		return "", false
+	}
+	number := n.full[i+len("-partition-"):]
+	if number == "" || strings.Trim(number, "0123456789") != "" {
+		return "", false
+	}
+	return n.full[:i], true
+}

@@ -1,0 +1,77 @@
+package pulsar
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"os"
+)
+
+// roots reads the trusted authorities; nil stands for the system's.
+func (t TLS) roots() (*x509.CertPool, error) {
+	if t.TrustCertsFile == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(t.TrustCertsFile)
+	if err != nil {
+		return nil, fmt.Errorf("trusted certificates: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("trusted certificates: %s holds none", t.TrustCertsFile)
+	}
+	return pool, nil
+}
+
+// dial returns how HTTPS connections are opened. Certificates and authorities
+// are read for each, so that they may be renewed. login may have a certificate
+// of its own.
+func (t TLS) dial(login func() (*tls.Certificate, error)) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		config, err := t.config(login)
+		if err != nil {
+			return nil, err
+		}
+		if config.ServerName, _, err = net.SplitHostPort(addr); err != nil {
+			return nil, err
+		}
+		return (&tls.Dialer{Config: config}).DialContext(ctx, network, addr)
+	}
+}
+
+func (t TLS) config(login func() (*tls.Certificate, error)) (*tls.Config, error) {
+	roots, err := t.roots()
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{RootCAs: roots, InsecureSkipVerify: t.AllowInsecure || !t.VerifyHostname}
+	if !t.AllowInsecure && !t.VerifyHostname {
+		// All that is left out is whether the name fits.
+		config.VerifyConnection = func(state tls.ConnectionState) error { return verifyChain(state, roots) }
+	}
+	cert, err := login()
+	if err == nil && cert == nil && t.CertificateFile != "" {
+		var own tls.Certificate
+		own, err = tls.LoadX509KeyPair(t.CertificateFile, t.KeyFile)
+		cert = &own
+	}
+	if err != nil {
+		return nil, err
+	}
+	if cert != nil {
+		config.Certificates = []tls.Certificate{*cert}
+	}
+	return config, nil
+}
+
+// verifyChain checks that the other side's certificate comes from one of the authorities.
+func verifyChain(state tls.ConnectionState, roots *x509.CertPool) error {
+	o := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
+	for _, cert := range state.PeerCertificates[1:] {
+		o.Intermediates.AddCert(cert)
+	}
+	_, err := state.PeerCertificates[0].Verify(o)
+	return err
+}

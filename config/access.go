@@ -1,0 +1,126 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const (
+	providerPackage     = "org.apache.pulsar.broker.authentication."
+	pulsarAuthorization = "org.apache.pulsar.broker.authorization.PulsarAuthorizationProvider"
+)
+
+// The ways for clients to log in, by the Java class that names them.
+const (
+	ProviderToken = providerPackage + "AuthenticationProviderToken"
+	ProviderBasic = providerPackage + "AuthenticationProviderBasic"
+	ProviderTLS   = providerPackage + "AuthenticationProviderTls"
+)
+
+var providers = []string{ProviderToken, ProviderBasic, ProviderTLS}
+
+// settleAccess says what contradicts itself in who may connect, and on what.
+// Nothing is read here that the values name.
+func (c *Config) settleAccess() (notices []Notice, errs []error) {
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	ignored := func(key, text string) {
+		if c.source(key) != (Source{}) {
+			notices = append(notices, Notice{Kind: Ignored, Key: key, Source: c.source(key), Text: text})
+		}
+	}
+	if c.AuthorizationEnabled && !c.AuthenticationEnabled {
+		fault("authorizationEnabled=true (%s) needs authenticationEnabled=true: a client without a name has no permissions", c.source("authorizationEnabled"))
+	}
+	if c.AuthorizationEnabled && c.AuthorizationProvider != pulsarAuthorization {
+		fault("authorizationProvider=%s (%s): only %s is supported", c.AuthorizationProvider, c.source("authorizationProvider"), pulsarAuthorization)
+	}
+	if !c.AuthenticationEnabled {
+		if len(c.AuthenticationProviders) > 0 {
+			ignored("authenticationProviders", "authenticationEnabled is false: nobody has to log in")
+		}
+		return notices, errs
+	}
+	if len(c.AuthenticationProviders) == 0 {
+		fault("authenticationEnabled=true (%s) needs authenticationProviders, such as %s", c.source("authenticationEnabled"), ProviderToken)
+	}
+	for _, p := range c.AuthenticationProviders {
+		if !slices.Contains(providers, p) {
+			fault("authenticationProviders (%s): %s is none of %s", c.source("authenticationProviders"), p, strings.Join(providers, ", "))
+		}
+	}
+	has := func(p string) bool { return slices.Contains(c.AuthenticationProviders, p) }
+	if has(ProviderToken) {
+		switch {
+		case c.TokenSecretKey == "" && c.TokenPublicKey == "":
+			errs = append(errs, errors.New("AuthenticationProviderToken needs tokenSecretKey or tokenPublicKey"))
+		case c.TokenSecretKey != "" && c.TokenPublicKey != "":
+			ignored("tokenPublicKey", "tokenSecretKey is set, too, and counts")
+		}
+		if c.TokenAudienceClaim != "" && c.TokenAudience == "" {
+			fault("tokenAudienceClaim=%s (%s) needs tokenAudience", c.TokenAudienceClaim, c.source("tokenAudienceClaim"))
+		}
+		if c.TokenAudience != "" && c.TokenAudienceClaim == "" {
+			ignored("tokenAudience", "it counts only together with tokenAudienceClaim")
+		}
+	} else if c.AuthenticationRefreshCheck > 0 {
+		ignored("authenticationRefreshCheckSeconds", "only tokens run out, and AuthenticationProviderToken is not among the authenticationProviders")
+	}
+	if has(ProviderBasic) && c.BasicAuthConf == "" {
+		errs = append(errs, errors.New("AuthenticationProviderBasic needs basicAuthConf"))
+	}
+	if c.AnonymousUserRole != "" && slices.Contains(c.SuperUserRoles, c.AnonymousUserRole) {
+		notices = append(notices, Notice{Kind: Risky, Key: "anonymousUserRole", Source: c.source("anonymousUserRole"),
+			Text: "it is one of the superUserRoles: everyone may do everything"})
+	}
+	return notices, errs
+}
+
+// unprefixed gives the token keys their names in the table, where a file writes
+// them with the prefix that tokenSettingPrefix names. Those without it then do not count.
+func unprefixed(fromFile, fromFlags []entry) (file, flags []entry, notices []Notice) {
+	const key = "tokenSettingPrefix"
+	prefix := ""
+	for _, layer := range [][]entry{fromFile, fromFlags} {
+		for _, e := range layer {
+			if e.name == key {
+				prefix = e.value
+			}
+		}
+	}
+	if prefix == "" {
+		return fromFile, fromFlags, nil
+	}
+	rename := func(entries []entry) (out []entry) {
+		for _, e := range entries {
+			plain, prefixed := strings.CutPrefix(e.name, prefix)
+			switch {
+			case prefixed && slices.Contains(tokenKeys, plain):
+				e.name = plain
+			case slices.Contains(tokenKeys, e.name):
+				notices = append(notices, Notice{Kind: Ignored, Key: e.name, Source: e.source,
+					Text: fmt.Sprintf("with %s=%s, %s%s is what counts", key, prefix, prefix, e.name)})
+				continue
+			}
+			out = append(out, e)
+		}
+		return out
+	}
+	return rename(fromFile), rename(fromFlags), notices
+}
+
+// AdminURL is where the brokers' admin API is configured to answer, "" if it is
+// not: the cluster may still be looked up in the configuration store.
+func (c *Config) AdminURL() string {
+	urls := []string{c.ServiceURL, c.BrokerServiceURL}
+	if c.BrokerClientTLSEnabled {
+		urls = []string{c.ServiceURLTLS, c.BrokerServiceURLTLS}
+	}
+	for _, url := range urls {
+		if strings.HasPrefix(url, schemeHTTP+"://") || strings.HasPrefix(url, schemeHTTPS+"://") {
+			return url
+		}
+	}
+	return ""
+}

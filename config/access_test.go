@@ -1,0 +1,85 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+const loginOn = "authenticationEnabled=true\nauthenticationProviders=" + ProviderToken + "\ntokenSecretKey=data:;base64,aGVsbG8=\n"
+
+func TestContradictionsInAccess(t *testing.T) {
+	for _, tc := range []struct {
+		file  string
+		parts []string
+	}{
+		{"authorizationEnabled=true", []string{"authorizationEnabled", "t.conf:1", "authenticationEnabled=true"}},
+		{"authenticationEnabled=TRUE", []string{"t.conf:1", "authenticationProviders", "AuthenticationProviderToken"}},
+		{"authenticationEnabled=true\nauthenticationProviders=com.example.Kerberos", []string{"t.conf:2", "com.example.Kerberos", "AuthenticationProviderTls"}},
+		{"authenticationEnabled=true\nauthenticationProviders=" + ProviderToken, []string{"tokenSecretKey or tokenPublicKey"}},
+		{"authenticationEnabled=true\nauthenticationProviders=" + ProviderBasic, []string{"basicAuthConf"}},
+		{loginOn + "tokenAudienceClaim=aud", []string{"t.conf:4", "tokenAudience"}},
+		{loginOn + "authorizationEnabled=true\nauthorizationProvider=com.example.Own", []string{"com.example.Own", "t.conf:5"}},
+	} {
+		_, _, err := parse("t.conf", []byte(tc.file), nil)
+		wantError(t, err, tc.parts...)
+		if err != nil && strings.Contains(err.Error(), "aGVsbG8") {
+			t.Errorf("the error shows a secret: %v", err)
+		}
+	}
+}
+
+func TestWhatCountsForNothingInAccess(t *testing.T) {
+	for file, want := range map[string]struct {
+		key  string
+		kind NoticeKind
+	}{
+		"authenticationProviders=com.example.Kerberos":                            {"authenticationProviders", Ignored},
+		loginOn + "tokenPublicKey=/p":                                             {"tokenPublicKey", Ignored},
+		loginOn + "tokenAudience=me":                                              {"tokenAudience", Ignored},
+		loginOn + "anonymousUserRole=a\nsuperUserRoles=b,a":                       {"anonymousUserRole", Risky},
+		loginOn + "tokenSettingPrefix=my\nmytokenSecretKey=data:;base64,aGVsbG8=": {"tokenSecretKey", Ignored},
+	} {
+		_, notices := mustParse(t, file)
+		if got := kindsOf(notices); len(notices) != 1 || got[want.key] != want.kind {
+			t.Errorf("%q: notices %v", file, notices)
+		}
+	}
+	if _, notices := mustParse(t, loginOn); len(notices) != 0 {
+		t.Errorf("notices %v", notices)
+	}
+}
+
+// As with the Java proxy a prefix renames the token keys, and only them.
+func TestTokenSettingPrefix(t *testing.T) {
+	c, notices := mustParse(t, "authenticationEnabled=true\nauthenticationProviders="+ProviderToken+
+		"\ntokenSettingPrefix=my\nmytokenSecretKey=file:///s\nmytokenAuthClaim=role\nmysuperUserRoles=x", "mytokenAudience=me", "mytokenAudienceClaim=aud")
+	if c.TokenSecretKey != "file:///s" || c.TokenAuthClaim != "role" || c.TokenAudience != "me" || c.TokenAudienceClaim != "aud" || len(c.SuperUserRoles) != 0 {
+		t.Errorf("%+v", c)
+	}
+	if got := kindsOf(notices); len(notices) != 1 || got["mysuperUserRoles"] != Unknown {
+		t.Errorf("notices %v", notices)
+	}
+}
+
+func TestAuthorizationNeedsTheAdminAPI(t *testing.T) {
+	on := loginOn + "authorizationEnabled=true\n"
+	for _, tc := range []struct {
+		file string
+		ok   bool
+	}{
+		{"brokerServiceUrl=pulsar://b:6650", false},
+		{"brokerServiceUrl=pulsar://b:6650\nserviceUrl=http://b:8080", true},
+		{"serviceUrl=http://b:8080", true},
+		{"brokerServiceUrl=http://b:8080", true},
+		{"brokerClientTlsEnabled=true\nbrokerServiceUrlTls=pulsar+ssl://b:6651\nserviceUrl=http://b:8080", false},
+		{"clusterName=c\nglobalZookeeperServers=z", true},
+	} {
+		c, _ := mustParse(t, on+tc.file)
+		err := c.RequireCluster()
+		if tc.ok && err != nil {
+			t.Errorf("%q: %v", tc.file, err)
+		} else if !tc.ok {
+			wantError(t, err, "authorizationEnabled", "serviceUrl")
+		}
+	}
+}
