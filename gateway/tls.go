@@ -9,9 +9,8 @@ import (
 	"github.com/pulsegate/pulsegate/server/tlsconf"
 )
 
-// Check looks at what the configuration names and can be looked at without
-// serving: the certificates shown to clients.
-func Check(cfg *config.Config) error {
+// CheckTLS reads the certificates that are shown to clients, without serving.
+func CheckTLS(cfg *config.Config) error {
 	_, err := loadTLS(cfg)
 	return err
 }

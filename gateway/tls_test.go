@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"github.com/pulsegate/pulsegate/config"
 	"github.com/pulsegate/pulsegate/server/tlsconf/tlstest"
 )
@@ -50,11 +52,39 @@ func TestBadCertificateFiles(t *testing.T) {
 	} {
 		cfg := config.Defaults()
 		cfg.WebServicePortTLS, cfg.TLSCertificateFile, cfg.TLSKeyFile = 8443, tc.cert, tc.key
-		if err := Check(cfg); err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "webServicePortTls") {
+		if err := CheckTLS(cfg); err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "webServicePortTls") {
 			t.Errorf("got %v, want %q", err, tc.want)
 		}
 	}
-	if err := Check(config.Defaults()); err != nil {
+	if err := CheckTLS(config.Defaults()); err != nil {
 		t.Error(err)
 	}
+}
+
+// A client certificate is a login where that is configured, and another, or none, is not.
+func TestLoginByCertificate(t *testing.T) {
+	ca := tlstest.New(t)
+	cert, own := ca.Issue("server", "ecdsa"), ca.Issue("some-role", "ecdsa")
+	_, log, _ := serve(t, func(c *config.Config) {
+		c.WebServicePortTLS, c.TLSCertificateFile, c.TLSKeyFile, c.TLSTrustCertsFile = 0, cert.CertFile, cert.KeyFile, ca.File
+		c.AuthenticationEnabled = true
+		c.AuthenticationProviders = []string{"org.apache.pulsar.broker.authentication.AuthenticationProviderTls"}
+	})
+	var m []string
+	for end := time.Now().Add(patience); m == nil; {
+		if m = listeningTLS.FindStringSubmatch(log.String()); m == nil && time.Now().After(end) {
+			t.Fatal(log.String())
+		}
+	}
+	url := "wss://" + m[1] + "/ws/v2/producer/persistent/public/default/t"
+	d := websocket.Dialer{TLSClientConfig: ca.Client()}
+	if _, resp, err := d.Dial(url, nil); err == nil || resp == nil || resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without a certificate: %v %v", resp, err)
+	}
+	d.TLSClientConfig = ca.Client(own)
+	c, resp, err := d.Dial(url, nil)
+	if err != nil {
+		t.Fatalf("with a certificate: %v %v", resp, err)
+	}
+	_ = c.Close()
 }

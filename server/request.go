@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"net/http"
 	"runtime/debug"
@@ -69,9 +67,7 @@ func (c *conn) nextRequest() (begun bool) {
 		c.refuseMalformed(&h)
 		return true
 	}
-	if cert := c.clientCertificate(); cert != nil {
-		req.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}, VerifiedChains: [][]*x509.Certificate{{cert}}}
-	}
+	req.TLS = c.clientTLS()
 	r.buf, r.scanned = bytes.Clone(r.buf[end+h.body:]), 0
 	if isSessionPath(h.path) {
 		c.upgrade(&h, req)

@@ -261,8 +261,8 @@ func TestClientCertificates(t *testing.T) {
 				c := open.out.(*conn)
 				c.mu.Lock()
 				peer := ""
-				if cert := c.clientCertificate(); cert != nil {
-					peer = cert.Subject.CommonName
+				if state := c.clientTLS(); state != nil {
+					peer = state.PeerCertificates[0].Subject.CommonName
 				}
 				c.mu.Unlock()
 				if peer != tc.peer {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	stdtls "crypto/tls"
 	"crypto/x509"
 	"net"
 	"sync"
@@ -45,14 +46,14 @@ func newTLSConn(config *tls.Config) *tlsConn {
 	return t
 }
 
-// clientCertificate is the certificate that the client has shown, verified up to
-// a trusted authority; nil if there is none. It is known until the
-// connection's session is open. The caller holds mu.
-func (c *conn) clientCertificate() *x509.Certificate {
-	if c.tls == nil || c.tls.hs == nil {
+// clientTLS tells a request of the certificate that its client has shown, verified
+// up to a trusted authority; nil if there is none. The caller holds mu.
+func (c *conn) clientTLS() *stdtls.ConnectionState {
+	if c.tls == nil || c.tls.hs == nil || c.tls.hs.peer == nil {
 		return nil
 	}
-	return c.tls.hs.peer
+	chain := []*x509.Certificate{c.tls.hs.peer}
+	return &stdtls.ConnectionState{HandshakeComplete: true, PeerCertificates: chain, VerifiedChains: [][]*x509.Certificate{chain}}
 }
 
 // secured reports whether input has to be decrypted. The caller holds mu.

@@ -21,10 +21,10 @@ func newConfigCheck() *cobra.Command {
 			if err == nil {
 				err = gateway.CheckAccess(cfg)
 			}
-			if err != nil {
-				return err
+			if err == nil {
+				err = gateway.CheckTLS(cfg)
 			}
-			if err := gateway.Check(cfg); err != nil {
+			if err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "ok:", from.name())
