@@ -22,7 +22,7 @@ func (w *worker) flush(c *conn) {
 	m := c.collect(full)
 	out := &w.out
 	out.reset(min(passBytes, w.s.o.MaxUnread-unsent))
-	out.deflate = c.deflate
+	out.deflate = c.session != nil && c.deflate // before there is one, an upgrade may be deciding about it
 	if m != nil {
 		out.buf = append(out.buf, m.raw...)
 		if c.session != nil {
