@@ -181,8 +181,8 @@ func (e *producerEntry) expire() {
 
 // send hands one publish, for which a place was taken, to the upstream. A publish
 // that has waited longer than the send timeout fails as it would in the upstream's queue.
-func (e *producerEntry) send(p *publish) {
-	if t := e.spec.SendTimeout; t > 0 && time.Since(p.since) > t {
+func (e *producerEntry) send(p *publish, late bool) {
+	if t := e.spec.SendTimeout; late && t > 0 && time.Since(p.since) > t {
 		p.Sent(codec.MessageID{}, &Error{Kind: ErrTimeout, Detail: "not sent to " + e.spec.Topic + " within " + t.String()})
 		return
 	}

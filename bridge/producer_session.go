@@ -94,7 +94,7 @@ func (s *producerSession) Handle(frame []byte) error {
 	s.mu.Lock()
 	s.backlog = append(s.backlog, p)
 	s.mu.Unlock()
-	s.pump()
+	s.pump(false)
 	return nil
 }
 
@@ -112,8 +112,9 @@ func (s *producerSession) decode(frame []byte, req *codec.SendRequest) error {
 }
 
 // pump hands the backlog to the upstream while there are places. The upstream
-// may answer on this very goroutine, so no lock is held across Send.
-func (s *producerSession) pump() {
+// may answer on this very goroutine, so no lock is held across Send. late says
+// that the backlog has waited for a place.
+func (s *producerSession) pump(late bool) {
 	s.mu.Lock()
 	if s.pumping || s.queued {
 		s.mu.Unlock()
@@ -134,7 +135,7 @@ func (s *producerSession) pump() {
 		s.backlog[0] = nil
 		s.backlog = s.backlog[1:]
 		s.mu.Unlock()
-		s.e.send(p)
+		s.e.send(p, late)
 		s.mu.Lock()
 	}
 	s.backlog = nil
@@ -147,7 +148,7 @@ func (s *producerSession) resumePump() {
 	s.mu.Lock()
 	s.queued = false
 	s.mu.Unlock()
-	s.pump()
+	s.pump(true)
 }
 
 // Sent takes the upstream's answer to one publish.

@@ -63,7 +63,7 @@ type producer struct {
 type publish struct {
 	p          *producer
 	done       bridge.SendDone
-	since      time.Time
+	since      int64 // the upstream's clock
 	prev, next *publish
 }
 
@@ -143,7 +143,7 @@ func (p *producer) route(next func(*pulsar.ProducerMessage, pulsar.TopicMetadata
 
 // Send implements [bridge.Producer].
 func (p *producer) Send(m *bridge.Outgoing, done bridge.SendDone) {
-	s := &publish{p: p, done: done, since: time.Now()}
+	s := &publish{p: p, done: done, since: p.u.clock.Load()}
 	if err := p.enlist(s); err != nil {
 		done.Sent(codec.MessageID{}, err)
 		return
@@ -283,7 +283,7 @@ func (p *producer) sweep(now time.Time) {
 		return
 	}
 	err := &bridge.Error{Kind: bridge.ErrTimeout, Detail: "publish to " + p.spec.Topic + ": not confirmed within " + t.String()}
-	p.answer(err, func(s *publish) bool { return now.Sub(s.since) > 2*t+time.Second })
+	p.answer(err, func(s *publish) bool { return now.Sub(time.Unix(s.since, 0)) > 2*t+2*time.Second })
 }
 
 // Check implements [bridge.Producer]. The client library has no such question;

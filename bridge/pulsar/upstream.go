@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/pulsar-client-go/pulsar"
@@ -29,6 +30,8 @@ type Upstream struct {
 	ended  terminations
 	known  partitionLists
 	keys   *keyDirectory // nil: none
+
+	clock atomic.Int64 // Unix seconds at the janitor's last sweep: the time, to a second, for what is done very often
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -99,6 +102,7 @@ func New(o Options) (*Upstream, error) {
 	}
 	u.ctx, u.stop = context.WithCancel(context.Background())
 	u.last = newLastPositions(u)
+	u.clock.Store(time.Now().Unix())
 	u.begin()
 	go u.janitor()
 	return u, nil
@@ -172,6 +176,7 @@ func (u *Upstream) janitor() {
 		case <-u.ctx.Done():
 			return
 		case now := <-sweep.C:
+			u.clock.Store(now.Unix())
 			for _, c := range u.open() {
 				if p, ok := c.(*producer); ok {
 					p.sweep(now)
