@@ -63,7 +63,7 @@ bench: build ## measure pulsegate beside the Java proxy and write BENCHMARKS.md 
 	./bin/benchmarks $(BENCH)
 
 conformance: ## run the conformance suite on all targets and write CONFORMANCE.md
-	$(GO) run -tags pulsar ./conformance/cmd/conformance
+	$(GO) run -tags pulsar ./conformance/cmd/conformance > CONFORMANCE.md.new && mv CONFORMANCE.md.new CONFORMANCE.md
 
 lint: fmt vet staticcheck ## gofmt, go vet and staticcheck
 
