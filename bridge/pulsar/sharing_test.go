@@ -35,5 +35,7 @@ func TestSharing(t *testing.T) {
 		Messages: 300,
 		Quiet:    1500 * time.Millisecond,
 		For:      long,
+
+		LeavesOut: true,
 	})
 }

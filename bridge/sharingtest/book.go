@@ -16,7 +16,7 @@ type book struct {
 	now     int // counts what is written down
 	of      []entry
 	acked   int
-	batches map[batch]int // acknowledged messages of each
+	batches map[batch]*batchEntry
 }
 
 // entry is what is known of one message.
@@ -24,9 +24,16 @@ type entry struct {
 	seen   bool
 	acked  int // when, 0: it is not
 	holder *member
+	in     batch // where it was delivered
 }
 
 type batch struct{ ledger, entry int64 }
+
+// batchEntry is what is known of one batch.
+type batchEntry struct {
+	acked int  // acknowledged messages
+	again bool // one of its messages was refused, or its session died
+}
 
 // member is one session of the subscription.
 type member struct {
@@ -35,7 +42,7 @@ type member struct {
 }
 
 func newBook(kind bridge.SubscriptionType, keys, total int) *book {
-	return &book{kind: kind, keys: keys, of: make([]entry, total), batches: map[batch]int{}}
+	return &book{kind: kind, keys: keys, of: make([]entry, total), batches: map[batch]*batchEntry{}}
 }
 
 func (k *book) ordered() bool { return k.kind == bridge.Exclusive || k.kind == bridge.Failover }
@@ -53,7 +60,7 @@ func (k *book) leave(s *member) {
 	defer k.mu.Unlock()
 	for i := range k.of {
 		if k.of[i].holder == s {
-			k.of[i].holder = nil
+			k.release(&k.of[i])
 		}
 	}
 }
@@ -68,14 +75,16 @@ func (k *book) over() bool {
 // before, so that it may only be acknowledged again. wrong says what must not be:
 //
 //   - A message that was acknowledged comes again. Of a batch, that is the
-//     broker's right until all of the batch is acknowledged and its consumer is gone. On
-//     Failover, one may come again to a session that waited while it was acknowledged.
+//     broker's right where a message was refused or its session died: it knows whole
+//     batches only, and may have sent more than one copy by the time that all is
+//     acknowledged. On Failover, one may come again to a session that waited while it
+//     was acknowledged.
 //   - Exclusive and Failover: a session's numbers grow, and what is left out,
 //     also before its first, has been acknowledged.
 //   - Key_Shared: a message comes while an earlier one of its key has never been
 //     delivered, or is in the hands of another session that lives.
 //   - Shared and Key_Shared: a message that a client had before does not say so.
-func (k *book) receive(s *member, m pushed, strict bool) (again bool, wrong string) {
+func (k *book) receive(s *member, m pushed) (again bool, wrong string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if m.number < 0 || m.number >= len(k.of) {
@@ -83,9 +92,15 @@ func (k *book) receive(s *member, m pushed, strict bool) (again bool, wrong stri
 	}
 	k.now++
 	e := &k.of[m.number]
-	if again = e.acked > 0; again {
-		partly := m.id.BatchSize > 0 && k.batches[batch{m.id.LedgerID, m.id.EntryID}] < int(m.id.BatchSize)
-		if !(partly && !strict) && !(k.kind == bridge.Failover && s.asked < e.acked) {
+	seen := e.seen
+	e.seen, e.in = true, batch{m.id.LedgerID, m.id.EntryID}
+	if again = e.acked > 0; !again {
+		e.holder = s
+	}
+	if again {
+		b := k.batch(e.in)
+		partly := m.id.BatchSize > 0 && (b.again || b.acked < int(m.id.BatchSize))
+		if !partly && !(k.kind == bridge.Failover && s.asked < e.acked) {
 			return again, "came again after it was acknowledged"
 		}
 	}
@@ -94,12 +109,13 @@ func (k *book) receive(s *member, m pushed, strict bool) (again bool, wrong stri
 		if m.number <= s.last {
 			return again, "came behind a later one"
 		}
-		for i := s.last + 1; i < m.number; i++ {
+		first := s.last + 1
+		s.last = m.number
+		for i := first; i < m.number; i++ {
 			if k.of[i].acked == 0 {
 				return again, "came before an earlier one that is not acknowledged"
 			}
 		}
-		s.last = m.number
 	case k.kind == bridge.KeyShared:
 		for i := m.number - k.keys; i >= 0; i -= k.keys {
 			if !k.of[i].seen {
@@ -110,14 +126,10 @@ func (k *book) receive(s *member, m pushed, strict bool) (again bool, wrong stri
 			}
 		}
 	}
-	if e.seen && m.RedeliveryCount == 0 && !k.ordered() && m.id.BatchSize == 0 {
+	if seen && !k.ordered() && m.RedeliveryCount == 0 && m.id.BatchSize == 0 {
 		return again, "came again and does not say so"
 	}
-	e.seen = true
-	if !again {
-		e.holder = s
-	}
-	return again, ""
+	return again, wrong
 }
 
 // acknowledge is called before the acknowledgement is sent.
@@ -128,7 +140,7 @@ func (k *book) acknowledge(m pushed) {
 	e := &k.of[m.number]
 	if e.acked == 0 {
 		k.acked++
-		k.batches[batch{m.id.LedgerID, m.id.EntryID}]++
+		k.batch(batch{m.id.LedgerID, m.id.EntryID}).acked++
 	}
 	e.acked, e.holder = k.now, nil
 }
@@ -137,5 +149,19 @@ func (k *book) acknowledge(m pushed) {
 func (k *book) refuse(m pushed) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.of[m.number].holder = nil
+	k.release(&k.of[m.number])
+}
+
+// release notes that a message is to come again, with all of its batch. Called with mu held.
+func (k *book) release(e *entry) {
+	e.holder = nil
+	k.batch(e.in).again = true
+}
+
+// batch is never nil. Called with mu held.
+func (k *book) batch(at batch) *batchEntry {
+	if k.batches[at] == nil {
+		k.batches[at] = &batchEntry{}
+	}
+	return k.batches[at]
 }

@@ -80,9 +80,8 @@ type consumers struct {
 	spec    bridge.ConsumerSpec
 	batched bool
 	book    *book
-	// calm is held by publishes, and by what may change the active consumer of
-	// a Failover subscription: a broker (4.0.7) that is published to at that moment may
-	// leave out what its last active consumer had, whoever the consumers are.
+	// calm is held by publishes, and by what changes the active consumer of an
+	// Exclusive or Failover subscription, see Env.LeavesOut.
 	calm sync.RWMutex
 }
 
@@ -97,12 +96,17 @@ func (c *consumers) open(random *rand.Rand) *socket {
 	return open(c.round, func(out bridge.Outlet, d bridge.Opened) func() { return c.b.Consume(spec, o, out, d) })
 }
 
+// change opens or closes a session. Where that changes the active consumer, it
+// returns once the upstream is done with it.
 func (c *consumers) change(f func()) {
-	if c.spec.Type == bridge.Failover {
-		c.calm.Lock()
-		defer c.calm.Unlock()
+	if !c.book.ordered() {
+		f()
+		return
 	}
+	c.calm.Lock()
+	defer c.calm.Unlock()
 	f()
+	c.await(c.b, func(g bridge.Gauges) bool { return g.UpstreamConsumers == g.ConsumerSessions })
 }
 
 // live is the life of one session. stay makes it last until all is acknowledged.
@@ -135,18 +139,21 @@ func (c *consumers) live(random *rand.Rand, stay bool) {
 
 // answer is what a client does with a message: it acknowledges, refuses or forgets it.
 func (c *consumers) answer(random *rand.Rand, s *socket, me *member, m pushed, stay bool) {
-	// Where all sessions are on one upstream consumer that stays, nothing excuses it.
-	strict := c.spec.Type == bridge.Shared
-	again, wrong := c.book.receive(me, m, strict)
+	again, wrong := c.book.receive(me, m)
+	excused := false
 	if wrong != "" {
-		c.Errorf("%s: message %d (%s, redelivery count %d) %s", c.spec.Type, m.number, m.MessageID, m.RedeliveryCount, wrong)
+		say := c.Errorf
+		if excused = c.env.LeavesOut && c.book.ordered(); excused {
+			say = c.Logf
+		}
+		say("%s: message %d (%s, redelivery count %d) %s", c.spec.Type, m.number, m.MessageID, m.RedeliveryCount, wrong)
 	}
 	// Where one consumer is active, a redelivery brings back all that is not
 	// acknowledged, and an acknowledgement may cross with it.
 	nacks := c.spec.Type == bridge.Shared || c.spec.Type == bridge.KeyShared
 	switch act := random.IntN(10); {
 	case again || act > 2 || stay && act == 0:
-		if wrong == "" {
+		if wrong == "" || excused {
 			c.book.acknowledge(m)
 		}
 		s.ack(m.MessageID)
