@@ -1,0 +1,165 @@
+package sharingtest
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/pulsegate/pulsegate/bridge"
+)
+
+// subscriptions lets consumers of one subscription come, acknowledge, refuse
+// and die while messages are published, until every message is acknowledged.
+// What may come to whom, book says. In the end all sessions are gone, and a new one
+// gets nothing but what is published then.
+func subscriptions(r *round, kind bridge.SubscriptionType, batched bool) {
+	c := &consumers{
+		round: r, b: r.bridge(bridge.Options{Linger: -1}), batched: batched,
+		spec: bridge.ConsumerSpec{
+			Topic: r.topic, Subscription: "s", Type: kind, Earliest: true, Queue: 1 + r.random.IntN(40),
+		},
+	}
+	total, clients := r.env.Messages, 6
+	switch {
+	case kind == bridge.Exclusive:
+		clients = 1
+	case kind == bridge.Failover:
+		total /= 3 // each change of the active consumer takes a second
+	}
+	keys := 0
+	if kind == bridge.KeyShared {
+		keys = 10
+	}
+	c.book = newBook(kind, keys, total)
+	p := r.publisher(c.b, batched)
+	p.keys = keys
+
+	var work sync.WaitGroup
+	for i := range clients {
+		work.Go(func() {
+			random := r.source(i)
+			for !r.Failed() && !c.book.over() {
+				// Of a batch that is acknowledged in part, an upstream consumer forgets which
+				// part when it ends; one of the sessions keeps it.
+				c.live(random, batched && kind == bridge.Shared && i == 0)
+			}
+		})
+	}
+	for int(p.sent.Load()) < total && !r.Failed() {
+		c.calm.RLock()
+		p.burst(min(1+r.random.IntN(20), total-int(p.sent.Load())))
+		c.calm.RUnlock()
+	}
+	work.Wait()
+	r.await(c.b, func(g bridge.Gauges) bool {
+		return g.ConsumerSessions == 0 && g.UpstreamConsumers == 0 && g.Unacked == 0
+	})
+	if r.Failed() {
+		return
+	}
+
+	last := c.open(r.random)
+	if last == nil {
+		return
+	}
+	p.burst(1)
+	for range last.take(1, nil) {
+		m, _ := parse(r, last.frames[0])
+		if m.number != total {
+			r.Errorf("message %d came again after all sessions were gone, all acknowledged", m.number)
+		}
+	}
+	last.session.Close()
+	p.s.session.Close()
+}
+
+// consumers are the clients of one subscription.
+type consumers struct {
+	*round
+	b       *bridge.Bridge
+	spec    bridge.ConsumerSpec
+	batched bool
+	book    *book
+	// calm is held by publishes, and by what changes the active consumer of an
+	// Exclusive or Failover subscription, see Env.LeavesOut.
+	calm sync.RWMutex
+}
+
+func (c *consumers) open(random *rand.Rand) *socket {
+	spec := c.spec
+	if spec.Type == bridge.Shared { // a level is no reason for another upstream consumer
+		spec.PriorityLevel, spec.HasPriority = random.IntN(3), true
+	}
+	o := bridge.ConsumeOptions{
+		Window: 1 + random.IntN(30), NackDelay: time.Duration(3+random.IntN(20)) * time.Millisecond,
+	}
+	return open(c.round, func(out bridge.Outlet, d bridge.Opened) func() { return c.b.Consume(spec, o, out, d) })
+}
+
+// change opens or closes a session. Where that changes the active consumer, it
+// returns once the upstream is done with it.
+func (c *consumers) change(f func()) {
+	if !c.book.ordered() {
+		f()
+		return
+	}
+	c.calm.Lock()
+	defer c.calm.Unlock()
+	f()
+	c.await(c.b, func(g bridge.Gauges) bool { return g.UpstreamConsumers == g.ConsumerSessions })
+}
+
+// live is the life of one session. stay makes it last until all is acknowledged.
+func (c *consumers) live(random *rand.Rand, stay bool) {
+	me := c.book.join()
+	var s *socket
+	c.change(func() { s = c.open(random) })
+	if s == nil {
+		return
+	}
+	defer c.change(func() {
+		c.book.leave(me)
+		s.session.Close()
+	})
+	for life := random.IntN(100); life > 0 || stay; {
+		// A session that gets nothing more dies: it, or another, may hold what the
+		// rest is waiting for.
+		frames := s.take(1+random.IntN(10), time.After(c.env.Quiet))
+		if frames == nil && (!stay || c.book.over() || c.Failed()) {
+			return
+		}
+		for _, f := range frames {
+			life--
+			if m, ok := parse(c, f); ok {
+				c.answer(random, s, me, m, stay)
+			}
+		}
+	}
+}
+
+// answer is what a client does with a message: it acknowledges, refuses or forgets it.
+func (c *consumers) answer(random *rand.Rand, s *socket, me *member, m pushed, stay bool) {
+	again, wrong := c.book.receive(me, m)
+	excused := false
+	if wrong != "" {
+		say := c.Errorf
+		if excused = c.env.LeavesOut && c.book.ordered(); excused {
+			say = c.Logf
+		}
+		say("%s: message %d (%s, redelivery count %d) %s", c.spec.Type, m.number, m.MessageID, m.RedeliveryCount, wrong)
+	}
+	// Where one consumer is active, a redelivery brings back all that is not
+	// acknowledged, and an acknowledgement may cross with it.
+	nacks := c.spec.Type == bridge.Shared || c.spec.Type == bridge.KeyShared
+	switch act := random.IntN(10); {
+	case again || act > 2 || stay && act == 0:
+		if wrong == "" || excused {
+			c.book.acknowledge(m)
+		}
+		s.ack(m.MessageID)
+	case act > 0 && nacks:
+		c.book.refuse(m)
+		s.nack(m.MessageID)
+	default: // forgets it: it is unacknowledged when the session dies
+	}
+}
