@@ -81,6 +81,10 @@ func (sub *subscription) volatile(id *codec.MessageID) bool {
 	return strings.HasPrefix(topic, "non-persistent://")
 }
 
+// ordered reports that the subscription has one consumer at a time, which gets
+// all messages in order.
+func (s *ConsumerSpec) ordered() bool { return s.Type == Exclusive || s.Type == Failover }
+
 // consumerGroup returns a subscription with place for one more session of
 // this spec and window, creating it if there is none.
 func (b *Bridge) consumerGroup(ctx context.Context, spec ConsumerSpec, window int, own bool) (*subscription, error) {

@@ -226,8 +226,10 @@ func (sub *subscription) detach(s *consumerSession) bool {
 	again = append(again, sub.surplus()...)
 	sub.mu.Unlock()
 	// When the last session leaves, closing the upstream consumer gives
-	// everything back without this; but another may be about to attach.
-	if len(again) > 0 {
+	// everything back without this; but another may be about to attach. Where the
+	// order counts none can, and a broker that is asked for messages again and
+	// finds the consumer gone meanwhile may leave some out for the next one.
+	if len(again) > 0 && !sub.spec.ordered() {
 		sub.up.Redeliver(again)
 	}
 	if grant > 0 {
