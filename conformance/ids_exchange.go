@@ -124,8 +124,11 @@ func exchangeCases() Area {
 			t.AwaitBacklog(topic, "s", 1)
 			standby.Fence()
 			active.Kill()
+			standby.TakeAcked("b")
+			// What is published while the active consumer changes, a broker 4.0.7 may
+			// leave out, or all that goes before, until the next change.
 			p.Publish("c")
-			standby.TakeAcked("b", "c")
+			standby.TakeAcked("c")
 		}),
 		exchange("key-shared", "a Key_Shared subscription over both proxies keeps each key at one session, in order", func(t *T) {
 			topic := t.Topic()

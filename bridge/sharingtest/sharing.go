@@ -33,12 +33,11 @@ type Env struct {
 	// Quiet is how long a consumer gets nothing until it gives its session up:
 	// longer than a redelivery takes, or another becomes the active consumer.
 	Quiet time.Duration
-	// LeavesOut says that the upstream's Exclusive and Failover subscriptions do
-	// not keep what they promise when their active consumer changes: a message may be
-	// left out until the next change, or one that was acknowledged repeated. A
-	// broker 4.0.7 is like that, also with the Java proxy's consumers. What does not
-	// keep the order is logged then, and all else still holds: nothing is lost, and
-	// nothing comes again once all sessions are gone.
+	// LeavesOut says that the upstream's Failover subscriptions do not always keep
+	// what they promise when their active consumer changes: a message may be left out
+	// until the next change. A broker 4.0.7 is like that, also between the Java
+	// proxy's consumers alone. What does not keep the order there is logged then, and
+	// all else still holds: nothing is lost, and nothing comes again once all sessions are gone.
 	LeavesOut bool
 	// For is how long all properties together are repeated, each time with other
 	// random numbers. 0: each runs once.
