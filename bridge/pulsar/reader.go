@@ -49,7 +49,18 @@ type readerPart struct {
 	// The next message is the first one after position, or with inclusive at it.
 	position  codec.MessageID
 	inclusive bool
+
+	// doubt is how long the part waits for a message until it looks whether there
+	// is one that it should have got; 0: for as long as it takes. A broker that
+	// unloads a topic while a reader reconnects may forget that reader.
+	doubt time.Duration
 }
+
+// The pauses between two looks of a part that has reconnected and got nothing since.
+const (
+	firstDoubt = 2 * time.Second
+	lastDoubt  = time.Minute
+)
 
 // readerLink is one reader of the client library. The library reconnects it by
 // itself, and asks for a backoff policy when it begins to; from then on it may leave out messages, so it
@@ -82,8 +93,9 @@ func (l *readerLink) policy() backoff.Policy {
 	return backoff.NewDefaultBackoff()
 }
 
-// next waits for the next message, until the connection is lost.
-func (l *readerLink) next() (pulsar.Message, error) {
+// next waits for the next message, until the connection is lost or, if wait is
+// not 0, that has passed.
+func (l *readerLink) next(wait time.Duration) (pulsar.Message, error) {
 	select {
 	case l.busy <- struct{}{}:
 	case <-l.ctx.Done():
@@ -93,7 +105,13 @@ func (l *readerLink) next() (pulsar.Message, error) {
 	if err := l.ctx.Err(); err != nil {
 		return nil, err
 	}
-	return l.up.Next(l.ctx)
+	ctx := l.ctx
+	if wait > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, wait)
+		defer stop()
+	}
+	return l.up.Next(ctx)
 }
 
 func (l *readerLink) close() {
@@ -260,9 +278,13 @@ func (p *readerPart) newLink() *readerLink {
 // run is the part's goroutine.
 func (p *readerPart) run() {
 	for p.r.ctx.Err() == nil {
-		m, err := p.link.next()
+		m, err := p.link.next(p.doubt)
 		if p.r.ctx.Err() != nil {
 			return
+		}
+		if err != nil && p.link.ctx.Err() == nil && p.doubt > 0 && !p.forgotten() {
+			p.doubt = min(2*p.doubt, lastDoubt)
+			continue
 		}
 		if err != nil || p.link.ctx.Err() != nil {
 			if !p.reopen() {
@@ -270,6 +292,7 @@ func (p *readerPart) run() {
 			}
 			continue
 		}
+		p.doubt = 0
 		id := fromClient(m.ID(), p.partition, "")
 		if persistent(p.topic) {
 			if p.position.LedgerID >= 0 && startsAfter(&p.position, p.inclusive, &id) {
@@ -283,6 +306,19 @@ func (p *readerPart) run() {
 	}
 }
 
+// forgotten reports that the topic has messages which the part did not get.
+func (p *readerPart) forgotten() bool {
+	if !persistent(p.topic) {
+		return false
+	}
+	id, err := p.r.u.last.of(p.r.ctx, p.topic)
+	if err != nil {
+		return false // it is asked again
+	}
+	last := lastOfTopic(id, p.partition)
+	return last.EntryID >= 0 && (p.position.LedgerID < 0 || !reached(&p.position, &last))
+}
+
 // reopen opens the part after its last message, for as long as it takes. It
 // reports false when the reader has ended.
 func (p *readerPart) reopen() bool {
@@ -292,6 +328,7 @@ func (p *readerPart) reopen() bool {
 	for {
 		err := p.open(p.r.ctx)
 		if err == nil {
+			p.doubt = firstDoubt
 			return true
 		}
 		if p.r.ctx.Err() != nil {
