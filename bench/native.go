@@ -96,25 +96,12 @@ func newNatives(plan *Plan, id uint32, clock loop.Clock) (*natives, error) {
 				s.source = measure.Source{Run: id, Sender: sender}
 				sender++
 			} else {
-				s.d = f.deliveryOf(g, n, topic, shared)
+				s.d = g.delivery(n, topic, f.plan.Topics, shared, &f.deliveries)
 			}
 			f.sessions = append(f.sessions, s)
 		}
 	}
 	return f, nil
-}
-
-func (f *natives) deliveryOf(g *group, number, topic int, shared map[string]*delivery) *delivery {
-	name := g.deliveryName(number, topic, f.plan.Topics)
-	if d := shared[name]; d != nil {
-		return d
-	}
-	d := &delivery{topic: topic, name: name, loose: g.loose()}
-	f.deliveries = append(f.deliveries, d)
-	if name != "" {
-		shared[name] = d
-	}
-	return d
 }
 
 func (f *natives) ramp() <-chan struct{} {

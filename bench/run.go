@@ -100,7 +100,7 @@ func (r *run) makeSessions() {
 			if g.Kind == Producer {
 				s.send = &producer{s: s, source: source, topic: topic}
 			} else {
-				s.recv = &receiver{s: s, d: r.deliveryOf(g, n, topic, shared)}
+				s.recv = &receiver{s: s, d: g.delivery(n, topic, r.plan.Topics, shared, &r.deliveries)}
 			}
 			w.sessions = append(w.sessions, s)
 		}
@@ -108,14 +108,15 @@ func (r *run) makeSessions() {
 	r.aged = r.sends || r.plan.Backlog == 0
 }
 
-// deliveryOf finds or makes the subscription, or the reader, of a session.
-func (r *run) deliveryOf(g *group, number, topic int, shared map[string]*delivery) *delivery {
-	name := g.deliveryName(number, topic, r.plan.Topics)
+// delivery finds the subscription, or the reader, of a session among the shared
+// ones, or makes it and adds it to all.
+func (g *group) delivery(number, topic, topics int, shared map[string]*delivery, all *[]*delivery) *delivery {
+	name := g.deliveryName(number, topic, topics)
 	if d := shared[name]; d != nil {
 		return d
 	}
 	d := &delivery{topic: topic, name: name, loose: g.loose()}
-	r.deliveries = append(r.deliveries, d)
+	*all = append(*all, d)
 	if name != "" {
 		shared[name] = d
 	}
