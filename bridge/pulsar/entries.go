@@ -34,7 +34,8 @@ type entry struct {
 	size   int32 // messages in it; 0: unknown
 	acked  []uint64
 	left   int32            // not acknowledged; counts only with size
-	done   bool             // all are, and the broker may not know it
+	done   bool             // all are, and the broker may not know it, or send it once more
+	again  bool             // the broker was asked for it again: more than one copy may come
 	native pulsar.MessageID // the library's own id, if only that names all of the entry
 
 	prev, next *entry // in the ring; nil: not there
@@ -100,8 +101,18 @@ func (t *entryTracker) acknowledged(id entryID, index, size int32) (complete boo
 	if !e.set(index) || e.size == 0 || e.left > 0 {
 		return false, nil
 	}
-	t.forget(e)
+	if e.again {
+		t.settled(e)
+	} else {
+		t.forget(e)
+	}
 	return true, nil
+}
+
+// repeated notes an acknowledged entry that the broker may send once more.
+func (t *entryTracker) repeated(id entryID) {
+	t.unsent(id)
+	t.entries[id].again = true
 }
 
 // unsent notes that the broker could not be told of an entry's
@@ -117,7 +128,7 @@ func (t *entryTracker) unsent(id entryID) {
 
 // sent notes that the broker knows an entry's acknowledgement.
 func (t *entryTracker) sent(id entryID) {
-	if e := t.entries[id]; e != nil && e.done {
+	if e := t.entries[id]; e != nil && e.done && !e.again {
 		t.forget(e)
 	}
 }
@@ -130,36 +141,36 @@ func (t *entryTracker) native(id entryID) pulsar.MessageID {
 	return nil
 }
 
-// released notes that the receiver holds nothing of the entry any more: it is
-// to come again, to this consumer or to another.
+// released notes that the broker is asked for an entry again, for this
+// consumer or another. Two messages of a batch may be asked for one after the other, and
+// the broker answers each with the whole batch: what is acknowledged when the
+// second copy comes must be known still.
 func (t *entryTracker) released(id entryID) {
-	if e := t.entries[id]; e != nil {
-		t.release(e)
+	switch e := t.entries[id]; {
+	case e == nil:
+	case e.size == 0 && e.acked == nil && !e.done: // no batch
+		t.forget(e)
+	default:
+		e.again = true
+		t.wait(e)
 	}
 }
 
-// releasedAll is released for all entries: the connection is lost.
+// releasedAll notes that the connection is lost: all that is not acknowledged
+// comes again. The broker repeats nothing that it knows to be acknowledged, unless the
+// subscription was set back on purpose: then it is to be delivered.
 func (t *entryTracker) releasedAll() {
 	for _, e := range t.entries {
-		t.release(e)
-	}
-}
-
-// forgetDone forgets which entries are acknowledged as a whole.
-func (t *entryTracker) forgetDone() {
-	for _, e := range t.entries {
-		if e.done {
+		switch {
+		case e.done && e.again:
 			t.forget(e)
+		case !e.done && e.left == e.size && e.size > 0 || e.size == 0 && e.acked == nil && !e.done:
+			t.forget(e)
+		default:
+			e.again = false
+			t.wait(e)
 		}
 	}
-}
-
-func (t *entryTracker) release(e *entry) {
-	if !e.done && e.left == e.size && e.size > 0 || e.size == 0 && e.acked == nil && !e.done {
-		t.forget(e)
-		return
-	}
-	t.wait(e)
 }
 
 func (t *entryTracker) settled(e *entry) {

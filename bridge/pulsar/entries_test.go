@@ -106,6 +106,29 @@ func TestReleasedUntouchedIsForgotten(t *testing.T) {
 	}
 }
 
+// TestSetBackSubscriptionDelivers checks that what was acknowledged is delivered
+// once the connection was lost, except what the broker could not be told of.
+func TestSetBackSubscriptionDelivers(t *testing.T) {
+	var tr entryTracker
+	for i := range int64(2) {
+		tr.received(entryID{1, i}, 0, 2, nil)
+		tr.released(entryID{1, i})
+		tr.acknowledged(entryID{1, i}, 0, 2)
+		tr.acknowledged(entryID{1, i}, 1, 2)
+	}
+	tr.repeated(entryID{1, 2})
+	tr.releasedAll()
+	tr.unsent(entryID{1, 1})
+	for i, want := range []verdict{deliver, skipAndAck} {
+		if got := tr.received(entryID{1, int64(i)}, 0, 2, nil); got != want {
+			t.Errorf("entry %d: verdict %d, want %d", i, got, want)
+		}
+	}
+	if got := tr.received(entryID{1, 2}, -1, 0, nil); got != deliver {
+		t.Errorf("entry of one message: verdict %d", got)
+	}
+}
+
 // TestTrackerAgainstModel plays deliveries, acknowledgements and releases, and
 // compares with the set of acknowledged messages.
 func TestTrackerAgainstModel(t *testing.T) {
@@ -113,11 +136,18 @@ func TestTrackerAgainstModel(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var tr entryTracker
 	acked := map[entryID]map[int32]bool{}
-	gone := map[entryID]bool{}
+	gone, asked := map[entryID]bool{}, map[entryID]bool{}
 	for range 200_000 {
 		e := entryID{1, rnd.Int64N(entries)}
 		i := rnd.Int32N(size)
 		if gone[e] {
+			if !asked[e] {
+				continue
+			}
+			if got := tr.received(e, i, size, nil); got != skipAndAck {
+				t.Fatalf("entry %v message %d: verdict %d on another copy of what is acknowledged", e, i, got)
+			}
+			tr.sent(e)
 			continue
 		}
 		switch rnd.IntN(4) {
@@ -141,6 +171,7 @@ func TestTrackerAgainstModel(t *testing.T) {
 			gone[e] = complete
 		case 3:
 			tr.released(e)
+			asked[e] = asked[e] || tr.entries[e] != nil
 		}
 	}
 	if len(gone) < entries {

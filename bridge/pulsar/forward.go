@@ -157,7 +157,7 @@ func (c *consumer) acknowledge(id *codec.MessageID) {
 	e := entryOf(id)
 	if complete, native := c.entries.acknowledged(e, index, size); complete {
 		if c.rewound {
-			c.entries.unsent(e)
+			c.entries.repeated(e)
 		}
 		c.send(m, e, native, false)
 	}
@@ -222,15 +222,11 @@ func (c *consumer) memberLost(m *member, l *link) {
 		return // known, or about a consumer that is not reported yet
 	}
 	m.live, m.resuming = nil, true
-	if c.rewound {
-		// A new connection may also mean that the cursor was set back on purpose.
-		c.rewound = false
-		c.entries.forgetDone()
-		for _, e := range m.owed {
-			c.entries.unsent(e)
-		}
-	}
+	c.rewound = false
 	c.entries.releasedAll()
+	for _, e := range m.owed {
+		c.entries.unsent(e)
+	}
 	c.reopen(m)
 }
 

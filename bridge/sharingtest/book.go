@@ -75,10 +75,11 @@ func (k *book) over() bool {
 // before, so that it may only be acknowledged again. wrong says what must not be:
 //
 //   - A message that was acknowledged comes again. Of a batch, that is the
-//     broker's right where a message was refused or its session died: it knows whole
-//     batches only, and may have sent more than one copy by the time that all is
-//     acknowledged. On Failover, one may come again to a session that waited while it
-//     was acknowledged.
+//     broker's right until all is acknowledged: it knows whole batches only. Where
+//     a session is its own upstream consumer, the next one gets the batch whole,
+//     and what it acknowledges may be the last one missing before it has
+//     acknowledged the others, too. On Failover, one may come again to a
+//     session that waited while it was acknowledged.
 //   - Exclusive and Failover: a session's numbers grow, and what is left out,
 //     also before its first, has been acknowledged.
 //   - Key_Shared: a message comes while an earlier one of its key has never been
@@ -99,7 +100,7 @@ func (k *book) receive(s *member, m pushed) (again bool, wrong string) {
 	}
 	if again {
 		b := k.batch(e.in)
-		partly := m.id.BatchSize > 0 && (b.again || b.acked < int(m.id.BatchSize))
+		partly := m.id.BatchSize > 0 && (b.acked < int(m.id.BatchSize) || k.ordered() && b.again)
 		if !partly && !(k.kind == bridge.Failover && s.asked < e.acked) {
 			return again, "came again after it was acknowledged"
 		}
