@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"runtime"
 	"syscall"
 
 	"github.com/lesismal/nbio"
@@ -31,6 +32,10 @@ func (s *Server) onRead(nc *nbio.Conn) {
 		}
 		c.mu.Lock()
 	}
+	// What this wakes, a worker or the upstream's goroutine, runs now, on this
+	// processor: the poller keeps it while it waits in the kernel, and the scheduler
+	// may take 10 ms to notice.
+	defer runtime.Gosched()
 	defer c.mu.Unlock()
 	c.receive(*s.engine.PollerBufferPtr(nc), true)
 }
