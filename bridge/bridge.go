@@ -27,6 +27,11 @@ type Options struct {
 	// Defaults 1000 and 8 MiB.
 	MaxInFlight      int
 	MaxInFlightBytes int
+	// UnackedPerConsumer bounds what one upstream consumer of a Shared subscription
+	// has delivered and may deliver without an acknowledgement; default 40,000. A broker
+	// stops sending to a consumer with 50,000 (maxUnackedMessagesPerConsumer), which one
+	// upstream consumer per session would never reach; so neither may the sessions that share one.
+	UnackedPerConsumer int
 	// Logger gets what no client can be told; default slog.Default.
 	Logger *slog.Logger
 }
@@ -49,6 +54,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.MaxInFlightBytes <= 0 {
 		o.MaxInFlightBytes = 8 << 20
+	}
+	if o.UnackedPerConsumer <= 0 {
+		o.UnackedPerConsumer = 40_000
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -99,7 +107,7 @@ type Bridge struct {
 	mu        sync.Mutex
 	closed    bool
 	producers map[ProducerSpec]*producerEntry
-	groups    map[ConsumerSpec][]*subscription
+	groups    map[ConsumerSpec]*subscription
 	leaving   map[leaverKey]chan struct{} // closed when the client that leaves has left
 	opening   map[string]*topicSlots      // by topic, while something is created on it
 	tails     map[tailKey]*tail
@@ -115,7 +123,7 @@ func New(up Upstream, o Options) *Bridge {
 		up: up, opts: o, ctx: ctx, cancel: cancel,
 		slots:     make(chan struct{}, o.OpenConcurrency),
 		producers: map[ProducerSpec]*producerEntry{},
-		groups:    map[ConsumerSpec][]*subscription{},
+		groups:    map[ConsumerSpec]*subscription{},
 		leaving:   map[leaverKey]chan struct{}{},
 		opening:   map[string]*topicSlots{},
 		tails:     map[tailKey]*tail{},

@@ -47,12 +47,12 @@ func (s *consumerSession) unsubscribe() {
 	sub.members++ // so that the upstream consumer stays for it
 	sub.mu.Unlock()
 	if !b.start(func() {
-		defer sub.leave(0)
+		defer sub.leave()
 		err := error(&Error{Kind: ErrSubscriptions, Detail: sub.spec.Subscription})
 		if !others {
 			ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
 			defer stop()
-			if err = sub.up.Unsubscribe(ctx); err == nil {
+			if err = sub.onlyFeed().up.Unsubscribe(ctx); err == nil {
 				sub.unpool()
 			}
 		}
@@ -64,7 +64,7 @@ func (s *consumerSession) unsubscribe() {
 		sub.gone = err == nil || sub.lost != nil
 		sub.mu.Unlock()
 	}) {
-		sub.leave(0)
+		sub.leave()
 	}
 }
 
@@ -80,7 +80,7 @@ func (s *consumerSession) askEndOfTopic() {
 	b.start(func() {
 		for more := true; more; {
 			ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
-			end, err := sub.up.EndOfTopic(ctx)
+			end, err := sub.endOfTopic(ctx)
 			stop()
 			if err != nil {
 				b.opts.Logger.Warn("end of topic is unknown", "topic", sub.spec.topicName(), "error", err)

@@ -30,7 +30,7 @@ func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done O
 	}
 	spec.RedeliveryTick = redeliveryTick
 	return b.open(func(ctx context.Context) (Session, error) {
-		sub, err := b.consumerGroup(ctx, spec, o.Window, own)
+		sub, err := b.consumerGroup(ctx, spec, own)
 		if err != nil {
 			return nil, err
 		}
@@ -60,7 +60,8 @@ type consumerSession struct {
 	out      Outlet
 	stats    *consumerCounters
 
-	counted        int       // room as the subscription last counted it
+	counted        int32     // room as the subscription last counted it
+	left           int32     // places, likewise
 	held           int       // messages this session owns
 	oldest, newest *delivery // they, in the order they were given
 	permits        int       // pull mode
@@ -141,21 +142,22 @@ func (s *consumerSession) Handle(frame []byte) error {
 	return nil
 }
 
+// maxPermits bounds the permits of a pull session, which add up: a sum that could
+// overflow is no bound any more.
+const maxPermits = 1 << 30
+
 // permit adds to what a pull session may be sent. In push mode it means nothing.
 func (s *consumerSession) permit(n int) {
-	const most = 1 << 30 // permits add up; a sum that could overflow is no bound any more
 	if !s.opts.Pull || n <= 0 {
 		return
 	}
 	sub := s.sub
 	sub.mu.Lock()
-	s.permits += min(n, most-s.permits)
+	s.permits += min(n, maxPermits-s.permits)
 	sub.recount(s)
-	grant := sub.settle()
+	permits := sub.settle()
 	sub.mu.Unlock()
-	if grant > 0 {
-		sub.up.Permit(grant)
-	}
+	permits.give()
 }
 
 func (s *consumerSession) Full() bool {
@@ -220,11 +222,9 @@ func (s *consumerSession) takeQueue() bool {
 		s.queue = nil
 	}
 	sub.recount(s)
-	grant := sub.settle()
+	permits := sub.settle()
 	sub.mu.Unlock()
-	if grant > 0 {
-		sub.up.Permit(grant)
-	}
+	permits.give()
 	return len(s.writing) > 0
 }
 
@@ -234,5 +234,5 @@ func (s *consumerSession) Close() {
 		return
 	}
 	s.sub.b.stats.dropConsumer(s.stats)
-	s.sub.leave(s.opts.Window)
+	s.sub.leave()
 }

@@ -248,17 +248,6 @@ func TestExclusiveSessionsHaveTheirOwnUpstream(t *testing.T) {
 	}
 }
 
-func TestLargeWindowsAreSpreadOverUpstreams(t *testing.T) {
-	u := &fakeUpstream{}
-	b := newBridge(t, u, Options{})
-	for range maxGroupWindow/1000 + 1 {
-		consume(t, b, sharedSpec, ConsumeOptions{Window: 1000, NackDelay: time.Minute})
-	}
-	if len(u.consumers) != 2 {
-		t.Errorf("%d upstream consumers", len(u.consumers))
-	}
-}
-
 func TestForeignIDsAreRefused(t *testing.T) {
 	u := &fakeUpstream{}
 	b := newBridge(t, u, Options{})

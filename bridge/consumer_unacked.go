@@ -8,7 +8,7 @@ import (
 
 // nack is a message to be asked for again when it is due.
 type nack struct {
-	id  codec.MessageID
+	returned
 	due time.Time
 }
 
@@ -82,29 +82,30 @@ func (s *consumerSession) negativeAck(id *codec.MessageID) {
 		sub.mu.Unlock()
 		return // acknowledged, or on its way back already
 	}
-	n := nack{*id, time.Now().Add(s.opts.NackDelay)}
+	n := nack{returned{sub.feeds[0], *id}, time.Now().Add(s.opts.NackDelay)}
 	if d != nil {
-		n.id = d.id
+		n.returned = returned{d.feed, d.id}
 		d.owner.freePlace(d)
 	}
+	n.feed.out++ // the broker has not got it back yet
 	s.nacked = append(s.nacked, n)
 	s.ringBy(n.due)
 	sub.recount(s) // it may have as many as it may have
-	grant := sub.settle()
+	permits := sub.settle()
 	sub.mu.Unlock()
-	if grant > 0 {
-		sub.up.Permit(grant)
-	}
+	permits.give()
 }
 
-// nackedIDs takes all messages that wait for their delay. Called with sub.mu held.
-func (s *consumerSession) nackedIDs() []codec.MessageID {
-	var ids []codec.MessageID
-	for _, n := range s.nacked {
-		ids = append(ids, n.id)
+// takeNacked takes the n messages that have waited longest for their delay. Called with sub.mu held.
+func (s *consumerSession) takeNacked(n int) (again []returned) {
+	for i := range s.nacked[:n] {
+		s.nacked[i].feed.out--
+		again = append(again, s.nacked[i].returned)
 	}
-	s.nacked = nil
-	return ids
+	if s.nacked = s.nacked[n:]; len(s.nacked) == 0 {
+		s.nacked = nil
+	}
+	return again
 }
 
 // ringBy makes the timer fire at t or before. Called with sub.mu held.
@@ -131,11 +132,11 @@ func (s *consumerSession) ring() {
 	}
 	now := time.Now()
 	s.ringsAt = time.Time{}
-	var again []codec.MessageID
+	var again []returned
 	if t := s.opts.AckTimeout; t > 0 {
 		d := s.oldest
 		for ; d != nil && !d.at.IsZero() && now.Sub(d.at) >= t; d = s.oldest {
-			again = append(again, d.id)
+			again = append(again, returned{d.feed, d.id})
 			s.freePlace(d)
 		}
 		if d != nil && !d.at.IsZero() {
@@ -144,22 +145,15 @@ func (s *consumerSession) ring() {
 	}
 	n := 0
 	for n < len(s.nacked) && !s.nacked[n].due.After(now) {
-		again = append(again, s.nacked[n].id)
 		n++
 	}
-	s.nacked = s.nacked[n:]
+	again = append(again, s.takeNacked(n)...)
 	if len(s.nacked) > 0 {
 		s.ringBy(s.nacked[0].due)
-	} else {
-		s.nacked = nil
 	}
 	sub.recount(s)
-	grant := sub.settle()
+	permits := sub.settle()
 	sub.mu.Unlock()
-	if len(again) > 0 {
-		sub.up.Redeliver(again)
-	}
-	if grant > 0 {
-		sub.up.Permit(grant)
-	}
+	redeliver(again)
+	permits.give()
 }

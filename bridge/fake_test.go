@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,13 @@ type fakeUpstream struct {
 	readers   []*fakeConsumer
 	last      codec.MessageID
 	openErr   error
+}
+
+// all are the consumers so far.
+func (u *fakeUpstream) all() []*fakeConsumer {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.consumers)
 }
 
 func (u *fakeUpstream) CreateProducer(_ context.Context, spec ProducerSpec) (Producer, error) {
@@ -124,9 +132,12 @@ type fakeConsumer struct {
 	acks    []int64
 	again   []int64
 	closed  bool
+
+	unsubscribed bool
 }
 
-func (c *fakeConsumer) Permit(n int) { c.mu.Lock(); c.permits += n; c.mu.Unlock() }
+func (c *fakeConsumer) Permit(n int) { c.permit(n) }
+func (c *fakeConsumer) permit(n int) { c.mu.Lock(); c.permits += n; c.mu.Unlock() }
 
 func (c *fakeConsumer) Ack(id codec.MessageID) {
 	c.mu.Lock()
@@ -142,12 +153,25 @@ func (c *fakeConsumer) Redeliver(ids []codec.MessageID) {
 	c.mu.Unlock()
 }
 
-func (c *fakeConsumer) Unsubscribe(context.Context) error        { return nil }
+func (c *fakeConsumer) Unsubscribe(context.Context) error {
+	c.mu.Lock()
+	c.unsubscribed = true
+	c.mu.Unlock()
+	return nil
+}
+func (c *fakeConsumer) hasUnsubscribed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unsubscribed
+}
+
 func (c *fakeConsumer) EndOfTopic(context.Context) (bool, error) { return true, nil }
 func (c *fakeConsumer) Close()                                   { c.mu.Lock(); c.closed = true; c.mu.Unlock() }
 func (c *fakeConsumer) isClosed() bool                           { c.mu.Lock(); defer c.mu.Unlock(); return c.closed }
 
 func (c *fakeConsumer) allowed() int { c.mu.Lock(); defer c.mu.Unlock(); return c.permits }
+
+func (c *fakeConsumer) acked() []int64 { c.mu.Lock(); defer c.mu.Unlock(); return slices.Clone(c.acks) }
 
 func (c *fakeConsumer) redelivered() []int64 {
 	c.mu.Lock()
@@ -209,6 +233,18 @@ func (o *fakeOutlet) Shared(f *ws.Frame) {
 	o.room--
 	o.frames = append(o.frames, f)
 	o.lines = append(o.lines, string(f.Payload()))
+}
+
+// ack acknowledges a message, nack refuses it.
+func (o *fakeOutlet) ack(t *testing.T, id codec.MessageID)  { o.answer(t, "ack", id) }
+func (o *fakeOutlet) nack(t *testing.T, id codec.MessageID) { o.answer(t, "negativeAcknowledge", id) }
+
+func (o *fakeOutlet) answer(t *testing.T, kind string, id codec.MessageID) {
+	t.Helper()
+	frame := append(id.AppendText([]byte(`{"type":"`+kind+`","messageId":"`)), `"}`...)
+	if err := o.s.Handle(frame); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fill lets the session write up to n frames and returns them.

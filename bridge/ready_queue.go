@@ -6,6 +6,7 @@ import "slices"
 // Its owner's mutex guards it.
 type readyQueue struct {
 	levels []readyLevel // sorted by priority; few
+	closed int          // sessions removed since the places of such were last cleared, at least as many as have one
 }
 
 type readyLevel struct {
@@ -61,22 +62,26 @@ func (q *readyQueue) before(s *consumerSession) bool {
 	return false
 }
 
-// remove takes s out for good.
+// remove takes s, which is closed, out for good. It may stay in its place for a
+// while, as finding that takes long among many; pop passes over it.
 func (q *readyQueue) remove(s *consumerSession) {
-	defer func() {
-		q.levels = slices.DeleteFunc(q.levels, func(l readyLevel) bool { return len(l.sessions) == 0 })
-	}()
-	if !s.ready {
-		return
+	if s.ready {
+		s.ready = false
+		q.closed++
 	}
-	s.ready = false
-	for i := range q.levels {
-		l := &q.levels[i]
-		for k, other := range l.sessions {
-			if other == s {
-				l.sessions = append(l.sessions[:k:k], l.sessions[k+1:]...)
-				return
-			}
+	if q.closed > 32 && 2*q.closed > q.len() {
+		q.closed = 0
+		for i := range q.levels {
+			l := &q.levels[i]
+			l.sessions = slices.DeleteFunc(l.sessions, func(s *consumerSession) bool { return s.closed })
 		}
 	}
+	q.levels = slices.DeleteFunc(q.levels, func(l readyLevel) bool { return len(l.sessions) == 0 })
+}
+
+func (q *readyQueue) len() (n int) {
+	for i := range q.levels {
+		n += len(q.levels[i].sessions)
+	}
+	return n
 }

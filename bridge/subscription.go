@@ -4,15 +4,10 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
 )
-
-// maxGroupWindow bounds the windows of the sessions on one upstream consumer.
-// A broker stops sending to a consumer with 50,000 unacknowledged messages
-// (maxUnackedMessagesPerConsumer), which one upstream consumer per session
-// would never reach; so neither may the sessions that share one.
-const maxGroupWindow = 40_000
 
 // leaverKey is what two consumers that cannot be connected at once have in common.
 func (s *ConsumerSpec) leaverKey() leaverKey {
@@ -22,41 +17,43 @@ func (s *ConsumerSpec) leaverKey() leaverKey {
 	return leaverKey{s.topicName(), "subscription", s.Subscription}
 }
 
-// subscription is one upstream consumer and the sessions that share it: a
-// whole pool entry. Only Shared subscriptions have more than one session.
+// subscription is the sessions that share one upstream consumer, or more where
+// one is not enough, see [feed]: a whole pool entry. Only Shared subscriptions
+// have more than one session.
 //
 // mu guards everything below it. It is held while messages are given to
 // sessions' queues and taken from them, and across calls of an Outlet, which never
 // block, but not across any of the upstream.
 //
 // Flow: the upstream is granted a permit for each free place of a session's
-// window, so it delivers only what a session has room for. What was granted
-// for a session that left arrives all the same and waits here, at most that
-// session's window.
+// window, up to [Options.UnackedPerConsumer], so it delivers only what a session has room for. What was granted
+// for a session that left arrives all the same and waits here, or goes back.
 type subscription struct {
 	b    *Bridge
 	spec ConsumerSpec
 	own  bool // has exactly one session for its whole life
 
-	opened chan struct{} // closed once up or err is set; both are constant from then on
-	up     Consumer
-	err    error
+	opened chan struct{} // closed once the first feed is there or err is set
+	err    error         // constant from then on
 
-	mu       sync.Mutex
-	sessions map[*consumerSession]struct{}
-	ready    readyQueue
-	turn     *consumerSession // gets the next message too, see nextSession
-	taken    int              // messages of its turn
-	ahead    ahead
-	members  int // sessions attached or about to be
-	window   int // sum of their windows
-	gone     bool
-	lost     error                  // why the upstream ended for good
-	granted  int                    // permits the upstream holds
-	free     int                    // places of all sessions
-	waiting  []waiting              // for a session with room, oldest first
-	serial   uint64                 // of the last message of a non-persistent topic
-	held     map[position]*delivery // every message delivered and not acknowledged
+	mu        sync.Mutex
+	feeds     []*feed // a slice of it may be used without mu; one at least while sessions are attached
+	growing   bool    // another feed is being opened
+	growAfter time.Time
+	sessions  map[*consumerSession]struct{}
+	ready     readyQueue
+	turn      *consumerSession // gets the next message too, see nextSession
+	taken     int              // messages of its turn
+	ahead     ahead
+	members   int // sessions attached or about to be
+	gone      bool
+	lost      error                  // why the upstream ended for good
+	granted   int                    // permits the feeds hold
+	free      int                    // what all sessions have room for now
+	places    int                    // what is left of all their windows and permits
+	waiting   []waiting              // for a session with room, oldest first
+	serial    uint64                 // of the last message of a non-persistent topic
+	held      map[position]*delivery // every message delivered and not acknowledged
 }
 
 // position identifies a message within a subscription, also one over many
@@ -85,23 +82,23 @@ func (sub *subscription) volatile(id *codec.MessageID) bool {
 // all messages in order.
 func (s *ConsumerSpec) ordered() bool { return s.Type == Exclusive || s.Type == Failover }
 
-// consumerGroup returns a subscription with place for one more session of
-// this spec and window, creating it if there is none.
-func (b *Bridge) consumerGroup(ctx context.Context, spec ConsumerSpec, window int, own bool) (*subscription, error) {
+// consumerGroup returns the subscription of this spec for one more session,
+// creating it if there is none.
+func (b *Bridge) consumerGroup(ctx context.Context, spec ConsumerSpec, own bool) (*subscription, error) {
 	own = own || spec.Type != Shared
-	sub := b.joinGroup(spec, window, own)
+	sub := b.joinGroup(spec, own)
 	if sub == nil {
 		return nil, errBridgeClosed
 	}
 	select {
 	case <-sub.opened:
 		if sub.err != nil {
-			sub.leave(window)
+			sub.leave()
 			return nil, sub.err
 		}
 		return sub, nil
 	case <-ctx.Done():
-		sub.leave(window)
+		sub.leave()
 		return nil, openError(ctx, "subscribing "+spec.Subscription+" to "+spec.topicName())
 	}
 }
@@ -116,22 +113,20 @@ func (s *ConsumerSpec) topicName() string {
 	return s.TopicsPattern
 }
 
-func (b *Bridge) joinGroup(spec ConsumerSpec, window int, own bool) *subscription {
+func (b *Bridge) joinGroup(spec ConsumerSpec, own bool) *subscription {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !own {
-		for _, sub := range b.groups[spec] {
-			if sub.join(window) {
-				return sub
-			}
+		if sub := b.groups[spec]; sub != nil && sub.join() {
+			return sub
 		}
 	}
 	sub := &subscription{
-		b: b, spec: spec, own: own, opened: make(chan struct{}), members: 1, window: window,
+		b: b, spec: spec, own: own, opened: make(chan struct{}), members: 1,
 		sessions: map[*consumerSession]struct{}{}, held: map[position]*delivery{},
 	}
 	if !own {
-		b.groups[spec] = append(b.groups[spec], sub)
+		b.groups[spec] = sub // in place of one that takes nobody any more
 	}
 	b.work.Add(1)
 	go sub.create(b.leaving[spec.leaverKey()])
@@ -139,14 +134,13 @@ func (b *Bridge) joinGroup(spec ConsumerSpec, window int, own bool) *subscriptio
 }
 
 // join counts one more session if the group may take it.
-func (sub *subscription) join(window int) bool {
+func (sub *subscription) join() bool {
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
-	if sub.gone || sub.window+window > maxGroupWindow {
+	if sub.gone {
 		return false
 	}
 	sub.members++
-	sub.window += window
 	return true
 }
 
@@ -159,16 +153,12 @@ func (sub *subscription) create(leaving <-chan struct{}) {
 	ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
 	defer stop()
 	awaitLeaver(ctx, leaving)
-	release, err := b.slot(ctx, sub.spec.topicName())
-	if err == nil {
-		spec := sub.spec
-		spec.Queue = b.prefetch(spec.topicName(), spec.Queue)
-		sub.up, err = b.up.Subscribe(ctx, spec, sub)
-		release()
-	}
+	f, err := sub.openFeed(ctx)
 	sub.err = err
 	if err == nil {
-		b.stats.upstreamConsumers.Add(1)
+		sub.mu.Lock()
+		sub.feeds = []*feed{f}
+		sub.mu.Unlock()
 	} else {
 		sub.unpool()
 	}
@@ -185,27 +175,17 @@ func (sub *subscription) unpool() {
 		return
 	}
 	b.mu.Lock()
-	groups := b.groups[sub.spec]
-	for i, g := range groups {
-		if g == sub {
-			groups = append(groups[:i:i], groups[i+1:]...)
-			break
-		}
-	}
-	if len(groups) == 0 {
+	if b.groups[sub.spec] == sub {
 		delete(b.groups, sub.spec)
-	} else {
-		b.groups[sub.spec] = groups
 	}
 	b.mu.Unlock()
 }
 
-// leave counts one session less; the last one closes the upstream consumer,
+// leave counts one session less; the last one closes the upstream consumers,
 // which gives what is unacknowledged back to the broker at once.
-func (sub *subscription) leave(window int) {
+func (sub *subscription) leave() {
 	sub.mu.Lock()
 	sub.members--
-	sub.window -= window
 	last := sub.members == 0
 	if last {
 		sub.gone = true
@@ -221,9 +201,11 @@ func (sub *subscription) leave(window int) {
 	left := sub.b.announceLeaving(sub.spec.leaverKey())
 	sub.b.goClose(func() {
 		<-sub.opened
-		if sub.err == nil {
-			sub.up.Close()
-			sub.b.stats.upstreamConsumers.Add(-1)
+		sub.mu.Lock()
+		feeds := sub.feeds
+		sub.mu.Unlock()
+		for _, f := range feeds {
+			f.close()
 		}
 		left()
 	})

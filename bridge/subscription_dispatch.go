@@ -14,15 +14,17 @@ import (
 type delivery struct {
 	id         codec.MessageID
 	pos        position
+	feed       *feed // that delivered it last
 	owner      *consumerSession
 	at         time.Time // when it was written; zero: it was not
 	next, prev *delivery
 }
 
-// Deliver takes one message from the upstream: [Receiver].
-func (sub *subscription) Deliver(m *codec.Message) {
+// deliver takes one message from the upstream.
+func (sub *subscription) deliver(f *feed, m *codec.Message) {
 	sub.mu.Lock()
 	sub.granted--
+	f.granted--
 	pos := positionOf(&m.ID)
 	if sub.volatile(&m.ID) {
 		sub.serial++
@@ -30,8 +32,13 @@ func (sub *subscription) Deliver(m *codec.Message) {
 	}
 	// What is held already the broker repeats after a lost connection, or with
 	// another message of its batch: a client has it, or is about to.
-	if sub.held[pos] == nil && sub.members > 0 {
-		d := &delivery{id: m.ID, pos: pos}
+	if d := sub.held[pos]; d != nil {
+		d.feed.out--
+		d.feed = f // only that one can ask for it again
+		f.out++
+	} else if sub.members > 0 {
+		d := &delivery{id: m.ID, pos: pos, feed: f}
+		f.out++
 		sub.held[pos] = d
 		sub.b.stats.unacked.Add(1)
 		sub.ahead.note(m)
@@ -39,40 +46,29 @@ func (sub *subscription) Deliver(m *codec.Message) {
 		sub.place(m, d)
 	}
 	again := sub.surplus()
-	grant := sub.topUp()
+	permits := sub.topUp()
 	sub.mu.Unlock()
-	if len(again) > 0 {
-		sub.up.Redeliver(again)
-	}
-	if grant > 0 {
-		sub.up.Permit(grant)
-	}
+	redeliver(again)
+	permits.give()
 }
 
 // surplus takes out what waits although no window here will have room for it:
 // it was fetched for a session that left, and is for others of the
 // subscription, elsewhere. Called with mu held.
-func (sub *subscription) surplus() (again []codec.MessageID) {
-	if len(sub.waiting) == 0 {
-		return nil
-	}
-	places := 0
-	for s := range sub.sessions {
-		places += max(0, s.places())
-	}
-	for len(sub.waiting) > places {
+func (sub *subscription) surplus() (again []returned) {
+	for len(sub.waiting) > sub.places {
 		last := len(sub.waiting) - 1
 		d := sub.waiting[last].d
 		sub.waiting[last] = waiting{}
 		sub.waiting = sub.waiting[:last]
 		sub.forget(d)
-		again = append(again, d.id)
+		again = append(again, returned{d.feed, d.id})
 	}
 	return again
 }
 
-// Lost ends all sessions: the upstream consumer is gone for good.
-func (sub *subscription) Lost(err error) {
+// endAll ends all sessions: an upstream consumer is gone for good.
+func (sub *subscription) endAll(err error) {
 	sub.unpool()
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
@@ -143,29 +139,22 @@ func (sub *subscription) assign(s *consumerSession, m *codec.Message, d *deliver
 
 // recount follows a change of what s has room for. Called with mu held.
 func (sub *subscription) recount(s *consumerSession) {
-	room := s.room()
-	sub.free += room - s.counted
-	s.counted = room
+	room, left := s.room(), 0
+	if s.attached && !s.closed {
+		left = max(0, s.places())
+	}
+	sub.free += room - int(s.counted)
+	sub.places += left - int(s.left)
+	s.counted, s.left = int32(room), int32(left)
 	if room > 0 {
 		sub.ready.push(s)
 	}
 }
 
 // settle uses what room there is and returns the permits to be granted. Called with mu held.
-func (sub *subscription) settle() (grant int) {
+func (sub *subscription) settle() permits {
 	sub.placeWaiting()
 	return sub.topUp()
-}
-
-// topUp returns how many permits the upstream is to get so that it holds one
-// for every place that no waiting message will take. Called with mu held.
-func (sub *subscription) topUp() int {
-	n := sub.free - len(sub.waiting) - sub.granted
-	if n <= 0 {
-		return 0
-	}
-	sub.granted += n
-	return n
 }
 
 // attach adds a session: messages may flow to it.
@@ -181,11 +170,9 @@ func (sub *subscription) attach(s *consumerSession) {
 		s.out.End(codec.CodeUnknown, sub.lost.Error())
 	}
 	sub.recount(s)
-	grant := sub.settle()
+	permits := sub.settle()
 	sub.mu.Unlock()
-	if grant > 0 {
-		sub.up.Permit(grant)
-	}
+	permits.give()
 }
 
 // detach removes a session. What was never written to its client goes to the others
@@ -217,24 +204,22 @@ func (sub *subscription) detach(s *consumerSession) bool {
 	}
 	s.queue = nil
 	sub.waiting = append(front, sub.waiting...)
-	again := s.nackedIDs()
+	again := s.takeNacked(len(s.nacked))
 	for d := s.oldest; d != nil; d = s.oldest {
 		s.giveUp(d)
-		again = append(again, d.id)
+		again = append(again, returned{d.feed, d.id})
 	}
-	grant := sub.settle()
+	permits := sub.settle()
 	again = append(again, sub.surplus()...)
 	sub.mu.Unlock()
 	// When the last session leaves, closing the upstream consumer gives
 	// everything back without this; but another may be about to attach. Where the
 	// order counts none can, and a broker that is asked for messages again and
 	// finds the consumer gone meanwhile may leave some out for the next one.
-	if len(again) > 0 && !sub.spec.ordered() {
-		sub.up.Redeliver(again)
+	if !sub.spec.ordered() {
+		redeliver(again)
 	}
-	if grant > 0 {
-		sub.up.Permit(grant)
-	}
+	permits.give()
 	return true
 }
 
@@ -249,21 +234,23 @@ func (sub *subscription) find(s *consumerSession, id *codec.MessageID) *delivery
 
 // acknowledge settles one message for good, whoever holds it.
 func (sub *subscription) acknowledge(from *consumerSession, id codec.MessageID) {
-	grant := 0
+	var p permits
 	sub.mu.Lock()
-	if d := sub.find(from, &id); d != nil {
+	d := sub.find(from, &id)
+	feeds := sub.ackers(d, &id)
+	if d != nil {
 		if s := d.owner; s != nil {
 			s.freePlace(d)
-			grant = sub.settle()
+			p = sub.settle()
 		} else {
 			sub.dropWaiting(d)
 		}
 	}
 	sub.mu.Unlock()
-	sub.up.Ack(id)
-	if grant > 0 {
-		sub.up.Permit(grant)
+	for _, f := range feeds {
+		f.up.Ack(id)
 	}
+	p.give()
 }
 
 // dropWaiting forgets a message that waits for a session and was acknowledged
@@ -281,5 +268,6 @@ func (sub *subscription) dropWaiting(d *delivery) {
 // forget ends a delivery. Called with mu held.
 func (sub *subscription) forget(d *delivery) {
 	delete(sub.held, d.pos)
+	d.feed.out--
 	sub.b.stats.unacked.Add(-1)
 }

@@ -14,11 +14,16 @@ import (
 // gets nothing but what is published then.
 func subscriptions(r *round, kind bridge.SubscriptionType, batched bool) {
 	c := &consumers{
-		round: r, b: r.bridge(bridge.Options{Linger: -1}), batched: batched,
+		round: r, batched: batched,
 		spec: bridge.ConsumerSpec{
 			Topic: r.topic, Subscription: "s", Type: kind, Earliest: true, Queue: 1 + r.random.IntN(40),
 		},
 	}
+	o := bridge.Options{Linger: -1}
+	if !batched { // of a batch, one upstream consumer does not know what was acknowledged through another
+		o.UnackedPerConsumer = 2 + r.random.IntN(80) // so few that often one is not enough where sessions share it
+	}
+	c.b = r.bridge(o)
 	total, clients := r.env.Messages, 6
 	switch {
 	case kind == bridge.Exclusive:
