@@ -85,9 +85,7 @@ func TestPulledMessagesAreForgotten(t *testing.T) {
 	if n := b.Gauges().Unacked; n != maxPulled {
 		t.Errorf("%d messages are remembered, want %d", n, maxPulled)
 	}
-	if err := o.s.Handle(nackFrame(0)); err != nil {
-		t.Fatal(err)
-	}
+	o.nack(t, 0)
 	waitFor(t, "the broker to be asked for one that was forgotten", func() bool { return slices.Contains(up.redelivered(), 0) })
 }
 
@@ -120,16 +118,10 @@ func TestQueuedBytesAreBounded(t *testing.T) {
 
 // What was acknowledged while it waited to be written is not written.
 func TestAcknowledgedMessagesAreNotWritten(t *testing.T) {
-	u := &fakeUpstream{}
-	b := newBridge(t, u, Options{})
-	o := consume(t, b, sharedSpec, minute)
-	up := u.consumers[0]
-	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	_, o, up := consumeOne(t)
 	up.deliver(t, 0)
 	up.deliver(t, 1)
-	if err := o.s.Handle(ackFrame(0)); err != nil {
-		t.Fatal(err)
-	}
+	o.ack(t, 0)
 	if got := entries(t, o.fill(9)); len(got) != 1 || got[0] != 1 {
 		t.Errorf("wrote %v", got)
 	}
@@ -248,9 +240,7 @@ func TestRefusedMessagesAreBounded(t *testing.T) {
 	for ; n < 2*maxNacked && up.allowed() > 0; n++ {
 		up.deliver(t, n)
 		o.fill(9)
-		if err := o.s.Handle(nackFrame(n)); err != nil {
-			t.Fatal(err)
-		}
+		o.nack(t, n)
 	}
 	if n < maxNacked || n > maxNacked+10 {
 		t.Fatalf("%d messages refused, want about %d", n, maxNacked)

@@ -30,15 +30,11 @@ func TestSharedSessionsTakeTurns(t *testing.T) {
 	if up.allowed() != 0 {
 		t.Fatalf("%d permits while every window is full", up.allowed())
 	}
-	if err := one.s.Handle(ackFrame(got1[0])); err != nil {
-		t.Fatal(err)
-	}
+	one.ack(t, got1[0])
 	if up.allowed() != 1 || !slices.Equal(up.acks, []int64{got1[0]}) {
 		t.Fatalf("after an ack: %d permits, acks %v", up.allowed(), up.acks)
 	}
-	if err := one.s.Handle(ackFrame(got1[0])); err != nil {
-		t.Fatalf("an ack of something acked: %v", err)
-	}
+	one.ack(t, got1[0])
 	if up.allowed() != 1 {
 		t.Fatal("acking twice freed two places")
 	}
@@ -97,11 +93,7 @@ func TestPrefetchIsShared(t *testing.T) {
 }
 
 func TestLeavingSessionGivesBack(t *testing.T) {
-	u := &fakeUpstream{}
-	b := newBridge(t, u, Options{})
-	one := consume(t, b, sharedSpec, minute)
-	up := u.consumers[0]
-	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	b, one, up := consumeOne(t)
 	up.deliver(t, 0)
 	up.deliver(t, 1)
 	if got := entries(t, one.fill(1)); !slices.Equal(got, []int64{0}) {
@@ -124,11 +116,7 @@ func TestLeavingSessionGivesBack(t *testing.T) {
 }
 
 func TestUnwrittenMessagesMoveToAnotherSession(t *testing.T) {
-	u := &fakeUpstream{}
-	b := newBridge(t, u, Options{})
-	one := consume(t, b, sharedSpec, minute)
-	up := u.consumers[0]
-	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	b, one, up := consumeOne(t)
 	up.deliver(t, 7)
 	two := consume(t, b, sharedSpec, minute)
 	waitFor(t, "permits for the second", func() bool { return up.allowed() == 3 })
@@ -142,11 +130,7 @@ func TestUnwrittenMessagesMoveToAnotherSession(t *testing.T) {
 }
 
 func TestRepeatedMessageIsNotPushedTwice(t *testing.T) {
-	u := &fakeUpstream{}
-	b := newBridge(t, u, Options{})
-	o := consume(t, b, sharedSpec, minute)
-	up := u.consumers[0]
-	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	_, o, up := consumeOne(t)
 	up.deliver(t, 0)
 	up.deliver(t, 0) // as after a reconnect
 	if got := entries(t, o.fill(9)); !slices.Equal(got, []int64{0}) {
@@ -165,9 +149,7 @@ func TestNackComesAgainAfterItsDelay(t *testing.T) {
 	waitFor(t, "permits", func() bool { return up.allowed() == 1 })
 	up.deliver(t, 3)
 	o.fill(9)
-	if err := o.s.Handle(nackFrame(3)); err != nil {
-		t.Fatal(err)
-	}
+	o.nack(t, 3)
 	if up.allowed() != 1 {
 		t.Fatal("a nack frees the place at once")
 	}
@@ -183,9 +165,7 @@ func TestAckTimeoutFreesThePlace(t *testing.T) {
 	up.deliver(t, 0)
 	up.deliver(t, 1)
 	o.fill(9)
-	if err := o.s.Handle(ackFrame(0)); err != nil {
-		t.Fatal(err)
-	}
+	o.ack(t, 0)
 	waitFor(t, "the redelivery", func() bool { return slices.Equal(up.redelivered(), []int64{1}) })
 	waitFor(t, "both places", func() bool { return up.allowed() == 2 })
 }
@@ -203,9 +183,7 @@ func TestPullModeSendsWhatIsPermitted(t *testing.T) {
 	waitFor(t, "permits that add up", func() bool { return up.allowed() == 3 })
 	up.deliver(t, 0)
 	o.fill(9)
-	if err := o.s.Handle(ackFrame(0)); err != nil {
-		t.Fatal(err)
-	}
+	o.ack(t, 0)
 	if up.allowed() != 2 {
 		t.Fatalf("%d permits: an ack is no permit", up.allowed())
 	}
@@ -268,11 +246,7 @@ func TestForeignIDsAreRefused(t *testing.T) {
 }
 
 func TestEndOfTopicIsAnsweredBehindTheMessages(t *testing.T) {
-	u := &fakeUpstream{}
-	b := newBridge(t, u, Options{})
-	o := consume(t, b, sharedSpec, minute)
-	up := u.consumers[0]
-	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	_, o, up := consumeOne(t)
 	up.deliver(t, 0)
 	if err := o.s.Handle([]byte(`{"type":"isEndOfTopic"}`)); err != nil {
 		t.Fatal(err)

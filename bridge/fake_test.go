@@ -235,14 +235,17 @@ func (o *fakeOutlet) Shared(f *ws.Frame) {
 	o.lines = append(o.lines, string(f.Payload()))
 }
 
-// ack acknowledges a message, nack refuses it.
-func (o *fakeOutlet) ack(t *testing.T, id codec.MessageID)  { o.answer(t, "ack", id) }
-func (o *fakeOutlet) nack(t *testing.T, id codec.MessageID) { o.answer(t, "negativeAcknowledge", id) }
-
-func (o *fakeOutlet) answer(t *testing.T, kind string, id codec.MessageID) {
+// ack acknowledges an entry, nack refuses it.
+func (o *fakeOutlet) ack(t *testing.T, entry int64) { t.Helper(); o.handle(t, `{`, message(entry).ID) }
+func (o *fakeOutlet) nack(t *testing.T, entry int64) {
 	t.Helper()
-	frame := append(id.AppendText([]byte(`{"type":"`+kind+`","messageId":"`)), `"}`...)
-	if err := o.s.Handle(frame); err != nil {
+	o.handle(t, `{"type":"negativeAcknowledge",`, message(entry).ID)
+}
+
+// handle takes a frame of the client's that begins like that and names a message.
+func (o *fakeOutlet) handle(t *testing.T, frame string, id codec.MessageID) {
+	t.Helper()
+	if err := o.s.Handle(append(id.AppendText([]byte(frame+`"messageId":"`)), `"}`...)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -267,17 +270,6 @@ func entries(t *testing.T, frames []string) []int64 {
 		all = append(all, id.EntryID)
 	}
 	return all
-}
-
-// ackFrame is the client's acknowledgement of an entry.
-func ackFrame(entry int64) []byte {
-	id := message(entry).ID
-	return append(id.AppendText([]byte(`{"messageId":"`)), `"}`...)
-}
-
-func nackFrame(entry int64) []byte {
-	id := message(entry).ID
-	return append(id.AppendText([]byte(`{"type":"negativeAcknowledge","messageId":"`)), `"}`...)
 }
 
 // waitFor waits until cond holds; the test's own deadline ends it.
@@ -332,4 +324,15 @@ func produce(t *testing.T, b *Bridge, spec ProducerSpec) *fakeOutlet {
 func read(t *testing.T, b *Bridge, spec ReaderSpec, ro ReadOptions) *fakeOutlet {
 	t.Helper()
 	return attach(t, func(o Outlet, done Opened) func() { return b.Read(spec, ro, o, done) })
+}
+
+// consumeOne opens a session with a window of 2 on an upstream consumer of its own.
+func consumeOne(t *testing.T) (b *Bridge, o *fakeOutlet, up *fakeConsumer) {
+	t.Helper()
+	u := &fakeUpstream{}
+	b = newBridge(t, u, Options{})
+	o = consume(t, b, sharedSpec, minute)
+	up = u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	return b, o, up
 }

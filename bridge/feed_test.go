@@ -39,15 +39,15 @@ func TestManyUnackedMessagesOpenAnotherUpstream(t *testing.T) {
 	o.fill(1)
 
 	// Each is told of its own, and is granted what that makes free.
-	o.ack(t, message(0).ID)
-	o.ack(t, message(100).ID)
+	o.ack(t, 0)
+	o.ack(t, 100)
 	waitFor(t, "permits again", func() bool { return first.allowed() == 6 && second.allowed() == 10 })
 	if a, b := first.acked(), second.acked(); !slices.Equal(a, []int64{0}) || !slices.Equal(b, []int64{100}) {
 		t.Errorf("acknowledged %d and %d", a, b)
 	}
 	// What the broker moved to another consumer is asked for there.
 	second.deliver(t, 1)
-	o.nack(t, message(1).ID)
+	o.nack(t, 1)
 	waitFor(t, "the redelivery", func() bool { return len(second.redelivered()) == 1 })
 	if again := first.redelivered(); len(again) != 0 {
 		t.Errorf("%d is asked for where it is not any more", again)
@@ -62,7 +62,7 @@ func TestAllUpstreamsLearnOfABatch(t *testing.T) {
 	id := codec.MessageID{LedgerID: 1, EntryID: 50, Partition: -1, BatchIndex: 1, BatchSize: 3}
 	second.permit(-1)
 	second.r.Deliver(&codec.Message{ID: id})
-	o.ack(t, id)
+	o.handle(t, `{`, id)
 	if a, b := first.acked(), second.acked(); !slices.Equal(a, []int64{50}) || !slices.Equal(b, []int64{50}) {
 		t.Errorf("acknowledged %d and %d", a, b)
 	}
@@ -78,7 +78,7 @@ func TestUnsubscribeWithManyUpstreams(t *testing.T) {
 	if !second.isClosed() {
 		t.Error("it was deleted while another upstream consumer was there")
 	}
-	o.ack(t, message(0).ID)
-	o.nack(t, message(1).ID)
+	o.ack(t, 0)
+	o.nack(t, 1)
 	waitFor(t, "the redelivery", func() bool { return len(first.redelivered()) == 1 })
 }

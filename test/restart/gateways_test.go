@@ -18,15 +18,7 @@ import (
 func TestLedgerOverTwoGateways(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	c, err := pulsar.Start(ctx, pulsar.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	c := startBroker(ctx, t)
 	one, two := gateway.Target(t, c, nil), gateway.Target(t, c, nil)
 	namespace := c.Namespace(t)
 	var streams []*stream
@@ -97,6 +89,7 @@ func TestLedgerOverTwoGateways(t *testing.T) {
 	for _, s := range streams {
 		var stats pulsar.TopicStats
 		await(t, s.kind+": everything is acknowledged", func() bool {
+			var err error
 			stats, err = c.Admin.Stats(ctx, "persistent://"+s.path)
 			return err == nil && stats.Subscriptions["sub"].MsgBacklog == 0
 		})

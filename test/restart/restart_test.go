@@ -20,11 +20,9 @@ const timeout = 3 * time.Minute
 // Messages to see answered ok between two events.
 const some = 500
 
-// start brings up a broker of the test's own with a server in front of it, and a load.
-func start(t *testing.T) (*pulsar.Cluster, gateway.Server, *load) {
+// startBroker brings up a broker of the test's own.
+func startBroker(ctx context.Context, t *testing.T) *pulsar.Cluster {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
 	c, err := pulsar.Start(ctx, pulsar.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -34,6 +32,15 @@ func start(t *testing.T) (*pulsar.Cluster, gateway.Server, *load) {
 			t.Error(err)
 		}
 	})
+	return c
+}
+
+// start brings up a broker of the test's own with a server in front of it, and a load.
+func start(t *testing.T) (*pulsar.Cluster, gateway.Server, *load) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	c := startBroker(ctx, t)
 	// The topic and the subscription exist before the first message, so that none is published past it.
 	path := c.Namespace(t) + "/topic"
 	topic := "persistent://" + path

@@ -24,11 +24,11 @@ func (m *measured) drawCharts(dir string) error {
 	}{
 		{"per-cpu-second.svg", "messages per CPU-second of the server (more is better)", perCPU, func(t *trial) bool { return !isIdle(t) }},
 		{"latency-p99.svg", "p99 latency at a fixed rate (less is better)", p99, isPaced},
-		{"memory-per-session.svg", "server memory per session (less is better)", memory, isIdle},
+		{"memory-per-session.svg", "server memory per session (less is better)", memory, isSettled},
 		{"cpu-to-open.svg", "server CPU to open a session (less is better)", openCPU, isIdle},
 	} {
 		some := &bench.Comparison{Contestants: []bench.Contestant{{Name: java}, {Name: ours}, {Name: floor}}}
-		if chart.figure.idle || chart.file == "cpu-to-open.svg" {
+		if chart.figure.only != nil {
 			some.Contestants = some.Contestants[:2]
 		}
 		for i := range m.Trials {

@@ -88,7 +88,7 @@ func (m *measured) cell(trial, contestant string, f figure) (text string, value 
 	if t == nil || t.of(contestant) == nil {
 		return "", 0
 	}
-	if f.idle && !isIdle(t) {
+	if f.only != nil && !f.only(t) {
 		return "", 0
 	}
 	if value = f.of(t.of(contestant)); value == 0 && !f.zero {
@@ -97,7 +97,11 @@ func (m *measured) cell(trial, contestant string, f figure) (text string, value 
 	return f.text(value), value
 }
 
+// isIdle: the sessions are only opened, on servers that were started for it.
 func isIdle(t *trial) bool { return strings.HasPrefix(t.command(), "idle ") }
+
+// isSettled: the sessions are there for so long that memory means something.
+func isSettled(t *trial) bool { return isIdle(t) && !strings.HasPrefix(t.name(), "opening ") }
 
 // isPaced: messages are sent at a fixed rate, so latencies say something of the server
 // and rates nothing.
@@ -180,7 +184,7 @@ func (m *measured) payloadTable() string {
 func (m *measured) memoryTable() string {
 	t := &table{}
 	t.add("idle readers", "Java: total", "per session", "pulsegate: total", "per session", "better by")
-	whole := figure{total, bench.Bytes, false, true, false}
+	whole := figure{total, bench.Bytes, false, isSettled, false}
 	for _, row := range memoryGrowth {
 		if m.find(row.trial) == nil {
 			continue
@@ -201,7 +205,7 @@ func (m *measured) memoryTable() string {
 func (m *measured) fanoutTable() string {
 	t := &table{}
 	t.add("readers, 20 messages/s", "µs of CPU per delivery: Java", "pulsegate", "better by", "p99: Java", "pulsegate")
-	cost := figure{perDelivery, func(v float64) string { return fmt.Sprintf("%.2f", v) }, false, false, false}
+	cost := figure{perDelivery, func(v float64) string { return fmt.Sprintf("%.2f", v) }, false, nil, false}
 	for _, row := range fanoutGrowth {
 		if m.find(row.trial) == nil {
 			continue
@@ -223,7 +227,7 @@ func (m *measured) allTable() string {
 		name := m.Trials[i].name()
 		for _, c := range m.Trials[i].Compared.Contestants {
 			row := []string{name, c.Name}
-			for _, f := range []figure{published, received, perCPU, p50, p99, memory, openCPU, {cores.of, func(v float64) string { return fmt.Sprintf("%.3f", v) }, false, false, true}} {
+			for _, f := range []figure{published, received, perCPU, p50, p99, memory, openCPU, {cores.of, func(v float64) string { return fmt.Sprintf("%.3f", v) }, false, nil, true}} {
 				text, _ := m.cell(name, c.Name, f)
 				row = append(row, text)
 			}
