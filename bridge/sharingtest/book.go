@@ -71,6 +71,12 @@ func (k *book) over() bool {
 	return k.acked == len(k.of)
 }
 
+// How the order of a key is broken.
+const (
+	beforeEarlier = "came before an earlier one of its key"
+	whileHeld     = "came while another session holds an earlier one of its key"
+)
+
 // receive writes down that m came to s. again says that it was acknowledged
 // before, so that it may only be acknowledged again. wrong says what must not be:
 //
@@ -120,10 +126,10 @@ func (k *book) receive(s *member, m pushed) (again bool, wrong string) {
 	case k.kind == bridge.KeyShared:
 		for i := m.number - k.keys; i >= 0; i -= k.keys {
 			if !k.of[i].seen {
-				return again, "came before an earlier one of its key"
+				return again, beforeEarlier
 			}
 			if h := k.of[i].holder; h != nil && h != s {
-				return again, "came while another session holds an earlier one of its key"
+				return again, whileHeld
 			}
 		}
 	}

@@ -33,10 +33,10 @@ type Env struct {
 	// Quiet is how long a consumer gets nothing until it gives its session up:
 	// longer than a redelivery takes, or another becomes the active consumer.
 	Quiet time.Duration
-	// LeavesOut says that the upstream's Failover subscriptions do not always keep
-	// what they promise when their active consumer changes: a message may be left out
-	// until the next change. A broker 4.0.7 is like that, also between the Java
-	// proxy's consumers alone. What does not keep the order there is logged then, and
+	// LeavesOut says that the upstream's Failover and Key_Shared subscriptions do
+	// not always keep what they promise when consumers come and go: a message may be
+	// left out until the next change, or come behind a later one of its key. A broker
+	// 4.0.7 is like that, also between consumers of native clients alone. What does not keep the order there is logged then, and
 	// all else still holds: nothing is lost, and nothing comes again once all sessions are gone.
 	LeavesOut bool
 	// For is how long all properties together are repeated, each time with other

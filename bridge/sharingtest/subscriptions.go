@@ -157,7 +157,8 @@ func (c *consumers) answer(random *rand.Rand, s *socket, me *member, m pushed, s
 	excused := false
 	if wrong != "" {
 		say := c.Errorf
-		if excused = c.env.LeavesOut && c.spec.Type == bridge.Failover; excused {
+		ofKey := wrong == beforeEarlier || wrong == whileHeld
+		if excused = c.env.LeavesOut && (c.spec.Type == bridge.Failover || ofKey); excused {
 			say = c.Logf
 		}
 		say("%s: message %d (%s, redelivery count %d) %s", c.spec.Type, m.number, m.MessageID, m.RedeliveryCount, wrong)
