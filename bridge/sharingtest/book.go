@@ -71,11 +71,7 @@ func (k *book) over() bool {
 	return k.acked == len(k.of)
 }
 
-// How the order of a key is broken.
-const (
-	beforeEarlier = "came before an earlier one of its key"
-	whileHeld     = "came while another session holds an earlier one of its key"
-)
+const repeated = "came again after it was acknowledged"
 
 // receive writes down that m came to s. again says that it was acknowledged
 // before, so that it may only be acknowledged again. wrong says what must not be:
@@ -108,7 +104,7 @@ func (k *book) receive(s *member, m pushed) (again bool, wrong string) {
 		b := k.batch(e.in)
 		partly := m.id.BatchSize > 0 && (b.acked < int(m.id.BatchSize) || k.ordered() && b.again)
 		if !partly && !(k.kind == bridge.Failover && s.asked < e.acked) {
-			return again, "came again after it was acknowledged"
+			return again, repeated
 		}
 	}
 	switch {
@@ -126,10 +122,10 @@ func (k *book) receive(s *member, m pushed) (again bool, wrong string) {
 	case k.kind == bridge.KeyShared:
 		for i := m.number - k.keys; i >= 0; i -= k.keys {
 			if !k.of[i].seen {
-				return again, beforeEarlier
+				return again, "came before an earlier one of its key"
 			}
 			if h := k.of[i].holder; h != nil && h != s {
-				return again, whileHeld
+				return again, "came while another session holds an earlier one of its key"
 			}
 		}
 	}

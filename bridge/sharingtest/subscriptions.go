@@ -12,16 +12,19 @@ import (
 // and die while messages are published, until every message is acknowledged.
 // What may come to whom, book says. In the end all sessions are gone, and a new one
 // gets nothing but what is published then.
-func subscriptions(r *round, kind bridge.SubscriptionType, batched bool) {
+//
+// few lets an upstream consumer have so few messages out that one is often not
+// enough where sessions share it.
+func subscriptions(r *round, kind bridge.SubscriptionType, batched, few bool) {
 	c := &consumers{
-		round: r, batched: batched,
+		round: r, batched: batched, few: few,
 		spec: bridge.ConsumerSpec{
 			Topic: r.topic, Subscription: "s", Type: kind, Earliest: true, Queue: 1 + r.random.IntN(40),
 		},
 	}
 	o := bridge.Options{Linger: -1}
-	if !batched { // of a batch, one upstream consumer does not know what was acknowledged through another
-		o.UnackedPerConsumer = 2 + r.random.IntN(80) // so few that often one is not enough where sessions share it
+	if few {
+		o.UnackedPerConsumer = 2 + r.random.IntN(80)
 	}
 	c.b = r.bridge(o)
 	total, clients := r.env.Messages, 6
@@ -39,14 +42,16 @@ func subscriptions(r *round, kind bridge.SubscriptionType, batched bool) {
 	p := r.publisher(c.b, batched)
 	p.keys = keys
 
+	// Of a batch that is acknowledged in part, an upstream consumer forgets which part
+	// when it ends; one of the sessions keeps it. So it does where a subscription
+	// without any consumer begins anew.
+	stays := kind == bridge.Shared && (batched || r.env.LeavesOut)
 	var work sync.WaitGroup
 	for i := range clients {
 		work.Go(func() {
 			random := r.source(i)
 			for !r.Failed() && !c.book.over() {
-				// Of a batch that is acknowledged in part, an upstream consumer forgets which
-				// part when it ends; one of the sessions keeps it.
-				c.live(random, batched && kind == bridge.Shared && i == 0)
+				c.live(random, stays && i == 0)
 			}
 		})
 	}
@@ -93,6 +98,7 @@ type consumers struct {
 	b       *bridge.Bridge
 	spec    bridge.ConsumerSpec
 	batched bool
+	few     bool
 	book    *book
 	// calm is held by publishes, and by what changes the active consumer of an
 	// Exclusive or Failover subscription, see Env.LeavesOut.
@@ -157,8 +163,9 @@ func (c *consumers) answer(random *rand.Rand, s *socket, me *member, m pushed, s
 	excused := false
 	if wrong != "" {
 		say := c.Errorf
-		ofKey := wrong == beforeEarlier || wrong == whileHeld
-		if excused = c.env.LeavesOut && (c.spec.Type == bridge.Failover || ofKey); excused {
+		keyed := c.spec.Type == bridge.KeyShared && wrong != repeated
+		several := c.few && wrong == repeated
+		if excused = c.env.LeavesOut && (c.spec.Type == bridge.Failover || keyed || several); excused {
 			say = c.Logf
 		}
 		say("%s: message %d (%s, redelivery count %d) %s", c.spec.Type, m.number, m.MessageID, m.RedeliveryCount, wrong)
