@@ -35,11 +35,10 @@ type Env struct {
 	Quiet time.Duration
 	// LeavesOut says that the upstream's Failover and Key_Shared subscriptions do
 	// not always keep what they promise when consumers come and go: a message may be
-	// left out until the next change, or come behind a later one of its key. And a
-	// subscription that has lost its last consumer begins anew for the next one: it forgets
-	// redelivery counts, and sends again what is on its way. A broker 4.0.7 is like
-	// that, also between consumers of native clients alone. With several consumers of a
-	// Shared subscription, what was asked for again also comes twice now and then. All
+	// left out until the next change, or come behind a later one of its key. A broker
+	// 4.0.7 is like that, also between consumers of native clients alone. It was also
+	// seen to forget redelivery counts when all consumers of a subscription went, and to
+	// send what was asked for again twice where a Shared subscription has several. All
 	// that is logged then, and all else still holds: nothing is lost, and nothing
 	// comes again once all sessions are gone.
 	LeavesOut bool
