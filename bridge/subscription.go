@@ -26,8 +26,9 @@ func (s *ConsumerSpec) leaverKey() leaverKey {
 // block, but not across any of the upstream.
 //
 // Flow: the upstream is granted a permit for each free place of a session's
-// window, up to [Options.UnackedPerConsumer], so it delivers only what a session has room for. What was granted
-// for a session that left arrives all the same and waits here, or goes back.
+// window, up to [Options.UnackedPerConsumer], so it delivers only what a session
+// has room for. What was granted for a session that left arrives all the same and
+// waits here, or goes back.
 type subscription struct {
 	b    *Bridge
 	spec ConsumerSpec

@@ -148,7 +148,7 @@ func (t *entryTracker) native(id entryID) pulsar.MessageID {
 func (t *entryTracker) released(id entryID) {
 	switch e := t.entries[id]; {
 	case e == nil:
-	case e.size == 0 && e.acked == nil && !e.done: // no batch
+	case e.blank(): // no batch
 		t.forget(e)
 	default:
 		e.again = true
@@ -164,7 +164,7 @@ func (t *entryTracker) releasedAll() {
 		switch {
 		case e.done && e.again:
 			t.forget(e)
-		case !e.done && e.left == e.size && e.size > 0 || e.size == 0 && e.acked == nil && !e.done:
+		case e.blank() || !e.done && e.size > 0 && e.left == e.size:
 			t.forget(e)
 		default:
 			e.again = false
@@ -244,6 +244,9 @@ func (e *entry) resize(size int32) {
 		e.left -= int32(bits.OnesCount64(w))
 	}
 }
+
+// blank reports that nothing is known of the entry but perhaps the library's own id.
+func (e *entry) blank() bool { return e.size == 0 && e.acked == nil && !e.done }
 
 func (e *entry) has(index int32) bool {
 	w := int(index / 64)
