@@ -15,6 +15,11 @@ import (
 // queue of Pulsar's clients, so a shared producer never reports a full queue.
 const entryQueue = 1000
 
+// turnPlaces is how many publishes a session that has waited for places sends in
+// its turn. One by one, the answers of all sessions would come mixed, and each
+// would leave in a write of its own.
+const turnPlaces = 16
+
 // producerEntry is one upstream producer and the sessions that publish
 // through it: the pool's unit.
 //
@@ -34,6 +39,7 @@ type producerEntry struct {
 	pooled bool  // guarded by b.mu; false: not to be found any more
 
 	free atomic.Int64
+	turn int64 // so many are free before a session that waits has its turn
 
 	mu      sync.Mutex
 	waiting []*producerSession // sessions with a backlog and no place, first come first
@@ -76,6 +82,7 @@ func (b *Bridge) joinProducer(ctx context.Context, spec ProducerSpec) (e *produc
 			queue = entryQueue
 		}
 		e.free.Store(int64(queue))
+		e.turn = max(1, min(int64(queue)/4, turnPlaces))
 		if e.pooled {
 			b.producers[spec] = e
 		}
@@ -225,7 +232,7 @@ func (e *producerEntry) give() {
 		return
 	}
 	e.handing = true
-	for len(e.waiting) > 0 && e.free.Load() > 0 {
+	for len(e.waiting) > 0 && e.free.Load() >= e.turn {
 		next := e.waiting[0]
 		e.waiting[0] = nil
 		e.waiting = e.waiting[1:]
