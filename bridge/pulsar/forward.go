@@ -224,8 +224,10 @@ func (c *consumer) memberLost(m *member, l *link) {
 	m.live, m.resuming = nil, true
 	c.rewound = false
 	c.entries.releasedAll()
-	for _, e := range m.owed {
-		c.entries.unsent(e)
+	for _, without := range c.members {
+		for _, e := range without.owed {
+			c.entries.unsent(e)
+		}
 	}
 	c.reopen(m)
 }
