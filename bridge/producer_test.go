@@ -99,6 +99,31 @@ func TestProducerQueueIsFair(t *testing.T) {
 	}
 }
 
+// Sessions that wait take turns of several publishes, a quarter of a small queue at most.
+func TestWaitingProducersTakeTurns(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{MaxInFlight: 100})
+	spec := ProducerSpec{Topic: topic, MaxPending: 8}
+	one, two := produce(t, b, spec), produce(t, b, spec)
+	for range 12 {
+		send(t, one, "YQ==", "")
+	}
+	for range 3 {
+		send(t, two, "Yg==", "")
+	}
+	up := u.producers[0]
+	const full = "a a a a a a a a"
+	for i, want := range []string{
+		full, full + " a a", full + " a a", full + " a a b b", full + " a a b b",
+		full + " a a b b a a", full + " a a b b a a", full + " a a b b a a b",
+	} {
+		up.confirm(i, nil)
+		if got := up.payloads(); got != want {
+			t.Errorf("after %d confirmations: sent %q, want %q", i+1, got, want)
+		}
+	}
+}
+
 func TestProducerStopsReadingUntilAnswersAreWritten(t *testing.T) {
 	u := &fakeUpstream{}
 	b := newBridge(t, u, Options{MaxInFlight: 4})
