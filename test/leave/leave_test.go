@@ -5,8 +5,6 @@ package leave
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -66,7 +64,7 @@ func TestNothingIsLeft(t *testing.T) {
 			return
 		}
 		await(t, "sessions and upstream clients are gone", func() (string, bool) {
-			now := metrics(t, g)
+			now := g.Metrics()
 			for _, name := range []string{"pulsegate_connections", "pulsegate_unacked_messages", "pulsegate_tails", "pulsegate_tail_bytes"} {
 				// The request for the metrics is a connection too.
 				if left := now[name]; left > 0 && (name != "pulsegate_connections" || left > 1) {
@@ -81,18 +79,18 @@ func TestNothingIsLeft(t *testing.T) {
 			return "", true
 		})
 		if round == 0 {
-			first = metrics(t, g)
+			first = g.Metrics()
 			continue
 		}
 		for name, more := range map[string]float64{
 			"go_goroutines": moreGoroutines, "process_open_fds": moreFiles, "process_resident_memory_bytes": moreMemory,
 		} {
 			await(t, fmt.Sprintf("round %d: %s is at most %v again", round, name, first[name]+more), func() (string, bool) {
-				now := metrics(t, g)[name]
+				now := g.Metrics()[name]
 				return fmt.Sprint(now), now <= first[name]+more
 			})
 		}
-		now := metrics(t, g)
+		now := g.Metrics()
 		t.Logf("round %d: %v goroutines after %v, %.1f MB after %.1f MB", round, now["go_goroutines"], first["go_goroutines"],
 			now["process_resident_memory_bytes"]/1e6, first["process_resident_memory_bytes"]/1e6)
 	}
@@ -135,31 +133,6 @@ func run(t *testing.T, url string, paths []string) {
 		}
 		conn.Close()
 	}
-}
-
-// metrics are the gateway's, by name with labels.
-func metrics(t *testing.T, g *gateway.Gateway) map[string]float64 {
-	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get(g.HTTPURL() + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := map[string]float64{}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && !strings.HasPrefix(line, "#") {
-			var v float64
-			if _, err := fmt.Sscan(value, &v); err == nil {
-				all[name] = v
-			}
-		}
-	}
-	return all
 }
 
 // await polls for what nothing tells of.
