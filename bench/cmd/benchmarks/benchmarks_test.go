@@ -116,3 +116,16 @@ func TestPage(t *testing.T) {
 		t.Errorf("a chart that is not there, or an old figure, is in\n%s", text)
 	}
 }
+
+// What a server could not do at all is told, and takes no earlier measurement's place.
+func TestIncomplete(t *testing.T) {
+	can := bench.Outcome{Contestant: "one", Results: []*bench.Result{{}}, Errors: []string{"once"}}
+	cannot := bench.Outcome{Contestant: "two", Errors: []string{"no room", "no room left"}}
+	if err := complete(&bench.Comparison{Outcomes: []bench.Outcome{can}}); err != nil {
+		t.Errorf("one run was possible: %v", err)
+	}
+	err := complete(&bench.Comparison{Outcomes: []bench.Outcome{can, cannot}})
+	if err == nil || err.Error() != "two: no room; no room left" {
+		t.Errorf("got %v", err)
+	}
+}

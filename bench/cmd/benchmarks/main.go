@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/pulsegate/pulsegate/bench"
@@ -114,6 +115,7 @@ func measure(ctx context.Context, o *options, m *measured) error {
 	}
 	defer s.stop()
 	display := bench.NewDisplay(os.Stderr, false)
+	var failed error
 	for i, t := range trials {
 		c, err := bench.Compare(ctx, []bench.Trial{t}, s.contestants(t), bench.CompareOptions{
 			Runs: o.runs, Pause: pause, Prepare: s.prepare, Worker: []string{o.binary, "bench", "worker"},
@@ -127,9 +129,23 @@ func measure(ctx context.Context, o *options, m *measured) error {
 		if c.Interrupted { // what is not whole does not take the place of what was
 			return errors.New("interrupted; what was measured so far is kept")
 		}
+		if err := complete(c); err != nil { // nor what could not be measured
+			failed = errors.Join(failed, fmt.Errorf("%s: what was measured before is kept: %w", t.Name, err))
+			continue
+		}
 		if err := m.add(t, c, o); err != nil {
 			return err
 		}
 	}
-	return nil
+	return failed
+}
+
+// complete returns why a server could do none of a trial's runs, nil if each did one.
+func complete(c *bench.Comparison) (err error) {
+	for _, o := range c.Outcomes {
+		if len(o.Results) == 0 {
+			err = errors.Join(err, fmt.Errorf("%s: %s", o.Contestant, strings.Join(o.Errors, "; ")))
+		}
+	}
+	return err
 }

@@ -53,6 +53,23 @@ type servers struct {
 	warm     map[string]bool // the contestants whose server has done so since its start
 }
 
+// tidy makes the broker drop what nobody wants any more. All trials together write more
+// than a disk may hold. Topics with subscriptions stay: to delete thousands of
+// them takes time that belongs to the next trial.
+var tidy = map[string]string{
+	"brokerDeleteInactiveTopicsEnabled":                    "true",
+	"brokerDeleteInactiveTopicsFrequencySeconds":           "15",
+	"brokerDeleteInactiveTopicsMaxInactiveDurationSeconds": "15",
+	"managedLedgerMinLedgerRolloverTimeMinutes":            "0",
+	"managedLedgerMaxSizePerLedgerMbytes":                  "1024",
+	"managedLedgerMaxEntriesPerLedger":                     "50000000",
+	"journalMaxSizeMB":                                     "512",
+	"journalMaxBackups":                                    "0",
+	"gcWaitTime":                                           "30000",
+	"minorCompactionInterval":                              "60",
+	"majorCompactionInterval":                              "120",
+}
+
 func start(ctx context.Context, binary string, warmUp bench.Trial) (s *servers, err error) {
 	s = &servers{binary: binary, warmUp: warmUp, warm: map[string]bool{}}
 	defer func() {
@@ -62,7 +79,7 @@ func start(ctx context.Context, binary string, warmUp bench.Trial) (s *servers, 
 	}()
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if s.cluster, err = pulsar.Start(starting, pulsar.Options{Load: true}); err != nil {
+	if s.cluster, err = pulsar.Start(starting, pulsar.Options{Load: true, BrokerConf: tidy}); err != nil {
 		return s, err
 	}
 	conf := map[string]string{"maxHttpServerConnections": "30000"}
