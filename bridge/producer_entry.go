@@ -39,7 +39,7 @@ type producerEntry struct {
 	pooled bool  // guarded by b.mu; false: not to be found any more
 
 	free atomic.Int64
-	turn int64 // so many are free before a session that waits has its turn
+	turn int64 // so many are free before a session that waits has its turn; constant
 
 	mu      sync.Mutex
 	waiting []*producerSession // sessions with a backlog and no place, first come first
