@@ -36,6 +36,7 @@ type entry struct {
 	left   int32            // not acknowledged; counts only with size
 	done   bool             // all are, and the broker may not know it, or send it once more
 	again  bool             // the broker was asked for it again: more than one copy may come
+	owed   bool             // done, and the broker could not be told
 	native pulsar.MessageID // the library's own id, if only that names all of the entry
 
 	prev, next *entry // in the ring; nil: not there
@@ -111,8 +112,12 @@ func (t *entryTracker) acknowledged(id entryID, index, size int32) (complete boo
 
 // repeated notes an acknowledged entry that the broker may send once more.
 func (t *entryTracker) repeated(id entryID) {
-	t.unsent(id)
-	t.entries[id].again = true
+	e := t.entries[id]
+	if e == nil {
+		e = t.add(id)
+	}
+	e.again = true
+	t.settled(e)
 }
 
 // unsent notes that the broker could not be told of an entry's
@@ -122,13 +127,17 @@ func (t *entryTracker) unsent(id entryID) {
 	if e == nil {
 		e = t.add(id)
 	}
-	e.done = true
-	t.wait(e)
+	e.owed = true
+	t.settled(e)
 }
 
 // sent notes that the broker knows an entry's acknowledgement.
 func (t *entryTracker) sent(id entryID) {
-	if e := t.entries[id]; e != nil && e.done && !e.again {
+	e := t.entries[id]
+	if e == nil || !e.done {
+		return
+	}
+	if e.owed = false; !e.again {
 		t.forget(e)
 	}
 }
@@ -162,7 +171,7 @@ func (t *entryTracker) released(id entryID) {
 func (t *entryTracker) releasedAll() {
 	for _, e := range t.entries {
 		switch {
-		case e.done && e.again:
+		case e.done && e.again && !e.owed:
 			t.forget(e)
 		case e.blank() || !e.done && e.size > 0 && e.left == e.size:
 			t.forget(e)

@@ -224,11 +224,6 @@ func (c *consumer) memberLost(m *member, l *link) {
 	m.live, m.resuming = nil, true
 	c.rewound = false
 	c.entries.releasedAll()
-	for _, without := range c.members {
-		for _, e := range without.owed {
-			c.entries.unsent(e)
-		}
-	}
 	c.reopen(m)
 }
 

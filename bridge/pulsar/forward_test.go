@@ -16,6 +16,7 @@ func TestOwedAcknowledgementsOutliveLossOfAnotherMember(t *testing.T) {
 	loses := &member{topic: "b", live: l}
 	c := &consumer{ctx: ctx, members: map[string]*member{"a": without, "b": loses}}
 	c.entries.repeated(owed)
+	c.entries.unsent(owed)
 	c.memberLost(loses, l)
 	if loses.live != nil {
 		t.Fatal("the member is still live")
