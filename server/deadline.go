@@ -1,6 +1,7 @@
 package server
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/pulsegate/pulsegate/codec/ws"
@@ -28,6 +29,10 @@ func (s *Server) ticks(d time.Duration) uint32 {
 // more than ten years; comparisons are made on differences.
 func (s *Server) now() uint32 { return s.clock.Load() }
 
+// sweepTurn is how many connections are looked after before others have a turn:
+// many may be due at once, and to ping one takes 10 µs.
+const sweepTurn = 32
+
 // longestStep bounds how far the clock goes at once, in ticks. After the process
 // was stopped or starved the time of the pause does not count against clients
 // whose traffic is there but was not read yet.
@@ -49,7 +54,13 @@ func (w *worker) tick(late time.Duration) {
 // sweep looks after the connections whose deadline has come.
 func (w *worker) sweep() {
 	now := w.s.now()
-	w.wheel.advance(now, func(c *conn) { w.check(c, now) })
+	looked := 0
+	w.wheel.advance(now, func(c *conn) {
+		w.check(c, now)
+		if looked++; looked%sweepTurn == 0 {
+			w.interrupt()
+		}
+	})
 	w.recheckAll()
 	if w.s.draining.Load() {
 		if !w.drain {
@@ -57,6 +68,19 @@ func (w *worker) sweep() {
 			w.wheel.all(w.drainConn)
 		}
 	}
+}
+
+// interrupt serves the connections that wait, if there are any, and lets other
+// goroutines run.
+func (w *worker) interrupt() {
+	select {
+	case <-w.bell:
+		if w.work() {
+			w.ring() // run wants to know
+		}
+	default:
+	}
+	runtime.Gosched()
 }
 
 // schedule sets c's next deadline.
@@ -87,14 +111,11 @@ func (w *worker) untilDue(c *conn, now uint32) uint32 {
 	case phaseDiscard:
 		sooner(since, t.linger)
 	case phaseOpen:
-		seen := c.lastSeen.Load()
-		if t.ping > 0 {
-			sooner(c.lastPing, t.ping)
-		} else if t.idle > 0 && int32(c.lastPing-seen) <= 0 {
-			sooner(seen, t.idle/2)
+		if at, ok := w.pingAt(c); ok {
+			sooner(at, 0)
 		}
 		if t.idle > 0 {
-			sooner(seen, t.idle)
+			sooner(c.lastSeen.Load(), t.idle)
 		}
 		if c.who != nil && !c.who.expires.IsZero() {
 			sooner(c.who.due, 0)
@@ -107,6 +128,26 @@ func (w *worker) untilDue(c *conn, now uint32) uint32 {
 		sooner(c.lastTake.Load(), t.slow)
 	}
 	return uint32(max(due, 1))
+}
+
+// pingAt is the tick at which c wants to be pinged next. ok: it does.
+//
+// What costs most about pings and pongs that come one by one is that the process
+// wakes up for them: its goroutines, their threads, and Go's monitor, which does
+// not sleep for long while anything runs. So those of a second are sent together,
+// a tenth of the interval early at most.
+func (w *worker) pingAt(c *conn) (at uint32, ok bool) {
+	t := &w.s.ticksOf
+	since, span := c.lastPing, t.ping
+	if span == 0 {
+		since, span = c.lastSeen.Load(), t.idle/2
+		ok = span > 0 && int32(c.lastPing-since) <= 0
+		if !ok {
+			return 0, false
+		}
+	}
+	at = since + span
+	return at - at%max(1, min(t.second, span/10)), true
 }
 
 func (c *conn) state() (phase, uint32) {
@@ -166,9 +207,7 @@ func (w *worker) checkSession(c *conn, now uint32, passed func(since, span uint3
 		}
 		return
 	}
-	ping := t.ping > 0 && passed(c.lastPing, t.ping) ||
-		t.ping == 0 && t.idle > 0 && passed(seen, t.idle/2) && int32(c.lastPing-seen) <= 0
-	if !ping {
+	if at, ok := w.pingAt(c); !ok || !passed(at, 0) {
 		return
 	}
 	c.lastPing = now

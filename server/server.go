@@ -71,7 +71,7 @@ type Server struct {
 }
 
 // timeouts are the options' in ticks; 0: none.
-type timeouts struct{ handshake, close, linger, idle, ping, slow uint32 }
+type timeouts struct{ second, handshake, close, linger, idle, ping, slow uint32 }
 
 // New checks the options. It opens nothing.
 func New(o Options) (*Server, error) {
@@ -91,6 +91,7 @@ func New(o Options) (*Server, error) {
 	s.places.most = int64(o.MaxConnections)
 	s.addresses.most, s.addresses.used = o.MaxSessionsPerAddress, map[netip.Addr]int{}
 	s.ticksOf = timeouts{
+		second:    uint32(time.Second / o.tick),
 		handshake: s.ticks(o.HandshakeTimeout),
 		close:     s.ticks(closeTimeout),
 		linger:    s.ticks(lingerTimeout),
