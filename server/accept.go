@@ -16,7 +16,7 @@ const (
 	// sparePercent of the limit of open files is left to all that is no client:
 	// the connections to the brokers, files, and a client's second descriptor
 	// while it is accepted.
-	sparePercent = 5
+	sparePercent = 3
 	spareFiles   = 64
 
 	// refusalRoom is how many connections over the limit are taken in order to

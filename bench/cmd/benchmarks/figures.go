@@ -93,7 +93,7 @@ type growth []struct {
 var (
 	memoryGrowth = growth{
 		{1000, "1,000 idle readers"}, {5000, "5,000 idle readers"}, {10_000, "10,000 idle readers"}, {15_000, "idle readers"},
-		{18_500, "18,500 idle readers"}, {100_000, "100,000 idle readers"},
+		{19_000, "19,000 idle readers"}, {100_000, "100,000 idle readers"},
 	}
 	fanoutGrowth = growth{
 		{100, "100 readers at 20/s"}, {500, "500 readers at 20/s"}, {2000, "2,000 readers at 20/s"}, {5000, "5,000 readers at 20/s"},
