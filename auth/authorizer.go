@@ -176,27 +176,31 @@ func (a *Authorizer) decide(role string, access *Access, k knowledge) *Refusal {
 	if a.superUsers[role] {
 		return nil
 	}
+	decide := func(action Action, full, subscription string, pattern bool) *Refusal {
+		topic, err := parseTopic(full)
+		if err != nil {
+			return &Refusal{Kind: ErrForbidden, Reason: "the topic is not valid"}
+		}
+		topic.pattern = pattern
+		return a.decideTopic(role, action, topic, subscription, k)
+	}
 	if access.Pattern != "" {
-		// Which topics will match is not known beforehand, so the role needs the
-		// permission for the whole namespace.
-		return a.decideTopic(role, access.Action, access.Pattern, access.Subscription, k)
+		if no := decide(access.Action, access.Pattern, access.Subscription, true); no != nil {
+			return no
+		}
 	}
 	for _, topic := range access.Topics {
-		if no := a.decideTopic(role, access.Action, topic, access.Subscription, k); no != nil {
+		if no := decide(access.Action, topic, access.Subscription, false); no != nil {
 			return no
 		}
 	}
 	if access.DeadLetterTopic != "" {
-		return a.decideTopic(role, Produce, access.DeadLetterTopic, "", k)
+		return decide(Produce, access.DeadLetterTopic, "", false)
 	}
 	return nil
 }
 
-func (a *Authorizer) decideTopic(role string, action Action, full, subscription string, k knowledge) *Refusal {
-	topic, err := parseTopic(full)
-	if err != nil {
-		return &Refusal{Kind: ErrForbidden, Reason: "the topic is not valid"}
-	}
+func (a *Authorizer) decideTopic(role string, action Action, topic topicName, subscription string, k knowledge) *Refusal {
 	p, err := k.namespace(topic.namespace)
 	if err != nil {
 		return unknown(topic.namespace, err)
@@ -215,7 +219,7 @@ func (a *Authorizer) decideTopic(role string, action Action, full, subscription 
 		return nil
 	}
 	if reason == "" {
-		reason = needs(action, full)
+		reason = needs(action, topic.full)
 	}
 	return &Refusal{Kind: ErrForbidden, Reason: reason, Cause: "role " + role}
 }
@@ -248,9 +252,12 @@ func (p *policies) refuse(role string, action Action, topic topicName, subscript
 			return "the subscription's name has to start with the role"
 		}
 	}
-	lists := []roles{p.namespace, p.topics[topic.full]}
-	if whole, ok := topic.partitioned(); ok {
-		lists = append(lists, p.topics[whole])
+	lists := []roles{p.namespace}
+	if !topic.pattern {
+		lists = append(lists, p.topics[topic.full])
+		if whole, ok := topic.partitioned(); ok {
+			lists = append(lists, p.topics[whole])
+		}
 	}
 	for _, list := range lists {
 		if list.allow(role, action, wildcards) {

@@ -127,6 +127,9 @@ func TestRules(t *testing.T) {
 		{"", produce(topicT), true, true, ""}, // never reached: a role is never empty
 		{"topical", consume(topicT, "s"), true, true, ""},
 		{"topical", consume("persistent://public/default/u", "s"), false, false, "permission"},
+		{"topical", pattern(topicT), false, false, "permission"}, // other topics may match
+		{"parts", pattern("persistent://public/default/p-partition-3"), false, false, "permission"},
+		{"reader", Access{Action: Consume, Pattern: topicT, Subscription: "s", DeadLetterTopic: "persistent://public/default/dead"}, false, false, "permission to produce"},
 		{"parts", consume("persistent://public/default/p-partition-3", "s"), true, true, ""},
 		{"parts", consume("persistent://public/default/p-partition-x", "s"), false, false, "permission"},
 		{"app-7", consume(topicT, "s"), false, true, ""},

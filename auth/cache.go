@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"sync"
 	"time"
@@ -10,8 +11,13 @@ import (
 const (
 	// loadTimeout bounds one question to the admin API.
 	loadTimeout = 10 * time.Second
-	// loadsAtOnce bounds the questions under way of one cache.
+	// loadsAtOnce bounds the questions under way of one cache: so many about what
+	// is not known yet, and as many about what is known and getting old, which must
+	// not wait for clients that ask for ever new names.
 	loadsAtOnce = 16
+	// maxLoads bounds the questions that are under way or wait for that. Beyond it
+	// what is not known is refused at once.
+	maxLoads = 4096
 	// retryPause is how long a question that failed is not asked again.
 	retryPause = time.Second
 	// maxEntries bounds what is kept that no open session needs.
@@ -31,11 +37,15 @@ type cache[V any] struct {
 	failed  func(string, error)
 	ctx     context.Context // of all loads
 	work    *sync.WaitGroup
-	slots   chan struct{}
+	slots   chan struct{} // for what is not known
+	again   chan struct{} // for what is
 
 	mu      sync.Mutex
 	entries map[string]*entry[V]
+	loads   int // questions that are not answered
 }
+
+var errManyLoads = errors.New("too many questions wait for an answer")
 
 type entry[V any] struct {
 	value   V
@@ -49,7 +59,8 @@ type entry[V any] struct {
 }
 
 func newCache[V any](ctx context.Context, work *sync.WaitGroup, ttl time.Duration, load func(context.Context, string) (V, error)) *cache[V] {
-	return &cache[V]{ttl: ttl, load: load, ctx: ctx, work: work, slots: make(chan struct{}, loadsAtOnce), entries: map[string]*entry[V]{}}
+	return &cache[V]{ttl: ttl, load: load, ctx: ctx, work: work,
+		slots: make(chan struct{}, loadsAtOnce), again: make(chan struct{}, loadsAtOnce), entries: map[string]*entry[V]{}}
 }
 
 // get returns the value for key, asked for at most maxAge ago. It may wait.
@@ -65,6 +76,13 @@ func (c *cache[V]) get(ctx context.Context, key string, maxAge time.Duration) (V
 	if e.loading == nil && e.err != nil && now.Sub(e.tried) < retryPause {
 		defer c.mu.Unlock()
 		return none, e.err
+	}
+	if e.loading == nil && c.loads >= maxLoads {
+		if !e.known && e.holders == 0 {
+			delete(c.entries, key)
+		}
+		c.mu.Unlock()
+		return none, errManyLoads
 	}
 	done := c.start(key, e)
 	c.mu.Unlock()
@@ -89,7 +107,7 @@ func (c *cache[V]) peek(key string) (V, bool) {
 	e := c.entry(key)
 	if !e.known {
 		e.awaited = true
-		if e.loading == nil && time.Since(e.tried) >= retryPause {
+		if e.loading == nil && time.Since(e.tried) >= retryPause && c.loads < maxLoads {
 			c.start(key, e)
 		}
 	}
@@ -127,9 +145,15 @@ func (c *cache[V]) start(key string, e *entry[V]) <-chan struct{} {
 	}
 	done := make(chan struct{})
 	e.loading = done
+	c.loads++
+	slots := c.slots
+	if e.known {
+		slots = c.again
+	}
 	c.work.Go(func() {
-		value, at, err := c.ask(key)
+		value, at, err := c.ask(key, slots)
 		c.mu.Lock()
+		c.loads--
 		e.loading, e.err, e.tried = nil, err, time.Now()
 		tell := e.awaited
 		if err == nil {
@@ -150,10 +174,10 @@ func (c *cache[V]) start(key string, e *entry[V]) <-chan struct{} {
 	return done
 }
 
-func (c *cache[V]) ask(key string) (value V, at time.Time, err error) {
+func (c *cache[V]) ask(key string, slots chan struct{}) (value V, at time.Time, err error) {
 	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	case <-c.ctx.Done():
 		return value, at, c.ctx.Err()
 	}
@@ -188,7 +212,7 @@ func (c *cache[V]) sweep(now time.Time) {
 	for key, e := range c.entries {
 		switch {
 		case e.loading != nil:
-		case e.holders > 0 && e.known && now.Sub(e.at) >= c.ttl/2, e.awaited:
+		case e.holders > 0 && e.known && now.Sub(e.at) >= c.ttl/2, e.awaited && c.loads < maxLoads:
 			c.start(key, e)
 		case e.holders == 0 && now.Sub(e.at) > c.ttl && now.Sub(e.tried) > retryPause:
 			delete(c.entries, key)

@@ -120,6 +120,11 @@ type topicName struct {
 	tenant    string
 	cluster   string // "" in names of the second version
 	namespace string // tenant/namespace or property/cluster/namespace
+
+	// pattern: it stands for all topics of the namespace that match. Which those
+	// will be is not known beforehand, so only a permission for the whole
+	// namespace counts.
+	pattern bool
 }
 
 func parseTopic(full string) (topicName, error) {

@@ -91,6 +91,7 @@ type conn struct {
 	sent     uint64 // bytes of session output
 
 	closeSent bool // a close frame is in the output
+	answering bool // the answer to a request is not all taken yet; the next one waits
 	drop      bool // end the connection when all output is sent
 	half      bool // end our side of it when all output is sent
 	shut      bool // one of the two was done

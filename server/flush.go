@@ -53,6 +53,8 @@ func (w *worker) flush(c *conn) {
 	w.write(c, more)
 	if m != nil && m.hasRaw {
 		w.answered(c, m.after)
+	} else if c.answering && c.unsent.Load() == 0 {
+		w.answered(c, keepOpen)
 	}
 	w.dropIfSent(c)
 }

@@ -208,6 +208,10 @@ func (w *worker) answered(c *conn, after afterwards) {
 		return
 	}
 	c.req.cancel = nil
+	// A client that does not take its answers gets no more of them.
+	if c.answering = c.unsent.Load() > 0; c.answering {
+		return // the flush that finds it taken comes here again
+	}
 	c.setPhase(phaseHead)
 	c.stalled = false
 	c.requests()

@@ -3,6 +3,7 @@ package server
 import (
 	stdtls "crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type tlsConn struct {
 	ready bool    // the handshake is complete
 	out   []byte  // records made on another goroutine than the worker, to be written before any other
 	sink  *[]byte // where conn's output goes now
+	spent int     // bytes of records that only answer records of the peer's
 
 	hs *tlsHandshake // guarded by conn.mu; nil once a session is open
 
@@ -61,14 +63,26 @@ func (c *conn) secured() bool {
 	return c.tls != nil && c.phase >= phaseHead && c.phase <= phaseClosing
 }
 
+// maxTLSAnswers bounds the bytes of records that answer a peer's over the life
+// of a connection, or one that asks for new keys without end and does not read
+// would fill the memory. It is a few thousand key updates, of which a client needs
+// one in very many gigabytes.
+const maxTLSAnswers = 64 << 10
+
+var errTLSAnswers = errors.New("too many TLS key updates")
+
 // read decrypts up to one record into buf. It returns 0 and no error when more
 // input is needed. sends says that there is something to write.
 func (t *tlsConn) read(buf []byte) (n int, sends bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sink = &t.out
+	before := len(t.out)
 	n, err = t.conn.Read(buf)
 	t.sink = nil
+	if t.spent += len(t.out) - before; t.spent > maxTLSAnswers {
+		return 0, true, errTLSAnswers
+	}
 	if n == 0 {
 		t.conn.ResetOrFreeBuffer() // llib would keep what it has read until all of it is used up
 		forgetInput(t.conn)

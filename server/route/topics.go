@@ -2,6 +2,7 @@ package route
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
 )
@@ -61,8 +62,38 @@ func topicPattern(value string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	tree, err := syntax.Parse("(?:"+pattern+")", syntax.Perl) // an open \Q would quote what is put behind it
+	if err != nil {
+		return "", invalid("topicsPattern: %s is no regular expression of RE2's syntax", shown(value))
+	}
+	if patternSize(tree) > maxPatternSize {
+		return "", invalid("topicsPattern: %s is too large once its repetitions are written out", shown(value))
+	}
 	if _, err := regexp.Compile(pattern); err != nil {
 		return "", invalid("topicsPattern: %s is no regular expression of RE2's syntax", shown(value))
 	}
 	return pattern, nil
+}
+
+// maxPatternSize bounds what a pattern may be compiled to, in instructions: a
+// few bytes such as (?:…){1000} can stand for very many.
+const maxPatternSize = 2 * maxNameBytes
+
+// patternSize is about the number of instructions that a parsed pattern is
+// compiled to. To parse it writes no repetition out.
+func patternSize(re *syntax.Regexp) int {
+	size := 1
+	switch re.Op {
+	case syntax.OpLiteral:
+		size = len(re.Rune)
+	case syntax.OpCharClass:
+		size += len(re.Rune) / 2
+	}
+	for _, sub := range re.Sub {
+		size += patternSize(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		size *= max(re.Min+1, re.Max)
+	}
+	return size
 }
