@@ -98,6 +98,23 @@ type permits struct {
 	grown *subscription // is to open another feed
 }
 
+// add counts n permits for f. Called with sub.mu held.
+func (p *permits) add(f *feed, n int) {
+	f.granted += n
+	f.sub.granted += n
+	if p.n == 0 || p.feed == f {
+		p.feed, p.n = f, p.n+n
+		return
+	}
+	for i := range p.more {
+		if p.more[i].feed == f {
+			p.more[i].n += n
+			return
+		}
+	}
+	p.more = append(p.more, permits{feed: f, n: n})
+}
+
 // give grants them. It is called without sub.mu.
 func (p *permits) give() {
 	if p.n > 0 {
@@ -114,36 +131,57 @@ func (p *permits) give() {
 }
 
 // topUp returns the permits to be granted so that the feeds hold one for every
-// place that no waiting message will take. Called with mu held.
+// place that no waiting message will take. While there is such a place each feed
+// holds one at least, even if that is too many by a few: what an upstream has
+// prefetched for a feed comes through no other. Called with mu held.
 func (sub *subscription) topUp() (p permits) {
-	want := sub.free - len(sub.waiting) - sub.granted
-	if want <= 0 {
+	places := sub.free - len(sub.waiting)
+	if places <= 0 {
 		return p
 	}
-	// At half of what a feed may have out another is opened, so that it is there in time.
-	busy, enough := true, sub.b.opts.UnackedPerConsumer/2
+	want := places - sub.granted
 	for _, f := range sub.feeds {
-		busy = busy && f.out >= enough
-		n := min(want, f.capacity())
-		if n <= 0 {
-			continue
-		}
-		f.granted += n
-		sub.granted += n
-		if p.n == 0 {
-			p.feed, p.n = f, n
-		} else {
-			p.more = append(p.more, permits{feed: f, n: n})
-		}
-		if want -= n; want == 0 {
-			return p
+		if f.granted == 0 && f.capacity() > 0 {
+			p.add(f, 1)
+			want--
 		}
 	}
-	if busy && !sub.own && !sub.growing && !sub.gone && sub.lost == nil && !time.Now().Before(sub.growAfter) {
+	for want > 0 {
+		f := sub.leastGranted()
+		if f == nil {
+			break
+		}
+		n := min(want, f.capacity(), want/len(sub.feeds)+1)
+		p.add(f, n)
+		want -= n
+	}
+	if want > 0 && sub.busy() && !sub.own && !sub.growing && !sub.gone && sub.lost == nil && !time.Now().Before(sub.growAfter) {
 		sub.growing = true
 		p.grown = sub
 	}
 	return p
+}
+
+// leastGranted is the feed with the fewest permits that may hold more, nil if
+// none may. Called with mu held.
+func (sub *subscription) leastGranted() (least *feed) {
+	for _, f := range sub.feeds {
+		if f.capacity() > 0 && (least == nil || f.granted < least.granted) {
+			least = f
+		}
+	}
+	return least
+}
+
+// busy reports that all feeds have half of what they may have out: another is
+// to be there in time. Called with mu held.
+func (sub *subscription) busy() bool {
+	for _, f := range sub.feeds {
+		if f.out < sub.b.opts.UnackedPerConsumer/2 {
+			return false
+		}
+	}
+	return true
 }
 
 // returned is a message to be asked for again.

@@ -102,11 +102,12 @@ func (s *readerSession) start(ctx context.Context, spec *ReaderSpec) error {
 func (s *readerSession) startOnTail(ctx context.Context, spec *ReaderSpec) error {
 	t := s.t
 	if !t.ordered() {
-		t.join(&s.cur, &codec.MessageID{}, false)
+		t.join(&s.cur, &codec.MessageID{}, false, 0)
 		return nil
 	}
 	switch spec.Start {
 	case StartLatest:
+		edge := t.edge()
 		ends, err := t.last.get(ctx, s.b)
 		if err != nil {
 			return err
@@ -119,7 +120,7 @@ func (s *readerSession) startOnTail(ctx context.Context, spec *ReaderSpec) error
 		if s.hasLast {
 			s.last = end
 		}
-		t.join(&s.cur, &end, s.hasLast)
+		t.join(&s.cur, &end, s.hasLast, edge)
 		return nil
 	case StartAtPosition:
 		// A position beyond the end is for the broker to judge.

@@ -17,6 +17,7 @@ type registry struct {
 	counts   counters
 	unacked  atomic.Int64
 	nacked   atomic.Uint64
+	waited   atomic.Uint64 // nanoseconds from all publishes to their confirmation
 	tailSize atomic.Int64
 
 	upstreamProducers, upstreamConsumers, upstreamReaders, tails atomic.Int64
@@ -181,6 +182,7 @@ func (r *registry) published(c *producerCounters, bytes int64, took time.Duratio
 	for bucket < len(LatencyBounds) && took > LatencyBounds[bucket] {
 		bucket++
 	}
+	r.waited.Add(uint64(max(took, 0)))
 	for _, to := range [...]*counters{&r.counts, &c.ns.counters} {
 		to.published.Add(1)
 		to.publishedBytes.Add(uint64(bytes))
@@ -302,7 +304,7 @@ func (b *Bridge) Counters() Counters {
 	v := r.counts.values()
 	c := Counters{
 		Published: v[0], PublishedBytes: v[1], PublishFailed: v[2], Delivered: v[3], DeliveredBytes: v[4], Acked: v[5],
-		Nacked: r.nacked.Load(),
+		Nacked: r.nacked.Load(), LatencySum: time.Duration(r.waited.Load()),
 	}
 	copy(c.Latency[:], v[6:])
 	return c

@@ -37,7 +37,8 @@ type Counters struct {
 	PublishFailed             uint64
 	Delivered, DeliveredBytes uint64
 	Acked, Nacked             uint64
-	Latency                   [len(LatencyBounds) + 1]uint64
+	Latency                   [len(LatencyBounds) + 1]uint64 // confirmed publishes by the time it took
+	LatencySum                time.Duration
 }
 
 // NamespaceRates is what the sessions of one namespace did over the last

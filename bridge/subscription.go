@@ -188,14 +188,18 @@ func (sub *subscription) leave() {
 	sub.mu.Lock()
 	sub.members--
 	last := sub.members == 0
+	var again []returned
 	if last {
 		sub.gone = true
 		sub.b.stats.unacked.Add(-int64(len(sub.held)))
 		clear(sub.held)
 		sub.waiting = nil
+	} else {
+		again = sub.surplus()
 	}
 	sub.mu.Unlock()
 	if !last {
+		redeliver(again)
 		return
 	}
 	sub.unpool()

@@ -54,9 +54,15 @@ func (sub *subscription) deliver(f *feed, m *codec.Message) {
 
 // surplus takes out what waits although no window here will have room for it:
 // it was fetched for a session that left, and is for others of the
-// subscription, elsewhere. Called with mu held.
+// subscription, elsewhere. Each feed but one may have fetched one too many, see
+// topUp. While another session is about to attach, or to leave, nothing is taken
+// out: it may have room, and what is asked for again counts as delivered once
+// more, though no client has seen it. Called with mu held.
 func (sub *subscription) surplus() (again []returned) {
-	for len(sub.waiting) > sub.places {
+	if sub.members > len(sub.sessions) {
+		return nil
+	}
+	for len(sub.waiting) > sub.places+len(sub.feeds)-1 {
 		last := len(sub.waiting) - 1
 		d := sub.waiting[last].d
 		sub.waiting[last] = waiting{}
@@ -171,7 +177,9 @@ func (sub *subscription) attach(s *consumerSession) {
 	}
 	sub.recount(s)
 	permits := sub.settle()
+	again := sub.surplus()
 	sub.mu.Unlock()
+	redeliver(again)
 	permits.give()
 }
 
@@ -210,7 +218,6 @@ func (sub *subscription) detach(s *consumerSession) bool {
 		again = append(again, returned{d.feed, d.id})
 	}
 	permits := sub.settle()
-	again = append(again, sub.surplus()...)
 	sub.mu.Unlock()
 	// When the last session leaves, closing the upstream consumer gives
 	// everything back without this; but another may be about to attach. Where the

@@ -68,9 +68,17 @@ func (t *tail) reaches(at *codec.MessageID) bool {
 	return len(t.origin) > 0 && !isAfter(at, &t.origin[0])
 }
 
+// edge is the sequence number of the next frame to come.
+func (t *tail) edge() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.first + uint64(len(t.ring))
+}
+
 // join places c at the end of the topic, where end is its last message and the
-// session's, if it is known.
-func (t *tail) join(c *cursor, end *codec.MessageID, known bool) {
+// session's, if it is known. If it is not, the topic held no message after edge was
+// the tail's: it was empty, or the broker had deleted all, also what the ring still has.
+func (t *tail) join(c *cursor, end *codec.MessageID, known bool, edge uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i := len(t.ring)
@@ -78,10 +86,11 @@ func (t *tail) join(c *cursor, end *codec.MessageID, known bool) {
 		for i > 0 && isAfter(&t.ring[i-1].id, end) {
 			i--
 		}
-	} else if t.ordered() {
-		i = 0 // the topic was empty: whatever came since is new
 	}
 	*c = cursor{in: t, skip: known, next: t.first + uint64(i)}
+	if !known && t.ordered() {
+		c.next = edge
+	}
 }
 
 // fetch takes the frames that follow s's cursor into buf, at most limit, and reports

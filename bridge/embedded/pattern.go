@@ -33,7 +33,7 @@ func (u *Upstream) compile(text string) (*pattern, error) {
 		return nil, errorf(bridge.ErrNotFound, "namespace %s of topicsPattern %q does not exist", p.namespace, text)
 	}
 	var err error
-	if p.re, err = regexp.Compile("^(?:" + strings.Join(parts, "/") + ")$"); err != nil {
+	if p.re, err = regexp.Compile("^" + regexp.QuoteMeta(p.namespace) + "/(?:" + parts[len(parts)-1] + ")$"); err != nil {
 		return nil, errorf(bridge.ErrInvalid, "topicsPattern %q: %v", text, err)
 	}
 	return p, nil

@@ -34,11 +34,12 @@ type command struct {
 
 // commands hands work to a forwarder without ever blocking the one who does.
 // Its length is bounded by what the bridge holds: messages delivered and not yet
-// acknowledged, plus a few for each member.
+// acknowledged, plus a few for each member. Once the forwarder has ended it takes none.
 type commands struct {
 	wake chan struct{} // holds one token while there is something to do
 
 	mu      sync.Mutex
+	ended   bool
 	permits int
 	list    []command
 }
@@ -47,15 +48,26 @@ func newCommands() *commands { return &commands{wake: make(chan struct{}, 1)} }
 
 func (q *commands) push(c command) {
 	q.mu.Lock()
-	q.list = append(q.list, c)
+	if !q.ended {
+		q.list = append(q.list, c)
+	}
 	q.mu.Unlock()
 	q.signal()
+}
+
+// end makes the queue take no more. What is in it can still be taken out.
+func (q *commands) end() {
+	q.mu.Lock()
+	q.ended = true
+	q.mu.Unlock()
 }
 
 func (q *commands) pushAll(kind commandKind, ids []codec.MessageID) {
 	q.mu.Lock()
 	for i := range ids {
-		q.list = append(q.list, command{kind: kind, id: ids[i]})
+		if !q.ended {
+			q.list = append(q.list, command{kind: kind, id: ids[i]})
+		}
 	}
 	q.mu.Unlock()
 	q.signal()

@@ -170,13 +170,23 @@ func (c *consumer) placeOf(m *member) place {
 // only that can list a namespace without the admin API.
 func (c *consumer) openPattern(ctx context.Context) error {
 	o := c.options()
-	o.TopicsPattern = c.spec.TopicsPattern
+	o.TopicsPattern = wholeNames(c.spec.TopicsPattern)
 	o.AutoDiscoveryPeriod = partitionDiscovery
 	up, err := attempt(ctx, c.u, "subscribe "+c.spec.Subscription+" to "+c.spec.TopicsPattern,
 		func() (pulsar.Consumer, error) { return c.u.client.Subscribe(o) },
 		func(up pulsar.Consumer) { up.Close() })
 	c.pattern = up
 	return err
+}
+
+// wholeNames makes a pattern one that only whole names match, as it is with
+// Pulsar's Java client. The library would take any topic that has a match in its name.
+func wholeNames(pattern string) string {
+	domain, path, _ := strings.Cut(pattern, "://")
+	parts := strings.SplitN(path, "/", 4)
+	last := len(parts) - 1
+	parts[last] = "(?:" + parts[last] + ")$"
+	return domain + "://" + strings.Join(parts, "/")
 }
 
 // options are those of every consumer of the client library. They switch off

@@ -22,6 +22,7 @@ func (c *consumer) forward() {
 		case <-c.todo.wake:
 			used = c.obey(used)
 		case <-c.ctx.Done():
+			c.todo.end()
 			c.obey(used) // what was acknowledged before is still sent
 			return
 		}
@@ -69,6 +70,12 @@ func (c *consumer) receive(cm pulsar.ConsumerMessage) {
 			return
 		}
 		m = c.adopt(cm)
+	}
+	if m.managed && m.live.up != cm.Consumer { // the topic was deleted and is there again
+		m.mu.Lock()
+		m.up = cm.Consumer
+		m.mu.Unlock()
+		c.connected(m, &link{up: cm.Consumer})
 	}
 	native := cm.ID()
 	topic := ""
@@ -200,8 +207,18 @@ func (c *consumer) redeliver(id *codec.MessageID) {
 	native := c.entries.native(e)
 	c.entries.released(e)
 	if m.live == nil {
-		return // with the connection everything went back to the broker
+		// With the connection everything went back to the broker, but what comes
+		// over the next one before that is reported may be this already.
+		if len(m.again) < maxAhead {
+			m.again = append(m.again, e)
+		}
+		return
 	}
+	c.askAgain(m, e, native)
+}
+
+// askAgain asks the broker for an entry of a member that has a connection.
+func (c *consumer) askAgain(m *member, e entryID, native pulsar.MessageID) {
 	c.rewound = c.ordered()
 	switch direct := m.live.direct; {
 	case direct != nil && native == nil:
@@ -242,14 +259,23 @@ func (c *consumer) memberReopened(m *member, l *link, err error) {
 		return
 	}
 	if l.lost.Load() {
+		m.resuming = true // what came over it may have ended that
 		c.reopen(m)
 		return
 	}
+	c.connected(m, l)
+}
+
+// connected makes l what a member talks through, and says what could not be said before.
+func (c *consumer) connected(m *member, l *link) {
 	m.live = l
-	owed := m.owed
-	m.owed = nil
+	owed, again := m.owed, m.again
+	m.owed, m.again = nil, nil
 	for _, e := range owed {
 		c.send(m, e, nil, true)
+	}
+	for _, e := range again {
+		c.askAgain(m, e, nil)
 	}
 }
 

@@ -29,8 +29,9 @@ type member struct {
 	managed bool
 
 	// What follows belongs to the forwarder.
-	live *link     // nil while there is no connection
-	owed []entryID // acknowledged while there was none
+	live  *link     // nil while there is no connection
+	owed  []entryID // acknowledged while there was none
+	again []entryID // to be asked for again, likewise
 
 	// A cursor that is not durable is gone with its connection, and the library
 	// cannot say where a new one begins. On ordered subscriptions it begins at the first message
