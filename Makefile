@@ -57,7 +57,7 @@ clients: ## the examples in Python, in Node and in a browser against a real Puls
 restart: ## the broker and the gateway restarted under load
 	$(GO) test $(REAL_FLAGS) -timeout 10m -v ./test/restart
 
-# BENCH takes flags, such as BENCH="-quick" or BENCH="-only fan-out"; -help lists them.
+# BENCH takes flags, such as BENCH="-quick" or BENCH="-only 'readers at 20/s'"; -help lists them.
 bench: build ## measure pulsegate beside the Java proxy and write BENCHMARKS.md (takes about an hour and a half; BENCH=-quick: 20 minutes)
 	$(GO) build -tags pulsar -o bin/benchmarks ./bench/cmd/benchmarks
 	./bin/benchmarks $(BENCH)

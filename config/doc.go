@@ -7,6 +7,6 @@
 // more than the file, the file more than the default; an empty value in
 // the file means the default, as it does to the Java proxy.
 //
-// A key that asks for protection that does not exist here yet (authentication, authorization,
-// TLS towards clients) is an error and never passed over.
+// A value that asks for protection that does not exist here, such as an unknown provider, is an error
+// and never passed over.
 package config

@@ -10,7 +10,7 @@ import (
 const lineWidth = 96
 
 const fileHead = "Configuration of pulsegate. The format is that of Java properties files, and the keys are those of " +
-	"Pulsar's WebSocket proxy: its websocket.conf works here as it is. Every key is shown with its default; remove the # to " +
+	"Pulsar's WebSocket proxy: its websocket.conf works here unless it names Java classes. Every key is shown with its default; remove the # to " +
 	"change it. pulsegate serve --set key=value counts more than this file, and pulsegate config check says what is wrong with it."
 
 // WriteDefaults writes a configuration file in which every key is explained and

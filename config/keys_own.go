@@ -63,7 +63,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "upstreamLingerMillis", Section: sectionOwn, Default: "10000",
-		Doc:  "How long a producer, subscription or reader at the broker is kept after its last session has left, in milliseconds, so that clients that reconnect find it open.",
+		Doc:  "How long a producer or a shared reader at the broker is kept after its last session has left, in milliseconds, so that clients that reconnect find it open. The consumer of a subscription is closed at once: what its clients had is for others.",
 		kind: millis(func(c *Config) *time.Duration { return &c.UpstreamLinger }, 0, dayMs),
 	},
 	{
@@ -83,7 +83,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "reusePort", Section: sectionOwn, Default: "false",
-		Doc:  "Let several processes listen on the same port (SO_REUSEPORT), for a restart without a gap.",
+		Doc:  "Let several processes listen on the same port (SO_REUSEPORT), such as the old and the new one during an upgrade. What the old one has not accepted yet when it stops is reset.",
 		kind: boolean(func(c *Config) *bool { return &c.ReusePort }),
 	},
 	{

@@ -103,7 +103,7 @@ var tlsKeys = []Key{
 	},
 	{
 		Name: "cryptoKeyDirectory", Section: sectionTLS,
-		Doc:  "Directory with the keys of message encryption. A producer opened with encryptionKeys=NAME encrypts with NAME.pub.pem; consumers and readers decrypt with NAME.key.pem, if it is there. RSA keys in PEM, read again when they change. Empty: neither; messages that clients encrypt themselves pass through.",
+		Doc:  "Directory with the keys of message encryption. A producer opened with encryptionKeys=NAME encrypts with NAME.pub.pem; consumers and readers decrypt with NAME.key.pem, if it is there. RSA keys in PEM; new ones are used within ten minutes. Empty: neither; messages that clients encrypt themselves pass through.",
 		kind: text(func(c *Config) *string { return &c.CryptoKeyDirectory }),
 	},
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-const noEncryption = "embedded: topics in the process take no encrypted messages"
+const noEncryption = "topics in the process take no encrypted messages"
 
 // clientKeys is the encryptionKeys parameter of a client that encrypts by itself.
 // What is behind the keys is nobody's business but the clients'.

@@ -76,6 +76,20 @@ func v3Sessions() []Case {
 			t.AwaitBacklog(a, "s", 0)
 			t.AwaitBacklog(b, "s", 0)
 		}},
+		{ID: "v3/pattern-whole", Text: "topicsPattern has to match a topic's whole name", Run: func(t *T) {
+			base := t.Topic()
+			longer, before := base+"-longer", Topic("persistent/public/default/x-"+base.Local())
+			for _, topic := range []Topic{base, longer, before} {
+				t.Producer(topic).Publish("before")
+			}
+			s := t.Open(v3("s", "topicsPattern="+url.QueryEscape("persistent://public/default/"+base.Local())))
+			t.Producer(longer).Publish("no")
+			t.Producer(before).Publish("no")
+			t.Producer(base).Publish("yes")
+			s.takeAll("yes")
+			s.Fence()
+			t.AwaitBacklog(base, "s", 0)
+		}},
 		{ID: "v3/partitioned", Text: "a list may hold a partitioned topic; acks find the partition", Run: func(t *T) {
 			a, b := t.Topic(), t.Topic()
 			t.Partition(a, 3)

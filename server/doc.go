@@ -1,7 +1,7 @@
 // Package server holds the sockets: it accepts connections, speaks HTTP and
 // WebSocket on them and attaches sessions to the bridge.
 //
-// There is no goroutine for a connection. Three kinds of goroutines exist:
+// There is no goroutine for a connection. These kinds of goroutines exist:
 //
 //   - nbio's pollers read. A readable socket's bytes are parsed and handed to
 //     its session right there, one buffer at a time.
@@ -11,7 +11,9 @@
 //     wants something done for a connection sets a bit and queues it
 //     ([conn.wake]).
 //   - Requests that are no session, such as /metrics, run as ordinary
-//     [http.Handler] calls on goroutines, a bounded number of them.
+//     [http.Handler] calls on goroutines, a bounded number of them; logins of
+//     sessions that have to ask someone do, too.
+//   - TLS handshakes run on a few goroutines of their own, as they take CPU.
 //
 // Nothing on a poller or worker blocks. A client that does not read is not
 // written to; a session that takes no more is not read from.

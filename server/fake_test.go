@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 )
@@ -90,8 +91,10 @@ func (b *fakeBridge) TopicStats(topic string) (bridge.TopicStats, bool) {
 }
 
 func (b *fakeBridge) NamespaceRates() []bridge.NamespaceRates { return b.rates }
-func (b *fakeBridge) Counters() bridge.Counters               { return bridge.Counters{Published: 7} }
-func (b *fakeBridge) Gauges() bridge.Gauges                   { return bridge.Gauges{Tails: 3} }
+func (b *fakeBridge) Counters() bridge.Counters {
+	return bridge.Counters{Published: 7, LatencySum: 3 * time.Second}
+}
+func (b *fakeBridge) Gauges() bridge.Gauges { return bridge.Gauges{Tails: 3} }
 
 // fakeSession is a [bridge.Session] that records what it is given.
 type fakeSession struct {

@@ -34,6 +34,7 @@ func TestSessionLog(t *testing.T) {
 		var log lockedBuffer
 		s := start(t, echoBridge(), func(o *Options) {
 			o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))
+			o.MaxConnections = 10
 		})
 		c := dial(t, s, producerPath+"?token=SECRET-TOKEN")
 		say(t, c, "SECRET-PAYLOAD")
@@ -89,6 +90,18 @@ func TestRefusalLog(t *testing.T) {
 				t.Errorf("%s: the log does not say %s:\n%s", tc.path, want, text)
 			}
 		}
+	}
+}
+
+// A limit that this machine cannot reach is said at the start.
+func TestImpossibleLimitIsLogged(t *testing.T) {
+	var log lockedBuffer
+	start(t, echoBridge(), func(o *Options) {
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		o.MaxConnections = 1 << 30
+	})
+	if text := log.String(); !strings.Contains(text, "raise it (ulimit -n)") || !strings.Contains(text, "allowed=1073741824") {
+		t.Fatalf("logged: %q", text)
 	}
 }
 

@@ -108,7 +108,7 @@ func (t *totals) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	ch <- prometheus.MustNewConstHistogram(prometheus.NewDesc("pulsegate_publish_latency_seconds",
-		"Time from a publish to its confirmation. The sum is not kept.", nil, nil), sum, 0, buckets)
+		"Time from a publish to its confirmation.", nil, nil), sum, c.LatencySum.Seconds(), buckets)
 }
 
 func (t *totals) ofServer() []sample {

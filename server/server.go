@@ -115,6 +115,10 @@ func (s *Server) Start() error {
 	if err != nil {
 		return err
 	}
+	if possible := machineConnections(); s.o.MaxConnections > possible {
+		s.log.Warn("more connections are allowed than the limit of open files has room for: raise it (ulimit -n)",
+			"allowed", s.o.MaxConnections, "possible", possible)
+	}
 	quietNbio(s.log)
 	engine := nbio.NewEngine(nbio.Config{
 		Name:           "pulsegate",
