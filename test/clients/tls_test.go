@@ -25,10 +25,10 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gateway.Start(t, gateway.Options{Conf: map[string]string{
-		"brokerServiceUrl": c.BrokerURL(), "serviceUrl": c.AdminURL(), "webServicePortTls": strconv.Itoa(ports[0]),
+	gateway.OnCluster(t, c, map[string]string{
+		"webServicePortTls":      strconv.Itoa(ports[0]),
 		"tlsCertificateFilePath": cert.CertFile, "tlsKeyFilePath": cert.KeyFile,
-	}})
+	})
 	url := "wss://localhost:" + strconv.Itoa(ports[0])
 	t.Setenv("NODE_EXTRA_CA_CERTS", ca.File)
 	t.Setenv("WEBSOCKET_CLIENT_CA_BUNDLE", ca.File)

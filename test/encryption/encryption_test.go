@@ -174,10 +174,8 @@ func TestEncryption(t *testing.T) {
 	c := pulsar.Shared(t)
 	namespace := "persistent://" + c.Namespace(t) + "/"
 	dir := keyDirectory(t)
-	conf := map[string]string{"clusterName": c.ClusterName(), "brokerServiceUrl": c.BrokerURL(), "serviceUrl": c.AdminURL()}
-	blind := gateway.Start(t, gateway.Options{Conf: conf}).URL()
-	conf["cryptoKeyDirectory"] = dir
-	seeing := gateway.Start(t, gateway.Options{Conf: conf}).URL()
+	blind := gateway.OnCluster(t, c, nil).URL()
+	seeing := gateway.OnCluster(t, c, map[string]string{"cryptoKeyDirectory": dir}).URL()
 	proxy, err := c.StartProxy(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)

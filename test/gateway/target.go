@@ -24,17 +24,23 @@ type Server interface {
 	Start()
 }
 
+// OnCluster starts a gateway in front of a cluster. conf is added to its configuration.
+func OnCluster(t testing.TB, c *pulsar.Cluster, conf map[string]string) *Gateway {
+	t.Helper()
+	all := map[string]string{
+		"clusterName": c.ClusterName(), "brokerServiceUrl": c.BrokerURL(), "serviceUrl": c.AdminURL(),
+	}
+	maps.Copy(all, conf)
+	return Start(t, Options{Conf: all})
+}
+
 // Target starts the server that EnvTarget names in front of a cluster, until the test ends. conf is added to its
 // configuration; both servers read the same keys.
 func Target(t testing.TB, c *pulsar.Cluster, conf map[string]string) Server {
 	t.Helper()
 	switch name := os.Getenv(EnvTarget); name {
 	case "", "pulsegate":
-		all := map[string]string{
-			"clusterName": c.ClusterName(), "brokerServiceUrl": c.BrokerURL(), "serviceUrl": c.AdminURL(),
-		}
-		maps.Copy(all, conf)
-		return Start(t, Options{Conf: all})
+		return OnCluster(t, c, conf)
 	case "java":
 		p, err := c.StartProxy(t.Context(), conf)
 		if err != nil {

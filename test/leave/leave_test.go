@@ -35,10 +35,7 @@ const (
 // session, no upstream client and no goroutine is left, and memory does not grow from round to round.
 func TestNothingIsLeft(t *testing.T) {
 	c := pulsar.Shared(t)
-	g := gateway.Start(t, gateway.Options{Conf: map[string]string{
-		"clusterName": c.ClusterName(), "brokerServiceUrl": c.BrokerURL(), "serviceUrl": c.AdminURL(),
-		"upstreamLingerMillis": "500",
-	}})
+	g := gateway.OnCluster(t, c, map[string]string{"upstreamLingerMillis": "500"})
 	namespace := c.Namespace(t)
 	var paths []string
 	add := func(n int, format string, topics int) {

@@ -33,9 +33,7 @@ func TestReconnectStorm(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	c := startBroker(ctx, t)
-	g := gateway.Start(t, gateway.Options{Conf: map[string]string{
-		"brokerServiceUrl": c.BrokerURL(), "serviceUrl": c.AdminURL(), "upstreamLingerMillis": "120000",
-	}})
+	g := gateway.OnCluster(t, c, map[string]string{"upstreamLingerMillis": "120000"})
 	namespace := c.Namespace(t)
 
 	first := startCrowd(t, ctx, g, namespace)
