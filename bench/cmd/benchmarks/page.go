@@ -129,7 +129,7 @@ func times(v float64) string {
 
 func (m *measured) budgetTable() string {
 	t := &table{}
-	t.add("what", "Java proxy", "pulsegate", "better by", "client-go alone", "budget")
+	t.add("what", "Java proxy", "pulsegate", "better by", "client-go alone", "goal")
 	for _, b := range budgets {
 		if m.find(b.trial) == nil {
 			continue
