@@ -82,3 +82,24 @@ func TestUnsubscribeWithManyUpstreams(t *testing.T) {
 	o.nack(t, 1)
 	waitFor(t, "the redelivery", func() bool { return len(first.redelivered()) == 1 })
 }
+
+// What an upstream has prefetched for a feed comes through no other: each has a
+// permit while a session has room, also if others hold as many as there is room for.
+func TestNoFeedStarves(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{UnackedPerConsumer: 10})
+	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 12})
+	first := u.consumers[0]
+	waitFor(t, "permits", func() bool { return first.allowed() == 10 })
+	for i := range int64(5) {
+		first.deliver(t, i)
+	}
+	waitFor(t, "another upstream consumer with permits", func() bool { return len(u.all()) == 2 && u.all()[1].allowed() == 2 })
+	second := u.all()[1]
+	second.deliver(t, 100)
+	second.deliver(t, 101)
+	waitFor(t, "a permit though the first holds one for each place", func() bool { return second.allowed() == 1 && first.allowed() == 5 })
+	second.deliver(t, 102)
+	waitFor(t, "the next one", func() bool { return second.allowed() == 1 })
+	o.fill(100)
+}

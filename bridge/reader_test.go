@@ -67,6 +67,22 @@ func TestReaderAtLatestSkipsWhatWasPublishedBefore(t *testing.T) {
 	}
 }
 
+// A topic whose messages the broker has all deleted looks empty; the ring may
+// still hold some of them, which are no news to whoever opens now.
+func TestReaderAtLatestOfATrimmedTopic(t *testing.T) {
+	u := &fakeUpstream{last: emptyEnd}
+	b := newBridge(t, u, Options{})
+	read(t, b, latest(), ReadOptions{Window: 9})
+	up := tailOf(t, u, 0)
+	up.deliver(t, 0)
+	up.deliver(t, 1)
+	late := read(t, b, latest(), ReadOptions{Window: 9}) // the end is still an empty topic's
+	up.deliver(t, 2)
+	if got := entries(t, late.fill(9)); !slices.Equal(got, []int64{2}) {
+		t.Fatalf("read %v, want what came after it opened", got)
+	}
+}
+
 func TestReaderWindow(t *testing.T) {
 	u := &fakeUpstream{last: emptyEnd}
 	b := newBridge(t, u, Options{})
