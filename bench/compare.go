@@ -66,7 +66,8 @@ type CompareOptions struct {
 
 // Compare runs each trial against each contestant so many times, in turn: what
 // else happens on the machine meets all of them alike. An error is returned for a
-// plan that is wrong; a contestant that fails has that in its outcome.
+// plan that is wrong, with what was measured before; a contestant that fails has
+// that in its outcome.
 func Compare(ctx context.Context, trials []Trial, contestants []Contestant, o CompareOptions) (*Comparison, error) {
 	c := &Comparison{Started: time.Now(), Runs: o.Runs, Contestants: contestants}
 	for _, t := range trials {
@@ -80,7 +81,8 @@ func Compare(ctx context.Context, trials []Trial, contestants []Contestant, o Co
 					break
 				}
 				if err := outcomes[i].add(ctx, with, run, &o); err != nil {
-					return nil, fmt.Errorf("%s: %w", t.Name, err)
+					c.keep(outcomes)
+					return c, fmt.Errorf("%s: %w", t.Name, err)
 				}
 				select {
 				case <-ctx.Done():
@@ -88,10 +90,7 @@ func Compare(ctx context.Context, trials []Trial, contestants []Contestant, o Co
 				}
 			}
 		}
-		if ctx.Err() != nil { // keep what there is, without what was not begun
-			outcomes = slices.DeleteFunc(outcomes, func(o Outcome) bool { return len(o.Results)+len(o.Errors) == 0 })
-		}
-		c.Outcomes = append(c.Outcomes, outcomes...)
+		c.keep(outcomes)
 		if ctx.Err() != nil {
 			break
 		}
@@ -101,6 +100,15 @@ func Compare(ctx context.Context, trials []Trial, contestants []Contestant, o Co
 	}
 	c.Interrupted = ctx.Err() != nil
 	return c, nil
+}
+
+// keep takes what there is of a trial, without what was not begun.
+func (c *Comparison) keep(outcomes []Outcome) {
+	for _, o := range outcomes {
+		if len(o.Results)+len(o.Errors) > 0 {
+			c.Outcomes = append(c.Outcomes, o)
+		}
+	}
 }
 
 func (o *Outcome) add(ctx context.Context, with Contestant, run int, options *CompareOptions) error {
@@ -294,7 +302,7 @@ func (c *Comparison) WriteMarkdown(to io.Writer) error {
 func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 
 // Remarks tell what the figures do not: what failed, was lost, repeated or out of
-// order, and whether the generator was a limit.
+// order, at most in one run, and whether the generator was a limit.
 func (o *Outcome) Remarks() string {
 	var says []string
 	if n := len(o.Errors); n > 0 {
@@ -313,8 +321,15 @@ func (o *Outcome) Remarks() string {
 		{"repeated", func(r *Result) float64 { return float64(r.Messages.Repeated) }},
 		{"out of order", func(r *Result) float64 { return float64(r.Messages.Reordered) }},
 	} {
-		if v := o.median(m.value); v > 0 {
-			says = append(says, Number(v)+" "+m.what)
+		most, runs := 0.0, 0
+		for _, r := range o.Results {
+			if v := m.value(r); v > 0 {
+				most = max(most, v)
+				runs++
+			}
+		}
+		if runs > 0 {
+			says = append(says, fmt.Sprintf("%s %s%s", Number(most), m.what, inRuns(runs, len(o.Results))))
 		}
 	}
 	limited := 0
@@ -327,4 +342,12 @@ func (o *Outcome) Remarks() string {
 		says = append(says, fmt.Sprintf("in %d of %d runs the generator or the machine was a limit", limited, len(o.Results)))
 	}
 	return strings.Join(says, "; ")
+}
+
+// inRuns tells in how many of several runs something happened.
+func inRuns(n, of int) string {
+	if of < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" (in %d of %d runs)", n, of)
 }

@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -57,6 +58,29 @@ func TestCompare(t *testing.T) {
 		if n != columns {
 			t.Errorf("a row of %d columns, not %d: %s", n-1, columns-1, line)
 		}
+	}
+}
+
+// What was measured before a plan turned out to be wrong is not lost, and what went
+// wrong in one run of several is told.
+func TestCompareKeepsWhatItHas(t *testing.T) {
+	server := newFake(t).start(t, false)
+	runs := 0
+	trial := Trial{Name: "good at first", Plan: func(c Contestant) (Plan, error) {
+		if runs++; runs > 1 {
+			return Plan{}, ErrPlan
+		}
+		return planFor(c.URL, func(p *Plan) { p.Duration, p.Drain = 100*time.Millisecond, 100*time.Millisecond }), nil
+	}}
+	contestant := Contestant{Name: "server", URL: server.target()}
+	c, err := Compare(t.Context(), []Trial{trial}, []Contestant{contestant}, CompareOptions{Runs: 2})
+	if !errors.Is(err, ErrPlan) || len(c.Outcomes) != 1 || len(c.Outcomes[0].Results) != 1 {
+		t.Fatalf("%v, %+v", err, c)
+	}
+	o := c.Outcomes[0]
+	o.Results = append(o.Results, &Result{}, &Result{Messages: Messages{Lost: 500}})
+	if got := o.Remarks(); !strings.Contains(got, "500 lost (in 1 of 3 runs)") {
+		t.Errorf("remarks: %s", got)
 	}
 }
 

@@ -121,14 +121,13 @@ func (f *compareFlags) run(cmd *cobra.Command, path string, contestants []bench.
 		},
 	})
 	progress.Close()
+	if len(c.Outcomes) > 0 {
+		if err := errors.Join(show(c), f.write(c)); err != nil {
+			return &runtimeError{err}
+		}
+	}
 	if err != nil {
 		return err
-	}
-	if err := show(c); err != nil {
-		return &runtimeError{err}
-	}
-	if err := f.write(c); err != nil {
-		return &runtimeError{err}
 	}
 	return verdict(c)
 }
@@ -138,14 +137,20 @@ func verdict(c *bench.Comparison) error {
 	if c.Interrupted {
 		return &exitError{exitInterrupted, errors.New("interrupted; these are the results so far")}
 	}
-	faulty := ""
+	faulty, impossible := "", ""
 	for _, o := range c.Outcomes {
 		if len(o.Results) == 0 {
 			return &runtimeError{fmt.Errorf("%s: no run against %s was possible: %s", o.Trial.Name, o.Contestant, o.Errors[0])}
 		}
+		if n := len(o.Errors); n > 0 {
+			impossible = fmt.Sprintf("%s: %d of %d runs against %s were not possible: %s", o.Trial.Name, n, n+len(o.Results), o.Contestant, o.Errors[0])
+		}
 		if slices.ContainsFunc(o.Results, (*bench.Result).Faulty) {
 			faulty = o.Trial.Name + " against " + o.Contestant
 		}
+	}
+	if impossible != "" {
+		return &runtimeError{errors.New(impossible)}
 	}
 	if faulty != "" {
 		return &exitError{exitFaulty, fmt.Errorf("not all went well, such as in %s", faulty)}
