@@ -14,7 +14,10 @@ import (
 type delivery struct {
 	topic int
 	name  string // see [Group.deliveryName]
-	loose bool   // what it misses does not count as lost: it is slow, or nobody sends to it
+	// loose: what it misses does not count as lost. It is slow, nobody sends to it,
+	// or it was not there when sending began. It may change, under mu, until the
+	// first of its sessions is open.
+	loose bool
 
 	mu      sync.Mutex
 	opened  bool // one of its sessions was open

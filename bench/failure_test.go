@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -168,5 +169,28 @@ func TestBadPlans(t *testing.T) {
 		if !errors.Is(err, ErrPlan) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", want, err)
 		}
+	}
+}
+
+// A receiver that could not be opened before sending began has not lost what was sent
+// until it was there.
+func TestReceiverThatComesLate(t *testing.T) {
+	var taken atomic.Int32
+	var late atomic.Bool
+	f := newFake(t, func(f *fake) {
+		f.taken = func(int) { taken.Add(1) }
+		f.refuse = func(r *http.Request) (int, string) {
+			if strings.Contains(r.URL.Path, "/reader/") && !late.CompareAndSwap(false, true) && taken.Load() < 20 {
+				return http.StatusServiceUnavailable, "not yet"
+			}
+			return 0, ""
+		}
+	}).start(t, false)
+	r := mustRun(t, planFor(f.target(), func(p *Plan) {
+		p.Groups[0].Sessions = 2
+		p.Reconnect = 10 * time.Millisecond
+	}))
+	if r.Sessions.Open != 3 || r.Messages.Lost != 0 || r.Messages.Delivered != r.Messages.Expected || r.Messages.Delivered != r.Messages.Sent {
+		t.Errorf("%d sessions are open; %+v", r.Sessions.Open, r.Messages)
 	}
 }

@@ -24,7 +24,10 @@ type receiver struct {
 
 // begin is called when the session has opened.
 func (r *receiver) begin() {
+	w := r.s.w
 	r.d.mu.Lock()
+	// What was sent before it was there it could not get.
+	r.d.loose = r.d.loose || !r.d.opened && w.from != 0 && w.run.plan.Backlog == 0
 	r.d.opened = true
 	r.d.mu.Unlock()
 	if r.s.g.SlowBytes > 0 {

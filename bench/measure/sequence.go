@@ -15,10 +15,15 @@ type Sequence struct {
 	next    uint64 // all below came, but for the gaps
 	gaps    []gap  // ascending, apart from each other
 	begun   bool
-	first   uint64 // where it begins: 0, or what came first when that is unknown
+	first   uint64          // where it begins: 0, or what came first when that is unknown
+	early   map[uint64]bool // those below first that came; at most maxEarly
 	seen    uint64
 	repeats uint64
 }
+
+// maxEarly bounds what is remembered of messages that came late, from before the
+// beginning of a sequence that began in the middle.
+const maxEarly = 10_000
 
 // gap is what is missing: from, up to but without to.
 type gap struct{ from, to uint64 }
@@ -34,6 +39,17 @@ func (s *Sequence) Begin(seq uint64) {
 // Saw takes note of a message. It reports false for one that came before.
 func (s *Sequence) Saw(seq uint64) bool {
 	s.begun = true
+	if seq < s.first && !s.early[seq] {
+		// Sent before what came first, which does not say that it came before.
+		if s.early == nil {
+			s.early = map[uint64]bool{}
+		}
+		if len(s.early) < maxEarly {
+			s.early[seq] = true
+		}
+		s.seen++
+		return true
+	}
 	if seq < s.first || seq < s.next && !s.fill(seq) {
 		s.repeats++
 		return false
@@ -82,7 +98,7 @@ func (s *Sequence) fill(seq uint64) bool {
 // Has reports whether message seq came.
 func (s *Sequence) Has(seq uint64) bool {
 	if seq < s.first || seq >= s.next {
-		return false
+		return s.early[seq]
 	}
 	_, missing := s.find(seq)
 	return !missing
