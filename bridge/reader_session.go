@@ -102,7 +102,7 @@ func (s *readerSession) start(ctx context.Context, spec *ReaderSpec) error {
 func (s *readerSession) startOnTail(ctx context.Context, spec *ReaderSpec) error {
 	t := s.t
 	if !t.ordered() {
-		t.join(&s.cur, &codec.MessageID{}, false, 0)
+		t.join(&s.cur, &codec.MessageID{}, false, t.edge())
 		return nil
 	}
 	switch spec.Start {

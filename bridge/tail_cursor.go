@@ -76,21 +76,21 @@ func (t *tail) edge() uint64 {
 }
 
 // join places c at the end of the topic, where end is its last message and the
-// session's, if it is known. If it is not, the topic held no message after edge was
-// the tail's: it was empty, or the broker had deleted all, also what the ring still has.
+// session's, if it is known. If it is not, c begins at edge, which was the tail's
+// before the topic was asked: that was empty then, or the broker had deleted
+// everything, also what the ring may still hold; or its ids say nothing.
 func (t *tail) join(c *cursor, end *codec.MessageID, known bool, edge uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	*c = cursor{in: t, skip: known, next: edge}
+	if !known {
+		return
+	}
 	i := len(t.ring)
-	if known {
-		for i > 0 && isAfter(&t.ring[i-1].id, end) {
-			i--
-		}
+	for i > 0 && isAfter(&t.ring[i-1].id, end) {
+		i--
 	}
-	*c = cursor{in: t, skip: known, next: t.first + uint64(i)}
-	if !known && t.ordered() {
-		c.next = edge
-	}
+	c.next = t.first + uint64(i)
 }
 
 // fetch takes the frames that follow s's cursor into buf, at most limit, and reports

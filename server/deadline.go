@@ -141,8 +141,7 @@ func (w *worker) pingAt(c *conn) (at uint32, ok bool) {
 	since, span := c.lastPing, t.ping
 	if span == 0 {
 		since, span = c.lastSeen.Load(), t.idle/2
-		ok = span > 0 && int32(c.lastPing-since) <= 0
-		if !ok {
+		if span == 0 || int32(c.lastPing-since) > 0 {
 			return 0, false
 		}
 	}

@@ -64,8 +64,8 @@ func (q *commands) end() {
 
 func (q *commands) pushAll(kind commandKind, ids []codec.MessageID) {
 	q.mu.Lock()
-	for i := range ids {
-		if !q.ended {
+	if !q.ended {
+		for i := range ids {
 			q.list = append(q.list, command{kind: kind, id: ids[i]})
 		}
 	}

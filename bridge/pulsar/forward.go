@@ -71,7 +71,8 @@ func (c *consumer) receive(cm pulsar.ConsumerMessage) {
 		}
 		m = c.adopt(cm)
 	}
-	if m.managed && m.live.up != cm.Consumer { // the topic was deleted and is there again
+	// The library has found the topic, or again after it was deleted.
+	if m.managed && (m.live == nil || m.live.up != cm.Consumer) {
 		m.mu.Lock()
 		m.up = cm.Consumer
 		m.mu.Unlock()
@@ -121,8 +122,6 @@ func (c *consumer) adopt(cm pulsar.ConsumerMessage) *member {
 	base, _ := partitionOf(cm.Topic())
 	m := c.newMember(cm.Topic(), base)
 	m.managed, m.own = true, cm.ID().PartitionIdx()
-	m.live = &link{up: cm.Consumer}
-	m.up = cm.Consumer
 	c.join(m)
 	return m
 }

@@ -1,7 +1,6 @@
 package route
 
 import (
-	"regexp"
 	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
@@ -62,15 +61,15 @@ func topicPattern(value string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	tree, err := syntax.Parse("(?:"+pattern+")", syntax.Perl) // an open \Q would quote what is put behind it
-	if err != nil {
-		return "", invalid("topicsPattern: %s is no regular expression of RE2's syntax", shown(value))
-	}
-	if patternSize(tree) > maxPatternSize {
-		return "", invalid("topicsPattern: %s is too large once its repetitions are written out", shown(value))
-	}
-	if _, err := regexp.Compile(pattern); err != nil {
-		return "", invalid("topicsPattern: %s is no regular expression of RE2's syntax", shown(value))
+	// As it is, and as a part of another: an open \Q would quote what is put behind it.
+	for _, text := range []string{pattern, "(?:" + pattern + ")"} {
+		tree, err := syntax.Parse(text, syntax.Perl)
+		if err != nil {
+			return "", invalid("topicsPattern: %s is no regular expression of RE2's syntax", shown(value))
+		}
+		if patternSize(tree) > maxPatternSize {
+			return "", invalid("topicsPattern: %s is too large once its repetitions are written out", shown(value))
+		}
 	}
 	return pattern, nil
 }
