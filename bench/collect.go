@@ -32,9 +32,10 @@ type collector struct {
 // Progress is what a run tells while it is under way.
 type Progress struct {
 	Second
-	Asked  int     // sessions
-	Left   float64 // seconds of the phase; 0: unknown
-	Faults int     // different ones so far
+	Asked       int     // sessions
+	OpenedInAll uint64  // sessions since the run began: not every span is told, see shortestTold
+	Left        float64 // seconds of the phase; 0: unknown
+	Faults      int     // different ones so far
 }
 
 // shortestTold is the shortest span, in seconds, that is told as progress: where
@@ -101,7 +102,7 @@ func (c *collector) second(opening, publish, endToEnd measure.Percentiles) {
 	c.last, c.lastAt, c.lastCPU, c.lastOwn = c.total, now, server, own
 	c.series = append(c.series, s)
 	if c.e.watch != nil && span >= shortestTold {
-		p := Progress{Second: s, Asked: c.e.plan.sessions(), Faults: len(c.faults)}
+		p := Progress{Second: s, Asked: c.e.plan.sessions(), OpenedInAll: c.total[opened], Faults: len(c.faults)}
 		if c.e.end > now {
 			p.Left = seconds(c.e.end - now)
 		}

@@ -131,7 +131,7 @@ func startCrowd(t *testing.T, ctx context.Context, g *gateway.Gateway, namespace
 		defer close(c.done)
 		_, c.err = bench.Run(ctx, plan, func(p bench.Progress) {
 			c.mu.Lock()
-			c.open, c.opened = p.Open, c.opened+p.Opened
+			c.open, c.opened = p.Open, p.OpenedInAll
 			c.mu.Unlock()
 			select {
 			case c.news <- struct{}{}:
