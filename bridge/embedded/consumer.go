@@ -17,7 +17,7 @@ type consumer struct {
 	outlet
 	spec    bridge.ConsumerSpec
 	name    string
-	pattern *pattern // of a TopicsPattern; else nil
+	pattern *bridge.TopicsPattern // of a TopicsPattern; else nil
 	members []*member
 	ledgers map[int64]*member // by the topic's ledger, which no other topic has
 	turn    int               // where the next Permit begins to look for messages
@@ -85,7 +85,7 @@ func (u *Upstream) topicsOf(c *consumer) ([]*topic, error) {
 	spec := &c.spec
 	switch {
 	case spec.TopicsPattern != "":
-		p, err := u.compile(spec.TopicsPattern)
+		p, err := u.parsePattern(spec.TopicsPattern)
 		if err != nil {
 			return nil, err
 		}

@@ -7,26 +7,32 @@ import (
 )
 
 // acker sends a consumer's acknowledgements to the broker and learns whether
-// they arrived, and its requests for redelivery. While one request is under way, what comes is collected for the
-// next: an idle consumer costs neither a goroutine nor a timer, a busy one
+// they arrived, and its requests for redelivery. While one request is under way, what comes is
+// collected for the next: an idle consumer costs neither a goroutine nor a timer, a busy one
 // sends few requests.
+//
+// A request whose link is lost is abandoned: it counts as failed at once, and
+// what is left of the goroutine that waits for it does nothing more.
 type acker struct {
 	c *consumer
 
 	mu      sync.Mutex
-	running bool
-	idle    *sync.Cond // running has become false
+	sending *ackList   // under way; nil: nothing is, and nothing runs
+	idle    *sync.Cond // sending has become nil
 	pending map[*member]*ackList
 }
 
 // ackList is one request: ids as the library wants them, and the same as ours.
 type ackList struct {
+	member  *member
 	ids     []pulsar.MessageID
 	entries []entryID
 	again   bool // some of them could not be sent before
 
 	redeliver []entryID // to be asked for again, through link
 	link      *link
+
+	through *link // what the acknowledgements are sent through, once they are
 }
 
 func newAcker(c *consumer) *acker {
@@ -62,52 +68,81 @@ func (a *acker) redeliver(m *member, l *link, e entryID) {
 func (a *acker) list(m *member) *ackList {
 	list := a.pending[m]
 	if list == nil {
-		list = &ackList{}
+		list = &ackList{member: m}
 		a.pending[m] = list
 	}
 	return list
 }
 
-// start makes sure that something sends. Called with mu held.
+// start makes sure that something sends if there is anything to send. Called with mu held.
 func (a *acker) start() {
-	if !a.running {
-		a.running = true
-		a.c.u.always(a.run)
+	if a.sending == nil && a.next() {
+		first := a.sending
+		a.c.u.always(func() { a.run(first) })
 	}
 }
 
-// run sends until nothing is left.
-func (a *acker) run() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for len(a.pending) > 0 {
-		pending := a.pending
-		a.pending = map[*member]*ackList{}
-		a.mu.Unlock()
-		for m, list := range pending {
-			if len(list.ids) > 0 {
-				a.acknowledge(m, list)
-			}
-			// Afterwards, since on an ordered subscription the broker sends
-			// all that is not acknowledged by then.
-			if len(list.redeliver) > 0 {
-				m.redeliver(list.link, list.redeliver)
-			}
+// next takes the next request, if there is one. Called with mu held.
+func (a *acker) next() bool {
+	a.sending = nil
+	for m, list := range a.pending {
+		delete(a.pending, m)
+		list.through = m.current.Load()
+		a.sending = list
+		return true
+	}
+	a.idle.Broadcast()
+	return false
+}
+
+// run sends list, and then what has come meanwhile until nothing is left.
+func (a *acker) run(list *ackList) {
+	for {
+		err := errNoConnection
+		if list.through != nil && len(list.ids) > 0 {
+			err = list.through.acknowledge(list.ids)
+		}
+		// Afterwards, since on an ordered subscription the broker sends
+		// all that is not acknowledged by then.
+		if len(list.redeliver) > 0 {
+			list.link.redeliver(list.redeliver)
 		}
 		a.mu.Lock()
+		if a.sending != list {
+			a.mu.Unlock()
+			return // it was abandoned
+		}
+		a.report(list, err)
+		more := a.next()
+		list = a.sending
+		a.mu.Unlock()
+		if !more {
+			return
+		}
 	}
-	a.running = false
-	a.idle.Broadcast()
 }
 
-func (a *acker) acknowledge(m *member, list *ackList) {
-	err := m.acknowledge(list.ids)
+// report tells the forwarder what became of a request.
+func (a *acker) report(list *ackList, err error) {
 	switch {
+	case len(list.ids) == 0:
 	case err != nil:
-		a.c.u.log.Debug("acknowledge", "topic", m.topic, "subscription", a.c.spec.Subscription, "error", err)
-		a.c.todo.push(command{kind: cmdAckFailed, member: m, entries: list.entries})
+		a.c.u.log.Debug("acknowledge", "topic", list.member.topic, "subscription", a.c.spec.Subscription, "error", err)
+		a.c.todo.push(command{kind: cmdAckFailed, member: list.member, entries: list.entries})
 	case list.again:
 		a.c.todo.push(command{kind: cmdAckSent, entries: list.entries})
+	}
+}
+
+// abandon ends the request under way if it goes through l, which is lost. What
+// is sent through it afterwards fails at once. It does not block.
+func (a *acker) abandon(l *link) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if list := a.sending; list != nil && (list.through == l || list.link == l) {
+		a.report(list, errNoConnection)
+		a.sending = nil
+		a.start()
 	}
 }
 
@@ -115,7 +150,7 @@ func (a *acker) acknowledge(m *member, list *ackList) {
 func (a *acker) drain() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for a.running {
+	for a.sending != nil {
 		a.idle.Wait()
 	}
 }

@@ -3,11 +3,9 @@
 package pulsar
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -75,32 +73,6 @@ func TestLost(t *testing.T) {
 	}
 	if _, err := u.CreateProducer(ctx, bridge.ProducerSpec{Topic: topic}); !errors.Is(err, bridge.ErrNotFound) {
 		t.Errorf("create a producer: %v", err)
-	}
-}
-
-// TestRedeliverer checks that the client library has the shape that redeliveries
-// without a timer need.
-func TestRedeliverer(t *testing.T) {
-	c := pulsartest.Shared(t)
-	u := newUpstream(t, Options{BrokerServiceURL: c.BrokerURL()})
-	defer u.Close()
-	sub, err := u.Subscribe(testContext(t), bridge.ConsumerSpec{
-		Topic: "persistent://" + c.Namespace(t) + "/t", Subscription: "s", Queue: 1, RedeliveryTick: time.Hour,
-	}, newEvents())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range sub.(*consumer).concrete() {
-		if newRedeliverer(m.up) == nil {
-			t.Error("a timer per consumer is needed")
-		}
-	}
-	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	for _, idle := range []string{"runBackgroundPartitionDiscovery", "negativeAcksTracker"} {
-		if bytes.Contains(stacks, []byte(idle)) {
-			t.Errorf("each consumer has a goroutine in %s", idle)
-		}
 	}
 }
 

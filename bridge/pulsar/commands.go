@@ -12,13 +12,13 @@ type commandKind uint8
 const (
 	cmdAck commandKind = iota
 	cmdRedeliver
-	cmdLost       // member's connection is gone
-	cmdReopened   // member has a new consumer, link, or err says why it never will
-	cmdAckFailed  // the broker could not be told of entries
-	cmdAckSent    // it has now been told of entries it could not be told of before
-	cmdBuried     // the dead letter of id was published, or err says why not
-	cmdDiscover   // look for new partitions
-	cmdPartitions // the search found members
+	cmdLost      // member's connection is gone
+	cmdReopened  // member has a new consumer, link, or err says why it never will
+	cmdAckFailed // the broker could not be told of entries
+	cmdAckSent   // it has now been told of entries it could not be told of before
+	cmdBuried    // the dead letter of id was published, or err says why not
+	cmdDiscover  // look for new topics or partitions
+	cmdFound     // the search found members
 )
 
 // command is one thing to do for a consumer's forwarder.

@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -34,7 +35,7 @@ type consumer struct {
 	todo     *commands
 	in       chan pulsar.ConsumerMessage
 	acks     *acker
-	pattern  pulsar.Consumer // of a TopicsPattern: finds topics by itself
+	pattern  *bridge.TopicsPattern // nil: none
 
 	ctx     context.Context // ends the forwarder and what it started
 	stop    context.CancelFunc
@@ -59,7 +60,7 @@ type consumer struct {
 	// its queue it sends a second copy, so acknowledged entries are remembered from then on.
 	rewound   bool
 	bases     map[string]bool // partitioned topics, without the partition
-	searching bool            // for new partitions
+	searching bool            // for new topics or partitions
 }
 
 // inPlaces is the size of consumer.in, which is part of the queue: enough that
@@ -96,20 +97,9 @@ func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r br
 
 // open subscribes to all that the spec names.
 func (c *consumer) open(ctx context.Context) error {
-	if c.spec.TopicsPattern != "" {
-		return c.openPattern(ctx)
-	}
-	topics := []string{c.spec.Topic}
-	if c.multi {
-		topics = strings.Split(c.spec.Topics, ",")
-	}
-	var found []*member
-	for _, topic := range topics {
-		members, err := c.membersOf(ctx, topic, c.u.partitions)
-		if err != nil {
-			return err
-		}
-		found = append(found, members...)
+	found, err := c.named(ctx)
+	if err != nil {
+		return err
 	}
 	errs := make([]error, len(found))
 	var opening sync.WaitGroup
@@ -122,12 +112,37 @@ func (c *consumer) open(ctx context.Context) error {
 		})
 	}
 	opening.Wait()
-	for _, err := range errs {
-		if err != nil {
+	for i, err := range errs {
+		switch {
+		case c.pattern != nil && errors.Is(err, bridge.ErrNotFound):
+			c.leave(found[i]) // deleted since it was listed
+		case err != nil:
 			return err
 		}
 	}
 	return nil
+}
+
+// named makes the members for all that the spec names.
+func (c *consumer) named(ctx context.Context) (found []*member, err error) {
+	if c.spec.TopicsPattern != "" {
+		if c.pattern, err = bridge.ParseTopicsPattern(c.spec.TopicsPattern); err != nil {
+			return nil, err
+		}
+		return c.matching(ctx, nil)
+	}
+	topics := []string{c.spec.Topic}
+	if c.multi {
+		topics = strings.Split(c.spec.Topics, ",")
+	}
+	for _, topic := range topics {
+		members, err := c.membersOf(ctx, topic, c.u.partitions)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, members...)
+	}
+	return found, nil
 }
 
 // membersOf makes the members for a topic's partitions that there are none for yet.
@@ -154,9 +169,18 @@ func (c *consumer) join(m *member) {
 	c.listed.Lock()
 	c.list = append(c.list, m)
 	c.listed.Unlock()
-	if m.topic != m.base && !m.managed {
+	if m.topic != m.base && c.pattern == nil {
 		c.bases[m.base] = true
 	}
+}
+
+// leave undoes join.
+func (c *consumer) leave(m *member) {
+	delete(c.members, m.topic)
+	delete(c.places, c.placeOf(m))
+	c.listed.Lock()
+	c.list = slices.DeleteFunc(c.list, func(other *member) bool { return other == m })
+	c.listed.Unlock()
 }
 
 func (c *consumer) placeOf(m *member) place {
@@ -164,29 +188,6 @@ func (c *consumer) placeOf(m *member) place {
 		return place{m.base, m.partition}
 	}
 	return place{"", m.partition}
-}
-
-// openPattern leaves finding and reconnecting topics to the client library:
-// only that can list a namespace without the admin API.
-func (c *consumer) openPattern(ctx context.Context) error {
-	o := c.options()
-	o.TopicsPattern = wholeNames(c.spec.TopicsPattern)
-	o.AutoDiscoveryPeriod = partitionDiscovery
-	up, err := attempt(ctx, c.u, "subscribe "+c.spec.Subscription+" to "+c.spec.TopicsPattern,
-		func() (pulsar.Consumer, error) { return c.u.client.Subscribe(o) },
-		func(up pulsar.Consumer) { up.Close() })
-	c.pattern = up
-	return err
-}
-
-// wholeNames makes a pattern one that only whole names match, as it is with
-// Pulsar's Java client. The library would take any topic that has a match in its name.
-func wholeNames(pattern string) string {
-	domain, path, _ := strings.Cut(pattern, "://")
-	parts := strings.SplitN(path, "/", 4)
-	last := len(parts) - 1
-	parts[last] = "(?:" + parts[last] + ")$"
-	return domain + "://" + strings.Join(parts, "/")
 }
 
 // options are those of every consumer of the client library. They switch off
@@ -266,20 +267,19 @@ func (c *consumer) Close() {
 func (c *consumer) closeMembers() {
 	var closing sync.WaitGroup
 	for _, m := range c.concrete() {
-		if !m.managed {
-			closing.Go(m.close)
-		}
-	}
-	if c.pattern != nil {
-		closing.Go(c.pattern.Close)
+		closing.Go(m.close)
 	}
 	closing.Wait()
 }
 
-// discover makes the forwarder look for new partitions, if it has any.
+// discover makes the forwarder look for new topics or partitions, if there can be any.
 func (c *consumer) discover() {
+	if c.pattern != nil {
+		c.todo.push(command{kind: cmdDiscover})
+		return
+	}
 	for _, m := range c.concrete() {
-		if m.topic != m.base && !m.managed {
+		if m.topic != m.base {
 			c.todo.push(command{kind: cmdDiscover})
 			return
 		}

@@ -1,10 +1,11 @@
 package pulsar
 
 import (
-	"context"
+	"errors"
 
 	"github.com/apache/pulsar-client-go/pulsar"
 
+	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
 )
 
@@ -53,9 +54,9 @@ func (c *consumer) obey(used []command) []command {
 		case cmdBuried:
 			c.buried(&cmd.id, cmd.err)
 		case cmdDiscover:
-			c.searchPartitions()
-		case cmdPartitions:
-			c.addPartitions(cmd.members)
+			c.search()
+		case cmdFound:
+			c.found(cmd.members)
 		}
 	}
 	return list
@@ -65,18 +66,8 @@ func (c *consumer) obey(used []command) []command {
 // acknowledged already, or go to the dead letter topic, take no permit.
 func (c *consumer) receive(cm pulsar.ConsumerMessage) {
 	m := c.members[cm.Topic()]
-	if m == nil {
-		if c.pattern == nil {
-			return
-		}
-		m = c.adopt(cm)
-	}
-	// The library has found the topic, or again after it was deleted.
-	if m.managed && (m.live == nil || m.live.up != cm.Consumer) {
-		m.mu.Lock()
-		m.up = cm.Consumer
-		m.mu.Unlock()
-		c.connected(m, &link{up: cm.Consumer})
+	if m == nil || m.from.stale(cm.Consumer) && m.comesAgain() {
+		return
 	}
 	native := cm.ID()
 	topic := ""
@@ -115,15 +106,6 @@ func (c *consumer) deliver(m *member, message *codec.Message) {
 	c.permits--
 	c.seen.noteDelivered(m.partition, &message.ID)
 	c.receiver.Deliver(message)
-}
-
-// adopt makes a member for a topic that the library found by a pattern.
-func (c *consumer) adopt(cm pulsar.ConsumerMessage) *member {
-	base, _ := partitionOf(cm.Topic())
-	m := c.newMember(cm.Topic(), base)
-	m.managed, m.own = true, cm.ID().PartitionIdx()
-	c.join(m)
-	return m
 }
 
 // memberAt finds the member that an id belongs to, nil if there is none. A
@@ -178,7 +160,7 @@ func (c *consumer) send(m *member, e entryID, native pulsar.MessageID, again boo
 	}
 	id := native
 	if id == nil {
-		id = pulsar.NewMessageID(e.ledger, e.entry, -1, m.own)
+		id = libraryID(e)
 	}
 	c.acks.add(m, id, e, again)
 }
@@ -227,7 +209,7 @@ func (c *consumer) askAgain(m *member, e entryID, native pulsar.MessageID) {
 			c.acks.redeliver(m, m.live, e)
 		}
 	case native == nil:
-		m.live.up.NackID(pulsar.NewMessageID(e.ledger, e.entry, -1, m.own))
+		m.live.up.NackID(libraryID(e))
 	default:
 		m.live.up.NackID(native)
 	}
@@ -238,6 +220,7 @@ func (c *consumer) memberLost(m *member, l *link) {
 		return // known, or about a consumer that is not reported yet
 	}
 	m.live, m.resuming = nil, true
+	m.from.least = l.id + 1
 	c.rewound = false
 	c.entries.releasedAll()
 	c.reopen(m)
@@ -250,6 +233,14 @@ func (c *consumer) reopen(m *member) {
 }
 
 func (c *consumer) memberReopened(m *member, l *link, err error) {
+	if err != nil && c.pattern != nil {
+		// The next search tries again.
+		if !errors.Is(err, bridge.ErrNotFound) {
+			c.u.log.Warn("leave a topic of a pattern", "topic", m.topic, "subscription", c.spec.Subscription, "error", err)
+		}
+		c.leave(m)
+		return
+	}
 	if err != nil {
 		if !c.lost && c.ctx.Err() == nil {
 			c.lost = true
@@ -259,6 +250,7 @@ func (c *consumer) memberReopened(m *member, l *link, err error) {
 	}
 	if l.lost.Load() {
 		m.resuming = true // what came over it may have ended that
+		m.from.least = l.id + 1
 		c.reopen(m)
 		return
 	}
@@ -268,6 +260,7 @@ func (c *consumer) memberReopened(m *member, l *link, err error) {
 // connected makes l what a member talks through, and says what could not be said before.
 func (c *consumer) connected(m *member, l *link) {
 	m.live = l
+	m.from.least = l.id
 	owed, again := m.owed, m.again
 	m.owed, m.again = nil, nil
 	for _, e := range owed {
@@ -275,49 +268,5 @@ func (c *consumer) connected(m *member, l *link) {
 	}
 	for _, e := range again {
 		c.askAgain(m, e, nil)
-	}
-}
-
-// searchPartitions asks in the background whether topics have new partitions.
-func (c *consumer) searchPartitions() {
-	if len(c.bases) == 0 || c.searching || c.ctx.Err() != nil {
-		return
-	}
-	c.searching = true
-	known := make(map[string]bool, len(c.members))
-	for topic := range c.members {
-		known[topic] = true
-	}
-	bases := make([]string, 0, len(c.bases))
-	for base := range c.bases {
-		bases = append(bases, base)
-	}
-	c.work.Go(func() {
-		ctx, cancel := context.WithTimeout(c.ctx, c.u.opts.OperationTimeout)
-		defer cancel()
-		var found []*member
-		for _, base := range bases {
-			members, err := c.membersOf(ctx, base, c.u.lookUpPartitions)
-			if err != nil {
-				c.u.log.Debug("look for new partitions", "topic", base, "error", err)
-			}
-			for _, m := range members {
-				if !known[m.topic] {
-					found = append(found, m)
-				}
-			}
-		}
-		c.todo.push(command{kind: cmdPartitions, members: found})
-	})
-}
-
-// addPartitions subscribes to new partitions, from their first message on:
-// what was published before they were found must not be lost.
-func (c *consumer) addPartitions(found []*member) {
-	c.searching = false
-	for _, m := range found {
-		m.fresh = true
-		c.join(m)
-		c.reopen(m)
 	}
 }

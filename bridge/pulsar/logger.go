@@ -38,6 +38,7 @@ type clientLogger struct {
 type logOutput struct {
 	log    *slog.Logger
 	warned *warnedAt
+	closed func(consumer uint64) // see received
 }
 
 type warnedAt struct {
@@ -45,8 +46,10 @@ type warnedAt struct {
 	at map[string]time.Time
 }
 
-func newClientLogger(out *slog.Logger) clientLogger {
-	return clientLogger{logOutput: &logOutput{out.With("from", "pulsar-client-go"), &warnedAt{at: map[string]time.Time{}}}}
+func newClientLogger(out *slog.Logger, closed func(consumer uint64)) clientLogger {
+	return clientLogger{logOutput: &logOutput{
+		log: out.With("from", "pulsar-client-go"), warned: &warnedAt{at: map[string]time.Time{}}, closed: closed,
+	}}
 }
 
 func (l clientLogger) with(more ...any) clientLogger {
@@ -99,7 +102,7 @@ func (l clientLogger) Errorf(format string, args ...any) { l.say(fmt.Sprintf(for
 
 // Debugf drops the line; one of them shows what was received.
 func (l clientLogger) Debugf(_ string, args ...any) {
-	repair(args)
+	received(args, l.closed)
 }
 
 func (l clientLogger) debug(args []any) {

@@ -3,7 +3,6 @@ package pulsar
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,23 +14,20 @@ import (
 )
 
 // member is a consumer's place on one concrete topic: a topic without
-// partitions, or one partition. It has one consumer of the client library at a time, and a
-// new one after a lost connection.
+// partitions, or one partition. It has one consumer of the client library at a time, its
+// link, and a new one after a lost connection.
 type member struct {
 	c         *consumer
 	topic     string // concrete
 	base      string // without the partition
 	partition int32
-	// own is the partition as the client library counts it.
-	own  int32
-	keep bool // the topic is persistent: there is something to acknowledge
-	// managed members were found by the library, which reconnects them.
-	managed bool
+	keep      bool // the topic is persistent: there is something to acknowledge
 
 	// What follows belongs to the forwarder.
 	live  *link     // nil while there is no connection
 	owed  []entryID // acknowledged while there was none
 	again []entryID // to be asked for again, likewise
+	from  origin    // of the messages that arrive
 
 	// A cursor that is not durable is gone with its connection, and the library
 	// cannot say where a new one begins. On ordered subscriptions it begins at the first message
@@ -39,47 +35,34 @@ type member struct {
 	position codec.MessageID
 	resuming bool
 
-	// fresh is a new partition: it is subscribed from its first message on.
-	// Constant once the member is joined.
+	// fresh is a topic or a partition that was found later: it is subscribed from its first
+	// message on. Constant once the member is joined.
 	fresh bool
 
-	mu sync.Mutex // held while a request runs on up, and to replace it
-	up pulsar.Consumer
+	// current is the newest link: what requests go to. nil: there is none.
+	current atomic.Pointer[link]
 }
 
-// link is one consumer of the client library.
-type link struct {
-	up     pulsar.Consumer
-	direct *redeliverer // nil: redeliveries go through NackID
-	lost   atomic.Bool
+// origin tells the messages of the consumers of one member apart. What a lost
+// one had received may come out of its queue when the broker has sent it again already.
+type origin struct {
+	up    pulsar.Consumer // where the last message came from
+	id    uint64          // its number; 0: unknown
+	least uint64          // the messages of those with a lower number are not taken
 }
 
-var errNoConnection = errors.New("no connection to the broker")
-
-// acknowledge tells the broker, and returns when that has answered.
-func (m *member) acknowledge(ids []pulsar.MessageID) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.up == nil {
-		return errNoConnection
+// stale reports that a message comes from a consumer that is lost.
+func (s *origin) stale(up pulsar.Consumer) bool {
+	if up != s.up {
+		s.up, s.id = up, consumerID(up)
 	}
-	return m.up.AckIDList(ids)
-}
-
-// redeliver asks the broker for entries again, unless l is not the consumer
-// any more: with its connection they went back to the broker.
-func (m *member) redeliver(l *link, entries []entryID) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.up == l.up {
-		l.direct.redeliver(entries)
-	}
+	return s.id != 0 && s.id < s.least
 }
 
 // subscribe gets a consumer of the client library. earliest makes a new
 // subscription begin at the first message whatever the spec says.
 func (m *member) subscribe(ctx context.Context, earliest bool) (*link, error) {
-	l := &link{}
+	l := &link{member: m}
 	o := m.c.options()
 	o.Topic = m.topic
 	if earliest {
@@ -89,8 +72,7 @@ func (m *member) subscribe(ctx context.Context, earliest bool) (*link, error) {
 	// reconnect; without a try allowed it then leaves things as they are.
 	o.MaxReconnectToBroker = new(uint)
 	o.BackOffPolicyFunc = func() backoff.Policy {
-		l.lost.Store(true)
-		m.c.todo.push(command{kind: cmdLost, member: m, link: l})
+		l.lose()
 		return backoff.NewDefaultBackoff()
 	}
 	up, err := attempt(ctx, m.c.u, "subscribe "+m.c.spec.Subscription+" to "+m.topic,
@@ -99,26 +81,33 @@ func (m *member) subscribe(ctx context.Context, earliest bool) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.up, l.direct = up, newRedeliverer(up)
-	m.mu.Lock()
-	m.up = up
-	m.mu.Unlock()
+	l.up, l.id, l.direct = up, consumerID(up), newRedeliverer(up)
+	m.c.u.links.add(l)
+	m.current.Store(l)
 	return l, nil
 }
 
-// close leaves the subscription. It waits for a request under way.
+// close leaves the subscription. It waits for a request under way, unless the
+// connection is lost: what is left is done in the background then.
 func (m *member) close() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.up != nil {
-		m.up.Close()
-		m.up = nil
+	l := m.current.Swap(nil)
+	switch {
+	case l == nil:
+	case l.lost.Load():
+		m.c.u.always(l.close)
+	default:
+		l.close()
 	}
 }
 
 // resumes reports that the member has to find its position again itself.
 func (m *member) resumes() bool {
 	return m.keep && m.c.spec.NonDurable && m.c.ordered()
+}
+
+// comesAgain reports that over the next connection the broker sends what was not acknowledged.
+func (m *member) comesAgain() bool {
+	return m.keep && (!m.c.spec.NonDurable || m.resumes())
 }
 
 // pin notes where a subscription at the end begins, in case its connection is

@@ -98,6 +98,12 @@ func partitionOf(topic string) (base string, index int32) {
 	return topic[:at], int32(n)
 }
 
+// libraryID names an entry to a consumer of the client library, to which the one topic
+// it is on has no partitions.
+func libraryID(e entryID) pulsar.MessageID {
+	return pulsar.NewMessageID(e.ledger, e.entry, -1, 0)
+}
+
 // persistent reports that a topic keeps what is published, so that its ids are positions.
 func persistent(topic string) bool {
 	return !strings.HasPrefix(topic, "non-persistent://")

@@ -28,12 +28,10 @@ type redeliverer struct {
 // newRedeliverer takes a consumer on a topic without partitions. It returns
 // nil if the library is not as expected.
 func newRedeliverer(up pulsar.Consumer) *redeliverer {
-	consumers := field(reflect.ValueOf(up), "consumers")
-	if consumers.Kind() != reflect.Slice || consumers.Len() != 1 || consumers.Index(0).Kind() != reflect.Pointer {
+	partition := onlyPartition(up)
+	if !partition.IsValid() {
 		return nil
 	}
-	one := consumers.Index(0)
-	partition := reflect.NewAt(one.Type().Elem(), one.UnsafePointer())
 	request := partition.MethodByName("Redeliver")
 	if !request.IsValid() || request.Type().NumIn() != 1 || request.Type().In(0).Kind() != reflect.Slice {
 		return nil
@@ -100,26 +98,6 @@ func (r *redeliverer) entriesOf(native pulsar.MessageID) (entries []entryID) {
 	return entries
 }
 
-// stopDiscovery ends the goroutine with which each of the library's consumers
-// looks for new partitions: the topics here have none.
-func stopDiscovery(up pulsar.Consumer) {
-	f := field(reflect.ValueOf(up), "stopDiscovery")
-	if !f.IsValid() || f.Type() != reflect.TypeFor[func()]() || f.IsNil() {
-		return
-	}
-	stop := accessible(f).Addr().Interface().(*func())
-	(*stop)()
-	*stop = func() {} // what Close calls
-}
-
-// field is a field of the struct that v points to, invalid if there is none.
-func field(v reflect.Value, name string) reflect.Value {
-	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
-		return reflect.Value{}
-	}
-	return v.Elem().FieldByName(name)
-}
-
 // redeliver may block for as long as a request of the consumer is under way.
 func (r *redeliverer) redeliver(entries []entryID) {
 	ids := reflect.MakeSlice(r.ids, len(entries), len(entries))
@@ -129,10 +107,3 @@ func (r *redeliverer) redeliver(entries []entryID) {
 	}
 	r.request.Call([]reflect.Value{ids})
 }
-
-// accessible is a field, also where it is not exported.
-func accessible(f reflect.Value) reflect.Value {
-	return reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem()
-}
-
-func set(f reflect.Value, value int64) { accessible(f).SetInt(value) }

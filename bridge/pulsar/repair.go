@@ -11,9 +11,10 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// repair changes what the client library received but would do harm with.
+// received looks at what the client library received, and changes what that
+// would do harm with.
 //
-// pulsar-client-go v0.19.0 mishandles two things that a broker sends:
+// pulsar-client-go v0.19.0 mishandles three things that a broker sends:
 //
 //   - REACHED_END_OF_TOPIC, which the consumers of a terminated topic get once
 //     all is acknowledged. The library does not know it and closes the
@@ -21,12 +22,14 @@ import (
 //     sends it again, and nobody gets anything done any more.
 //   - A message with neither payload nor properties, outside of a batch: the
 //     library takes it for corrupt and acknowledges it, so that it is lost.
+//   - CLOSE_CONSUMER, which it acts on too late: see [links]. closed is told the
+//     consumer's number, and must not block.
 //
 // The library logs each command with its payload before it acts on it, and
 // that is the only place where it shows them; so our logger calls this. The contract
 // tests fail if that ceases to work. It runs on the connection's goroutine, which
 // owns both.
-func repair(logged []any) {
+func received(logged []any, closed func(consumer uint64)) {
 	if len(logged) != 2 {
 		return
 	}
@@ -42,6 +45,8 @@ func repair(logged []any) {
 	switch command.Get(kinds.field).Enum() {
 	case kinds.endOfTopic:
 		command.Set(kinds.field, protoreflect.ValueOfEnum(kinds.pong)) // to which nothing is done
+	case kinds.closeConsumer:
+		closed(command.Get(kinds.closing).Message().Get(kinds.consumer).Uint())
 	case kinds.message:
 		if frame, ok := logged[1].(frameBuffer); ok {
 			if marked := markEmpty(frame.ReadableSlice()); marked != nil {
@@ -60,10 +65,12 @@ type frameBuffer interface {
 }
 
 // commandKinds is the type field of BaseCommand (PulsarApi.proto) and some of
-// its values.
+// its values, and where a CLOSE_CONSUMER names the consumer.
 type commandKinds struct {
-	field                     protoreflect.FieldDescriptor
-	endOfTopic, pong, message protoreflect.EnumNumber
+	field                                    protoreflect.FieldDescriptor
+	endOfTopic, pong, message, closeConsumer protoreflect.EnumNumber
+
+	closing, consumer protoreflect.FieldDescriptor
 }
 
 var knownCommand atomic.Pointer[commandKinds]
@@ -80,7 +87,11 @@ func commandType(d protoreflect.MessageDescriptor) *commandKinds {
 	number := func(name protoreflect.Name) protoreflect.EnumNumber {
 		return field.Enum().Values().ByName(name).Number()
 	}
-	k := &commandKinds{field, number("REACHED_END_OF_TOPIC"), number("PONG"), number("MESSAGE")}
+	closing := d.Fields().ByName("close_consumer")
+	k := &commandKinds{
+		field, number("REACHED_END_OF_TOPIC"), number("PONG"), number("MESSAGE"), number("CLOSE_CONSUMER"),
+		closing, closing.Message().Fields().ByName("consumer_id"),
+	}
 	knownCommand.Store(k)
 	return k
 }

@@ -56,8 +56,8 @@ func TestMarkEmptyLeavesOthersAlone(t *testing.T) {
 	}
 }
 
-func TestRepairIgnoresOtherLogLines(t *testing.T) {
-	repair(nil)
-	repair([]any{"text", 1})
-	repair([]any{nil, nil})
+func TestOtherLogLines(t *testing.T) {
+	received(nil, nil)
+	received([]any{"text", 1}, nil)
+	received([]any{nil, nil}, nil)
 }

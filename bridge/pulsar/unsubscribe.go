@@ -14,7 +14,7 @@ import (
 // closed and leaves two goroutines behind for ever. So, where the admin API is
 // known, the consumer leaves and the subscription is deleted through that.
 func (c *consumer) Unsubscribe(ctx context.Context) error {
-	if c.u.admin == nil || c.pattern != nil {
+	if c.u.admin == nil {
 		return c.unsubscribeByClient(ctx)
 	}
 	for _, m := range c.concrete() {
@@ -42,22 +42,17 @@ func (c *consumer) Unsubscribe(ctx context.Context) error {
 // unsubscribeByClient uses the binary protocol.
 func (c *consumer) unsubscribeByClient(ctx context.Context) error {
 	what := "unsubscribe " + c.spec.Subscription
-	if c.pattern != nil {
-		_, err := attempt(ctx, c.u, what, func() (struct{}, error) { return struct{}{}, c.pattern.Unsubscribe() }, func(struct{}) {})
-		return err
-	}
 	members := c.concrete()
 	errs := make([]error, len(members))
 	var asking sync.WaitGroup
 	for i, m := range members {
 		asking.Go(func() {
 			_, errs[i] = attempt(ctx, c.u, what+" from "+m.topic, func() (struct{}, error) {
-				m.mu.Lock()
-				defer m.mu.Unlock()
-				if m.up == nil {
+				l := m.current.Load()
+				if l == nil {
 					return struct{}{}, errNoConnection
 				}
-				return struct{}{}, m.up.Unsubscribe()
+				return struct{}{}, l.unsubscribe()
 			}, func(struct{}) {})
 		})
 	}

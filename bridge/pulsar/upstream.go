@@ -29,6 +29,7 @@ type Upstream struct {
 	last   *lastPositions
 	ended  terminations
 	known  partitionLists
+	links  links
 	keys   *keyDirectory // nil: none
 
 	clock atomic.Int64 // Unix seconds at the janitor's last sweep: the time, to a second, for what is done very often
@@ -74,7 +75,8 @@ func New(o Options) (*Upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := pulsar.NewClient(pulsar.ClientOptions{
+	u := &Upstream{opts: o, log: o.Logger, admin: admin, dial: dial, keys: keys, clients: map[closer]struct{}{}}
+	u.client, err = pulsar.NewClient(pulsar.ClientOptions{
 		URL:                        o.lookupURL(),
 		Authentication:             provider,
 		ConnectionTimeout:          o.ConnectionTimeout,
@@ -88,7 +90,7 @@ func New(o Options) (*Upstream, error) {
 		TLSKeyFilePath:             o.TLS.KeyFile,
 		TLSAllowInsecureConnection: o.TLS.AllowInsecure,
 		TLSValidateHostname:        o.TLS.VerifyHostname,
-		Logger:                     newClientLogger(o.Logger),
+		Logger:                     newClientLogger(o.Logger, u.links.closed),
 		MetricsCardinality:         pulsar.MetricsCardinalityNone,
 		// A registry of its own keeps the library's metrics out of ours.
 		MetricsRegisterer: prometheus.NewRegistry(),
@@ -96,9 +98,6 @@ func New(o Options) (*Upstream, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a client for %s: %w", o.lookupURL(), err)
-	}
-	u := &Upstream{
-		opts: o, log: o.Logger, client: client, admin: admin, dial: dial, keys: keys, clients: map[closer]struct{}{},
 	}
 	u.ctx, u.stop = context.WithCancel(context.Background())
 	u.last = newLastPositions(u)
@@ -134,11 +133,11 @@ func (u *Upstream) Close() {
 	}
 	closing.Wait()
 	u.last.close()
-	u.client.Close()
-	u.admin.close()
 
 	done := make(chan struct{})
 	go func() {
+		u.client.Close()
+		u.admin.close()
 		u.calls.Wait()
 		close(done)
 	}()
