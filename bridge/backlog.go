@@ -16,7 +16,7 @@ const (
 )
 
 // backlog makes a [tail] one that is not at the topic's end: an upstream reader
-// that began in the past, for all sessions that are at the same place. Such a
+// that began in the past, for all sessions that have read as much. Such a
 // session moves to the topic's own tail as soon as that has all that follows.
 //
 // Pace: unlike at the end of a topic, messages come as fast as they are asked
@@ -43,30 +43,24 @@ func (t *tail) bytesBound() int {
 	return t.b.opts.TailBytes
 }
 
-// startBacklog gives the session a place in a backlog: one that has what
-// follows s.last, or the start, or a new one.
-func (s *readerSession) startBacklog(ctx context.Context, start ReaderSpec) error {
+// startBacklog takes p to a backlog: one that has what follows p.last, or the
+// start, or a new one.
+func (p *place) startBacklog(ctx context.Context, start ReaderSpec) error {
 	start.Name = ""
 	start.Queue = min(max(start.Queue, 1), aheadMessages)
-	t, cur, inside := s.t.backlogFor(&start)
-	s.mu.Lock()
-	s.cur = cur
+	t, cur, inside := p.t.backlogFor(&start)
+	p.s.mu.Lock()
+	p.cur = cur
 	if inside {
-		s.last, s.hasLast = start.Position, true
+		p.last, p.hasLast = start.Position, true
 	}
-	s.mu.Unlock()
-	select {
-	case <-t.opened:
-	case <-ctx.Done():
-		s.leaveBacklog()
-		return openError(ctx, "opening a reader of "+start.Topic)
-	}
-	err := t.err
+	p.s.mu.Unlock()
+	err := t.await(ctx)
 	if err == nil {
-		err = t.enter(s)
+		err = t.enter(p)
 	}
 	if err != nil {
-		s.leaveBacklog()
+		p.leaveBacklog()
 	}
 	return err
 }
@@ -84,7 +78,7 @@ func (main *tail) backlogFor(start *ReaderSpec) (t *tail, c cursor, inside bool)
 		}
 	}
 	t = &tail{
-		b: b, key: main.key, opened: make(chan struct{}), members: map[*readerSession]struct{}{},
+		b: b, key: main.key, opened: make(chan struct{}), members: map[*place]struct{}{},
 		backlog: &backlog{main: main, start: *start},
 	}
 	c, _, _ = t.admit(start)
@@ -123,33 +117,31 @@ func sameStart(a, b *ReaderSpec) bool {
 	return a.Start == b.Start && a.Inclusive == b.Inclusive && (a.Start != StartAtPosition || a.Position == b.Position)
 }
 
-// leaveBacklog gives up the session's place in a backlog, if it has one.
-func (s *readerSession) leaveBacklog() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.moveTo(cursor{})
+// leaveBacklog gives up p's cursor in a backlog, if it has one.
+func (p *place) leaveBacklog() {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	p.moveTo(cursor{})
 }
 
-// moveTo takes the session's cursor elsewhere. Called with mu held.
-func (s *readerSession) moveTo(c cursor) {
-	before := s.cur
-	s.cur = c
+// moveTo takes p's cursor elsewhere. Called with the session's mutex held.
+func (p *place) moveTo(c cursor) {
+	before := p.cur
+	p.cur = c
 	if t := before.in; t != nil && t.backlog != nil {
 		t.detach(before.next)
-		t.exit(s)
+		t.exit(p)
 		t.release()
 	}
 }
 
-// joinTail moves the session to the topic's own tail if that has all that
-// follows what it has read. Called with mu held.
-func (s *readerSession) joinTail() bool {
+// joinTail moves p to the topic's own tail if that has all that follows what it
+// has read. Called with the session's mutex held.
+func (p *place) joinTail() {
 	var c cursor
-	if !s.hasLast || !s.t.seek(&c, &s.last, true) {
-		return false
+	if p.hasLast && p.t.seek(&c, &p.last, true) {
+		p.moveTo(c)
 	}
-	s.moveTo(c)
-	return true
 }
 
 // attach counts a cursor that will take the frames from index i on. Called with mu held.
@@ -233,22 +225,22 @@ func (t *tail) leaveBehind(front uint64) {
 	}
 }
 
-// fallBack leaves a ring that has gone on without the session, and reads on
-// from the last message fetched. Called with the session's mutex held.
-func (s *readerSession) fallBack() {
-	s.moveTo(cursor{})
-	start := *s.spec
+// fallBack leaves a ring that has gone on without p, and reads on from the last
+// message fetched. Called with the session's mutex held.
+func (p *place) fallBack() {
+	p.moveTo(cursor{})
+	start := *p.spec
 	switch {
-	case s.hasLast:
-		start.Start, start.Position = StartAtPosition, s.last
-	case s.from != nil:
-		start = *s.from
+	case p.hasLast:
+		start.Start, start.Position = StartAtPosition, p.last
+	case p.from != nil:
+		start = *p.from
 	default:
 		start.Start = StartEarliest
 	}
-	s.b.start(func() {
-		if err := s.reopen(start); err != nil {
-			s.out.End(codec.CodeUnknown, err.Error())
+	p.s.b.start(func() {
+		if err := p.reopen(start); err != nil {
+			p.s.out.End(codec.CodeUnknown, err.Error())
 		}
 	})
 }
@@ -256,7 +248,8 @@ func (s *readerSession) fallBack() {
 // reopenDelays are the pauses before a session that fell out of a ring gives up.
 var reopenDelays = [...]time.Duration{0, time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second}
 
-func (s *readerSession) reopen(start ReaderSpec) (err error) {
+func (p *place) reopen(start ReaderSpec) (err error) {
+	s := p.s
 	for _, pause := range reopenDelays {
 		select {
 		case <-time.After(pause):
@@ -270,12 +263,12 @@ func (s *readerSession) reopen(start ReaderSpec) (err error) {
 			return nil
 		}
 		ctx, stop := context.WithTimeout(s.b.ctx, s.b.opts.OpenTimeout)
-		err = s.startBacklog(ctx, start)
+		err = p.startBacklog(ctx, start)
 		stop()
 		if err == nil {
 			s.mu.Lock()
 			if s.closed {
-				s.moveTo(cursor{})
+				p.moveTo(cursor{})
 			}
 			s.mu.Unlock()
 			s.out.Wake()

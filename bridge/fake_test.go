@@ -19,6 +19,7 @@ type fakeUpstream struct {
 	consumers []*fakeConsumer
 	readers   []*fakeConsumer
 	last      codec.MessageID
+	split     int // partitions of every topic; 0: none
 	openErr   error
 }
 
@@ -62,10 +63,17 @@ func (u *fakeUpstream) OpenReader(_ context.Context, spec ReaderSpec, r Receiver
 	return c, nil
 }
 
-func (u *fakeUpstream) LastPosition(context.Context, string) ([]codec.MessageID, error) {
+func (u *fakeUpstream) LastPosition(_ context.Context, topic string) ([]codec.MessageID, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return []codec.MessageID{u.last}, nil
+	ends := []codec.MessageID{u.last}
+	if u.split > 0 && !strings.Contains(topic, partitionSuffix) {
+		ends = slices.Repeat(ends, u.split)
+		for i := range ends {
+			ends[i].Partition = int32(i)
+		}
+	}
+	return ends, nil
 }
 
 func (u *fakeUpstream) Ready(context.Context) error { return nil }

@@ -14,6 +14,11 @@ func TestSharing(t *testing.T) {
 	sharingtest.Run(t, sharingtest.Env{
 		Upstream: func(testing.TB) bridge.Upstream { return embedded.New(embedded.Options{}) },
 		Topic:    func(testing.TB) string { return "persistent://public/default/sharing" },
+		Partition: func(t testing.TB, up bridge.Upstream, topic string, n int) {
+			if err := up.(*embedded.Upstream).CreatePartitionedTopic(topic, n); err != nil {
+				t.Fatal(err)
+			}
+		},
 		Messages: 1000,
 		Quiet:    50 * time.Millisecond,
 	})

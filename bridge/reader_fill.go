@@ -12,7 +12,7 @@ func contextSuffix(context string) string {
 // Fill writes what the session may be sent.
 func (s *readerSession) Fill(w Writer) {
 	var frames [fetchFrames]tailFrame
-	for w.Room() {
+	for empty := 0; w.Room(); {
 		s.mu.Lock()
 		switch {
 		case s.closed:
@@ -31,34 +31,25 @@ func (s *readerSession) Fill(w Writer) {
 			s.notFetching()
 			s.mu.Unlock()
 			return
-		case len(s.queue) > 0:
-			s.writeOwn(w)
-		case s.cur.in != nil:
-			if s.cur.in != s.t {
-				s.joinTail()
+		default:
+			p := s.place(s.turn)
+			if s.turn++; s.turn == s.places() {
+				s.turn = 0
 			}
-			t := s.cur.in
-			n, grant, ok := t.fetch(s, frames[:], s.opts.Window-s.sent)
-			if !ok {
-				s.fallBack()
-			}
-			if n > 0 {
-				s.sent += n
-				s.last, s.hasLast, s.from = frames[n-1].id, true, nil
-			}
+			t, n, grant := p.fetch(frames[:], s.opts.Window-s.sent)
+			s.sent += n
 			s.mu.Unlock()
 			if grant > 0 {
 				t.up.Permit(grant)
 			}
-			if n == 0 {
+			if n > 0 {
+				empty = 0
+			} else if empty++; empty == s.places() {
 				return
 			}
 			for i := range frames[:n] {
 				s.writeFrame(w, &frames[i])
 			}
-		default:
-			s.mu.Unlock()
-			return
 		}
 	}
 	s.mu.Lock()
@@ -66,40 +57,42 @@ func (s *readerSession) Fill(w Writer) {
 	s.mu.Unlock()
 }
 
-// notFetching tells the tail that the session has run, though it took nothing.
-// Called with mu held.
-func (s *readerSession) notFetching() {
-	t := s.cur.in
-	if t == nil {
-		return
+// fetch takes the frames that follow into buf, at most limit. Called with the
+// session's mutex held; the caller grants t's upstream the permits that come back.
+func (p *place) fetch(buf []tailFrame, limit int) (t *tail, n, grant int) {
+	if p.cur.in == nil {
+		return nil, 0, 0 // it is on its way from one upstream reader to another
 	}
-	t.mu.Lock()
-	grant := t.served(s)
-	t.mu.Unlock()
-	if grant > 0 {
-		t.up.Permit(grant)
+	if p.cur.in != p.t {
+		p.joinTail()
 	}
+	t = p.cur.in
+	n, grant, ok := t.fetch(p, buf, limit)
+	if !ok {
+		p.fallBack()
+	}
+	if n > 0 {
+		p.last, p.hasLast, p.from = buf[n-1].id, true, nil
+	}
+	return t, n, grant
 }
 
-// writeOwn writes the first message of the queue. Called with mu held, which it gives back.
-func (s *readerSession) writeOwn(w Writer) {
-	m := s.queue[0]
-	s.queue[0] = nil
-	s.queue = s.queue[1:]
-	if len(s.queue) == 0 {
-		s.queue = nil
+// notFetching tells the tails that the session has run, though it took nothing.
+// Called with mu held.
+func (s *readerSession) notFetching() {
+	for i := range s.places() {
+		p := s.place(i)
+		t := p.cur.in
+		if t == nil {
+			continue
+		}
+		t.mu.Lock()
+		grant := t.served(p)
+		t.mu.Unlock()
+		if grant > 0 {
+			t.up.Permit(grant)
+		}
 	}
-	s.sent++
-	o, grant := s.own, 0
-	if o != nil {
-		grant = o.topUp()
-	}
-	s.mu.Unlock()
-	if grant > 0 {
-		o.up.Permit(grant)
-	}
-	w.Append(func(dst []byte) []byte { return codec.AppendMessage(dst, m, s.opts.Format) })
-	s.b.stats.delivered(s.stats, int64(len(m.Payload)))
 }
 
 // writeFrame writes a shared frame, with the session's context if it has one.

@@ -58,16 +58,16 @@ type tail struct {
 	backlog  *backlog // nil: this is the end of the topic
 
 	mu       sync.Mutex
-	members  map[*readerSession]struct{}
+	members  map[*place]struct{}
 	ring     []tailFrame
 	first    uint64
 	bytes    int
-	parked   []*readerSession // at the end, with room; woken by the next frame
-	unserved int              // sessions woken by a frame that have not run since
-	since    int              // bytes that came since unserved was 0
-	live     bool             // up may be granted permits
-	granted  int              // permits the upstream holds
-	lost     error            // why the upstream ended for good
+	parked   []*place // at the end, with room; woken by the next frame
+	unserved int      // sessions woken by a frame that have not run since
+	since    int      // bytes that came since unserved was 0
+	live     bool     // up may be granted permits
+	granted  int      // permits the upstream holds
+	lost     error    // why the upstream ended for good
 }
 
 // tailFrame is one message, encoded.
@@ -79,39 +79,36 @@ type tailFrame struct {
 }
 
 // ordered reports that the topic's message ids are positions that only grow.
-// Ids of non-persistent topics say nothing, and partitions are not ordered among each other.
+// Ids of non-persistent topics say nothing.
 func (t *tail) ordered() bool { return strings.HasPrefix(t.key.topic, "persistent://") }
 
-// partitioned reports that no single sequence exists, or may not for long: a
-// topic of one partition can get more.
-func (t *tail) partitioned() bool {
-	return len(t.origin) > 1 || len(t.origin) == 1 && t.origin[0].Partition >= 0 && !strings.Contains(t.key.topic, "-partition-")
-}
+// partitioned reports that the topic has partitions, each with a sequence of its own.
+func (t *tail) partitioned() bool { return partitioned(t.key.topic, t.origin) }
 
 // tailFor returns the topic's tail with one more session counted, creating it
-// if there is none.
-func (b *Bridge) tailFor(ctx context.Context, key tailKey) (*tail, error) {
+// if there is none. It is to be waited for with await.
+func (b *Bridge) tailFor(key tailKey) *tail {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	t := b.tails[key]
 	if t == nil {
-		t = &tail{b: b, key: key, opened: make(chan struct{}), members: map[*readerSession]struct{}{}}
+		t = &tail{b: b, key: key, opened: make(chan struct{}), members: map[*place]struct{}{}}
 		t.last.ask = func(ctx context.Context) ([]codec.MessageID, error) { return b.up.LastPosition(ctx, key.topic) }
 		b.tails[key] = t
 		b.work.Add(1)
 		go t.create()
 	}
 	t.lease.take()
-	b.mu.Unlock()
+	return t
+}
+
+// await returns when the tail's upstream reader is open, or why it is not.
+func (t *tail) await(ctx context.Context) error {
 	select {
 	case <-t.opened:
-		if t.err != nil {
-			t.release()
-			return nil, t.err
-		}
-		return t, nil
+		return t.err
 	case <-ctx.Done():
-		t.release()
-		return nil, openError(ctx, "opening a reader of "+key.topic)
+		return openError(ctx, "opening a reader of "+t.key.topic)
 	}
 }
 
@@ -244,9 +241,9 @@ func (t *tail) Deliver(m *codec.Message) {
 		woken := t.parked
 		t.parked = nil
 		t.unserved += len(woken)
-		for _, s := range woken {
-			s.parked, s.woken = false, true
-			s.out.Wake()
+		for _, p := range woken {
+			p.parked, p.woken = false, true
+			p.s.out.Wake()
 		}
 	}
 	grant := t.topUp()
@@ -323,8 +320,8 @@ func (t *tail) Lost(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lost = err
-	for s := range t.members {
-		s.out.End(codec.CodeUnknown, err.Error())
+	for p := range t.members {
+		p.s.out.End(codec.CodeUnknown, err.Error())
 	}
 }
 
@@ -347,25 +344,25 @@ func (t *tail) commonSpec(spec *ReaderSpec) *ReaderSpec {
 	return common.(*ReaderSpec)
 }
 
-// enter lets s hear of the end of the tail, unless that has come.
-func (t *tail) enter(s *readerSession) error {
+// enter lets p's session hear of the end of the tail, unless that has come.
+func (t *tail) enter(p *place) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.lost == nil {
-		t.members[s] = struct{}{}
+		t.members[p] = struct{}{}
 	}
 	return t.lost
 }
 
-// exit forgets s.
-func (t *tail) exit(s *readerSession) {
+// exit forgets p.
+func (t *tail) exit(p *place) {
 	t.mu.Lock()
-	delete(t.members, s)
-	grant := t.served(s)
-	if s.parked {
-		s.parked = false
+	delete(t.members, p)
+	grant := t.served(p)
+	if p.parked {
+		p.parked = false
 		for i, other := range t.parked {
-			if other == s {
+			if other == p {
 				n := len(t.parked) - 1
 				t.parked[i], t.parked[n] = t.parked[n], nil
 				t.parked = t.parked[:n]
@@ -379,12 +376,12 @@ func (t *tail) exit(s *readerSession) {
 	}
 }
 
-// served notes that s runs. Called with mu held; the caller grants what it returns.
-func (t *tail) served(s *readerSession) (grant int) {
-	if !s.woken {
+// served notes that p's session runs. Called with mu held; the caller grants what it returns.
+func (t *tail) served(p *place) (grant int) {
+	if !p.woken {
 		return 0
 	}
-	s.woken = false
+	p.woken = false
 	t.unserved--
 	if t.unserved > 0 {
 		return 0

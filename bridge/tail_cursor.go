@@ -8,10 +8,10 @@ const (
 	fetchBytes  = 64 << 10
 )
 
-// cursor is a session's place in a tail. The session's mutex guards it.
+// cursor is where a [place] is in a tail. The session's mutex guards it.
 type cursor struct {
 	in *tail // nil: in none
-	// skip: frames up to the session's last message are none of its own. It has
+	// skip: frames up to the place's last message are none of its own. It has
 	// read them, or they were published before it opened. They may reach the tail only now.
 	skip bool
 	next uint64 // sequence number of the next frame
@@ -93,14 +93,14 @@ func (t *tail) join(c *cursor, end *codec.MessageID, known bool, edge uint64) {
 	c.next = t.first + uint64(i)
 }
 
-// fetch takes the frames that follow s's cursor into buf, at most limit, and reports
-// false if that has fallen out of the ring. If there is none, s is parked: the next frame
-// wakes it. Called with s.mu held; the caller grants the permits that come back.
-func (t *tail) fetch(s *readerSession, buf []tailFrame, limit int) (n, grant int, ok bool) {
-	c := &s.cur
+// fetch takes the frames that follow p's cursor into buf, at most limit, and reports
+// false if that has fallen out of the ring. If there is none, p is parked: the next frame
+// wakes its session. Called with the session's mutex held; the caller grants the permits that come back.
+func (t *tail) fetch(p *place, buf []tailFrame, limit int) (n, grant int, ok bool) {
+	c := &p.cur
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	grant = t.served(s)
+	grant = t.served(p)
 	if c.next < t.first {
 		if t.ordered() {
 			return 0, grant, false
@@ -114,7 +114,7 @@ func (t *tail) fetch(s *readerSession, buf []tailFrame, limit int) (n, grant int
 		c.next++
 		f.left--
 		if c.skip {
-			if !isAfter(&f.id, &s.last) {
+			if !isAfter(&f.id, &p.last) {
 				continue
 			}
 			c.skip = false
@@ -123,9 +123,9 @@ func (t *tail) fetch(s *readerSession, buf []tailFrame, limit int) (n, grant int
 		n++
 		bytes += f.frame.Len()
 	}
-	if n == 0 && !s.parked {
-		s.parked = true
-		t.parked = append(t.parked, s)
+	if n == 0 && !p.parked {
+		p.parked = true
+		t.parked = append(t.parked, p)
 	}
 	if t.backlog != nil {
 		t.pass()

@@ -3,6 +3,7 @@
 package pulsar
 
 import (
+	"context"
 	"os"
 	"testing"
 	"time"
@@ -31,7 +32,12 @@ func TestSharing(t *testing.T) {
 		Upstream: func(t testing.TB) bridge.Upstream {
 			return newUpstream(t, Options{BrokerServiceURL: c.BrokerURL(), AdminURL: c.AdminURL()})
 		},
-		Topic:    func(testing.TB) string { return "persistent://" + ns + "/" + pulsartest.Name("sharing") },
+		Topic: func(testing.TB) string { return "persistent://" + ns + "/" + pulsartest.Name("sharing") },
+		Partition: func(t testing.TB, _ bridge.Upstream, topic string, n int) {
+			if err := c.Admin.CreatePartitionedTopic(context.Background(), topic, n); err != nil {
+				t.Fatal(err)
+			}
+		},
 		Messages: 300,
 		Quiet:    1500 * time.Millisecond,
 		For:      long,

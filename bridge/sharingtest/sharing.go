@@ -28,6 +28,8 @@ type Env struct {
 	Upstream func(t testing.TB) bridge.Upstream
 	// Topic names a new persistent topic. It need not exist.
 	Topic func(t testing.TB) string
+	// Partition makes a new topic one of n partitions.
+	Partition func(t testing.TB, up bridge.Upstream, topic string, n int)
 	// Messages is how many are published in a round of a property.
 	Messages int
 	// Quiet is how long a consumer gets nothing until it gives its session up:
@@ -77,6 +79,7 @@ func Run(t *testing.T, env Env) {
 		run  func(*round)
 	}{
 		{"Readers", readers},
+		{"PartitionReaders", partitionReaders},
 		{"Exclusive", func(r *round) { subscriptions(r, bridge.Exclusive, false, false) }},
 		{"Shared", func(r *round) { subscriptions(r, bridge.Shared, false, false) }},
 		{"SharedOverflow", func(r *round) { subscriptions(r, bridge.Shared, false, true) }},
