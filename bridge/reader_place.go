@@ -11,14 +11,15 @@ import (
 // partition. It is a cursor on the topic's tail, or in a backlog until it has caught up with
 // the tail.
 //
-// The session's mutex guards what follows spec, except parked and woken, which the mutex of
-// the tail guards in which cur is.
+// The session's mutex guards what follows spec, except parked, parkedAt and woken, which the
+// mutex of the tail guards in which cur is.
 type place struct {
 	s    *readerSession
 	t    *tail       // the topic's own; holds one lease on it
 	spec *ReaderSpec // without a start; often shared by many
 
 	parked, woken bool
+	parkedAt      int // index in the tail's parked, if parked
 
 	hasLast bool
 	cur     cursor

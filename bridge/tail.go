@@ -361,14 +361,11 @@ func (t *tail) exit(p *place) {
 	grant := t.served(p)
 	if p.parked {
 		p.parked = false
-		for i, other := range t.parked {
-			if other == p {
-				n := len(t.parked) - 1
-				t.parked[i], t.parked[n] = t.parked[n], nil
-				t.parked = t.parked[:n]
-				break
-			}
-		}
+		n := len(t.parked) - 1
+		last := t.parked[n]
+		t.parked[p.parkedAt], last.parkedAt = last, p.parkedAt
+		t.parked[n] = nil
+		t.parked = t.parked[:n]
 	}
 	t.mu.Unlock()
 	if grant > 0 {

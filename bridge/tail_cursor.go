@@ -124,7 +124,7 @@ func (t *tail) fetch(p *place, buf []tailFrame, limit int) (n, grant int, ok boo
 		bytes += f.frame.Len()
 	}
 	if n == 0 && !p.parked {
-		p.parked = true
+		p.parked, p.parkedAt = true, len(t.parked)
 		t.parked = append(t.parked, p)
 	}
 	if t.backlog != nil {

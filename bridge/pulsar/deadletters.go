@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"sync"
 	"time"
@@ -29,13 +30,21 @@ type deadLetters struct {
 	// What follows belongs to the forwarder. last holds messages on their last
 	// delivery: not more than the receiver holds.
 	last    map[codec.MessageID]*codec.Message
-	burying map[codec.MessageID]*codec.Message
+	burying map[codec.MessageID]*burial
+	pause   time.Duration // before the next try of one that failed; 0: the last did not
+	warned  time.Time
 
 	mu        sync.Mutex // guards what follows
 	running   bool
 	queue     []letter
 	closed    bool
 	producers map[string]bridge.Producer // by dead letter topic
+}
+
+// burial is a message on its way to the dead letter topic.
+type burial struct {
+	member  *member
+	message *codec.Message
 }
 
 // letter is one message to publish.
@@ -47,7 +56,7 @@ type letter struct {
 
 func newDeadLetters(c *consumer) *deadLetters {
 	return &deadLetters{
-		c: c, last: map[codec.MessageID]*codec.Message{}, burying: map[codec.MessageID]*codec.Message{},
+		c: c, last: map[codec.MessageID]*codec.Message{}, burying: map[codec.MessageID]*burial{},
 		producers: map[string]bridge.Producer{},
 	}
 }
@@ -71,6 +80,7 @@ func (d *deadLetters) take(m *member, message *codec.Message) bool {
 		return true
 	}
 	if message.RedeliveryCount > limit {
+		delete(d.last, key)
 		d.start(m, key, message)
 		return true
 	}
@@ -94,10 +104,25 @@ func (d *deadLetters) bury(id *codec.MessageID) bool {
 // drop forgets an acknowledged message.
 func (d *deadLetters) drop(id *codec.MessageID) { delete(d.last, d.key(id)) }
 
+// lost forgets what was delivered over a connection that is lost: the broker
+// delivers it again, to this consumer or another, with a higher count.
+func (d *deadLetters) lost(m *member) {
+	for id := range d.last {
+		if d.c.memberAt(&id) == m {
+			delete(d.last, id)
+		}
+	}
+}
+
 func (d *deadLetters) full() bool { return len(d.burying) >= maxBurying }
 
 func (d *deadLetters) start(m *member, key codec.MessageID, message *codec.Message) {
-	d.burying[key] = message
+	d.burying[key] = &burial{m, message}
+	d.send(m, message)
+}
+
+// send has the message published.
+func (d *deadLetters) send(m *member, message *codec.Message) {
 	topic := d.c.spec.DeadLetterTopic
 	if topic == "" {
 		topic = m.base + "-" + d.c.spec.Subscription + "-DLQ"
@@ -208,14 +233,30 @@ func (b buried) Sent(_ codec.MessageID, err error) {
 	b.c.todo.push(command{kind: cmdBuried, id: b.id, err: err})
 }
 
-// buried acknowledges a message that is in the dead letter topic, or asks for
-// it again, to try once more.
+// buried acknowledges a message that is in the dead letter topic. If it is not,
+// it is tried again after a pause; while that goes on the consumer holds it.
 func (c *consumer) buried(id *codec.MessageID, err error) {
-	delete(c.letters.burying, c.letters.key(id))
+	d := c.letters
 	if err == nil {
+		d.pause = 0
+		delete(d.burying, d.key(id))
 		c.acknowledge(id)
 		return
 	}
-	c.u.log.Warn("publish a dead letter", "topic", c.spec.Topic, "subscription", c.spec.Subscription, "error", err)
-	c.redeliver(id)
+	level := slog.LevelDebug
+	if now := time.Now(); now.Sub(d.warned) >= warnEvery {
+		level, d.warned = slog.LevelWarn, now
+	}
+	c.u.log.Log(c.ctx, level, "a dead letter cannot be published; it is tried again",
+		"topic", c.spec.Topic+c.spec.Topics+c.spec.TopicsPattern, "subscription", c.spec.Subscription, "error", err)
+	d.pause = min(max(firstRetry, 2*d.pause), lastRetry)
+	again := command{kind: cmdBury, id: *id}
+	time.AfterFunc(d.pause, func() { c.todo.push(again) })
+}
+
+// buryAgain tries once more to publish a dead letter.
+func (c *consumer) buryAgain(id *codec.MessageID) {
+	if b := c.letters.burying[c.letters.key(id)]; b != nil {
+		c.letters.send(b.member, b.message)
+	}
 }

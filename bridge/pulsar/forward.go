@@ -53,6 +53,8 @@ func (c *consumer) obey(used []command) []command {
 			}
 		case cmdBuried:
 			c.buried(&cmd.id, cmd.err)
+		case cmdBury:
+			c.buryAgain(&cmd.id)
 		case cmdDiscover:
 			c.search()
 		case cmdFound:
@@ -223,6 +225,9 @@ func (c *consumer) memberLost(m *member, l *link) {
 	m.from.least = l.id + 1
 	c.rewound = false
 	c.entries.releasedAll()
+	if c.letters != nil {
+		c.letters.lost(m)
+	}
 	c.reopen(m)
 }
 
