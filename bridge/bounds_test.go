@@ -277,3 +277,31 @@ func TestLeftMessagesGoBackWhenNobodyHasRoom(t *testing.T) {
 		t.Fatalf("%v went back", got)
 	}
 }
+
+// What a session leaves behind while another is about to attach waits for that one:
+// what goes back to the broker counts as delivered once more.
+func TestLeftMessagesWaitForWhoIsComing(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	leaver := consume(t, b, sharedSpec, minute)
+	up := u.consumers[0]
+	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	sub := leaver.s.(*consumerSession).sub
+	coming := func(n int) { // what is done before a session to come is among the others, and undone if it fails
+		sub.mu.Lock()
+		sub.members += n
+		sub.mu.Unlock()
+	}
+	coming(1)
+	leaver.s.Close()
+	up.deliver(t, 0)
+	up.deliver(t, 1)
+	if got := up.redelivered(); len(got) > 0 {
+		t.Fatalf("%v went back", got)
+	}
+	next := consume(t, b, sharedSpec, minute)
+	coming(-1)
+	if got := entries(t, next.fill(9)); !slices.Equal(got, []int64{0, 1}) {
+		t.Errorf("the next session got %v", got)
+	}
+}

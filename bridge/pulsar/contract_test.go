@@ -27,6 +27,7 @@ func newUpstream(t testing.TB, o Options) *Upstream {
 }
 
 func TestContract(t *testing.T) {
+	pulsartest.Shared(t) // which has goroutines of its own
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), leftByClient[0], leftByClient[1])
 	runContract(t, func(c *pulsartest.Cluster) Options {
 		return Options{BrokerServiceURL: c.BrokerURL(), AdminURL: c.AdminURL()}
