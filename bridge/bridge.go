@@ -20,7 +20,7 @@ type Options struct {
 	// OpenConcurrency bounds the upstream clients that are being created at the
 	// same time, so that a reconnect storm does not flood the broker; default 256.
 	OpenConcurrency int
-	// TailBytes bounds the encoded frames that a topic's tail keeps; default 8 MiB.
+	// TailBytes bounds the encoded frames that the tail of a topic or a partition keeps; default 8 MiB.
 	TailBytes int
 	// MaxInFlight and MaxInFlightBytes bound the publishes of one session that
 	// are not answered yet; at a bound its socket is not read any more.

@@ -51,7 +51,7 @@ func (b *Bridge) giveBack(known *partitions) {
 	}
 }
 
-// start finds the session's places. After it the session can be begun.
+// start finds the session's places.
 func (s *readerSession) start(ctx context.Context, spec *ReaderSpec) error {
 	known := s.b.knownPartitions(spec.Topic)
 	if known == nil {
@@ -78,7 +78,6 @@ func (s *readerSession) startWhole(ctx context.Context, spec *ReaderSpec) ([]cod
 	err := p.t.await(ctx)
 	if err == nil && p.t.partitioned() {
 		ends := p.t.origin
-		p.t.unpool() // so that nobody finds it, and it does not linger
 		p.t.release()
 		return ends, nil
 	}

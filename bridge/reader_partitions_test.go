@@ -88,3 +88,23 @@ func TestReaderOfPartitionsAtAPosition(t *testing.T) {
 	}
 	waitFor(t, "the upstream reader to end", func() bool { return len(openReaders(u)) == 0 })
 }
+
+// A session may ask for the end of its topic while the backlog it fell back to
+// turns out not to open.
+func TestEndOfTopicWithoutABacklog(t *testing.T) {
+	u := &fakeUpstream{last: emptyEnd}
+	b := newBridge(t, u, Options{})
+	s := read(t, b, latest(), ReadOptions{Window: 1}).s.(*readerSession)
+	refused := &tail{b: b, opened: make(chan struct{}), err: ErrUnavailable}
+	close(refused.opened)
+	s.mu.Lock()
+	before := s.first.cur
+	s.first.cur = cursor{in: refused}
+	s.mu.Unlock()
+	if s.endOfTopic() {
+		t.Error("there is something left to read")
+	}
+	s.mu.Lock()
+	s.first.cur = before
+	s.mu.Unlock()
+}

@@ -8,11 +8,11 @@ import (
 )
 
 // place is how far a reader has read a topic that has no partitions, or one
-// partition. It is a cursor on the topic's tail, or in a backlog until it has caught up with
-// the tail.
+// partition. It is a cursor on the topic's tail, or in a backlog until it has
+// caught up with the tail.
 //
-// The session's mutex guards what follows spec, except parked, parkedAt and woken, which the
-// mutex of the tail guards in which cur is.
+// The session's mutex guards what follows spec, except parked, parkedAt and
+// woken, which the mutex of the tail guards in which cur is.
 type place struct {
 	s    *readerSession
 	t    *tail       // the topic's own; holds one lease on it
@@ -93,6 +93,9 @@ func (p *place) ended(ctx context.Context) (bool, error) {
 	case <-t.opened:
 	default:
 		return false, nil
+	}
+	if t.err != nil {
+		return false, nil // a backlog that could not be opened, which the session is about to leave
 	}
 	end, err := t.up.EndOfTopic(ctx)
 	if err != nil || !end {

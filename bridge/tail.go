@@ -43,8 +43,8 @@ type tail struct {
 	b   *Bridge
 	key tailKey
 
-	opened chan struct{} // closed once up and origin, or err, are set
-	up     Reader
+	opened chan struct{}     // closed once up and origin, or err, are set
+	up     Reader            // nil: err, or the topic is partitioned
 	origin []codec.MessageID // the topic's last messages just after up was opened
 	err    error
 
@@ -62,7 +62,7 @@ type tail struct {
 	ring     []tailFrame
 	first    uint64
 	bytes    int
-	parked   []*place // at the end, with room; woken by the next frame
+	parked   []*place // at the end; woken by the next frame
 	unserved int      // sessions woken by a frame that have not run since
 	since    int      // bytes that came since unserved was 0
 	live     bool     // up may be granted permits
@@ -117,9 +117,19 @@ func (t *tail) create() {
 	defer b.work.Done()
 	ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
 	defer stop()
-	release, err := b.slot(ctx, t.key.topic)
+	topic, _, _ := strings.Cut(t.key.topic, partitionSuffix)
+	release, err := b.slot(ctx, topic)
 	if err == nil {
 		defer release()
+	}
+	if err == nil && t.backlog == nil && t.ordered() {
+		if t.origin, err = b.up.LastPosition(ctx, t.key.topic); err == nil && t.partitioned() {
+			t.unpool() // there are tails for its partitions
+			close(t.opened)
+			return
+		}
+	}
+	if err == nil {
 		spec := ReaderSpec{Topic: t.key.topic, Start: StartLatest, Queue: tailPermits, CryptoFailure: t.key.crypto}
 		if t.backlog != nil {
 			spec = t.backlog.start
@@ -139,7 +149,7 @@ func (t *tail) create() {
 		t.unpool()
 	}
 	close(t.opened)
-	if err == nil && !t.partitioned() {
+	if err == nil {
 		t.mu.Lock()
 		t.live = true
 		grant := t.topUp()
@@ -213,7 +223,7 @@ func (t *tail) expire() {
 	}
 	b.goClose(func() {
 		<-t.opened
-		if t.err != nil {
+		if t.err != nil || t.up == nil {
 			return
 		}
 		t.up.Close()
@@ -325,22 +335,16 @@ func (t *tail) Lost(err error) {
 	}
 }
 
-// withoutStart is what of a session's spec counts after it has begun.
-func withoutStart(spec *ReaderSpec) *ReaderSpec {
-	s := *spec
-	s.Start, s.Position, s.Inclusive = StartLatest, codec.MessageID{}, false
-	return &s
-}
-
-// commonSpec is withoutStart for a session of the tail. Sessions that ask for
-// the same have the same, unless they have names, of which there may be very many.
+// commonSpec is what of a session's spec counts after it has begun. Sessions
+// that ask for the same have the same, unless they have names, of which there
+// may be very many.
 func (t *tail) commonSpec(spec *ReaderSpec) *ReaderSpec {
-	s := withoutStart(spec)
-	s.Topic = t.key.topic
+	s := *spec
+	s.Topic, s.Start, s.Position, s.Inclusive = t.key.topic, StartLatest, codec.MessageID{}, false
 	if s.Name != "" {
-		return s
+		return &s
 	}
-	common, _ := t.specs.LoadOrStore(*s, s)
+	common, _ := t.specs.LoadOrStore(s, &s)
 	return common.(*ReaderSpec)
 }
 

@@ -68,7 +68,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "tailBufferBytes", Section: sectionOwn, Default: "8388608",
-		Doc:  "Bytes of encoded messages that are kept of a topic for its readers. A reader that falls further behind reads on its own until it has caught up.",
+		Doc:  "Bytes of encoded messages that are kept of a topic, or of each of its partitions, for its readers. A reader that falls further behind has the broker send them again until it has caught up.",
 		kind: size(func(c *Config) *int { return &c.TailBufferBytes }, 64<<10, 1<<30),
 	},
 	{

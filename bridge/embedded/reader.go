@@ -3,7 +3,6 @@ package embedded
 import (
 	"context"
 	"slices"
-	"sort"
 
 	"github.com/pulsegate/pulsegate/bridge"
 )
@@ -23,10 +22,8 @@ type cursor struct {
 	next int64
 }
 
-// OpenReader is as [bridge.Upstream] says.
-//
-// On a partitioned topic a position is one of the partition that it names. In
-// the other partitions the reader starts at what was published after it.
+// OpenReader is as [bridge.Upstream] says. A reader of several partitions cannot
+// start at a position: [bridge.ErrInvalid].
 func (u *Upstream) OpenReader(ctx context.Context, spec bridge.ReaderSpec, recv bridge.Receiver) (bridge.Reader, error) {
 	if err := u.begin(ctx); err != nil {
 		return nil, err
@@ -35,6 +32,9 @@ func (u *Upstream) OpenReader(ctx context.Context, spec bridge.ReaderSpec, recv 
 	topics, err := u.resolve(spec.Topic)
 	if err != nil {
 		return nil, err
+	}
+	if spec.Start == bridge.StartAtPosition && len(topics) > 1 {
+		return nil, errorf(bridge.ErrInvalid, "a reader on the partitioned topic %s can start at latest or earliest only", spec.Topic)
 	}
 	r := &reader{}
 	r.outlet = outlet{u: u, recv: recv}
@@ -48,9 +48,6 @@ func (u *Upstream) OpenReader(ctx context.Context, spec bridge.ReaderSpec, recv 
 		}
 		r.cursors = append(r.cursors, c)
 		t.readers = append(t.readers, c)
-	}
-	if spec.Start == bridge.StartAtPosition {
-		r.alignOthers(&spec)
 	}
 	u.readers[r] = struct{}{}
 	return r, nil
@@ -73,34 +70,6 @@ func (t *topic) startAt(spec *bridge.ReaderSpec) int64 {
 		return to
 	}
 	return t.after(id.EntryID, id.BatchIndex)
-}
-
-// alignOthers puts the cursors of the partitions that the position is not of
-// behind what was published before it.
-func (r *reader) alignOthers(spec *bridge.ReaderSpec) {
-	var at *cursor
-	for _, c := range r.cursors {
-		if c.t.ledger == spec.Position.LedgerID {
-			at = c
-		}
-	}
-	if at == nil {
-		return
-	}
-	t := at.t
-	var before uint64 // stamp of the last message that is not to be read
-	switch {
-	case at.next < t.end() && (spec.Inclusive || at.next == t.first):
-		before = t.message(at.next).stamp - 1
-	case at.next > t.first:
-		before = t.message(at.next - 1).stamp
-	}
-	for _, c := range r.cursors {
-		if c != at {
-			n := sort.Search(c.t.log.len(), func(i int) bool { return (*c.t.log.at(i)).stamp > before })
-			c.next = c.t.first + int64(n)
-		}
-	}
 }
 
 // advance delivers while there are permits.

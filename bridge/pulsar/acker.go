@@ -17,7 +17,7 @@ type acker struct {
 	c *consumer
 
 	mu      sync.Mutex
-	sending *ackList   // under way; nil: nothing is, and nothing runs
+	sending *ackList   // under way, and not abandoned; nil: nothing is
 	idle    *sync.Cond // sending has become nil
 	pending map[*member]*ackList
 }
@@ -128,7 +128,7 @@ func (a *acker) report(list *ackList, err error) {
 	case len(list.ids) == 0:
 	case err != nil:
 		a.c.u.log.Debug("acknowledge", "topic", list.member.topic, "subscription", a.c.spec.Subscription, "error", err)
-		a.c.todo.push(command{kind: cmdAckFailed, member: list.member, entries: list.entries})
+		a.c.todo.push(command{kind: cmdAckFailed, member: list.member, link: list.through, entries: list.entries})
 	case list.again:
 		a.c.todo.push(command{kind: cmdAckSent, entries: list.entries})
 	}

@@ -17,7 +17,6 @@ const (
 	cmdAckFailed // the broker could not be told of entries
 	cmdAckSent   // it has now been told of entries it could not be told of before
 	cmdBuried    // the dead letter of id was published, or err says why not
-	cmdBury      // publish the dead letter of id once more
 	cmdDiscover  // look for new topics or partitions
 	cmdFound     // the search found members
 )

@@ -145,7 +145,7 @@ func (c *consumer) named(ctx context.Context) (found []*member, err error) {
 	return found, nil
 }
 
-// membersOf makes the members for a topic's partitions that there are none for yet.
+// membersOf makes a member for a topic, or for each of its partitions.
 func (c *consumer) membersOf(ctx context.Context, topic string, list func(context.Context, string) ([]string, error)) ([]*member, error) {
 	concrete, err := list(ctx, topic)
 	if err != nil {

@@ -2,7 +2,6 @@ package pulsar
 
 import (
 	"fmt"
-	"log/slog"
 	"maps"
 	"sync"
 	"time"
@@ -30,9 +29,8 @@ type deadLetters struct {
 	// What follows belongs to the forwarder. last holds messages on their last
 	// delivery: not more than the receiver holds.
 	last    map[codec.MessageID]*codec.Message
-	burying map[codec.MessageID]*burial
-	pause   time.Duration // before the next try of one that failed; 0: the last did not
-	warned  time.Time
+	burying map[codec.MessageID]bool
+	pauses  map[string]*pause // by dead letter topic, of those that fail
 
 	mu        sync.Mutex // guards what follows
 	running   bool
@@ -41,10 +39,10 @@ type deadLetters struct {
 	producers map[string]bridge.Producer // by dead letter topic
 }
 
-// burial is a message on its way to the dead letter topic.
-type burial struct {
-	member  *member
-	message *codec.Message
+// pause is how long letters to a dead letter topic wait before they are tried again.
+type pause struct {
+	wait  time.Duration
+	since time.Time // when it was last made longer
 }
 
 // letter is one message to publish.
@@ -56,8 +54,8 @@ type letter struct {
 
 func newDeadLetters(c *consumer) *deadLetters {
 	return &deadLetters{
-		c: c, last: map[codec.MessageID]*codec.Message{}, burying: map[codec.MessageID]*burial{},
-		producers: map[string]bridge.Producer{},
+		c: c, last: map[codec.MessageID]*codec.Message{}, burying: map[codec.MessageID]bool{},
+		producers: map[string]bridge.Producer{}, pauses: map[string]*pause{},
 	}
 }
 
@@ -76,7 +74,7 @@ func (d *deadLetters) take(m *member, message *codec.Message) bool {
 		return false
 	}
 	key := d.key(&message.ID)
-	if d.burying[key] != nil {
+	if d.burying[key] {
 		return true
 	}
 	if message.RedeliveryCount > limit {
@@ -94,7 +92,7 @@ func (d *deadLetters) bury(id *codec.MessageID) bool {
 	key := d.key(id)
 	message := d.last[key]
 	if message == nil {
-		return d.burying[key] != nil
+		return d.burying[key]
 	}
 	delete(d.last, key)
 	d.start(d.c.memberAt(id), key, message)
@@ -117,16 +115,8 @@ func (d *deadLetters) lost(m *member) {
 func (d *deadLetters) full() bool { return len(d.burying) >= maxBurying }
 
 func (d *deadLetters) start(m *member, key codec.MessageID, message *codec.Message) {
-	d.burying[key] = &burial{m, message}
-	d.send(m, message)
-}
-
-// send has the message published.
-func (d *deadLetters) send(m *member, message *codec.Message) {
-	topic := d.c.spec.DeadLetterTopic
-	if topic == "" {
-		topic = m.base + "-" + d.c.spec.Subscription + "-DLQ"
-	}
+	d.burying[key] = true
+	topic := d.topic(m)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.queue = append(d.queue, letter{topic, message, m.topic})
@@ -134,6 +124,14 @@ func (d *deadLetters) send(m *member, message *codec.Message) {
 		d.running = true
 		d.c.u.always(d.publish)
 	}
+}
+
+// topic is the dead letter topic of a member's messages.
+func (d *deadLetters) topic(m *member) string {
+	if d.c.spec.DeadLetterTopic != "" {
+		return d.c.spec.DeadLetterTopic
+	}
+	return m.base + "-" + d.c.spec.Subscription + "-DLQ"
 }
 
 // publish sends what is queued. It runs on a goroutine of its own, since
@@ -149,10 +147,15 @@ func (d *deadLetters) publish() {
 			return
 		}
 		d.mu.Unlock()
+		failed := map[string]error{} // asked for once, not for each letter
 		for _, l := range queue {
 			done := buried{d.c, l.message.ID}
-			p, err := d.producer(l.topic)
+			p, err := bridge.Producer(nil), failed[l.topic]
+			if err == nil {
+				p, err = d.producer(l.topic)
+			}
 			if err != nil {
+				failed[l.topic] = err
 				done.Sent(codec.MessageID{}, err)
 				continue
 			}
@@ -233,30 +236,36 @@ func (b buried) Sent(_ codec.MessageID, err error) {
 	b.c.todo.push(command{kind: cmdBuried, id: b.id, err: err})
 }
 
+// The pauses before a letter that failed is tried again.
+const (
+	firstPause = time.Second
+	lastPause  = 30 * time.Second
+)
+
 // buried acknowledges a message that is in the dead letter topic. If it is not,
-// it is tried again after a pause; while that goes on the consumer holds it.
+// the broker is asked for it again after a pause, to try once more; meanwhile it holds it.
 func (c *consumer) buried(id *codec.MessageID, err error) {
-	d := c.letters
+	d, m := c.letters, c.memberAt(id)
+	delete(d.burying, d.key(id))
+	if m == nil {
+		return // the topic is deleted
+	}
+	topic := d.topic(m)
 	if err == nil {
-		d.pause = 0
-		delete(d.burying, d.key(id))
+		delete(d.pauses, topic)
 		c.acknowledge(id)
 		return
 	}
-	level := slog.LevelDebug
-	if now := time.Now(); now.Sub(d.warned) >= warnEvery {
-		level, d.warned = slog.LevelWarn, now
+	p := d.pauses[topic]
+	if p == nil {
+		p = &pause{}
+		d.pauses[topic] = p
 	}
-	c.u.log.Log(c.ctx, level, "a dead letter cannot be published; it is tried again",
-		"topic", c.spec.Topic+c.spec.Topics+c.spec.TopicsPattern, "subscription", c.spec.Subscription, "error", err)
-	d.pause = min(max(firstRetry, 2*d.pause), lastRetry)
-	again := command{kind: cmdBury, id: *id}
-	time.AfterFunc(d.pause, func() { c.todo.push(again) })
-}
-
-// buryAgain tries once more to publish a dead letter.
-func (c *consumer) buryAgain(id *codec.MessageID) {
-	if b := c.letters.burying[c.letters.key(id)]; b != nil {
-		c.letters.send(b.member, b.message)
+	if now := time.Now(); now.Sub(p.since) >= p.wait { // not one of those that failed at the same time
+		p.wait, p.since = min(max(firstPause, 2*p.wait), lastPause), now
+		c.u.log.Warn("a dead letter cannot be published; it is tried again", "deadLetterTopic", topic,
+			"topic", m.topic, "subscription", c.spec.Subscription, "pause", p.wait, "error", err)
 	}
+	again := command{kind: cmdRedeliver, id: *id}
+	time.AfterFunc(p.wait, func() { c.todo.push(again) })
 }

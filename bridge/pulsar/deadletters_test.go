@@ -70,14 +70,10 @@ func TestDeadLetterIsTriedAgain(t *testing.T) {
 		}
 	}
 	const attempt = "msg=\"a dead letter cannot be published"
-	await(t, "several tries", func() bool { return log.count(attempt) >= 3 })
 	first := time.Now()
-	await(t, "a second to pass", func() bool { return time.Since(first) > time.Second })
-	if tries := log.count(attempt); tries > 20 {
-		t.Errorf("tried %d times", tries)
-	}
-	if warned := log.count("level=WARN " + attempt); warned != 1 {
-		t.Errorf("warned %d times", warned)
+	await(t, "a second try", func() bool { return log.count(attempt) >= 2 })
+	if pause := time.Since(first); pause < firstPause/2 {
+		t.Errorf("tried again after %s", pause)
 	}
 	do(c.Admin.CreateTopic(ctx, graveyard))
 	letters := newEvents()

@@ -46,15 +46,17 @@ func (c *consumer) obey(used []command) []command {
 		case cmdReopened:
 			c.memberReopened(cmd.member, cmd.link, cmd.err)
 		case cmdAckFailed:
-			c.ackFailed(cmd.member, cmd.entries)
+			if m := cmd.member; m.live != nil && m.live != cmd.link {
+				c.sendAgain(m, cmd.entries) // it has a new connection meanwhile
+			} else {
+				c.ackFailed(m, cmd.entries)
+			}
 		case cmdAckSent:
 			for _, e := range cmd.entries {
 				c.entries.sent(e)
 			}
 		case cmdBuried:
 			c.buried(&cmd.id, cmd.err)
-		case cmdBury:
-			c.buryAgain(&cmd.id)
 		case cmdDiscover:
 			c.search()
 		case cmdFound:
@@ -68,7 +70,7 @@ func (c *consumer) obey(used []command) []command {
 // acknowledged already, or go to the dead letter topic, take no permit.
 func (c *consumer) receive(cm pulsar.ConsumerMessage) {
 	m := c.members[cm.Topic()]
-	if m == nil || m.from.stale(cm.Consumer) && m.comesAgain() {
+	if m == nil || m.from.stale(&cm) && m.comesAgain() {
 		return
 	}
 	native := cm.ID()
@@ -222,7 +224,7 @@ func (c *consumer) memberLost(m *member, l *link) {
 		return // known, or about a consumer that is not reported yet
 	}
 	m.live, m.resuming = nil, true
-	m.from.least = l.id + 1
+	m.from.begin(l.id + 1)
 	c.rewound = false
 	c.entries.releasedAll()
 	if c.letters != nil {
@@ -255,7 +257,7 @@ func (c *consumer) memberReopened(m *member, l *link, err error) {
 	}
 	if l.lost.Load() {
 		m.resuming = true // what came over it may have ended that
-		m.from.least = l.id + 1
+		m.from.begin(l.id + 1)
 		c.reopen(m)
 		return
 	}
@@ -265,13 +267,19 @@ func (c *consumer) memberReopened(m *member, l *link, err error) {
 // connected makes l what a member talks through, and says what could not be said before.
 func (c *consumer) connected(m *member, l *link) {
 	m.live = l
-	m.from.least = l.id
+	m.from.begin(l.id)
 	owed, again := m.owed, m.again
 	m.owed, m.again = nil, nil
-	for _, e := range owed {
-		c.send(m, e, nil, true)
-	}
+	c.sendAgain(m, owed)
 	for _, e := range again {
 		c.askAgain(m, e, nil)
+	}
+}
+
+// sendAgain tells the broker of entries that it could not be told of before.
+func (c *consumer) sendAgain(m *member, entries []entryID) {
+	for _, e := range entries {
+		c.entries.unsent(e)
+		c.send(m, e, nil, true)
 	}
 }

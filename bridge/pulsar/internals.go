@@ -8,8 +8,8 @@ import (
 )
 
 // What is in this file reaches into pulsar-client-go v0.19.0 by reflection, for
-// what that knows and does not tell. All of it says if the library is of another
-// shape; [TestInternals] then fails.
+// what that knows and does not tell. If the library is of another shape it does
+// without, and TestInternals fails.
 
 // onlyPartition is what the library has of a consumer on a topic without
 // partitions, a pointer to a struct; it is invalid if there is none such.
@@ -30,6 +30,20 @@ func consumerID(up pulsar.Consumer) uint64 {
 		return 0
 	}
 	return id.Uint()
+}
+
+// receivedBy is the number of the consumer that received a message. Unlike what
+// the library has of the consumer, it is there as soon as the message is. 0: unknown.
+func receivedBy(id pulsar.MessageID) uint64 {
+	by := field(reflect.ValueOf(id), "consumer")
+	if by.Kind() != reflect.Interface {
+		return 0
+	}
+	number := field(by.Elem(), "consumerID")
+	if number.Kind() != reflect.Uint64 {
+		return 0
+	}
+	return number.Uint()
 }
 
 var errNoListing = errors.New("pulsar-client-go cannot list a namespace's topics in the way known here")

@@ -51,8 +51,8 @@ func (l *link) redeliver(entries []entryID) {
 // unsubscribe deletes the subscription.
 func (l *link) unsubscribe() error { return l.ask(l.up.Unsubscribe) }
 
-// ask makes a request, unless the link is lost. It does not wait for one that
-// was under way when that happened.
+// ask makes a request, unless the link is lost: then it does not wait for one
+// that is under way still.
 func (l *link) ask(request func() error) error {
 	if l.lost.Load() {
 		return errNoConnection

@@ -52,11 +52,17 @@ type origin struct {
 }
 
 // stale reports that a message comes from a consumer that is lost.
-func (s *origin) stale(up pulsar.Consumer) bool {
-	if up != s.up {
-		s.up, s.id = up, consumerID(up)
+func (s *origin) stale(cm *pulsar.ConsumerMessage) bool {
+	if cm.Consumer != s.up {
+		s.up, s.id = cm.Consumer, receivedBy(cm.ID())
 	}
 	return s.id != 0 && s.id < s.least
+}
+
+// begin notes the lowest number that counts from now on.
+func (s *origin) begin(least uint64) {
+	s.least = least
+	s.up = nil // it would keep all that the library has of a lost one
 }
 
 // subscribe gets a consumer of the client library. earliest makes a new
