@@ -27,11 +27,12 @@ func (b *Bridge) Read(spec ReaderSpec, o ReadOptions, out Outlet, done Opened) (
 	})
 }
 
-// readerSession is one reader: a place in its topic, or in each partition of it. Messages of one
-// partition keep their order.
+// readerSession is one reader: a place in its topic, or in each partition of
+// it. Messages of one partition keep their order.
 //
-// mu guards everything below it and may be held while a tail's mutex is taken. The places are there from start
-// to Close, what they hold is guarded as they say.
+// mu guards everything below it and may be held while a tail's mutex is taken.
+// There are as many places from start to Close; what they hold is guarded as
+// they say.
 //
 // What is queued is bounded by maxQuestions answers.
 type readerSession struct {

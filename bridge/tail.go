@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -85,79 +84,6 @@ func (t *tail) ordered() bool { return strings.HasPrefix(t.key.topic, "persisten
 // partitioned reports that the topic has partitions, each with a sequence of its own.
 func (t *tail) partitioned() bool { return partitioned(t.key.topic, t.origin) }
 
-// tailFor returns the topic's tail with one more session counted, creating it
-// if there is none. It is to be waited for with await.
-func (b *Bridge) tailFor(key tailKey) *tail {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	t := b.tails[key]
-	if t == nil {
-		t = &tail{b: b, key: key, opened: make(chan struct{}), members: map[*place]struct{}{}}
-		t.last.ask = func(ctx context.Context) ([]codec.MessageID, error) { return b.up.LastPosition(ctx, key.topic) }
-		b.tails[key] = t
-		b.work.Add(1)
-		go t.create()
-	}
-	t.lease.take()
-	return t
-}
-
-// await returns when the tail's upstream reader is open, or why it is not.
-func (t *tail) await(ctx context.Context) error {
-	select {
-	case <-t.opened:
-		return t.err
-	case <-ctx.Done():
-		return openError(ctx, "opening a reader of "+t.key.topic)
-	}
-}
-
-func (t *tail) create() {
-	b := t.b
-	defer b.work.Done()
-	ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
-	defer stop()
-	topic, _, _ := strings.Cut(t.key.topic, partitionSuffix)
-	release, err := b.slot(ctx, topic)
-	if err == nil {
-		defer release()
-	}
-	if err == nil && t.backlog == nil && t.ordered() {
-		if t.origin, err = b.up.LastPosition(ctx, t.key.topic); err == nil && t.partitioned() {
-			t.unpool() // there are tails for its partitions
-			close(t.opened)
-			return
-		}
-	}
-	if err == nil {
-		spec := ReaderSpec{Topic: t.key.topic, Start: StartLatest, Queue: tailPermits, CryptoFailure: t.key.crypto}
-		if t.backlog != nil {
-			spec = t.backlog.start
-		}
-		t.up, err = b.up.OpenReader(ctx, spec, t)
-	}
-	if err == nil && t.backlog == nil && t.ordered() {
-		if t.origin, err = b.up.LastPosition(ctx, t.key.topic); err != nil {
-			t.up.Close()
-		}
-	}
-	t.err = err
-	if err == nil {
-		b.stats.upstreamReaders.Add(1)
-		t.count(1)
-	} else {
-		t.unpool()
-	}
-	close(t.opened)
-	if err == nil {
-		t.mu.Lock()
-		t.live = true
-		grant := t.topUp()
-		t.mu.Unlock()
-		t.up.Permit(grant)
-	}
-}
-
 // count follows the number of topics' tails, which backlogs are none of.
 func (t *tail) count(n int64) {
 	if t.backlog == nil {
@@ -223,7 +149,7 @@ func (t *tail) expire() {
 	}
 	b.goClose(func() {
 		<-t.opened
-		if t.err != nil || t.up == nil {
+		if t.up == nil {
 			return
 		}
 		t.up.Close()

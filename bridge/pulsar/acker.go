@@ -7,9 +7,9 @@ import (
 )
 
 // acker sends a consumer's acknowledgements to the broker and learns whether
-// they arrived, and its requests for redelivery. While one request is under way, what comes is
-// collected for the next: an idle consumer costs neither a goroutine nor a timer, a busy one
-// sends few requests.
+// they arrived, and its requests for redelivery. While one request is under way,
+// what comes is collected for the next: an idle consumer costs neither a
+// goroutine nor a timer, a busy one sends few requests.
 //
 // A request whose link is lost is abandoned: it counts as failed at once, and
 // what is left of the goroutine that waits for it does nothing more.
@@ -29,10 +29,10 @@ type ackList struct {
 	entries []entryID
 	again   bool // some of them could not be sent before
 
-	redeliver []entryID // to be asked for again, through link
+	redeliver []entryID // to be asked for again, through link, which gave them
 	link      *link
 
-	through *link // what the acknowledgements are sent through, once they are
+	through *link // what the acknowledgements go through, known when they do
 }
 
 func newAcker(c *consumer) *acker {

@@ -14,8 +14,8 @@ import (
 )
 
 // member is a consumer's place on one concrete topic: a topic without
-// partitions, or one partition. It has one consumer of the client library at a time, its
-// link, and a new one after a lost connection.
+// partitions, or one partition. It has one consumer of the client library at a
+// time, its link, and a new one after a lost connection.
 type member struct {
 	c         *consumer
 	topic     string // concrete
@@ -35,8 +35,8 @@ type member struct {
 	position codec.MessageID
 	resuming bool
 
-	// fresh is a topic or a partition that was found later: it is subscribed from its first
-	// message on. Constant once the member is joined.
+	// fresh is a topic or a partition that was found later: it is subscribed from
+	// its first message on. Constant once the member is joined.
 	fresh bool
 
 	// current is the newest link: what requests go to. nil: there is none.
