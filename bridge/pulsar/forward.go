@@ -46,10 +46,10 @@ func (c *consumer) obey(used []command) []command {
 		case cmdReopened:
 			c.memberReopened(cmd.member, cmd.link, cmd.err)
 		case cmdAckFailed:
-			if m := cmd.member; m.live != nil && m.live != cmd.link {
-				c.sendAgain(m, cmd.entries) // it has a new connection meanwhile
-			} else {
-				c.ackFailed(m, cmd.entries)
+			m := cmd.member
+			c.ackFailed(m, cmd.entries)
+			if m.live != nil && m.live != cmd.link {
+				c.sendOwed(m) // it has a new connection meanwhile
 			}
 		case cmdAckSent:
 			for _, e := range cmd.entries {
@@ -268,18 +268,19 @@ func (c *consumer) memberReopened(m *member, l *link, err error) {
 func (c *consumer) connected(m *member, l *link) {
 	m.live = l
 	m.from.begin(l.id)
-	owed, again := m.owed, m.again
-	m.owed, m.again = nil, nil
-	c.sendAgain(m, owed)
+	again := m.again
+	m.again = nil
+	c.sendOwed(m)
 	for _, e := range again {
 		c.askAgain(m, e, nil)
 	}
 }
 
-// sendAgain tells the broker of entries that it could not be told of before.
-func (c *consumer) sendAgain(m *member, entries []entryID) {
-	for _, e := range entries {
-		c.entries.unsent(e)
+// sendOwed tells the broker of what it could not be told of before.
+func (c *consumer) sendOwed(m *member) {
+	owed := m.owed
+	m.owed = nil
+	for _, e := range owed {
 		c.send(m, e, nil, true)
 	}
 }

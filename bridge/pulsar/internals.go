@@ -24,13 +24,7 @@ func onlyPartition(up pulsar.Consumer) reflect.Value {
 
 // consumerID is the number by which a client and its brokers name a consumer.
 // Each new one of a client has a higher number. 0: unknown.
-func consumerID(up pulsar.Consumer) uint64 {
-	id := field(onlyPartition(up), "consumerID")
-	if id.Kind() != reflect.Uint64 {
-		return 0
-	}
-	return id.Uint()
-}
+func consumerID(up pulsar.Consumer) uint64 { return numberOf(onlyPartition(up)) }
 
 // receivedBy is the number of the consumer that received a message. Unlike what
 // the library has of the consumer, it is there as soon as the message is. 0: unknown.
@@ -39,11 +33,15 @@ func receivedBy(id pulsar.MessageID) uint64 {
 	if by.Kind() != reflect.Interface {
 		return 0
 	}
-	number := field(by.Elem(), "consumerID")
-	if number.Kind() != reflect.Uint64 {
+	return numberOf(by.Elem())
+}
+
+func numberOf(partition reflect.Value) uint64 {
+	id := field(partition, "consumerID")
+	if id.Kind() != reflect.Uint64 {
 		return 0
 	}
-	return number.Uint()
+	return id.Uint()
 }
 
 var errNoListing = errors.New("pulsar-client-go cannot list a namespace's topics in the way known here")
