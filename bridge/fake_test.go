@@ -67,7 +67,7 @@ func (u *fakeUpstream) LastPosition(_ context.Context, topic string) ([]codec.Me
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	ends := []codec.MessageID{u.last}
-	if u.split > 0 && !strings.Contains(topic, partitionSuffix) {
+	if u.split > 0 && !strings.Contains(topic, PartitionSuffix) {
 		ends = slices.Repeat(ends, u.split)
 		for i := range ends {
 			ends[i].Partition = int32(i)

@@ -109,7 +109,7 @@ func (s *readerSession) startPartitions(ctx context.Context, spec *ReaderSpec, k
 	for {
 		tails := make([]*tail, count)
 		for i := range tails {
-			tails[i] = s.b.tailFor(s.tailKey(spec, spec.Topic+partitionSuffix+strconv.Itoa(i)))
+			tails[i] = s.b.tailFor(s.tailKey(spec, spec.Topic+PartitionSuffix+strconv.Itoa(i)))
 		}
 		ends, err := s.startOnTails(ctx, spec, known, tails)
 		switch {

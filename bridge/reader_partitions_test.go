@@ -25,7 +25,7 @@ func openReaders(u *fakeUpstream) []string {
 
 func partitionNames(n int) (topics []string) {
 	for i := range n {
-		topics = append(topics, topic+partitionSuffix+strconv.Itoa(i))
+		topics = append(topics, topic+PartitionSuffix+strconv.Itoa(i))
 	}
 	return topics
 }

@@ -109,7 +109,8 @@ func (p *place) ended(ctx context.Context) (bool, error) {
 // partitioned reports that a topic whose last messages are ends has partitions,
 // even if it is one: it can get more.
 func partitioned(topic string, ends []codec.MessageID) bool {
-	return len(ends) > 1 || len(ends) == 1 && ends[0].Partition >= 0 && !strings.Contains(topic, partitionSuffix)
+	return len(ends) > 1 || len(ends) == 1 && ends[0].Partition >= 0 && !strings.Contains(topic, PartitionSuffix)
 }
 
-const partitionSuffix = "-partition-"
+// PartitionSuffix is what stands between a topic's name and the number of a partition.
+const PartitionSuffix = "-partition-"

@@ -60,7 +60,7 @@ func (t *tail) create() {
 // partitioned: then there are tails for its partitions.
 func (t *tail) open(ctx context.Context) error {
 	b := t.b
-	topic, _, _ := strings.Cut(t.key.topic, partitionSuffix)
+	topic, _, _ := strings.Cut(t.key.topic, PartitionSuffix)
 	release, err := b.slot(ctx, topic)
 	if err != nil {
 		return err

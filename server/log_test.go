@@ -1,37 +1,20 @@
 package server
 
 import (
-	"bytes"
 	"encoding/json"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/pulsegate/pulsegate/test/logs"
 )
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // Sessions are logged at debug, with what an operator needs and no secret.
 func TestSessionLog(t *testing.T) {
 	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo} {
-		var log lockedBuffer
+		var log logs.Buffer
 		s := start(t, echoBridge(), func(o *Options) {
 			o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))
 			o.MaxConnections = 10
@@ -68,7 +51,7 @@ func TestRefusalLog(t *testing.T) {
 		{producerPath + "?token=SECRET%ff", "parameter \"token\" is not UTF-8"},
 		{producerPath + "%zz?token=SECRET", "topic \"t%zz\" is not percent-encoded"},
 	} {
-		var log lockedBuffer
+		var log logs.Buffer
 		s := start(t, echoBridge(), func(o *Options) {
 			o.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		})
@@ -95,7 +78,7 @@ func TestRefusalLog(t *testing.T) {
 
 // A limit that this machine cannot reach is said at the start.
 func TestImpossibleLimitIsLogged(t *testing.T) {
-	var log lockedBuffer
+	var log logs.Buffer
 	start(t, echoBridge(), func(o *Options) {
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		o.MaxConnections = 1 << 30
@@ -106,7 +89,7 @@ func TestImpossibleLimitIsLogged(t *testing.T) {
 }
 
 func TestWarningsAreLimited(t *testing.T) {
-	var log lockedBuffer
+	var log logs.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	var w warning
 	for range 1000 {

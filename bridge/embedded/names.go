@@ -18,7 +18,7 @@ type topicName struct {
 	partition  int32  // of a name ending in -partition-N; else -1
 }
 
-const partitionSuffix = "-partition-"
+const partitionSuffix = bridge.PartitionSuffix
 
 func parseTopic(full string) (topicName, error) {
 	n := topicName{full: full, partition: -1}

@@ -3,34 +3,16 @@
 package pulsar
 
 import (
-	"bytes"
 	"log/slog"
-	"sync"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/test/logs"
 	pulsartest "github.com/pulsegate/pulsegate/test/pulsar"
 )
-
-// lockedBuffer is a log that may be read while it is written.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) count(text string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return bytes.Count(b.text.Bytes(), []byte(text))
-}
 
 // TestDeadLetterIsTriedAgain has a dead letter topic that is not there at first.
 // The message waits for it, and neither the broker nor the log is flooded meanwhile.
@@ -47,7 +29,7 @@ func TestDeadLetterIsTriedAgain(t *testing.T) {
 	}
 	do(c.Admin.CreateTopic(ctx, topic))
 	do(c.Admin.SetNamespacePolicy(ctx, ns, "autoTopicCreation", map[string]any{"allowAutoTopicCreation": false}))
-	log := &lockedBuffer{}
+	log := &logs.Buffer{}
 	u := newUpstream(t, Options{
 		BrokerServiceURL: c.BrokerURL(),
 		Logger:           slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -71,7 +53,7 @@ func TestDeadLetterIsTriedAgain(t *testing.T) {
 	}
 	const attempt = "msg=\"a dead letter cannot be published"
 	first := time.Now()
-	await(t, "a second try", func() bool { return log.count(attempt) >= 2 })
+	await(t, "a second try", func() bool { return strings.Count(log.String(), attempt) >= 2 })
 	if pause := time.Since(first); pause < firstPause/2 {
 		t.Errorf("tried again after %s", pause)
 	}

@@ -83,7 +83,7 @@ func reached(at, last *codec.MessageID) bool {
 	return startsAfter(at, false, last)
 }
 
-const partitionSuffix = "-partition-"
+const partitionSuffix = bridge.PartitionSuffix
 
 // partitionOf splits the name of a partition; index is -1 if it is none.
 func partitionOf(topic string) (base string, index int32) {

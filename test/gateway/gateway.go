@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/test/child"
+	"github.com/pulsegate/pulsegate/test/logs"
 	"github.com/pulsegate/pulsegate/test/port"
 )
 
@@ -54,7 +55,7 @@ type Gateway struct {
 	args []string
 	env  []string
 	addr string
-	logs *log
+	logs *logs.Buffer
 
 	cmd  *exec.Cmd // nil while it does not run
 	done chan struct{}
@@ -85,7 +86,7 @@ func Start(t testing.TB, o Options) *Gateway {
 	}
 	g := &Gateway{
 		t: t, bin: bin, args: append(args, o.Args...), env: append(os.Environ(), o.Env...),
-		addr: "127.0.0.1:" + conf["webServicePort"], logs: &log{},
+		addr: "127.0.0.1:" + conf["webServicePort"], logs: &logs.Buffer{},
 	}
 	t.Cleanup(func() {
 		g.Stop()
@@ -266,22 +267,4 @@ func properties(conf map[string]string) []byte {
 		fmt.Fprintf(&b, "%s=%s\n", key, conf[key])
 	}
 	return b.Bytes()
-}
-
-// log collects what a process prints.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
