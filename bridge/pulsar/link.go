@@ -105,8 +105,9 @@ func (s *links) remove(l *link) {
 	}
 }
 
-// closed notes that the broker has closed a consumer. It does not block.
-func (s *links) closed(consumer uint64) {
+// consumerClosed implements [watcher].
+func (u *Upstream) consumerClosed(consumer uint64) {
+	s := &u.links
 	s.mu.Lock()
 	l := s.by[consumer]
 	s.mu.Unlock()

@@ -38,7 +38,7 @@ type clientLogger struct {
 type logOutput struct {
 	log    *slog.Logger
 	warned *warnedAt
-	closed func(consumer uint64) // see received
+	watch  watcher
 }
 
 type warnedAt struct {
@@ -46,9 +46,9 @@ type warnedAt struct {
 	at map[string]time.Time
 }
 
-func newClientLogger(out *slog.Logger, closed func(consumer uint64)) clientLogger {
+func newClientLogger(out *slog.Logger, watch watcher) clientLogger {
 	return clientLogger{logOutput: &logOutput{
-		log: out.With("from", "pulsar-client-go"), warned: &warnedAt{at: map[string]time.Time{}}, closed: closed,
+		log: out.With("from", "pulsar-client-go"), warned: &warnedAt{at: map[string]time.Time{}}, watch: watch,
 	}}
 }
 
@@ -102,7 +102,7 @@ func (l clientLogger) Errorf(format string, args ...any) { l.say(fmt.Sprintf(for
 
 // Debugf drops the line; one of them shows what was received.
 func (l clientLogger) Debugf(_ string, args ...any) {
-	received(args, l.closed)
+	received(args, l.watch)
 }
 
 func (l clientLogger) debug(args []any) {

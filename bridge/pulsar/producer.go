@@ -55,6 +55,8 @@ type producer struct {
 	pending publish    // head of the ring of unanswered publishes, oldest next
 	dead    error      // why nothing can be published any more
 
+	parts []*part // for each partition; guarded by the upstream's parts
+
 	closeOnce sync.Once
 	closed    chan struct{}
 }
@@ -91,7 +93,12 @@ func (u *Upstream) CreateProducer(ctx context.Context, spec bridge.ProducerSpec)
 		return nil, err
 	}
 	p.up = up
+	if err := u.parts.take(p); err != nil {
+		up.Close()
+		return nil, err
+	}
 	if !u.add(p) {
+		u.parts.drop(p)
 		up.Close()
 		return nil, errClosed
 	}
@@ -197,7 +204,15 @@ func (p *producer) message(m *bridge.Outgoing) (*pulsar.ProducerMessage, error) 
 // confirmed takes the library's answer, on one of its goroutines.
 func (s *publish) confirmed(id pulsar.MessageID, _ *pulsar.ProducerMessage, err error) {
 	p := s.p
+	if err == nil && id.BatchIdx()+1 >= id.BatchSize() {
+		// What was refused behind this entry is answered once this is.
+		defer p.settle(id.PartitionIdx())
+	}
 	if !p.delist(s) {
+		return
+	}
+	if err == nil && id.LedgerID() == refusedLedger {
+		s.done.Sent(codec.MessageID{}, p.refusal(id.PartitionIdx()))
 		return
 	}
 	if err == nil {
@@ -212,6 +227,16 @@ func (s *publish) confirmed(id pulsar.MessageID, _ *pulsar.ProducerMessage, err 
 	s.done.Sent(codec.MessageID{}, wrapped)
 	if isDead(err) && !p.partitioned {
 		p.fail(wrapped)
+	}
+}
+
+// settle answers what was refused behind an entry that is answered.
+func (p *producer) settle(partition int32) {
+	if p.u.parts.owing.Load() == 0 {
+		return
+	}
+	if r := p.u.parts.at(p, partition); r != nil {
+		r.settle()
 	}
 }
 
@@ -346,6 +371,7 @@ func (p *producer) Close() {
 		}
 		p.fail(&bridge.Error{Kind: bridge.ErrClosed, Detail: fmt.Sprintf("publish to %s: the producer was closed", p.spec.Topic)})
 		p.u.remove(p)
+		p.u.parts.drop(p)
 	})
 	<-p.closed
 }

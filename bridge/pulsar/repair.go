@@ -9,12 +9,14 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/pulsegate/pulsegate/bridge"
 )
 
 // received looks at what the client library received, and changes what that
 // would do harm with.
 //
-// pulsar-client-go v0.19.0 mishandles three things that a broker sends:
+// pulsar-client-go v0.19.0 mishandles four things that a broker sends:
 //
 //   - REACHED_END_OF_TOPIC, which the consumers of a terminated topic get once
 //     all is acknowledged. The library does not know it and closes the
@@ -22,14 +24,15 @@ import (
 //     sends it again, and nobody gets anything done any more.
 //   - A message with neither payload nor properties, outside of a batch: the
 //     library takes it for corrupt and acknowledges it, so that it is lost.
-//   - CLOSE_CONSUMER, which it acts on too late: see [links]. closed is told the
-//     consumer's number, and must not block.
+//   - CLOSE_CONSUMER, which it acts on too late: see [links].
+//   - SEND_ERROR for a message that the topic does not take, upon which it
+//     forgets the producer: see [part].
 //
 // The library logs each command with its payload before it acts on it, and
 // that is the only place where it shows them; so our logger calls this. The contract
 // tests fail if that ceases to work. It runs on the connection's goroutine, which
 // owns both.
-func received(logged []any, closed func(consumer uint64)) {
+func received(logged []any, watch watcher) {
 	if len(logged) != 2 {
 		return
 	}
@@ -46,7 +49,13 @@ func received(logged []any, closed func(consumer uint64)) {
 	case kinds.endOfTopic:
 		command.Set(kinds.field, protoreflect.ValueOfEnum(kinds.pong)) // to which nothing is done
 	case kinds.closeConsumer:
-		closed(command.Get(kinds.closing).Message().Get(kinds.consumer).Uint())
+		watch.consumerClosed(command.Get(kinds.closing).Message().Get(kinds.consumer).Uint())
+	case kinds.sendReceipt:
+		watch.receipt(command.Get(kinds.receipt).Message().Get(kinds.receiptProducer).Uint())
+	case kinds.sendError:
+		if kinds.refuse(command.Get(kinds.refusing).Message(), watch) {
+			command.Set(kinds.field, protoreflect.ValueOfEnum(kinds.pong))
+		}
 	case kinds.message:
 		if frame, ok := logged[1].(frameBuffer); ok {
 			if marked := markEmpty(frame.ReadableSlice()); marked != nil {
@@ -57,6 +66,18 @@ func received(logged []any, closed func(consumer uint64)) {
 	}
 }
 
+// watcher is told what a broker sends before the client library acts on it. Its
+// methods must not block.
+type watcher interface {
+	// consumerClosed says that a consumer was closed.
+	consumerClosed(consumer uint64)
+	// receipt says that an entry was stored, which the library is about to learn.
+	receipt(producer uint64)
+	// refused says that an entry was not stored and why. It reports whether that was
+	// dealt with, and the library must not learn of it.
+	refused(producer, sequence uint64, why refusal) bool
+}
+
 // frameBuffer is what of the library's buffers is of use here.
 type frameBuffer interface {
 	ReadableSlice() []byte
@@ -65,12 +86,17 @@ type frameBuffer interface {
 }
 
 // commandKinds is the type field of BaseCommand (PulsarApi.proto) and some of
-// its values, and where a CLOSE_CONSUMER names the consumer.
+// its values, and where those commands have what is of use here.
 type commandKinds struct {
-	field                                    protoreflect.FieldDescriptor
-	endOfTopic, pong, message, closeConsumer protoreflect.EnumNumber
+	field                                                            protoreflect.FieldDescriptor
+	endOfTopic, pong, message, closeConsumer, sendReceipt, sendError protoreflect.EnumNumber
 
-	closing, consumer protoreflect.FieldDescriptor
+	closing, consumer        protoreflect.FieldDescriptor // CLOSE_CONSUMER
+	receipt, receiptProducer protoreflect.FieldDescriptor // SEND_RECEIPT
+
+	refusing, refusedProducer, refusedSequence, refusedError, refusedText protoreflect.FieldDescriptor // SEND_ERROR
+
+	notAllowed, terminated protoreflect.EnumNumber // of ServerError
 }
 
 var knownCommand atomic.Pointer[commandKinds]
@@ -83,17 +109,39 @@ func commandType(d protoreflect.MessageDescriptor) *commandKinds {
 	if d.FullName() != "pulsar.proto.BaseCommand" {
 		return nil
 	}
-	field := d.Fields().ByName("type")
-	number := func(name protoreflect.Name) protoreflect.EnumNumber {
-		return field.Enum().Values().ByName(name).Number()
-	}
-	closing := d.Fields().ByName("close_consumer")
 	k := &commandKinds{
-		field, number("REACHED_END_OF_TOPIC"), number("PONG"), number("MESSAGE"), number("CLOSE_CONSUMER"),
-		closing, closing.Message().Fields().ByName("consumer_id"),
+		field: d.Fields().ByName("type"), closing: d.Fields().ByName("close_consumer"),
+		receipt: d.Fields().ByName("send_receipt"), refusing: d.Fields().ByName("send_error"),
 	}
+	number := func(of protoreflect.FieldDescriptor, name protoreflect.Name) protoreflect.EnumNumber {
+		return of.Enum().Values().ByName(name).Number()
+	}
+	k.endOfTopic, k.pong = number(k.field, "REACHED_END_OF_TOPIC"), number(k.field, "PONG")
+	k.message, k.closeConsumer = number(k.field, "MESSAGE"), number(k.field, "CLOSE_CONSUMER")
+	k.sendReceipt, k.sendError = number(k.field, "SEND_RECEIPT"), number(k.field, "SEND_ERROR")
+	k.consumer = k.closing.Message().Fields().ByName("consumer_id")
+	k.receiptProducer = k.receipt.Message().Fields().ByName("producer_id")
+	fields := k.refusing.Message().Fields()
+	k.refusedProducer, k.refusedSequence = fields.ByName("producer_id"), fields.ByName("sequence_id")
+	k.refusedError, k.refusedText = fields.ByName("error"), fields.ByName("message")
+	k.notAllowed, k.terminated = number(k.refusedError, "NotAllowedError"), number(k.refusedError, "TopicTerminatedError")
 	knownCommand.Store(k)
 	return k
+}
+
+// refuse hands on a SEND_ERROR that is about one entry. The library breaks the
+// connection over any other, and sends everything again.
+func (k *commandKinds) refuse(m protoreflect.Message, watch watcher) bool {
+	why := refusal{text: m.Get(k.refusedText).String()}
+	switch m.Get(k.refusedError).Enum() {
+	case k.notAllowed:
+		why.kind = bridge.ErrInvalid
+	case k.terminated:
+		why.kind = bridge.ErrTerminated
+	default:
+		return false
+	}
+	return watch.refused(m.Get(k.refusedProducer).Uint(), m.Get(k.refusedSequence).Uint(), why)
 }
 
 const (

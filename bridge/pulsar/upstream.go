@@ -30,6 +30,7 @@ type Upstream struct {
 	ended  terminations
 	known  partitionLists
 	links  links
+	parts  parts
 	keys   *keyDirectory // nil: none
 
 	clock atomic.Int64 // Unix seconds at the janitor's last sweep: the time, to a second, for what is done very often
@@ -90,7 +91,7 @@ func New(o Options) (*Upstream, error) {
 		TLSKeyFilePath:             o.TLS.KeyFile,
 		TLSAllowInsecureConnection: o.TLS.AllowInsecure,
 		TLSValidateHostname:        o.TLS.VerifyHostname,
-		Logger:                     newClientLogger(o.Logger, u.links.closed),
+		Logger:                     newClientLogger(o.Logger, u),
 		MetricsCardinality:         pulsar.MetricsCardinalityNone,
 		// A registry of its own keeps the library's metrics out of ours.
 		MetricsRegisterer: prometheus.NewRegistry(),
