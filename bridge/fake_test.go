@@ -102,6 +102,8 @@ func (p *fakeProducer) Send(m *Outgoing, done SendDone) {
 	p.done = append(p.done, done)
 }
 
+func (p *fakeProducer) NewSender() Sender { return p }
+
 func (p *fakeProducer) Check(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

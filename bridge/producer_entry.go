@@ -194,7 +194,7 @@ func (e *producerEntry) send(p *publish, late bool) {
 		return
 	}
 	e.b.large.note(e.spec.Topic, len(p.req.Payload))
-	e.up.Send(&p.req, p)
+	p.s.up.Send(&p.req, p)
 }
 
 // enqueue lets s wait for a place.

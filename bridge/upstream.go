@@ -39,14 +39,13 @@ type Upstream interface {
 	Close()
 }
 
-// Producer publishes to one topic.
+// Producer publishes to one topic. It is a [Sender] itself, and has others for
+// those who share it.
 type Producer interface {
-	// Send hands m over and never blocks. done is called exactly once, on a
-	// goroutine of the upstream or before Send returns; calls to done come in
-	// the order in which the broker confirmed. The payload and maps of m belong to the
-	// upstream from the call on and are not changed by anyone.
-	// A full queue is reported through done as [ErrQueueFull].
-	Send(m *Outgoing, done SendDone)
+	Sender
+
+	// NewSender returns one more sender. It needs no closing.
+	NewSender() Sender
 
 	// Check tells why the producer cannot publish any more, as far as the
 	// upstream has noticed: its topic was terminated or deleted, it was fenced. It
@@ -58,7 +57,22 @@ type Producer interface {
 	Close()
 }
 
-// SendDone receives the outcome of one [Producer.Send]. It must not block.
+// Sender publishes through a producer that others may share. It stands for a
+// producer of its own: a batch holds messages of one sender only, and the choice of a partition
+// for messages without a key is the sender's. With [SinglePartition] that is
+// made once, and stays when partitions are added.
+type Sender interface {
+	// Send hands m over and never blocks. It is not called by two goroutines at
+	// once. done is called exactly once, on a goroutine of the upstream or before
+	// Send returns; calls to done come in the order in which the broker confirmed,
+	// and for one topic without partitions that is the order sent, also where a
+	// message is refused. The payload and maps of m belong to the upstream from the
+	// call on and are not changed by anyone.
+	// A full queue is reported through done as [ErrQueueFull].
+	Send(m *Outgoing, done SendDone)
+}
+
+// SendDone receives the outcome of one [Sender.Send]. It must not block.
 type SendDone interface {
 	Sent(id codec.MessageID, err error)
 }

@@ -19,17 +19,24 @@ const (
 // many messages as the queue may hold is complete.
 type producer struct {
 	outlet
-	spec   bridge.ProducerSpec
-	name   string
-	topics []*topic // the topic, or its partitions
-	open   []*batch // for each topic the batch that is being collected, or nil
-	turn   int      // partition of the next message without a key
-	closed bool
+	publisher // its own
+	spec      bridge.ProducerSpec
+	name      string
+	topics    []*topic // the topic, or its partitions
+	open      []*batch // for each topic the batch that is being collected, or nil
+	closed    bool
+}
+
+// publisher is a [bridge.Sender].
+type publisher struct {
+	p    *producer
+	turn int // partition of the next message without a key
 }
 
 // batch is an entry being collected.
 type batch struct {
 	p     *producer
+	from  *publisher
 	topic int // in p.topics
 	msgs  []*message
 	dones []bridge.SendDone
@@ -74,7 +81,8 @@ func (u *Upstream) CreateProducer(ctx context.Context, spec bridge.ProducerSpec)
 			return nil, errorf(bridge.ErrBusy, "producer with name %q is already connected to topic %s", spec.Name, t.full)
 		}
 	}
-	p := &producer{spec: spec, name: spec.Name, topics: topics, open: make([]*batch, len(topics)), turn: rand.IntN(len(topics))}
+	p := &producer{spec: spec, name: spec.Name, topics: topics, open: make([]*batch, len(topics))}
+	p.publisher = publisher{p, rand.IntN(len(topics))}
 	p.outlet = outlet{u: u}
 	if p.name == "" {
 		p.name = u.newName()
@@ -98,9 +106,13 @@ func (u *Upstream) CreateProducer(ctx context.Context, spec bridge.ProducerSpec)
 	return p, nil
 }
 
+// NewSender is as [bridge.Producer] says.
+func (p *producer) NewSender() bridge.Sender { return &publisher{p, rand.IntN(len(p.topics))} }
+
 // Send publishes m, or adds it to a batch. What it makes deliverable is
 // delivered on the caller's goroutine, within bounds.
-func (p *producer) Send(m *bridge.Outgoing, done bridge.SendDone) {
+func (s *publisher) Send(m *bridge.Outgoing, done bridge.SendDone) {
+	p := s.p
 	now := time.Now()
 	msg := &message{
 		payload: m.Payload, properties: m.Properties, key: m.Key, hasKey: m.HasKey,
@@ -117,15 +129,19 @@ func (p *producer) Send(m *bridge.Outgoing, done bridge.SendDone) {
 	case len(msg.payload) > maxMessage:
 		p.push(delivery{done: done, err: errorf(bridge.ErrTooBig, "the payload has %d bytes, the limit of %s is %d", len(msg.payload), p.spec.Topic, maxMessage)})
 	default:
-		p.accept(msg, done, now)
+		s.accept(msg, done, now)
 	}
 	p.u.handOut()
 }
 
 // accept publishes a message now or with its batch. Delayed messages are
 // entries of their own, as Pulsar's clients do it.
-func (p *producer) accept(m *message, done bridge.SendDone, now time.Time) {
-	i := p.route(m)
+func (s *publisher) accept(m *message, done bridge.SendDone, now time.Time) {
+	p := s.p
+	i := s.route(m)
+	if p.open[i] != nil && p.open[i].from != s {
+		p.flushBatch(i)
+	}
 	b := p.open[i]
 	if !p.spec.Batching || !m.due.IsZero() {
 		p.flushBatch(i)
@@ -133,7 +149,7 @@ func (p *producer) accept(m *message, done bridge.SendDone, now time.Time) {
 		return
 	}
 	if b == nil {
-		b = &batch{p: p, topic: i}
+		b = &batch{p: p, from: s, topic: i}
 		p.open[i] = b
 		p.u.at(now.Add(p.spec.BatchingMaxDelay), b)
 	}
@@ -146,7 +162,8 @@ func (p *producer) accept(m *message, done bridge.SendDone, now time.Time) {
 }
 
 // route chooses the partition.
-func (p *producer) route(m *message) int {
+func (s *publisher) route(m *message) int {
+	p := s.p
 	n := len(p.topics)
 	switch {
 	case n == 1:
@@ -154,13 +171,13 @@ func (p *producer) route(m *message) int {
 	case m.hasKey:
 		return int(keyHash(p.spec.HashingScheme, m.key) % uint32(n))
 	case p.spec.Routing == bridge.SinglePartition:
-		return p.turn
+		return s.turn
 	}
 	// A batch stays together; the turn passes when it is complete.
-	if p.open[p.turn] == nil {
-		p.turn = (p.turn + 1) % n
+	if b := p.open[s.turn]; b == nil || b.from != s {
+		s.turn = (s.turn + 1) % n
 	}
-	return p.turn
+	return s.turn
 }
 
 // due completes a batch that has waited long enough.

@@ -91,7 +91,9 @@ func (l clientLogger) SubLogger(fields log.Fields) log.Logger     { return l.fie
 func (l clientLogger) WithFields(fields log.Fields) log.Entry     { return l.fields(fields) }
 func (l clientLogger) WithField(name string, value any) log.Entry { return l.with(name, value) }
 func (l clientLogger) WithError(err error) log.Entry              { return l.with("error", err) }
-func (l clientLogger) Debug(...any)                               {}
+
+// Debug drops the line; one of them shows what is about to be sent.
+func (l clientLogger) Debug(args ...any) { sending(args, l.attrs, l.watch) }
 
 func (l clientLogger) Info(args ...any)                  { l.debug(args) }
 func (l clientLogger) Infof(format string, args ...any)  { l.debugf(format, args) }

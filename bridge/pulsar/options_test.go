@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/pulsar-client-go/pulsar"
-
 	"github.com/pulsegate/pulsegate/bridge"
 )
 
@@ -70,10 +68,6 @@ func TestReachabilityHosts(t *testing.T) {
 	}
 }
 
-type partitionCount uint32
-
-func (n partitionCount) NumPartitions() uint32 { return uint32(n) }
-
 func TestHashesAreJavas(t *testing.T) {
 	// The values of String.hashCode() & MAX_VALUE, and of Murmur3_32Hash.
 	for key, want := range map[string]uint32{"": 0, "a": 97, "key1": 3288498, "\u00e4\u20ac": 15432, "\U0001f600": 1772899} {
@@ -86,15 +80,47 @@ func TestHashesAreJavas(t *testing.T) {
 	}
 }
 
-func TestRouterKeepsToOnePartition(t *testing.T) {
-	route := newRouter(&bridge.ProducerSpec{})
-	first := route(&pulsar.ProducerMessage{}, partitionCount(7))
-	for range 100 {
-		if got := route(&pulsar.ProducerMessage{}, partitionCount(7)); got != first {
-			t.Fatalf("partition %d after %d", got, first)
+// TestSenderKeepsItsPartition adds partitions under senders.
+func TestSenderKeepsItsPartition(t *testing.T) {
+	p := &producer{}
+	p.partitions.Store(2)
+	var senders []*sender
+	chosen := map[int]int{}
+	for range 64 {
+		s := p.newSender()
+		senders = append(senders, s)
+		chosen[s.partition(&bridge.Outgoing{})]++
+	}
+	if len(chosen) != 2 {
+		t.Fatalf("64 senders chose %v of 2 partitions", chosen)
+	}
+	p.partitions.Store(7)
+	for i, s := range senders {
+		for range 3 {
+			if got := s.partition(&bridge.Outgoing{}); got != s.turn || got > 1 {
+				t.Fatalf("sender %d went from partition %d to %d", i, s.turn, got)
+			}
 		}
 	}
-	if got := route(&pulsar.ProducerMessage{Key: "a"}, partitionCount(7)); got != 97%7 {
+	if got := senders[0].partition(&bridge.Outgoing{Key: "a", HasKey: true}); got != 97%7 {
 		t.Errorf("key a went to %d", got)
+	}
+	if got := senders[0].partition(&bridge.Outgoing{HasKey: true}); got != 0 {
+		t.Errorf("the empty key went to %d", got)
+	}
+}
+
+// TestSendersTakeTurnsByThemselves lets two senders publish in turn.
+func TestSendersTakeTurnsByThemselves(t *testing.T) {
+	p := &producer{spec: bridge.ProducerSpec{Routing: bridge.RoundRobinPartition}}
+	p.partitions.Store(2)
+	a, b := p.newSender(), p.newSender()
+	used := map[int]bool{}
+	for range 2 {
+		used[a.partition(&bridge.Outgoing{})] = true
+		b.partition(&bridge.Outgoing{})
+	}
+	if len(used) != 2 {
+		t.Errorf("a sender used partitions %v", used)
 	}
 }

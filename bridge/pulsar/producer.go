@@ -45,11 +45,18 @@ type producer struct {
 	spec        bridge.ProducerSpec
 	up          pulsar.Producer
 	partitioned bool
-	partition   int32 // of a topic that is itself one partition
-	nextID      atomic.Int64
-	// emptyKeys holds, until they are routed, messages with a key that is empty:
-	// to the library they are as those without.
-	emptyKeys sync.Map
+	partition   int32        // of a topic that is itself one partition
+	partitions  atomic.Int32 // how many the topic has, as far as the library knows
+	own         *sender
+
+	// handing is held while a message is handed to the library, which then
+	// numbers it and queues it, in two steps: what several goroutines handed over at
+	// once would be queued out of order, and a broker that removes duplicates
+	// drops what comes after a higher number.
+	handing sync.Mutex // guards what follows
+	nextID  int64
+	next    int               // the partition of what is being handed over
+	last    map[int32]*sender // whose message was the last to be batched, by partition
 
 	mu      sync.Mutex // guards the list and dead; held for a few instructions only
 	pending publish    // head of the ring of unanswered publishes, oldest next
@@ -61,12 +68,14 @@ type producer struct {
 	closed    chan struct{}
 }
 
-// publish is one message on its way.
+// publish is one message on its way. p.mu guards all but the first three.
 type publish struct {
 	p          *producer
 	done       bridge.SendDone
 	since      int64 // the upstream's clock
 	prev, next *publish
+	handed     bool  // to the library
+	failed     error // what the library said while it was not yet
 }
 
 // CreateProducer implements [bridge.Upstream].
@@ -75,12 +84,14 @@ func (u *Upstream) CreateProducer(ctx context.Context, spec bridge.ProducerSpec)
 	if err != nil {
 		return nil, err
 	}
-	p := &producer{u: u, spec: spec, closed: make(chan struct{})}
+	p := &producer{u: u, spec: spec, closed: make(chan struct{}), last: map[int32]*sender{}}
 	p.pending.prev, p.pending.next = &p.pending, &p.pending
 	p.partitioned = len(topics) != 1 || topics[0] != spec.Topic
 	_, p.partition = partitionOf(spec.Topic)
+	p.partitions.Store(int32(len(topics)))
+	p.own = p.newSender()
 	if spec.HasInitialSequenceID {
-		p.nextID.Store(spec.InitialSequenceID)
+		p.nextID = spec.InitialSequenceID
 	}
 	o := p.options()
 	if o.Encryption, err = u.encryption(&spec); err != nil {
@@ -113,7 +124,7 @@ func (p *producer) options() pulsar.ProducerOptions {
 		DisableBlockIfQueueFull: true,
 		MaxPendingMessages:      p.spec.MaxPending,
 		CompressionType:         compressions[p.spec.Compression],
-		DisableBatching:         !p.spec.Batching || p.spec.ClientEncryption != "",
+		DisableBatching:         !p.batching(),
 		BatchingMaxPublishDelay: batchDelay(&p.spec),
 		BatchingMaxMessages:     batchMessages(&p.spec),
 		BatchingMaxSize:         batchBytes,
@@ -122,7 +133,10 @@ func (p *producer) options() pulsar.ProducerOptions {
 		o.SendTimeout = -1 // to the library, 0 is its default and less is never
 	}
 	if p.partitioned {
-		o.MessageRouter = p.route(newRouter(&p.spec))
+		o.MessageRouter = func(_ *pulsar.ProducerMessage, t pulsar.TopicMetadata) int {
+			p.partitions.Store(int32(t.NumPartitions()))
+			return p.next // by the goroutine that hands it over
+		}
 		o.PartitionsAutoDiscoveryInterval = partitionDiscovery
 	} else {
 		o.MessageRouter = func(*pulsar.ProducerMessage, pulsar.TopicMetadata) int { return 0 }
@@ -138,39 +152,70 @@ const (
 	never = math.MaxInt64 / 4 * time.Nanosecond
 )
 
-// route sends all messages with an empty key to the partition that key has.
-func (p *producer) route(next func(*pulsar.ProducerMessage, pulsar.TopicMetadata) int) func(*pulsar.ProducerMessage, pulsar.TopicMetadata) int {
-	return func(m *pulsar.ProducerMessage, t pulsar.TopicMetadata) int {
-		if _, empty := p.emptyKeys.LoadAndDelete(m); empty {
-			return 0 // both hashing schemes give 0 for no characters
-		}
-		return next(m, t)
-	}
-}
+// batching reports that messages may be batched.
+func (p *producer) batching() bool { return p.spec.Batching && p.spec.ClientEncryption == "" }
 
-// Send implements [bridge.Producer].
-func (p *producer) Send(m *bridge.Outgoing, done bridge.SendDone) {
+// Send implements [bridge.Sender].
+func (p *producer) Send(m *bridge.Outgoing, done bridge.SendDone) { p.own.Send(m, done) }
+
+// NewSender implements [bridge.Producer].
+func (p *producer) NewSender() bridge.Sender { return p.newSender() }
+
+// send hands m to the library, which does not block.
+func (p *producer) send(from *sender, m *bridge.Outgoing, done bridge.SendDone) {
 	s := &publish{p: p, done: done, since: p.u.clock.Load()}
 	if err := p.enlist(s); err != nil {
 		done.Sent(codec.MessageID{}, err)
 		return
 	}
-	// The library closes its queue while others may be writing to it.
-	defer func() {
-		if recover() != nil {
-			p.fail(&bridge.Error{Kind: bridge.ErrClosed, Detail: "publish to " + p.spec.Topic + ": the producer has ended"})
-		}
-	}()
 	out, err := p.message(m)
 	if err != nil {
 		p.delist(s)
 		done.Sent(codec.MessageID{}, err)
 		return
 	}
-	if p.partitioned && m.HasKey && m.Key == "" {
-		p.emptyKeys.Store(out, nil)
+	if err := p.hand(from, m, out, s); err != nil && p.delist(s) {
+		p.failed(s, err)
+	}
+}
+
+// hand gives a message to the library. An error that the library has at once is
+// returned; whoever hears of it may send again.
+func (p *producer) hand(from *sender, m *bridge.Outgoing, out *pulsar.ProducerMessage, s *publish) error {
+	p.handing.Lock()
+	defer p.handing.Unlock()
+	// The library closes its queue while others may be writing to it.
+	defer func() {
+		if recover() != nil {
+			p.fail(&bridge.Error{Kind: bridge.ErrClosed, Detail: "publish to " + p.spec.Topic + ": the producer has ended"})
+		}
+	}()
+	if p.spec.HasInitialSequenceID {
+		p.nextID++
+		id := p.nextID
+		out.SequenceID = &id
+	}
+	p.next = from.partition(m)
+	at := int32(p.next)
+	if p.batching() && batchable(out) {
+		if p.last[at] != from {
+			out.DeliverAfter = beginsBatch
+		}
+		p.last[at] = from
 	}
 	p.up.SendAsync(context.Background(), out, s.confirmed)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.handed = true
+	if s.failed != nil {
+		delete(p.last, at) // it may have been the one to begin a batch
+	}
+	return s.failed
+}
+
+// batchable reports that the library batches a message.
+func batchable(m *pulsar.ProducerMessage) bool {
+	return m.DeliverAfter == 0 && m.DeliverAt.IsZero() && !m.DisableReplication && m.ReplicationClusters == nil
 }
 
 // message makes m the client library's.
@@ -181,7 +226,10 @@ func (p *producer) message(m *bridge.Outgoing) (*pulsar.ProducerMessage, error) 
 		Properties:   m.Properties,
 		EventTime:    m.EventTime,
 		DeliverAt:    m.DeliverAt,
-		DeliverAfter: m.DeliverAfter,
+		DeliverAfter: max(m.DeliverAfter, 0),
+	}
+	if out.DeliverAt.UnixNano() <= 0 {
+		out.DeliverAt = time.Time{} // the library takes that for no time, too
 	}
 	if p.spec.ClientEncryption != "" {
 		var err error
@@ -194,16 +242,15 @@ func (p *producer) message(m *bridge.Outgoing) (*pulsar.ProducerMessage, error) 
 	} else if len(m.ReplicationClusters) > 0 {
 		out.ReplicationClusters = m.ReplicationClusters
 	}
-	if p.spec.HasInitialSequenceID {
-		id := p.nextID.Add(1)
-		out.SequenceID = &id
-	}
 	return out, nil
 }
 
 // confirmed takes the library's answer, on one of its goroutines.
 func (s *publish) confirmed(id pulsar.MessageID, _ *pulsar.ProducerMessage, err error) {
 	p := s.p
+	if err != nil && p.early(s, err) {
+		return
+	}
 	if err == nil && id.BatchIdx()+1 >= id.BatchSize() {
 		// What was refused behind this entry is answered once this is.
 		defer p.settle(id.PartitionIdx())
@@ -223,6 +270,22 @@ func (s *publish) confirmed(id pulsar.MessageID, _ *pulsar.ProducerMessage, err 
 		s.done.Sent(fromClient(id, partition, ""), nil)
 		return
 	}
+	p.failed(s, err)
+}
+
+// early takes an error that the library has before the message is handed over.
+func (p *producer) early(s *publish, err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.handed {
+		return false
+	}
+	s.failed = err
+	return true
+}
+
+// failed answers a publish with an error of the library.
+func (p *producer) failed(s *publish, err error) {
 	wrapped := wrap("publish to "+p.spec.Topic, err)
 	s.done.Sent(codec.MessageID{}, wrapped)
 	if isDead(err) && !p.partitioned {

@@ -31,6 +31,7 @@ type part struct {
 	id      uint64        // by which client and broker name the library's producer
 	head    reflect.Value // method: its oldest unanswered entry
 	receive reflect.Value // method: take a receipt
+	batch   *libraryBatch // nil: it makes no batches
 
 	mu       sync.Mutex
 	refused  map[uint64]refusal // by sequence id, not yet answered; nil: none
@@ -76,6 +77,11 @@ func newPart(p *producer, up pulsar.Producer) (*part, error) {
 	}
 	if t := r.receive.Type(); t.NumIn() != 1 || t.In(0).Kind() != reflect.Pointer || !t.In(0).Implements(reflect.TypeFor[proto.Message]()) {
 		return nil, errOtherProducer
+	}
+	if p.batching() {
+		if r.batch = newLibraryBatch(v, batchMessages(&p.spec)); r.batch == nil {
+			return nil, errOtherProducer
+		}
 	}
 	return r, nil
 }
@@ -224,29 +230,42 @@ func (s *parts) at(p *producer, partition int32) *part {
 	return p.parts[partition]
 }
 
-// refused implements [watcher].
-func (u *Upstream) refused(id, sequence uint64, why refusal) bool {
+// part is the part with a number, nil if there is none.
+func (u *Upstream) part(id uint64) *part {
 	r := u.parts.of(id)
-	if r == nil { // of a partition that was added
-		for _, c := range u.open() {
-			if p, ok := c.(*producer); ok && p.partitioned {
-				_ = u.parts.take(p) // what it cannot find is not found below
-			}
-		}
-		if r = u.parts.of(id); r == nil {
-			return false
+	if r != nil {
+		return r
+	}
+	for _, c := range u.open() { // it is of a partition that was added
+		if p, ok := c.(*producer); ok && p.partitioned {
+			_ = u.parts.take(p) // what it cannot find is not found below
 		}
 	}
-	r.refuse(sequence, why)
-	return true
+	return u.parts.of(id)
+}
+
+// refused implements [watcher].
+func (u *Upstream) refused(producer, sequence uint64, why refusal) bool {
+	r := u.part(producer)
+	if r != nil {
+		r.refuse(sequence, why)
+	}
+	return r != nil
 }
 
 // receipt implements [watcher].
-func (u *Upstream) receipt(id uint64) {
+func (u *Upstream) receipt(producer uint64) {
 	if u.parts.owing.Load() == 0 {
 		return
 	}
-	if r := u.parts.of(id); r != nil {
+	if r := u.part(producer); r != nil {
 		r.settle()
+	}
+}
+
+// batching implements [watcher].
+func (u *Upstream) batching(producer uint64, m *pulsar.ProducerMessage) {
+	if r := u.part(producer); r != nil && r.batch != nil {
+		r.batch.before(m)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/apache/pulsar-client-go/pulsar"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -66,8 +67,28 @@ func received(logged []any, watch watcher) {
 	}
 }
 
-// watcher is told what a broker sends before the client library acts on it. Its
-// methods must not block.
+// sending looks at a message that the client library is about to add to a batch:
+// it logs each, on the goroutine that does so. attrs are the logger's.
+func sending(logged, attrs []any, watch watcher) {
+	if len(logged) != 2 || logged[0] != "Received send request: " {
+		return
+	}
+	m, ok := logged[1].(pulsar.ProducerMessage)
+	if !ok {
+		return
+	}
+	for i := 0; i+1 < len(attrs); i += 2 {
+		if attrs[i] == "producerID" {
+			if id, ok := attrs[i+1].(uint64); ok {
+				watch.batching(id, &m)
+			}
+			return
+		}
+	}
+}
+
+// watcher is told what a broker sends before the client library acts on it, and
+// what the library is about to send. Its methods must not block.
 type watcher interface {
 	// consumerClosed says that a consumer was closed.
 	consumerClosed(consumer uint64)
@@ -76,6 +97,8 @@ type watcher interface {
 	// refused says that an entry was not stored and why. It reports whether that was
 	// dealt with, and the library must not learn of it.
 	refused(producer, sequence uint64, why refusal) bool
+	// batching says that a message is next, on the goroutine that collects batches.
+	batching(producer uint64, m *pulsar.ProducerMessage)
 }
 
 // frameBuffer is what of the library's buffers is of use here.

@@ -2,39 +2,52 @@ package pulsar
 
 import (
 	"math/rand/v2"
-	"sync"
+	"time"
 	"unicode/utf16"
 
-	"github.com/apache/pulsar-client-go/pulsar"
 	"github.com/twmb/murmur3"
 
 	"github.com/pulsegate/pulsegate/bridge"
 )
 
-// newRouter picks partitions as the Java client does: by the hash of the key
-// if there is one, else always the same one, chosen by chance, or all in turn. Several
-// goroutines may use it.
-func newRouter(spec *bridge.ProducerSpec) func(*pulsar.ProducerMessage, pulsar.TopicMetadata) int {
-	hash := javaStringHash
-	if spec.HashingScheme == bridge.Murmur3 {
-		hash = murmurHash
+// sender is a [bridge.Sender]. What it has is what a producer of the Java client
+// of its own would keep to choose partitions.
+type sender struct {
+	p    *producer
+	turn int // the partition of messages without a key, or of the next one
+}
+
+// newSender chooses by chance where messages without a key begin.
+func (p *producer) newSender() *sender {
+	return &sender{p: p, turn: rand.IntN(int(p.partitions.Load()))}
+}
+
+// Send implements [bridge.Sender].
+func (s *sender) Send(m *bridge.Outgoing, done bridge.SendDone) { s.p.send(s, m, done) }
+
+// switchFactor is for how many times its delay a batching producer in
+// RoundRobinPartition stays on a partition, as in the Java client.
+const switchFactor = 10
+
+// partition picks the partition of a message: by the hash of its key if it has
+// one, else always the same one or all in turn.
+func (s *sender) partition(m *bridge.Outgoing) int {
+	spec, n := &s.p.spec, int(s.p.partitions.Load())
+	switch {
+	case n == 1:
+		return 0
+	case m.HasKey && spec.HashingScheme == bridge.Murmur3:
+		return int(murmurHash(m.Key)) % n
+	case m.HasKey:
+		return int(javaStringHash(m.Key)) % n
+	case spec.Routing == bridge.SinglePartition:
+		return s.turn // as it was chosen, also when there are more by now
+	case s.p.batching():
+		return (s.turn + int(time.Now().UnixMilli()/max(1, switchFactor*batchDelay(spec).Milliseconds()))) % n
 	}
-	if spec.Routing == bridge.RoundRobinPartition {
-		next := pulsar.NewDefaultRouter(hash, batchMessages(spec), batchBytes, batchDelay(spec), !spec.Batching)
-		var mu sync.Mutex
-		return func(m *pulsar.ProducerMessage, t pulsar.TopicMetadata) int {
-			mu.Lock()
-			defer mu.Unlock()
-			return next(m, t.NumPartitions())
-		}
-	}
-	single := rand.Uint32()
-	return func(m *pulsar.ProducerMessage, t pulsar.TopicMetadata) int {
-		if m.Key != "" {
-			return int(hash(m.Key) % t.NumPartitions())
-		}
-		return int(single % t.NumPartitions())
-	}
+	at := s.turn % n
+	s.turn++
+	return at
 }
 
 // javaStringHash is Java's String.hashCode without its sign: over UTF-16 units,

@@ -204,6 +204,69 @@ var producerCases = []testCase{
 			}
 		}
 	}},
+	{"a batch holds one sender's messages", nil, func(s *suite) {
+		const senders, each = 8, 20
+		p := s.producerOf(bridge.ProducerSpec{
+			Topic: s.topic(), SendTimeout: patience, Batching: true, BatchingMaxDelay: 50 * time.Millisecond, BatchingMaxPending: 7,
+		})
+		var from [senders]bridge.Sender
+		var out [senders]outcomes
+		for i := range from {
+			from[i], out[i] = p.NewSender(), make(outcomes, each)
+		}
+		for n := 0; n < each; n += 2 {
+			for i := range from {
+				for range 2 {
+					from[i].Send(&bridge.Outgoing{Payload: fmt.Append(nil, i)}, out[i])
+				}
+			}
+		}
+		type entry struct{ ledger, entry int64 }
+		owner, together := map[entry]int{}, false
+		for i := range from {
+			var last codec.MessageID
+			for range each {
+				r := out[i].next(s)
+				s.check(r.err, "publish")
+				at := entry{r.id.LedgerID, r.id.EntryID}
+				if other, ok := owner[at]; ok && other != i {
+					s.Fatalf("messages of senders %d and %d are in one batch, %+v", other, i, r.id)
+				}
+				owner[at] = i
+				if r.id.Compare(last) <= 0 {
+					s.Fatalf("sender %d: %+v after %+v", i, r.id, last)
+				}
+				last, together = r.id, together || r.id.BatchSize > 1
+			}
+		}
+		if !together {
+			s.Error("no two messages are in one batch")
+		}
+	}},
+	{"each sender chooses a partition", needsPartitions, func(s *suite) {
+		const senders = 24
+		p := s.producerOf(bridge.ProducerSpec{Topic: s.env.Partitioned(s, 4), SendTimeout: patience})
+		chosen := map[int32]int{}
+		for range senders {
+			from, out := p.NewSender(), make(outcomes, 1)
+			first := int32(-1)
+			for range 3 {
+				from.Send(&bridge.Outgoing{Payload: []byte("x")}, out)
+				r := out.next(s)
+				s.check(r.err, "publish")
+				if first < 0 {
+					first = r.id.Partition
+					chosen[first]++
+				}
+				if r.id.Partition != first {
+					s.Errorf("a sender used partitions %d and %d", first, r.id.Partition)
+				}
+			}
+		}
+		if len(chosen) < 2 {
+			s.Errorf("%d senders chose %v", senders, chosen)
+		}
+	}},
 	{"publishing goes on after a lost connection", needsReconnect, func(s *suite) {
 		topic := s.topic()
 		in := s.subscribe(bridge.ConsumerSpec{Topic: topic, Subscription: "s"}, 100)
