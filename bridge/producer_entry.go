@@ -51,8 +51,8 @@ const checkTimeout = 100 * time.Millisecond
 
 // producerFor returns the entry for spec with one more session counted,
 // creating it if there is none. It waits until the upstream has confirmed. An
-// entry that cannot publish any more is left to the sessions it has: the new
-// one hears from the broker what is wrong.
+// entry that cannot publish now is left to the sessions it has: the new one
+// hears from the broker what is wrong.
 func (b *Bridge) producerFor(ctx context.Context, spec ProducerSpec) (*producerEntry, error) {
 	e, created, err := b.joinProducer(ctx, spec)
 	if err != nil || created || e.publishes(ctx) {

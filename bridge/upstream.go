@@ -47,9 +47,10 @@ type Producer interface {
 	// NewSender returns one more sender. It needs no closing.
 	NewSender() Sender
 
-	// Check tells why the producer cannot publish any more, as far as the
-	// upstream has noticed: its topic was terminated or deleted, it was fenced. It
-	// asks nobody, and may block briefly, no longer than ctx.
+	// Check tells why a session that came now would not be served by this producer
+	// as by one of its own, as far as the upstream has noticed: its topic was terminated or
+	// deleted, it was fenced, it has no connection, the broker holds it for a
+	// backlog quota. It asks nobody, and may block briefly, no longer than ctx.
 	Check(ctx context.Context) error
 
 	// Close flushes what is pending, bounded by the send timeout, answers every

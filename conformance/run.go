@@ -16,6 +16,7 @@ func Table() []Area {
 		endpointCases(),
 		producerJSONCases(),
 		producerOptionCases(),
+		producerSharingCases(),
 		consumerPushCases(),
 		consumerCommandCases(),
 		windowCases(),

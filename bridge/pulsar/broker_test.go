@@ -229,6 +229,7 @@ func TestBrokerRestart(t *testing.T) {
 	if err := c.StopBroker(ctx); err != nil {
 		t.Fatal(err)
 	}
+	await(t, "the producer to say so", func() bool { return p.Check(ctx) != nil })
 	start := time.Now()
 	if _, err := u.CreateProducer(ctx, bridge.ProducerSpec{Topic: topic}); !errors.Is(err, bridge.ErrUnavailable) {
 		t.Errorf("create a producer without a broker: %v", err)
@@ -238,6 +239,9 @@ func TestBrokerRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	publish(5)
+	if err := p.Check(ctx); err != nil {
+		t.Errorf("a producer that publishes is said not to: %v", err)
+	}
 	for want := 0; want < next; {
 		select {
 		case m := <-reader.messages:

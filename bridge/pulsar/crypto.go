@@ -42,6 +42,7 @@ func (u *Upstream) readerDecryption(action bridge.CryptoFailureAction) *pulsar.M
 }
 
 // encryption says how the messages of a producer are encrypted; nil: not at all.
+// One that compresses has its empty payloads left as they are there, too.
 func (u *Upstream) encryption(spec *bridge.ProducerSpec) (*pulsar.ProducerEncryptionInfo, error) {
 	var messageCrypto crypto.MessageCrypto
 	names := spec.EncryptionKeyNames()
@@ -57,8 +58,10 @@ func (u *Upstream) encryption(spec *bridge.ProducerSpec) (*pulsar.ProducerEncryp
 		for _, key := range keys {
 			names = append(names, key.Name)
 		}
-	case len(names) == 0:
+	case len(names) == 0 && spec.Compression == bridge.NoCompression:
 		return nil, nil
+	case len(names) == 0:
+		messageCrypto = uncompressedEmpty{}
 	case u.keys == nil:
 		return nil, &bridge.Error{Kind: bridge.ErrInvalid, Detail: "encryptionKeys: no key reader is configured (cryptoKeyDirectory)"}
 	default:
@@ -72,6 +75,32 @@ func (u *Upstream) encryption(spec *bridge.ProducerSpec) (*pulsar.ProducerEncryp
 		Keys: names, KeyReader: noKeys{}, MessageCrypto: messageCrypto,
 		ProducerCryptoFailureAction: crypto.ProducerCryptoFailureActionFail,
 	}, nil
+}
+
+// uncompressedEmpty encrypts nothing, and undoes the compression of empty payloads.
+//
+// The client library compresses those, too. Neither it nor other clients take
+// account of that when they read them, and get what the compression made of nothing.
+type uncompressedEmpty struct{ noKeys }
+
+// Encrypt implements [crypto.MessageCrypto].
+func (uncompressedEmpty) Encrypt(_ []string, _ crypto.KeyReader, m crypto.MessageMetadataSupplier, payload []byte) ([]byte, error) {
+	return unlessEmpty(m, payload), nil
+}
+
+// unlessEmpty is a payload as it goes on, and nothing for one that was empty
+// before it was compressed.
+func unlessEmpty(m crypto.MessageMetadataSupplier, payload []byte) []byte {
+	metadata, err := wireMetadata(m)
+	if err != nil {
+		return payload
+	}
+	fields := metadata.Descriptor().Fields()
+	if metadata.Get(fields.ByName("uncompressed_size")).Uint() > 0 {
+		return payload
+	}
+	metadata.Clear(fields.ByName("compression"))
+	return nil
 }
 
 // noKeys has no key for any message. It is also the part of a

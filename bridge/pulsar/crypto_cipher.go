@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/apache/pulsar-client-go/pulsar/crypto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // The encryption here is Pulsar's own (PIP-4): payloads with AES-256-GCM under a
@@ -97,6 +98,7 @@ func (e *encrypter) current() (cipher.AEAD, []*crypto.EncryptionKeyInfo) {
 
 // Encrypt implements [crypto.MessageCrypto].
 func (e *encrypter) Encrypt(_ []string, _ crypto.KeyReader, m crypto.MessageMetadataSupplier, payload []byte) ([]byte, error) {
+	payload = unlessEmpty(m, payload)
 	aead, wrapped := e.current()
 	nonce := make([]byte, aead.NonceSize())
 	_, _ = rand.Read(nonce)
@@ -139,11 +141,28 @@ func (d *decrypter) Decrypt(m crypto.MessageMetadataSupplier, payload []byte, _ 
 		}
 		plain, openErr := aead.Open(nil, nonce, payload, nil)
 		if openErr == nil {
-			return plain, nil
+			return readable(m, plain), nil
 		}
 		err = errTampered
 	}
 	return nil, err
+}
+
+// readable makes an empty payload one that the client library reads. From a
+// message that says its payload is empty it takes what was encrypted; that has a
+// size of 1 then, which nothing looks at.
+func readable(m crypto.MessageMetadataSupplier, plain []byte) []byte {
+	metadata, err := wireMetadata(m)
+	if err != nil {
+		return plain
+	}
+	fields := metadata.Descriptor().Fields()
+	if metadata.Get(fields.ByName("uncompressed_size")).Uint() > 0 {
+		return plain
+	}
+	metadata.Clear(fields.ByName("compression"))
+	metadata.Set(fields.ByName("uncompressed_size"), protoreflect.ValueOfUint32(1))
+	return []byte{}
 }
 
 // dataKey decrypts a data key with the private key of name.

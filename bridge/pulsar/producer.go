@@ -374,31 +374,23 @@ func (p *producer) sweep(now time.Time) {
 	p.answer(err, func(s *publish) bool { return now.Sub(time.Unix(s.since, 0)) > 2*t+2*time.Second })
 }
 
-// Check implements [bridge.Producer]. The client library has no such question;
-// but its producer ends when the broker refuses to have it back, and then it does
-// not answer a flush, which takes microseconds when there is nothing to flush.
-func (p *producer) Check(ctx context.Context) error {
+// Check implements [bridge.Producer]. The library's producer goes on trying to
+// have its place at the broker back when that is lost or was taken away, for a
+// backlog over its quota too; or it ends.
+func (p *producer) Check(context.Context) error {
 	p.mu.Lock()
 	dead := p.dead
 	p.mu.Unlock()
-	if dead != nil || p.unanswered() {
-		return dead // while publishes are under way, their outcome will tell
+	if dead != nil {
+		return dead
 	}
-	finished := make(chan error, 1)
-	p.u.always(func() {
-		defer func() {
-			if recover() != nil {
-				finished <- pulsar.ErrProducerClosed
-			}
-		}()
-		finished <- p.up.FlushWithCtx(ctx)
-	})
-	select {
-	case err := <-finished:
-		return wrap("look at the producer of "+p.spec.Topic, err)
-	case <-ctx.Done():
-		return wrap("look at the producer of "+p.spec.Topic, ctx.Err())
+	if p.partitioned {
+		_ = p.u.parts.take(p) // there may be more of them; those that were there are known
 	}
+	if !p.u.parts.connected(p) {
+		return &bridge.Error{Kind: bridge.ErrUnavailable, Detail: "the producer of " + p.spec.Topic + " is not connected"}
+	}
+	return nil
 }
 
 // flushTimeout bounds the flush of a producer without a send timeout.

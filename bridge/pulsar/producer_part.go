@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -32,6 +33,7 @@ type part struct {
 	head    reflect.Value // method: its oldest unanswered entry
 	receive reflect.Value // method: take a receipt
 	batch   *libraryBatch // nil: it makes no batches
+	state   interface{ Load() int32 }
 
 	mu       sync.Mutex
 	refused  map[uint64]refusal // by sequence id, not yet answered; nil: none
@@ -65,7 +67,7 @@ func libraryParts(up pulsar.Producer) []pulsar.Producer {
 // newPart looks into one of the library's own producers.
 func newPart(p *producer, up pulsar.Producer) (*part, error) {
 	v := reflect.ValueOf(up)
-	id, queue := field(v, "producerID"), field(v, "pendingQueue")
+	id, queue, state := field(v, "producerID"), field(v, "pendingQueue"), field(v, "state")
 	if id.Kind() != reflect.Uint64 || queue.Kind() != reflect.Interface || queue.IsNil() {
 		return nil, errOtherProducer
 	}
@@ -78,6 +80,13 @@ func newPart(p *producer, up pulsar.Producer) (*part, error) {
 	if t := r.receive.Type(); t.NumIn() != 1 || t.In(0).Kind() != reflect.Pointer || !t.In(0).Implements(reflect.TypeFor[proto.Message]()) {
 		return nil, errOtherProducer
 	}
+	if !state.IsValid() {
+		return nil, errOtherProducer
+	}
+	var ok bool
+	if r.state, ok = accessible(state).Addr().Interface().(interface{ Load() int32 }); !ok {
+		return nil, errOtherProducer
+	}
 	if p.batching() {
 		if r.batch = newLibraryBatch(v, batchMessages(&p.spec)); r.batch == nil {
 			return nil, errOtherProducer
@@ -85,6 +94,13 @@ func newPart(p *producer, up pulsar.Producer) (*part, error) {
 	}
 	return r, nil
 }
+
+// stateReady is the state of a producer that the broker has confirmed, on a
+// connection that is not known to be lost.
+const stateReady = 2
+
+// connected reports that what is published goes to the broker.
+func (r *part) connected() bool { return r.state.Load() == stateReady }
 
 // oldest is the sequence id of the oldest entry without an answer.
 func (r *part) oldest() (sequence uint64, ok bool) {
@@ -211,6 +227,13 @@ func (s *parts) drop(p *producer) {
 	for _, r := range p.parts {
 		delete(s.by, r.id)
 	}
+}
+
+// connected reports that all parts of a producer are.
+func (s *parts) connected(p *producer) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return !slices.ContainsFunc(p.parts, func(r *part) bool { return !r.connected() })
 }
 
 // of is the part with a number, nil if there is none known.

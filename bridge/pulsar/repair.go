@@ -24,7 +24,8 @@ import (
 //     connection, which all topics share; the consumers reconnect, the broker
 //     sends it again, and nobody gets anything done any more.
 //   - A message with neither payload nor properties, outside of a batch: the
-//     library takes it for corrupt and acknowledges it, so that it is lost.
+//     library takes it for corrupt and acknowledges it, so that it is lost. One
+//     with an empty payload that its producer compressed comes as what the compression made of it.
 //   - CLOSE_CONSUMER, which it acts on too late: see [links].
 //   - SEND_ERROR for a message that the topic does not take, upon which it
 //     forgets the producer: see [part].
@@ -59,9 +60,9 @@ func received(logged []any, watch watcher) {
 		}
 	case kinds.message:
 		if frame, ok := logged[1].(frameBuffer); ok {
-			if marked := markEmpty(frame.ReadableSlice()); marked != nil {
+			if repaired := repairEmpty(frame.ReadableSlice()); repaired != nil {
 				frame.Clear()
-				frame.Write(marked)
+				frame.Write(repaired)
 			}
 		}
 	}
@@ -168,7 +169,7 @@ func (k *commandKinds) refuse(m protoreflect.Message, watch watcher) bool {
 }
 
 const (
-	// emptyMark is the property that markEmpty gives a message; with one the
+	// emptyMark is the property that repairEmpty gives a message; with one the
 	// library takes it for sound. It is removed before delivery.
 	emptyMark = "pulsegate.empty"
 
@@ -176,18 +177,22 @@ const (
 	magicChecksum       = 0x0e01
 
 	fieldProperties      = 4 // of MessageMetadata
+	fieldCompression     = 8
+	fieldUncompressed    = 9
 	fieldMessagesInBatch = 11
+	fieldEncryptionKeys  = 13
 	fieldKey             = 1 // of KeyValue
 	fieldValue           = 2
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// markEmpty gives a message without payload a property. It returns nil for any
-// other, and for one that has properties or is a batch. A frame is, in the words of the
-// binary protocol: [magic, size, broker metadata] magic, CRC-32C of the rest, size, metadata,
-// payload.
-func markEmpty(frame []byte) []byte {
+// repairEmpty takes away what compression made of a message's empty payload, and
+// gives a message without payload a property. It returns nil for any other, and
+// for one that is a batch, encrypted, or has nothing to repair. A frame is, in the words
+// of the binary protocol: [magic, size, broker metadata] magic, CRC-32C of the rest, size,
+// metadata, payload.
+func repairEmpty(frame []byte) []byte {
 	rest := frame
 	if len(rest) >= 6 && binary.BigEndian.Uint16(rest) == magicBrokerMetadata {
 		size := int(binary.BigEndian.Uint32(rest[2:]))
@@ -196,27 +201,60 @@ func markEmpty(frame []byte) []byte {
 		}
 		rest = rest[6+size:]
 	}
-	if len(rest) < 10 || binary.BigEndian.Uint16(rest) != magicChecksum ||
-		int(binary.BigEndian.Uint32(rest[6:])) != len(rest)-10 {
+	if len(rest) < 10 || binary.BigEndian.Uint16(rest) != magicChecksum {
 		return nil
 	}
-	metadata := rest[10:]
-	if has(metadata, fieldProperties) || has(metadata, fieldMessagesInBatch) {
+	size := int(binary.BigEndian.Uint32(rest[6:]))
+	if size > len(rest)-10 {
 		return nil
 	}
-	var property []byte
-	property = protowire.AppendTag(property, fieldKey, protowire.BytesType)
-	property = protowire.AppendString(property, emptyMark)
-	property = protowire.AppendTag(property, fieldValue, protowire.BytesType)
-	property = protowire.AppendString(property, "")
-
-	out := slices.Clone(frame)
-	out = protowire.AppendTag(out, fieldProperties, protowire.BytesType)
-	out = protowire.AppendBytes(out, property)
+	metadata, payload := rest[10:10+size], rest[10+size:]
+	if len(payload) > 0 && !emptyCompressed(metadata) || has(metadata, fieldMessagesInBatch) {
+		return nil
+	}
+	marked := has(metadata, fieldProperties)
+	if marked && len(payload) == 0 || crc32.Checksum(rest[6:], castagnoli) != binary.BigEndian.Uint32(rest[2:]) {
+		return nil
+	}
+	out := slices.Clone(frame[:len(frame)-len(payload)])
+	if !marked {
+		var property []byte
+		property = protowire.AppendTag(property, fieldKey, protowire.BytesType)
+		property = protowire.AppendString(property, emptyMark)
+		property = protowire.AppendTag(property, fieldValue, protowire.BytesType)
+		property = protowire.AppendString(property, "")
+		out = protowire.AppendTag(out, fieldProperties, protowire.BytesType)
+		out = protowire.AppendBytes(out, property)
+	}
 	head := out[len(frame)-len(rest):]
 	binary.BigEndian.PutUint32(head[6:], uint32(len(head)-10))
 	binary.BigEndian.PutUint32(head[2:], crc32.Checksum(head[6:], castagnoli))
 	return out
+}
+
+// emptyCompressed reports the metadata of a payload that is compressed, not
+// encrypted, and was empty before.
+func emptyCompressed(metadata []byte) bool {
+	compressed := false
+	for len(metadata) > 0 {
+		number, kind, n := protowire.ConsumeTag(metadata)
+		if n < 0 || number == fieldEncryptionKeys {
+			return false
+		}
+		metadata = metadata[n:]
+		if kind == protowire.VarintType && (number == fieldCompression || number == fieldUncompressed) {
+			value, n := protowire.ConsumeVarint(metadata)
+			if n < 0 || number == fieldUncompressed && value != 0 {
+				return false
+			}
+			compressed = compressed || number == fieldCompression && value != 0
+		}
+		if n = protowire.ConsumeFieldValue(number, kind, metadata); n < 0 {
+			return false
+		}
+		metadata = metadata[n:]
+	}
+	return compressed
 }
 
 // has reports that a protobuf message has a field, or cannot be read.

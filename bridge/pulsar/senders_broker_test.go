@@ -3,6 +3,7 @@
 package pulsar
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -60,4 +61,64 @@ func TestDeduplication(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCheckOnHold lets the broker take a producer's place away: with a backlog
+// over its quota, and with the end of the topic. Either is known without a publish, and
+// with one under way.
+func TestCheckOnHold(t *testing.T) {
+	c := pulsartest.Shared(t)
+	ctx := testContext(t)
+	u := newUpstream(t, Options{BrokerServiceURL: c.BrokerURL()})
+	defer u.Close()
+	start := func(topic string) bridge.Producer {
+		t.Helper()
+		p, err := u.CreateProducer(ctx, bridge.ProducerSpec{Topic: topic, SendTimeout: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := make(sentTo, 1)
+		p.Send(&bridge.Outgoing{Payload: make([]byte, 1000)}, sent)
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Check(ctx); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+
+	ns := c.Namespace(t)
+	full := "persistent://" + ns + "/full"
+	if err := c.Admin.CreateTopic(ctx, full); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Admin.CreateSubscription(ctx, full, "s"); err != nil {
+		t.Fatal(err)
+	}
+	held := start(full)
+	if err := c.Admin.SetBacklogQuota(ctx, ns, 1, "producer_request_hold"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the quota", func() bool {
+		p, err := u.CreateProducer(ctx, bridge.ProducerSpec{Topic: full})
+		if err == nil {
+			p.Close()
+		} else if !errors.Is(err, bridge.ErrBacklogQuota) {
+			t.Fatal(err)
+		}
+		return err != nil
+	})
+	if err := c.Admin.UnloadTopic(ctx, full); err != nil {
+		t.Fatal(err)
+	}
+	held.Send(&bridge.Outgoing{Payload: []byte("x")}, make(sentTo, 1))
+	await(t, "the producer on hold to say so", func() bool { return held.Check(ctx) != nil })
+
+	over := "persistent://" + c.Namespace(t) + "/over"
+	ended := start(over)
+	if err := c.Admin.TerminateTopic(ctx, over); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the producer of a terminated topic to say so", func() bool { return ended.Check(ctx) != nil })
 }
