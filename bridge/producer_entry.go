@@ -15,10 +15,14 @@ import (
 // queue of Pulsar's clients, so a shared producer never reports a full queue.
 const entryQueue = 1000
 
-// turnPlaces is how many publishes a session that has waited for places sends in
-// its turn. One by one, the answers of all sessions would come mixed, and each
-// would leave in a write of its own.
-const turnPlaces = 16
+// turnPlaces and batchPlaces are how many publishes a session that has waited for
+// places sends in its turn. One by one, the answers of all sessions would come
+// mixed, and each would leave in a write of its own; and batches, which end with
+// the turn, would hold few messages.
+const (
+	turnPlaces  = 16
+	batchPlaces = 64
+)
 
 // producerEntry is one upstream producer and the sessions that publish
 // through it: the pool's unit.
@@ -82,7 +86,11 @@ func (b *Bridge) joinProducer(ctx context.Context, spec ProducerSpec) (e *produc
 			queue = entryQueue
 		}
 		e.free.Store(int64(queue))
-		e.turn = max(1, min(int64(queue)/4, turnPlaces))
+		turn := int64(turnPlaces)
+		if spec.Batching {
+			turn = batchPlaces
+		}
+		e.turn = max(1, min(int64(queue)/4, turn))
 		if e.pooled {
 			b.producers[spec] = e
 		}
