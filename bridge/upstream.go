@@ -65,10 +65,10 @@ type Producer interface {
 type Sender interface {
 	// Send hands m over and never blocks. It is not called by two goroutines at
 	// once. done is called exactly once, on a goroutine of the upstream or before
-	// Send returns; calls to done come in the order in which the broker confirmed,
-	// and for one topic without partitions that is the order sent, also where a
-	// message is refused. The payload and maps of m belong to the upstream from the
-	// call on and are not changed by anyone.
+	// Send returns. Calls to done come in the order in which the broker confirmed; what
+	// it refuses has its turn among them, what does not reach it is answered at once.
+	// The payload and maps of m belong to the upstream from the call on and are not
+	// changed by anyone.
 	// A full queue is reported through done as [ErrQueueFull].
 	Send(m *Outgoing, done SendDone)
 }

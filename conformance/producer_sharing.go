@@ -63,7 +63,7 @@ func producerSharingCases() Area {
 				p.Expect(okReply("c"))
 			}
 		}},
-		{ID: "sharing/partition", Text: "each of 24 sessions without keys keeps to one of 4 partitions, and not all to the same", Run: func(t *T) {
+		{ID: "sharing/single", Text: "each of 24 sessions without keys keeps to one of 4 partitions, and not all to the same", Run: func(t *T) {
 			topic := t.Topic()
 			t.Partition(topic, 4)
 			chosen := map[int64]int{}
@@ -99,11 +99,11 @@ func producerSharingCases() Area {
 			t.Terminate(topic)
 			t.Refused(503, "", ProducerPath(topic))
 		}},
-		{ID: "sharing/quota", Text: "a session that comes while the broker holds the topic's producers for its backlog is refused", Skip: noBroker("topics in the process have no such policy"), Run: func(t *T) {
+		{ID: "sharing/quota", Text: "a session that comes while the broker takes no producer for the topic's backlog is refused", Skip: noBroker("topics in the process have no such policy"), Run: func(t *T) {
 			topic := t.Topic()
 			t.Consumer(topic, "s", "pullMode=true")
 			t.Producer(topic).Publish(strings.Repeat("x", 1000))
-			t.topicPolicy(topic, "backlogQuota", `{"limitSize":1,"policy":"producer_request_hold"}`)
+			t.topicPolicy(topic, "backlogQuota", `{"limitSize":1,"policy":"producer_exception"}`)
 			t.Eventually("the quota holds", func() bool { return t.status(ProducerPath(topic, "sendTimeoutMillis=20000")) == 503 })
 			t.admin("PUT", "/admin/v2/"+string(topic)+"/unload", "")
 			t.Refused(503, "", ProducerPath(topic))
