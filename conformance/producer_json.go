@@ -304,6 +304,16 @@ func producerTimeCases() []Case {
 		delay("producer/deliver-after-quoted", "deliverAfterMs may be a quoted number", func(ms int) string {
 			return fmt.Sprintf(`"deliverAfterMs":"%d"`, ms)
 		}),
+		{ID: "producer/deliver-at-far", Text: "deliverAt in the year 2286, or deliverAfterMs of 290 years, holds the message back", Run: func(t *T) {
+			topic := t.Topic()
+			c := t.Consumer(topic, "s", "subscriptionType=Shared")
+			p := t.Producer(topic)
+			p.PublishJSON(fmt.Sprintf(`{"payload":%q,"deliverAt":9999999999999}`, b64("later")))
+			p.PublishJSON(fmt.Sprintf(`{"payload":%q,"deliverAfterMs":9151488000000}`, b64("later")))
+			p.Publish("now")
+			c.TakeAcked("now")
+			c.Fence()
+		}},
 		delay("producer/deliver-at", "deliverAt holds the message back on a Shared subscription", func(ms int) string {
 			return fmt.Sprintf(`"deliverAt":%d`, time.Now().Add(time.Duration(ms)*time.Millisecond).UnixMilli())
 		}),

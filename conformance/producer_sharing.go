@@ -99,7 +99,7 @@ func producerSharingCases() Area {
 			t.Terminate(topic)
 			t.Refused(503, "", ProducerPath(topic))
 		}},
-		{ID: "sharing/quota", Text: "a session that comes while the broker takes no producer for the topic's backlog is refused", Skip: noBroker("topics in the process have no such policy"), Run: func(t *T) {
+		{ID: "sharing/quota", Text: "a session that comes while the broker takes no producer for the topic's backlog is refused at once", Better: "Java asks the broker again for 30 seconds before it refuses", Skip: noBroker("topics in the process have no such policy"), Run: func(t *T) {
 			topic := t.Topic()
 			t.Consumer(topic, "s", "pullMode=true")
 			t.Producer(topic).Publish(strings.Repeat("x", 1000))

@@ -1,6 +1,7 @@
 package pulsar
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -122,5 +123,21 @@ func TestSendersTakeTurnsByThemselves(t *testing.T) {
 	}
 	if len(used) != 2 {
 		t.Errorf("a sender used partitions %v", used)
+	}
+}
+
+// TestFarDelays delays messages beyond what the client library can count.
+func TestFarDelays(t *testing.T) {
+	p := &producer{}
+	for _, m := range []*bridge.Outgoing{
+		{DeliverAt: time.UnixMilli(9_999_999_999_999)}, {DeliverAfter: math.MaxInt64}, {DeliverAt: farthest}, {DeliverAfter: time.Hour},
+	} {
+		out, err := p.message(m)
+		if err != nil || out.DeliverAt.UnixNano() < time.Now().UnixNano() || batchable(out) {
+			t.Errorf("%+v is due at %v, %v", m, out.DeliverAt, err)
+		}
+	}
+	if out, err := p.message(&bridge.Outgoing{}); err != nil || !out.DeliverAt.IsZero() || !batchable(out) {
+		t.Errorf("a message without a delay is due at %v, %v", out.DeliverAt, err)
 	}
 }

@@ -215,21 +215,17 @@ func (p *producer) hand(from *sender, m *bridge.Outgoing, out *pulsar.ProducerMe
 
 // batchable reports that the library batches a message.
 func batchable(m *pulsar.ProducerMessage) bool {
-	return m.DeliverAfter == 0 && m.DeliverAt.IsZero() && !m.DisableReplication && m.ReplicationClusters == nil
+	return m.DeliverAt.UnixNano() < 0 && !m.DisableReplication && m.ReplicationClusters == nil
 }
 
 // message makes m the client library's.
 func (p *producer) message(m *bridge.Outgoing) (*pulsar.ProducerMessage, error) {
 	out := &pulsar.ProducerMessage{
-		Payload:      m.Payload,
-		Key:          m.Key,
-		Properties:   m.Properties,
-		EventTime:    m.EventTime,
-		DeliverAt:    m.DeliverAt,
-		DeliverAfter: max(m.DeliverAfter, 0),
-	}
-	if out.DeliverAt.UnixNano() <= 0 {
-		out.DeliverAt = time.Time{} // the library takes that for no time, too
+		Payload:    m.Payload,
+		Key:        m.Key,
+		Properties: m.Properties,
+		EventTime:  m.EventTime,
+		DeliverAt:  deliverAt(m),
 	}
 	if p.spec.ClientEncryption != "" {
 		var err error
@@ -243,6 +239,22 @@ func (p *producer) message(m *bridge.Outgoing) (*pulsar.ProducerMessage, error) 
 		out.ReplicationClusters = m.ReplicationClusters
 	}
 	return out, nil
+}
+
+// farthest is the last time that the library can name: it counts nanoseconds, and
+// takes what is later for no time at all.
+var farthest = time.Unix(0, math.MaxInt64)
+
+// deliverAt is when a message is due; the zero time: at once.
+func deliverAt(m *bridge.Outgoing) time.Time {
+	at := m.DeliverAt
+	if m.DeliverAfter > 0 {
+		at = time.Now().Add(m.DeliverAfter)
+	}
+	if at.After(farthest) {
+		return farthest
+	}
+	return at
 }
 
 // confirmed takes the library's answer, on one of its goroutines.
