@@ -58,22 +58,18 @@ func (u *fakeUpstream) OpenReader(_ context.Context, spec ReaderSpec, r Receiver
 	if u.openErr != nil {
 		return nil, u.openErr
 	}
-	c := &fakeConsumer{reader: spec, r: r}
+	c := &fakeConsumer{u: u, reader: spec, r: r}
 	u.readers = append(u.readers, c)
 	return c, nil
 }
 
-func (u *fakeUpstream) LastPosition(_ context.Context, topic string) ([]codec.MessageID, error) {
+func (u *fakeUpstream) Partitions(_ context.Context, topic string) (int, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	ends := []codec.MessageID{u.last}
-	if u.split > 0 && !strings.Contains(topic, PartitionSuffix) {
-		ends = slices.Repeat(ends, u.split)
-		for i := range ends {
-			ends[i].Partition = int32(i)
-		}
+	if strings.Contains(topic, PartitionSuffix) {
+		return 0, nil
 	}
-	return ends, nil
+	return u.split, nil
 }
 
 func (u *fakeUpstream) Ready(context.Context) error { return nil }
@@ -136,6 +132,7 @@ type fakeConsumer struct {
 	spec   ConsumerSpec
 	reader ReaderSpec
 	r      Receiver
+	u      *fakeUpstream // of a reader
 
 	mu      sync.Mutex
 	permits int
@@ -173,6 +170,12 @@ func (c *fakeConsumer) hasUnsubscribed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.unsubscribed
+}
+
+func (c *fakeConsumer) LastPosition(context.Context) ([]codec.MessageID, error) {
+	c.u.mu.Lock()
+	defer c.u.mu.Unlock()
+	return []codec.MessageID{c.u.last}, nil
 }
 
 func (c *fakeConsumer) EndOfTopic(context.Context) (bool, error) { return true, nil }

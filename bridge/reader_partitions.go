@@ -12,8 +12,8 @@ import (
 type partitions struct {
 	topic   string
 	readers int
-	count   int // as far as is known
-	ends    positionQuery
+	count   int        // as far as is known
+	counts  query[int] // asks how many there are
 }
 
 // knownPartitions returns what is known of a topic's partitions, nil if it has none, or
@@ -35,7 +35,8 @@ func (b *Bridge) splitInto(topic string, count int) *partitions {
 	known := b.split[topic]
 	if known == nil {
 		known = &partitions{topic: topic}
-		known.ends.ask = func(ctx context.Context) ([]codec.MessageID, error) { return b.up.LastPosition(ctx, topic) }
+		known.counts.what = "the partitions of " + topic
+		known.counts.ask = func(ctx context.Context) (int, error) { return b.up.Partitions(ctx, topic) }
 		b.split[topic] = known
 	}
 	known.count = count
@@ -55,11 +56,11 @@ func (b *Bridge) giveBack(known *partitions) {
 func (s *readerSession) start(ctx context.Context, spec *ReaderSpec) error {
 	known := s.b.knownPartitions(spec.Topic)
 	if known == nil {
-		ends, err := s.startWhole(ctx, spec)
-		if !partitioned(spec.Topic, ends) {
+		count, err := s.startWhole(ctx, spec)
+		if count == 0 {
 			return err
 		}
-		known = s.b.splitInto(spec.Topic, len(ends))
+		known = s.b.splitInto(spec.Topic, count)
 	}
 	err := s.startPartitions(ctx, spec, known)
 	if err != nil {
@@ -71,30 +72,35 @@ func (s *readerSession) start(ctx context.Context, spec *ReaderSpec) error {
 }
 
 // startWhole starts on a topic without partitions. If it turns out to have some, it
-// returns their ends.
-func (s *readerSession) startWhole(ctx context.Context, spec *ReaderSpec) ([]codec.MessageID, error) {
+// returns their number.
+func (s *readerSession) startWhole(ctx context.Context, spec *ReaderSpec) (count int, err error) {
 	p := &s.first
 	p.s, p.t = s, s.b.tailFor(s.tailKey(spec, spec.Topic))
-	err := p.t.await(ctx)
-	if err == nil && p.t.partitioned() {
-		ends := p.t.origin
+	err = p.t.await(ctx)
+	if err == nil && p.t.partitions > 0 {
+		count = p.t.partitions
 		p.t.release()
-		return ends, nil
-	}
-	edge, end := p.t.edge(), codec.MessageID{EntryID: -1}
-	if err == nil && spec.Start == StartLatest && p.t.ordered() {
-		var ends []codec.MessageID
-		if ends, err = p.t.last.get(ctx, s.b); len(ends) > 0 {
-			end = ends[0]
-		}
+		return count, nil
 	}
 	if err == nil {
-		err = p.start(ctx, spec, &end, edge)
+		err = p.startAtEdge(ctx, spec)
 	}
 	if err != nil {
 		p.t.release()
 	}
-	return nil, err
+	return 0, err
+}
+
+// startAtEdge starts a place whose tail is open.
+func (p *place) startAtEdge(ctx context.Context, spec *ReaderSpec) error {
+	edge, end := p.t.edge(), codec.MessageID{EntryID: -1}
+	if spec.Start == StartLatest && p.t.ordered() {
+		var err error
+		if end, err = p.t.last.get(ctx, p.s.b); err != nil {
+			return err
+		}
+	}
+	return p.start(ctx, spec, &end, edge)
 }
 
 // startPartitions starts on each partition.
@@ -111,14 +117,14 @@ func (s *readerSession) startPartitions(ctx context.Context, spec *ReaderSpec, k
 		for i := range tails {
 			tails[i] = s.b.tailFor(s.tailKey(spec, spec.Topic+PartitionSuffix+strconv.Itoa(i)))
 		}
-		ends, err := s.startOnTails(ctx, spec, known, tails)
+		now, err := s.startOnTails(ctx, spec, known, tails)
 		switch {
-		case err != nil || len(ends) == count:
+		case err != nil || now == count:
 			return err
-		case !partitioned(spec.Topic, ends):
+		case now == 0:
 			return &Error{Kind: ErrUnavailable, Detail: "the topic " + spec.Topic + " has been made anew"}
 		}
-		count = len(ends) // there are more than was known
+		count = now // there are more than was known
 		s.b.mu.Lock()
 		known.count = count
 		s.b.mu.Unlock()
@@ -126,36 +132,32 @@ func (s *readerSession) startPartitions(ctx context.Context, spec *ReaderSpec, k
 }
 
 // startOnTails starts on the tails of the partitions, unless there are not as
-// many as ends, the partitions' last messages, which it returns.
-func (s *readerSession) startOnTails(ctx context.Context, spec *ReaderSpec, known *partitions, tails []*tail) ([]codec.MessageID, error) {
-	var err error
-	edges := make([]uint64, len(tails))
-	for i, t := range tails {
+// many as the topic has partitions now, which it returns.
+func (s *readerSession) startOnTails(ctx context.Context, spec *ReaderSpec, known *partitions, tails []*tail) (count int, err error) {
+	for _, t := range tails {
 		if err == nil {
 			err = t.await(ctx)
 		}
-		edges[i] = t.edge()
 	}
-	var ends []codec.MessageID
 	if err == nil {
-		ends, err = known.ends.get(ctx, s.b)
+		count, err = known.counts.get(ctx, s.b)
 	}
 	started := 0
-	if err == nil && len(ends) == len(tails) {
+	if err == nil && count == len(tails) {
 		if len(tails) > 1 {
 			s.more = make([]place, len(tails)-1)
 		}
 		for i, t := range tails {
 			p := s.place(i)
 			p.s, p.t = s, t
-			if err = p.start(ctx, spec, &ends[i], edges[i]); err != nil {
+			if err = p.startAtEdge(ctx, spec); err != nil {
 				break
 			}
 			started++
 		}
 	}
 	if started == len(tails) {
-		return ends, nil
+		return count, nil
 	}
 	for i, t := range tails {
 		if i < started {
@@ -165,7 +167,7 @@ func (s *readerSession) startOnTails(ctx context.Context, spec *ReaderSpec, know
 		}
 	}
 	s.first, s.more = place{}, nil
-	return ends, err
+	return count, err
 }
 
 func (s *readerSession) tailKey(spec *ReaderSpec, topic string) tailKey {

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"strings"
 
 	"github.com/pulsegate/pulsegate/codec"
 )
@@ -104,12 +103,6 @@ func (p *place) ended(ctx context.Context) (bool, error) {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
 	return p.cur.in == t && t.atEnd(&p.cur), nil
-}
-
-// partitioned reports that a topic whose last messages are ends has partitions,
-// even if it is one: it can get more.
-func partitioned(topic string, ends []codec.MessageID) bool {
-	return len(ends) > 1 || len(ends) == 1 && ends[0].Partition >= 0 && !strings.Contains(topic, PartitionSuffix)
 }
 
 // PartitionSuffix is what stands between a topic's name and the number of a partition.

@@ -42,14 +42,15 @@ type tail struct {
 	b   *Bridge
 	key tailKey
 
-	opened chan struct{}     // closed once up and origin, or err, are set
-	up     Reader            // nil: err, or the topic is partitioned
-	origin []codec.MessageID // the topic's last messages just after up was opened
-	err    error
+	opened     chan struct{}   // closed once what follows is set
+	up         Reader          // nil: err, or the topic is partitioned
+	partitions int             // of a topic that has partitions
+	origin     codec.MessageID // the topic's last message just after up was opened
+	err        error
 
 	lease lease // guarded by b.mu
 
-	last positionQuery
+	last query[codec.MessageID] // of the topic
 
 	specs sync.Map // ReaderSpec -> *ReaderSpec, see commonSpec
 
@@ -80,9 +81,6 @@ type tailFrame struct {
 // ordered reports that the topic's message ids are positions that only grow.
 // Ids of non-persistent topics say nothing.
 func (t *tail) ordered() bool { return strings.HasPrefix(t.key.topic, "persistent://") }
-
-// partitioned reports that the topic has partitions, each with a sequence of its own.
-func (t *tail) partitioned() bool { return partitioned(t.key.topic, t.origin) }
 
 // count follows the number of topics' tails, which backlogs are none of.
 func (t *tail) count(n int64) {

@@ -39,8 +39,7 @@ func (t *tail) seek(c *cursor, at *codec.MessageID, known bool) bool {
 	if t.first > 0 {
 		return false
 	}
-	empty := len(t.origin) == 0 || t.origin[0].EntryID < 0
-	if !empty && (!known || !covers(at, &t.origin[0])) {
+	if t.origin.EntryID >= 0 && (!known || !covers(at, &t.origin)) {
 		return false
 	}
 	i := 0
@@ -65,7 +64,7 @@ func (t *tail) reaches(at *codec.MessageID) bool {
 	if n := len(t.ring); n > 0 && !isAfter(at, &t.ring[n-1].id) {
 		return true
 	}
-	return len(t.origin) > 0 && !isAfter(at, &t.origin[0])
+	return t.origin.EntryID >= 0 && !isAfter(at, &t.origin)
 }
 
 // edge is the sequence number of the next frame to come.

@@ -15,7 +15,7 @@ func (b *Bridge) tailFor(key tailKey) *tail {
 	t := b.tails[key]
 	if t == nil {
 		t = &tail{b: b, key: key, opened: make(chan struct{}), members: map[*place]struct{}{}}
-		t.last.ask = func(ctx context.Context) ([]codec.MessageID, error) { return b.up.LastPosition(ctx, key.topic) }
+		t.last.what, t.last.ask = "the end of "+key.topic, t.lastPosition
 		b.tails[key] = t
 		b.work.Add(1)
 		go t.create()
@@ -56,6 +56,18 @@ func (t *tail) create() {
 	t.up.Permit(grant)
 }
 
+// lastPosition asks for the end of the topic. The tail is open.
+func (t *tail) lastPosition(ctx context.Context) (codec.MessageID, error) {
+	ids, err := t.up.LastPosition(ctx)
+	if err == nil && len(ids) != 1 {
+		err = &Error{Kind: ErrUnavailable, Detail: "the topic " + t.key.topic + " has been made anew"}
+	}
+	if err != nil {
+		return codec.MessageID{}, err
+	}
+	return ids[0], nil
+}
+
 // open opens the upstream reader. It sets up, unless it fails or the topic is
 // partitioned: then there are tails for its partitions.
 func (t *tail) open(ctx context.Context) error {
@@ -72,19 +84,17 @@ func (t *tail) open(ctx context.Context) error {
 		spec = t.backlog.start
 	}
 	if atEnd {
-		if t.origin, err = b.up.LastPosition(ctx, t.key.topic); err != nil || t.partitioned() {
+		if t.partitions, err = b.up.Partitions(ctx, t.key.topic); err != nil || t.partitions > 0 {
 			return err
 		}
 	}
-	up, err := b.up.OpenReader(ctx, spec, t)
-	if err == nil && atEnd {
-		// Once more: what was published before the reader was open is not in the ring.
-		if t.origin, err = b.up.LastPosition(ctx, t.key.topic); err != nil {
-			up.Close()
-		}
+	if t.up, err = b.up.OpenReader(ctx, spec, t); err != nil || !atEnd {
+		return err
 	}
-	if err == nil {
-		t.up = up
+	// What was published before the reader was open is not in the ring.
+	if t.origin, err = t.lastPosition(ctx); err != nil {
+		t.up.Close()
+		t.up = nil
 	}
 	return err
 }

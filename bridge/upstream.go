@@ -26,10 +26,9 @@ type Upstream interface {
 	// [Reader.Permit].
 	OpenReader(ctx context.Context, spec ReaderSpec, r Receiver) (Reader, error)
 
-	// LastPosition tells the last message of the topic, one id for each partition
-	// (Partition -1 if it has none); EntryID -1 stands for an empty one. A
-	// message whose publish was confirmed before the call is never after it.
-	LastPosition(ctx context.Context, topic string) ([]codec.MessageID, error)
+	// Partitions tells how many partitions a topic has, 0 if it is none that has
+	// partitions. It may block until ctx ends.
+	Partitions(ctx context.Context, topic string) (int, error)
 
 	// Ready reports whether the upstream can serve now; the error says why not.
 	Ready(ctx context.Context) error
@@ -117,8 +116,9 @@ type Consumer interface {
 	// Unsubscribe deletes the subscription. It may block until ctx ends.
 	Unsubscribe(ctx context.Context) error
 
-	// EndOfTopic reports whether the topic is terminated and this consumer was
-	// delivered (or acknowledged) its last message. It may block until ctx ends.
+	// EndOfTopic reports whether the topic is terminated and all of it is acknowledged
+	// on this subscription. The answer may come to be true a little later than that. It may block
+	// until ctx ends. However often it is called, and by how many, a broker is asked little.
 	EndOfTopic(ctx context.Context) (bool, error)
 
 	// Close leaves the subscription: what is not acknowledged goes back to the
@@ -133,7 +133,13 @@ type Reader interface {
 	// Permit allows n more calls of Deliver. Permits add up.
 	Permit(n int)
 
-	// EndOfTopic is as [Consumer.EndOfTopic].
+	// LastPosition tells the last message of the topic, one id for each partition
+	// (Partition -1 if it has none); EntryID -1 stands for an empty one. A message
+	// whose publish was confirmed before the call is never after it. It may block until ctx ends.
+	LastPosition(ctx context.Context) ([]codec.MessageID, error)
+
+	// EndOfTopic is as [Consumer.EndOfTopic], of what was delivered to the reader, or
+	// comes before its start.
 	EndOfTopic(ctx context.Context) (bool, error)
 
 	// Close is as [Consumer.Close].

@@ -1,6 +1,9 @@
 package conformance
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // javaClose is why Java fails the cases of malformed commands.
 const javaClose = "Java closes with 1011 and the text of a Java exception, or drops the connection: 1 to 8 are no legal close codes"
@@ -173,6 +176,42 @@ func otherCommandCases() []Case {
 			c.Ack(a)
 			c.TakeAcked("b", "c", "d")
 			t.awaitEndOfTopic(c)
+		}},
+		{ID: "command/end-of-topic-not-acknowledged", Text: "isEndOfTopic stays false while the last message of a terminated topic is not acknowledged", Run: func(t *T) {
+			topic, c, m := received(t)
+			t.Terminate(topic)
+			c.Ask(`{"type":"isEndOfTopic"}`, `{"endOfTopic":false}`)
+			c.Ack(m)
+			t.awaitEndOfTopic(c)
+		}},
+		{ID: "command/end-of-topic-no-trace", Text: "isEndOfTopic leaves no subscription that nobody made", Run: func(t *T) {
+			topic, c, m := received(t)
+			c.Ask(`{"type":"isEndOfTopic"}`, `{"endOfTopic":false}`)
+			c.Ack(m)
+			c.Ask(`{"type":"isEndOfTopic"}`, `{"endOfTopic":false}`)
+			if names := t.subscriptionNames(topic); len(names) != 1 {
+				t.Fatalf("subscriptions: %v", names)
+			}
+		}},
+		{ID: "command/topic-deleted-after", Text: "once its clients have left, a topic can be deleted", Slow: true, Run: func(t *T) {
+			topic := t.Topic()
+			c := t.Consumer(topic, "s")
+			r, p := t.Reader(topic), t.Producer(topic)
+			p.Publish("x")
+			r.Take("x")
+			c.Ack(c.Take("x")[0])
+			for _, s := range []*Session{c, r} {
+				s.Ask(`{"type":"isEndOfTopic"}`, `{"endOfTopic":false}`)
+			}
+			c.Send(`{"type":"unsubscribe"}`)
+			t.Eventually("the subscription is gone", func() bool { return t.Stats(topic).Subscriptions["s"].Type == "" })
+			for _, s := range []*Session{c, r, p} {
+				s.Close()
+			}
+			t.EventuallyWithin(8*time.Second, "it is deleted", func() bool {
+				status, _ := t.adminRequest("DELETE", "/admin/v2/"+string(topic), "")
+				return status == 204
+			})
 		}},
 		{ID: "command/binary-ack", Text: "a command in a binary frame is taken", Better: "Java ignores binary frames silently", Run: func(t *T) {
 			topic, c, m := received(t)

@@ -179,6 +179,16 @@ func readerSessions() []Case {
 			t.Terminate(topic)
 			t.awaitEndOfTopic(r)
 		}},
+		{ID: "reader/end-of-topic-no-trace", Text: "a reader shows as one subscription, whatever it asks", Run: func(t *T) {
+			topic := t.Topic()
+			r := t.Reader(topic)
+			t.Producer(topic).Publish("x")
+			r.Take("x")
+			r.Ask(`{"type":"isEndOfTopic"}`, `{"endOfTopic":false}`)
+			if names := t.subscriptionNames(topic); len(names) > 1 {
+				t.Fatalf("subscriptions: %v", names)
+			}
+		}},
 		{ID: "reader/end-of-topic-no-place", Text: "isEndOfTopic on a reader frees no place", Run: func(t *T) {
 			topic := t.Topic()
 			r := t.Reader(topic, "receiverQueueSize=1")

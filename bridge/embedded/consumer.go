@@ -287,11 +287,11 @@ func (c *consumer) EndOfTopic(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer c.u.mu.Unlock()
-	if len(c.members) == 0 || c.waiting.Load() > 0 {
+	if len(c.members) == 0 {
 		return false, nil
 	}
 	for _, mb := range c.members {
-		if !mb.s.t.terminated || mb.s.backlog() != int64(mb.unacked) {
+		if !mb.s.t.terminated || mb.s.backlog() > 0 {
 			return false, nil
 		}
 	}

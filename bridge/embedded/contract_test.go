@@ -24,6 +24,7 @@ func TestContract(t *testing.T) {
 	name := func(testing.TB) string { return fmt.Sprintf("%s-%d", testTopic, last.Add(1)) }
 	upstreamtest.Run(t, newUpstream, upstreamtest.Env{
 		Topic: name,
+		Admin: true,
 		Partitioned: func(t testing.TB, n int) string {
 			topic := name(t)
 			if err := first.CreatePartitionedTopic(topic, n); err != nil {

@@ -28,7 +28,7 @@ func TestUnknownNames(t *testing.T) {
 		wantKind(t, err, kind)
 		_, err = u.OpenReader(ctx, bridge.ReaderSpec{Topic: topic}, newInbox(t))
 		wantKind(t, err, kind)
-		_, err = u.LastPosition(ctx, topic)
+		_, err = u.Partitions(ctx, topic)
 		wantKind(t, err, kind)
 	}
 	for _, topic := range []string{"persistent://sample/standalone/ns1/t", "persistent://my-property/us-west/my-ns/a/b", "persistent://any/cluster/ns/t", "persistent://public/default/t"} {
@@ -110,7 +110,10 @@ func TestTermination(t *testing.T) {
 	_, err = u.CreateProducer(ctx, bridge.ProducerSpec{Topic: testTopic})
 	wantKind(t, err, bridge.ErrTerminated)
 	c.Permit(1)
-	c.take("b")
+	b := c.take("b")[0]
+	end(c, false)
+	c.Ack(ids[0])
+	c.ack(b)
 	end(c, true)
 }
 
@@ -248,7 +251,7 @@ func TestPartitionRouting(t *testing.T) {
 	if n := count(produce(t, u, bridge.ProducerSpec{})); len(n) != 1 {
 		t.Errorf("single partition: %v", n)
 	}
-	ids, err := u.LastPosition(context.Background(), testTopic)
+	ids, err := read(t, u, bridge.ReaderSpec{}, 0).LastPosition(context.Background())
 	if err != nil || len(ids) != 3 {
 		t.Fatalf("last positions %v, %v", ids, err)
 	}

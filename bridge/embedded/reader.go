@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
 )
 
 // reader is a [bridge.Reader]: a cursor on one topic or on each partition of
@@ -103,7 +104,20 @@ func (r *reader) Permit(n int) {
 	r.u.handOver()
 }
 
-// EndOfTopic is as [bridge.Consumer] says.
+// LastPosition is as [bridge.Reader] says.
+func (r *reader) LastPosition(ctx context.Context) ([]codec.MessageID, error) {
+	if err := r.u.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer r.u.mu.Unlock()
+	ids := make([]codec.MessageID, len(r.cursors))
+	for i, c := range r.cursors {
+		ids[i] = c.t.lastID()
+	}
+	return ids, nil
+}
+
+// EndOfTopic is as [bridge.Reader] says.
 func (r *reader) EndOfTopic(ctx context.Context) (bool, error) {
 	if err := r.u.begin(ctx); err != nil {
 		return false, err

@@ -38,7 +38,7 @@ func TestPositionsIncrease(t *testing.T) {
 			t.Fatalf("%+v is not before %+v", ids[i-1], ids[i])
 		}
 	}
-	last, err := u.LastPosition(context.Background(), testTopic)
+	last, err := read(t, u, bridge.ReaderSpec{}, 0).LastPosition(context.Background())
 	if err != nil || len(last) != 1 || last[0] != ids[19] {
 		t.Fatalf("last position %+v, %v, want %+v", last, err, ids[19])
 	}

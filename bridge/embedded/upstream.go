@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
-	"github.com/pulsegate/pulsegate/codec"
 )
 
 // Options are the bounds of an upstream. The zero value of a field means its default.
@@ -140,24 +139,17 @@ func (u *Upstream) begin(ctx context.Context) error {
 	return nil
 }
 
-// LastPosition is as [bridge.Upstream] says. A topic that does not exist is not
-// created and counts as an empty one.
-func (u *Upstream) LastPosition(ctx context.Context, full string) ([]codec.MessageID, error) {
+// Partitions is as [bridge.Upstream] says. A topic that does not exist is not
+// created and has none.
+func (u *Upstream) Partitions(ctx context.Context, full string) (int, error) {
 	if err := u.begin(ctx); err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer u.mu.Unlock()
 	if _, err := u.known(full); err != nil {
-		return nil, err
+		return 0, err
 	}
-	ids := []codec.MessageID{}
-	for _, t := range u.existing(full) {
-		ids = append(ids, t.lastID())
-	}
-	if len(ids) == 0 {
-		ids = append(ids, codec.MessageID{LedgerID: -1, EntryID: -1, Partition: -1, BatchIndex: -1})
-	}
-	return ids, nil
+	return u.partitioned[full], nil
 }
 
 // Close publishes the open batches, answers all publishes, ends all producers,

@@ -155,8 +155,7 @@ func topicPath(topic string) string {
 
 // subscriptionStats is what of a topic's stats is of use.
 type subscriptionStats struct {
-	MsgBacklog int64 `json:"msgBacklog"`
-	Consumers  []struct {
+	Consumers []struct {
 		ConsumerName string `json:"consumerName"`
 	} `json:"consumers"`
 }
@@ -176,16 +175,6 @@ func (a *admin) subscription(ctx context.Context, topic, name string) (s subscri
 	}
 	s, found = stats.Subscriptions[name]
 	return s, found, nil
-}
-
-// acknowledgedAll reports that a subscription has nothing left. It is false
-// where nothing is known.
-func (a *admin) acknowledgedAll(ctx context.Context, topic, subscription string) (bool, error) {
-	if a == nil || subscription == "" {
-		return false, nil
-	}
-	s, found, err := a.subscription(ctx, topic, subscription)
-	return found && s.MsgBacklog == 0, err
 }
 
 // deleteSubscription removes a subscription that nobody is connected to. One

@@ -133,7 +133,11 @@ func TestNonPersistentTopic(t *testing.T) {
 	u := newUpstream(t, Options{BrokerServiceURL: c.BrokerURL(), AdminURL: c.AdminURL()})
 	defer u.Close()
 	roundTrip(t, u, topic)
-	last, err := u.LastPosition(ctx, topic)
+	rd, err := u.OpenReader(ctx, bridge.ReaderSpec{Topic: topic, Queue: 1}, newEvents())
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := rd.LastPosition(ctx)
 	if err != nil || len(last) != 1 || last[0].EntryID != -1 {
 		t.Errorf("last position %+v, %v", last, err)
 	}

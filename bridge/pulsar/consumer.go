@@ -43,8 +43,6 @@ type consumer struct {
 	closing sync.Once
 	closed  chan struct{}
 
-	seen *progress
-
 	listed sync.Mutex // guards list
 	list   []*member  // all members
 
@@ -72,8 +70,8 @@ func inPlaces(queue int) int { return min((queue+4)/8, 16) }
 func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r bridge.Receiver) (bridge.Consumer, error) {
 	c := &consumer{
 		u: u, spec: spec, receiver: r, multi: spec.Topic == "", todo: newCommands(),
-		in:     make(chan pulsar.ConsumerMessage, inPlaces(spec.Queue)),
-		closed: make(chan struct{}), seen: &progress{},
+		in:      make(chan pulsar.ConsumerMessage, inPlaces(spec.Queue)),
+		closed:  make(chan struct{}),
 		members: map[string]*member{}, places: map[place]*member{}, bases: map[string]bool{},
 	}
 	c.acks = newAcker(c)
@@ -244,7 +242,12 @@ func (c *consumer) EndOfTopic(ctx context.Context) (bool, error) {
 	if c.multi {
 		return false, nil // a topic may come at any time
 	}
-	return c.u.endOfTopic(ctx, c.spec.Topic, c.spec.Subscription, c.seen)
+	for _, m := range c.concrete() {
+		if !m.ended(ctx) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // Close implements [bridge.Consumer].

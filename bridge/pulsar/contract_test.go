@@ -29,19 +29,19 @@ func newUpstream(t testing.TB, o Options) *Upstream {
 func TestContract(t *testing.T) {
 	pulsartest.Shared(t) // which has goroutines of its own
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), leftByClient[0], leftByClient[1])
-	runContract(t, func(c *pulsartest.Cluster) Options {
+	runContract(t, true, func(c *pulsartest.Cluster) Options {
 		return Options{BrokerServiceURL: c.BrokerURL(), AdminURL: c.AdminURL()}
 	})
 }
 
 // TestContractOverHTTP looks topics up over HTTP and knows no broker's address.
 func TestContractOverHTTP(t *testing.T) {
-	runContract(t, func(c *pulsartest.Cluster) Options { return Options{ServiceURL: c.AdminURL()} })
+	runContract(t, true, func(c *pulsartest.Cluster) Options { return Options{ServiceURL: c.AdminURL()} })
 }
 
 // TestContractWithoutAdmin has only the binary protocol.
 func TestContractWithoutAdmin(t *testing.T) {
-	runContract(t, func(c *pulsartest.Cluster) Options { return Options{BrokerServiceURL: c.BrokerURL()} })
+	runContract(t, false, func(c *pulsartest.Cluster) Options { return Options{BrokerServiceURL: c.BrokerURL()} })
 }
 
 // leftByClient are goroutines that pulsar-client-go leaves behind: one for each
@@ -52,8 +52,8 @@ var leftByClient = [...]goleak.Option{
 	goleak.IgnoreAnyFunction("github.com/apache/pulsar-client-go/pulsar.(*partitionProducer).runEventsLoop.func1"),
 }
 
-// runContract runs the suite over the shared cluster.
-func runContract(t *testing.T, options func(*pulsartest.Cluster) Options) {
+// runContract runs the suite over the shared cluster. admin says that the options know the admin API.
+func runContract(t *testing.T, admin bool, options func(*pulsartest.Cluster) Options) {
 	c := pulsartest.Shared(t)
 	ns := c.Namespace(t)
 	topic := func(testing.TB) string { return "persistent://" + ns + "/" + pulsartest.Name("t") }
@@ -65,6 +65,7 @@ func runContract(t *testing.T, options func(*pulsartest.Cluster) Options) {
 	}
 	upstreamtest.Run(t, func(t testing.TB) bridge.Upstream { return newUpstream(t, options(c)) }, upstreamtest.Env{
 		Topic: topic,
+		Admin: admin,
 		Partitioned: func(t testing.TB, n int) string {
 			name := topic(t)
 			do(t, c.Admin.CreatePartitionedTopic(context.Background(), name, n))

@@ -108,7 +108,6 @@ func (c *consumer) receive(cm pulsar.ConsumerMessage) {
 
 func (c *consumer) deliver(m *member, message *codec.Message) {
 	c.permits--
-	c.seen.noteDelivered(m.partition, &message.ID)
 	c.receiver.Deliver(message)
 }
 
@@ -144,7 +143,6 @@ func (c *consumer) acknowledge(id *codec.MessageID) {
 	if c.letters != nil {
 		c.letters.drop(id)
 	}
-	c.seen.noteAcked(m.partition, id)
 	index, size := batchPlace(id)
 	e := entryOf(id)
 	if complete, native := c.entries.acknowledged(e, index, size); complete {

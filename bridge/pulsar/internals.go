@@ -13,8 +13,8 @@ import (
 
 // onlyPartition is what the library has of a consumer on a topic without
 // partitions, a pointer to a struct; it is invalid if there is none such.
-func onlyPartition(up pulsar.Consumer) reflect.Value {
-	consumers := field(reflect.ValueOf(up), "consumers")
+func onlyPartition(up reflect.Value) reflect.Value {
+	consumers := field(up, "consumers")
 	if consumers.Kind() != reflect.Slice || consumers.Len() != 1 || consumers.Index(0).Kind() != reflect.Pointer {
 		return reflect.Value{}
 	}
@@ -24,7 +24,12 @@ func onlyPartition(up pulsar.Consumer) reflect.Value {
 
 // consumerID is the number by which a client and its brokers name a consumer.
 // Each new one of a client has a higher number. 0: unknown.
-func consumerID(up pulsar.Consumer) uint64 { return numberOf(onlyPartition(up)) }
+func consumerID(up pulsar.Consumer) uint64 { return numberOf(onlyPartition(reflect.ValueOf(up))) }
+
+// readerID is the number of the consumer that a reader is made of. 0: unknown.
+func readerID(up pulsar.Reader) uint64 {
+	return numberOf(onlyPartition(field(reflect.ValueOf(up), "c")))
+}
 
 // receivedBy is the number of the consumer that received a message. Unlike what
 // the library has of the consumer, it is there as soon as the message is. 0: unknown.

@@ -69,8 +69,10 @@ func (l *link) ask(request func() error) error {
 func (l *link) close() {
 	l.asking.Lock()
 	defer l.asking.Unlock()
-	l.member.c.u.links.remove(l)
+	u := l.member.c.u
+	u.links.remove(l)
 	l.up.Close()
+	u.heard.forget(l.id)
 }
 
 // links knows the links of an upstream by their consumer's number, to tell them

@@ -83,7 +83,7 @@ func (m *member) subscribe(ctx context.Context, earliest bool) (*link, error) {
 	}
 	up, err := attempt(ctx, m.c.u, "subscribe "+m.c.spec.Subscription+" to "+m.topic,
 		func() (pulsar.Consumer, error) { return m.c.u.client.Subscribe(o) },
-		func(up pulsar.Consumer) { up.Close() })
+		m.c.u.closeConsumer)
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +106,15 @@ func (m *member) close() {
 	}
 }
 
+// ended reports that the topic is terminated and all of it is acknowledged.
+func (m *member) ended(ctx context.Context) bool {
+	l := m.current.Load()
+	if l != nil && m.c.u.heard.reachedEnd(l.id) {
+		return true
+	}
+	return m.keep && m.c.u.readToEnd(ctx, m.topic, m.c.spec.Subscription)
+}
+
 // resumes reports that the member has to find its position again itself.
 func (m *member) resumes() bool {
 	return m.keep && m.c.spec.NonDurable && m.c.ordered()
@@ -123,14 +132,11 @@ func (m *member) pin(ctx context.Context) error {
 	if !m.resumes() || m.c.spec.Earliest {
 		return nil
 	}
-	id, err := m.c.u.last.of(ctx, m.topic)
-	if err != nil {
-		return err
-	}
-	if last := lastOfTopic(id, m.partition); last.EntryID >= 0 {
+	last, err := m.c.u.lastPosition(ctx, m.topic)
+	if err == nil && last.EntryID >= 0 {
 		m.position = last
 	}
-	return nil
+	return err
 }
 
 // repeats reports that a message is from before the connection was lost.

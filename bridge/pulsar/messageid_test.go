@@ -98,14 +98,14 @@ func TestProgress(t *testing.T) {
 	p := &progress{}
 	last := at(5, 3, 2, 3)
 	for _, id := range []codec.MessageID{at(5, 3, 0, 3), at(5, 2, -1, 0), at(4, 9, 7, 8), at(5, 3, 1, 3)} {
-		p.noteDelivered(-1, &id)
+		p.note(-1, &id)
 		if p.reached(&last) {
 			t.Errorf("reached %+v with %+v", last, id)
 		}
 	}
-	p.noteDelivered(-1, &last)
+	p.note(-1, &last)
 	older := at(5, 1, -1, 0)
-	p.noteDelivered(-1, &older)
+	p.note(-1, &older)
 	if !p.reached(&last) {
 		t.Error("not reached")
 	}
@@ -113,17 +113,5 @@ func TestProgress(t *testing.T) {
 	other.Partition = 1
 	if p.reached(&other) {
 		t.Error("reached in another partition")
-	}
-
-	p = &progress{}
-	beyond := at(9, 9, -1, 0)
-	p.noteAcked(-1, &beyond)
-	if p.reached(&last) {
-		t.Error("an acknowledgement of what does not exist counts")
-	}
-	p = &progress{}
-	p.noteAcked(-1, &last)
-	if !p.reached(&last) {
-		t.Error("the acknowledgement of the last message does not count")
 	}
 }

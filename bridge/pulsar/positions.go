@@ -2,8 +2,6 @@ package pulsar
 
 import (
 	"context"
-	"sync"
-	"time"
 
 	"github.com/apache/pulsar-client-go/pulsar"
 
@@ -11,141 +9,46 @@ import (
 	"github.com/pulsegate/pulsegate/codec"
 )
 
-// keepProbe is how long a topic's probe is kept after it was last used.
-const keepProbe = 10 * time.Second
-
-// lastPositions answers what the last message of a topic is. The client
-// library asks a broker only through a consumer or reader, so one reader with
-// a queue of one is kept for each topic that was asked for lately.
-type lastPositions struct {
-	u *Upstream
-
-	mu     sync.Mutex
-	probes map[string]*probe // by concrete topic
-	closed bool
-}
-
-// probe is a reader that never reads. mu is held while one request runs.
-type probe struct {
-	mu   sync.Mutex
-	up   pulsar.Reader
-	used time.Time // guarded by lastPositions.mu
-}
-
-func newLastPositions(u *Upstream) *lastPositions {
-	return &lastPositions{u: u, probes: map[string]*probe{}}
-}
-
-// LastPosition implements [bridge.Upstream].
-func (u *Upstream) LastPosition(ctx context.Context, topic string) ([]codec.MessageID, error) {
+// Partitions implements [bridge.Upstream].
+func (u *Upstream) Partitions(ctx context.Context, topic string) (int, error) {
 	topics, err := u.partitions(ctx, topic)
-	if err != nil {
-		return nil, err
+	if err != nil || len(topics) == 1 && topics[0] == topic {
+		return 0, err
 	}
-	out := make([]codec.MessageID, len(topics))
-	for i, t := range topics {
-		_, partition := partitionOf(t)
-		if !persistent(t) {
-			out[i] = codec.MessageID{LedgerID: -1, EntryID: -1, Partition: partition, BatchIndex: -1}
-			continue
-		}
-		id, err := u.last.of(ctx, t)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = lastOfTopic(id, partition)
-	}
-	return out, nil
+	return len(topics), nil
 }
 
-func (l *lastPositions) of(ctx context.Context, topic string) (pulsar.MessageID, error) {
-	p, err := l.probe(topic)
-	if err != nil {
-		return nil, err
-	}
-	return attempt(ctx, l.u, "find the end of "+topic, func() (pulsar.MessageID, error) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.up != nil {
-			if id, err := p.up.GetLastMessageID(); err == nil {
-				return id, nil
-			}
-			// It may be in the middle of a reconnect, or have given up.
-			p.up.Close()
-			p.up = nil
-		}
-		up, err := l.u.client.CreateReader(pulsar.ReaderOptions{
+// lastPosition asks for the last message of a concrete, persistent topic on
+// behalf of nobody who has a consumer or reader of the client library there:
+// only through one can a broker be asked. It is gone when this returns, unless
+// that is since ctx has ended.
+func (u *Upstream) lastPosition(ctx context.Context, topic string) (codec.MessageID, error) {
+	id, err := attempt(ctx, u, "find the end of "+topic, func() (pulsar.MessageID, error) {
+		up, err := u.client.CreateReader(pulsar.ReaderOptions{
 			Topic: topic, StartMessageID: pulsar.LatestMessageID(), ReceiverQueueSize: 1, Name: "pulsegate-probe",
-			Decryption: l.u.readerDecryption(bridge.CryptoFail),
+			Decryption: u.readerDecryption(bridge.CryptoFail),
 		})
 		if err != nil {
 			return nil, err
 		}
-		id, err := up.GetLastMessageID()
-		if err != nil || !l.keeps(topic, p) {
-			up.Close()
-			return id, err
-		}
-		p.up = up
-		return id, nil
+		defer u.closeReader(up)
+		return up.GetLastMessageID()
 	}, func(pulsar.MessageID) {})
+	if err != nil {
+		return codec.MessageID{}, err
+	}
+	_, partition := partitionOf(topic)
+	return lastOfTopic(id, partition), nil
 }
 
-func (l *lastPositions) probe(topic string) (*probe, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return nil, errClosed
-	}
-	p := l.probes[topic]
-	if p == nil {
-		p = &probe{}
-		l.probes[topic] = p
-	}
-	p.used = time.Now()
-	return p, nil
+// closeReader closes a reader of the client library.
+func (u *Upstream) closeReader(up pulsar.Reader) {
+	up.Close()
+	u.heard.forget(readerID(up))
 }
 
-// keeps reports that the probe is still listed, so that it will be closed some day.
-func (l *lastPositions) keeps(topic string, p *probe) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.probes[topic] == p
-}
-
-// expire closes probes that were not used for a while.
-func (l *lastPositions) expire(now time.Time) {
-	l.mu.Lock()
-	var old []*probe
-	for topic, p := range l.probes {
-		if now.Sub(p.used) > keepProbe {
-			old = append(old, p)
-			delete(l.probes, topic)
-		}
-	}
-	l.mu.Unlock()
-	for _, p := range old {
-		l.u.always(p.close)
-	}
-}
-
-func (l *lastPositions) close() {
-	l.mu.Lock()
-	probes := l.probes
-	l.probes, l.closed = nil, true
-	l.mu.Unlock()
-	var closing sync.WaitGroup
-	for _, p := range probes {
-		closing.Go(p.close)
-	}
-	closing.Wait()
-}
-
-func (p *probe) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.up != nil {
-		p.up.Close()
-		p.up = nil
-	}
+// closeConsumer closes a consumer of the client library.
+func (u *Upstream) closeConsumer(up pulsar.Consumer) {
+	up.Close()
+	u.heard.forget(consumerID(up))
 }

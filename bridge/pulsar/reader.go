@@ -45,6 +45,8 @@ type readerPart struct {
 	topic     string
 	partition int32
 	link      *readerLink
+	// current is link for all others: what requests go through. nil: there is none.
+	current atomic.Pointer[readerLink]
 
 	// The next message is the first one after position, or with inclusive at it.
 	position  codec.MessageID
@@ -66,11 +68,17 @@ const (
 // itself, and asks for a backoff policy when it begins to; from then on it may leave out messages, so it
 // is not used any more.
 type readerLink struct {
+	u      *Upstream
 	up     source
-	ctx    context.Context // ends when the connection is lost
+	end    func() (pulsar.MessageID, error) // asks for the topic's last message; nil: it has none
+	id     uint64                           // see consumerID
+	ctx    context.Context                  // ends when the connection is lost
 	cancel context.CancelFunc
 	spare  atomic.Int32  // how many policies are asked for by requests of ours
 	busy   chan struct{} // holds a token while up is being read from
+
+	asking sync.Mutex                      // held while a request runs on up: that must not be closed meanwhile
+	final  atomic.Pointer[codec.MessageID] // the last message, once the topic is terminated; nil: not known
 }
 
 // source is what of the library's readers and consumers is used here.
@@ -114,9 +122,37 @@ func (l *readerLink) next(wait time.Duration) (pulsar.Message, error) {
 	return l.up.Next(ctx)
 }
 
+// close waits for a request under way, which takes up to the operation timeout if
+// the connection was lost meanwhile.
 func (l *readerLink) close() {
 	l.cancel()
+	l.asking.Lock()
+	defer l.asking.Unlock()
 	l.up.Close()
+	l.u.heard.forget(l.id)
+}
+
+// last asks for the topic's last message. It does not wait for the answer once the
+// connection is lost.
+func (l *readerLink) last() (pulsar.MessageID, error) {
+	got := make(chan result[pulsar.MessageID], 1)
+	l.u.always(func() {
+		l.asking.Lock()
+		defer l.asking.Unlock()
+		r := result[pulsar.MessageID]{err: errNoConnection}
+		if l.ctx.Err() == nil {
+			l.spare.Store(1)
+			r.value, r.err = l.end()
+			l.spare.Store(0)
+		}
+		got <- r
+	})
+	select {
+	case r := <-got:
+		return r.value, r.err
+	case <-l.ctx.Done():
+		return nil, errNoConnection
+	}
 }
 
 // OpenReader implements [bridge.Upstream].
@@ -163,9 +199,27 @@ func (r *reader) Permit(n int) {
 	r.freed.Broadcast()
 }
 
-// EndOfTopic implements [bridge.Reader].
+// LastPosition implements [bridge.Reader].
+func (r *reader) LastPosition(ctx context.Context) ([]codec.MessageID, error) {
+	out := make([]codec.MessageID, len(r.parts))
+	for i, p := range r.parts {
+		var err error
+		if out[i], err = p.last(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// EndOfTopic implements [bridge.Reader]. It asks the broker only once that has said
+// that the topic is terminated and read, and then once.
 func (r *reader) EndOfTopic(ctx context.Context) (bool, error) {
-	return r.u.endOfTopic(ctx, r.spec.Topic, "", r.seen)
+	for _, p := range r.parts {
+		if end, err := p.ended(ctx); err != nil || !end {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // Close implements [bridge.Reader].
@@ -189,6 +243,7 @@ func (r *reader) closeParts() {
 		if p.link != nil {
 			closing.Go(p.link.close)
 		}
+		p.current.Store(nil)
 	}
 	closing.Wait()
 }
@@ -199,6 +254,9 @@ func (p *readerPart) start(ctx context.Context) error {
 	switch p.r.spec.Start {
 	case bridge.StartAtPosition:
 		p.position, p.inclusive = p.r.spec.Position, p.r.spec.Inclusive
+		if !p.inclusive {
+			p.r.seen.note(p.partition, &p.position)
+		}
 	case bridge.StartEarliest:
 		p.position = codec.MessageID{LedgerID: -1, EntryID: -1, BatchIndex: -1}
 	case bridge.StartLatest:
@@ -215,26 +273,82 @@ func (p *readerPart) startLatest(ctx context.Context) error {
 		return p.openVolatile(ctx)
 	}
 	for {
-		up, err := p.openAt(ctx, pulsar.LatestMessageID(), false)
-		if err != nil {
+		if err := p.openAt(ctx, pulsar.LatestMessageID(), false); err != nil {
 			return err
 		}
 		l := p.link
-		l.spare.Store(1)
-		id, err := attempt(ctx, p.r.u, "find the end of "+p.topic, up.GetLastMessageID, func(pulsar.MessageID) {})
+		id, err := attempt(ctx, p.r.u, "find the end of "+p.topic, func() (pulsar.MessageID, error) {
+			id, err := l.last()
+			if errors.Is(err, errNoConnection) {
+				return nil, nil // it is opened anew
+			}
+			return id, err
+		}, func(pulsar.MessageID) {})
 		if err != nil {
 			return err
 		}
 		if l.ctx.Err() != nil {
-			l.close()
-			p.link = nil
+			p.drop()
 			continue
 		}
 		if last := lastOfTopic(id, p.partition); last.EntryID >= 0 {
 			p.position = last
+			p.r.seen.note(p.partition, &last)
 		}
 		return nil
 	}
+}
+
+// drop closes a link that is lost, in the background.
+func (p *readerPart) drop() {
+	p.current.Store(nil)
+	p.r.u.always(p.link.close)
+	p.link = nil
+}
+
+// last asks for the topic's last message, through a reader of its own if the part's
+// has no connection: it gets a new one no sooner than there is a permit for what came before.
+func (p *readerPart) last(ctx context.Context) (codec.MessageID, error) {
+	if !persistent(p.topic) {
+		return codec.MessageID{LedgerID: -1, EntryID: -1, Partition: p.partition, BatchIndex: -1}, nil
+	}
+	id, err := attempt(ctx, p.r.u, "find the end of "+p.topic, func() (pulsar.MessageID, error) {
+		l := p.current.Load()
+		if l == nil {
+			return nil, nil
+		}
+		id, err := l.last()
+		if errors.Is(err, errNoConnection) {
+			return nil, nil
+		}
+		return id, err
+	}, func(pulsar.MessageID) {})
+	switch {
+	case err != nil:
+		return codec.MessageID{}, err
+	case id == nil:
+		return p.r.u.lastPosition(ctx, p.topic)
+	}
+	return lastOfTopic(id, p.partition), nil
+}
+
+// ended reports that the topic is terminated and was delivered to its last message.
+func (p *readerPart) ended(ctx context.Context) (bool, error) {
+	l := p.current.Load()
+	if l == nil || l.end == nil || !p.r.u.heard.reachedEnd(l.id) {
+		return false, nil
+	}
+	final := l.final.Load()
+	if final == nil {
+		// The library acknowledges a message before it is delivered.
+		last, err := p.last(ctx)
+		if err != nil {
+			return false, err
+		}
+		l.final.Store(&last)
+		final = &last
+	}
+	return final.EntryID < 0 || p.r.seen.reached(final), nil
 }
 
 // open opens the part where it is, for the first time or again.
@@ -243,11 +357,10 @@ func (p *readerPart) open(ctx context.Context) error {
 		return p.openVolatile(ctx)
 	}
 	start, include := startBefore(p.position, p.inclusive)
-	_, err := p.openAt(ctx, start, include)
-	return err
+	return p.openAt(ctx, start, include)
 }
 
-func (p *readerPart) openAt(ctx context.Context, start pulsar.MessageID, include bool) (pulsar.Reader, error) {
+func (p *readerPart) openAt(ctx context.Context, start pulsar.MessageID, include bool) error {
 	l := p.newLink()
 	o := pulsar.ReaderOptions{
 		Topic:                   p.topic,
@@ -260,17 +373,24 @@ func (p *readerPart) openAt(ctx context.Context, start pulsar.MessageID, include
 	}
 	up, err := attempt(ctx, p.r.u, "open a reader on "+p.topic,
 		func() (pulsar.Reader, error) { return p.r.u.client.CreateReader(o) },
-		func(up pulsar.Reader) { up.Close() })
+		p.r.u.closeReader)
 	if err != nil {
 		l.cancel()
-		return nil, err
+		return err
 	}
-	l.up, p.link = up, l
-	return up, nil
+	l.up, l.end, l.id = up, up.GetLastMessageID, readerID(up)
+	p.use(l)
+	return nil
+}
+
+// use makes l what the part reads from.
+func (p *readerPart) use(l *readerLink) {
+	p.link = l
+	p.current.Store(l)
 }
 
 func (p *readerPart) newLink() *readerLink {
-	l := &readerLink{busy: make(chan struct{}, 1)}
+	l := &readerLink{u: p.r.u, busy: make(chan struct{}, 1)}
 	l.ctx, l.cancel = context.WithCancel(p.r.ctx)
 	return l
 }
@@ -311,19 +431,17 @@ func (p *readerPart) forgotten() bool {
 	if !persistent(p.topic) {
 		return false
 	}
-	id, err := p.r.u.last.of(p.r.ctx, p.topic)
+	last, err := p.r.u.lastPosition(p.r.ctx, p.topic)
 	if err != nil {
 		return false // it is asked again
 	}
-	last := lastOfTopic(id, p.partition)
 	return last.EntryID >= 0 && (p.position.LedgerID < 0 || !reached(&p.position, &last))
 }
 
 // reopen opens the part after its last message, for as long as it takes. It
 // reports false when the reader has ended.
 func (p *readerPart) reopen() bool {
-	p.link.close()
-	p.link = nil
+	p.drop()
 	wait := firstRetry
 	for {
 		err := p.open(p.r.ctx)
@@ -367,8 +485,8 @@ func (r *reader) deliver(partition int32, m *codec.Message) bool {
 	if r.lost || r.ctx.Err() != nil {
 		return false
 	}
-	r.seen.noteDelivered(partition, &m.ID)
 	r.receiver.Deliver(m)
+	r.seen.note(partition, &m.ID)
 	return true
 }
 

@@ -34,11 +34,12 @@ func (p *readerPart) openVolatile(ctx context.Context) error {
 	}
 	up, err := attempt(ctx, p.r.u, "open a reader on "+p.topic,
 		func() (pulsar.Consumer, error) { return p.r.u.client.Subscribe(o) },
-		func(up pulsar.Consumer) { up.Close() })
+		p.r.u.closeConsumer)
 	if err != nil {
 		l.cancel()
 		return err
 	}
-	l.up, p.link = volatileReader{up}, l
+	l.up, l.id = volatileReader{up}, consumerID(up)
+	p.use(l)
 	return nil
 }

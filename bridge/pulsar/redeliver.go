@@ -28,7 +28,7 @@ type redeliverer struct {
 // newRedeliverer takes a consumer on a topic without partitions. It returns
 // nil if the library is not as expected.
 func newRedeliverer(up pulsar.Consumer) *redeliverer {
-	partition := onlyPartition(up)
+	partition := onlyPartition(reflect.ValueOf(up))
 	if !partition.IsValid() {
 		return nil
 	}

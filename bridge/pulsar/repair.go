@@ -17,15 +17,18 @@ import (
 // received looks at what the client library received, and changes what that
 // would do harm with.
 //
-// pulsar-client-go v0.19.0 mishandles four things that a broker sends:
+// pulsar-client-go v0.19.0 mishandles five things that a broker sends:
 //
 //   - REACHED_END_OF_TOPIC, which the consumers of a terminated topic get once
 //     all is acknowledged. The library does not know it and closes the
 //     connection, which all topics share; the consumers reconnect, the broker
-//     sends it again, and nobody gets anything done any more.
+//     sends it again, and nobody gets anything done any more. It also is what tells
+//     the end of a topic.
 //   - A message with neither payload nor properties, outside of a batch: the
 //     library takes it for corrupt and acknowledges it, so that it is lost. One
 //     with an empty payload that its producer compressed comes as what the compression made of it.
+//   - A batch of which some messages are acknowledged: it leaves those out, and
+//     does not tell which.
 //   - CLOSE_CONSUMER, which it acts on too late: see [links].
 //   - SEND_ERROR for a message that the topic does not take, upon which it
 //     forgets the producer: see [part].
@@ -49,6 +52,7 @@ func received(logged []any, watch watcher) {
 	}
 	switch command.Get(kinds.field).Enum() {
 	case kinds.endOfTopic:
+		watch.endReached(command.Get(kinds.ending).Message().Get(kinds.endingConsumer).Uint())
 		command.Set(kinds.field, protoreflect.ValueOfEnum(kinds.pong)) // to which nothing is done
 	case kinds.closeConsumer:
 		watch.consumerClosed(command.Get(kinds.closing).Message().Get(kinds.consumer).Uint())
@@ -59,6 +63,7 @@ func received(logged []any, watch watcher) {
 			command.Set(kinds.field, protoreflect.ValueOfEnum(kinds.pong))
 		}
 	case kinds.message:
+		kinds.lookForAcks(command.Get(kinds.delivery).Message(), watch)
 		if frame, ok := logged[1].(frameBuffer); ok {
 			if repaired := repairEmpty(frame.ReadableSlice()); repaired != nil {
 				frame.Clear()
@@ -93,6 +98,11 @@ func sending(logged, attrs []any, watch watcher) {
 type watcher interface {
 	// consumerClosed says that a consumer was closed.
 	consumerClosed(consumer uint64)
+	// endReached says that a consumer's topic is terminated and all of it acknowledged.
+	endReached(consumer uint64)
+	// partlyAcked says that an entry which arrives now is a batch of which only those messages are
+	// not acknowledged whose bits are set in left.
+	partlyAcked(consumer uint64, e entryID, left []int64)
 	// receipt says that an entry was stored, which the library is about to learn.
 	receipt(producer uint64)
 	// refused says that an entry was not stored and why. It reports whether that was
@@ -115,8 +125,11 @@ type commandKinds struct {
 	field                                                            protoreflect.FieldDescriptor
 	endOfTopic, pong, message, closeConsumer, sendReceipt, sendError protoreflect.EnumNumber
 
-	closing, consumer        protoreflect.FieldDescriptor // CLOSE_CONSUMER
-	receipt, receiptProducer protoreflect.FieldDescriptor // SEND_RECEIPT
+	closing, consumer                     protoreflect.FieldDescriptor // CLOSE_CONSUMER
+	ending, endingConsumer                protoreflect.FieldDescriptor // REACHED_END_OF_TOPIC
+	delivery, deliveredTo, left           protoreflect.FieldDescriptor // MESSAGE
+	deliveredID, deliveredIn, deliveredAt protoreflect.FieldDescriptor // its id, with ledger and entry
+	receipt, receiptProducer              protoreflect.FieldDescriptor // SEND_RECEIPT
 
 	refusing, refusedProducer, refusedSequence, refusedError, refusedText protoreflect.FieldDescriptor // SEND_ERROR
 
@@ -136,6 +149,7 @@ func commandType(d protoreflect.MessageDescriptor) *commandKinds {
 	k := &commandKinds{
 		field: d.Fields().ByName("type"), closing: d.Fields().ByName("close_consumer"),
 		receipt: d.Fields().ByName("send_receipt"), refusing: d.Fields().ByName("send_error"),
+		ending: d.Fields().ByName("reachedEndOfTopic"), delivery: d.Fields().ByName("message"),
 	}
 	number := func(of protoreflect.FieldDescriptor, name protoreflect.Name) protoreflect.EnumNumber {
 		return of.Enum().Values().ByName(name).Number()
@@ -149,6 +163,11 @@ func commandType(d protoreflect.MessageDescriptor) *commandKinds {
 	k.refusedProducer, k.refusedSequence = fields.ByName("producer_id"), fields.ByName("sequence_id")
 	k.refusedError, k.refusedText = fields.ByName("error"), fields.ByName("message")
 	k.notAllowed, k.terminated = number(k.refusedError, "NotAllowedError"), number(k.refusedError, "TopicTerminatedError")
+	k.endingConsumer = k.ending.Message().Fields().ByName("consumer_id")
+	fields = k.delivery.Message().Fields()
+	k.deliveredTo, k.left, k.deliveredID = fields.ByName("consumer_id"), fields.ByName("ack_set"), fields.ByName("message_id")
+	fields = k.deliveredID.Message().Fields()
+	k.deliveredIn, k.deliveredAt = fields.ByName("ledgerId"), fields.ByName("entryId")
 	knownCommand.Store(k)
 	return k
 }
@@ -166,6 +185,21 @@ func (k *commandKinds) refuse(m protoreflect.Message, watch watcher) bool {
 		return false
 	}
 	return watch.refused(m.Get(k.refusedProducer).Uint(), m.Get(k.refusedSequence).Uint(), why)
+}
+
+// lookForAcks hands on what a MESSAGE says of the messages in it that are acknowledged.
+func (k *commandKinds) lookForAcks(m protoreflect.Message, watch watcher) {
+	list := m.Get(k.left).List()
+	if list.Len() == 0 {
+		return
+	}
+	left := make([]int64, list.Len())
+	for i := range left {
+		left[i] = list.Get(i).Int()
+	}
+	id := m.Get(k.deliveredID).Message()
+	watch.partlyAcked(m.Get(k.deliveredTo).Uint(),
+		entryID{int64(id.Get(k.deliveredIn).Uint()), int64(id.Get(k.deliveredAt).Uint())}, left)
 }
 
 const (

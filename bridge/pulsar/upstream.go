@@ -21,17 +21,17 @@ const closeTimeout = 5 * time.Second
 
 // Upstream is a Pulsar cluster.
 type Upstream struct {
-	opts   Options
-	log    *slog.Logger
-	client pulsar.Client
-	admin  *admin
-	dial   reachability
-	last   *lastPositions
-	ended  terminations
-	known  partitionLists
-	links  links
-	parts  parts
-	keys   *keyDirectory // nil: none
+	opts    Options
+	log     *slog.Logger
+	client  pulsar.Client
+	admin   *admin
+	dial    reachability
+	known   partitionLists
+	links   links
+	parts   parts
+	heard   heard
+	endings endings
+	keys    *keyDirectory // nil: none
 
 	clock atomic.Int64 // Unix seconds at the janitor's last sweep: the time, to a second, for what is done very often
 
@@ -101,7 +101,6 @@ func New(o Options) (*Upstream, error) {
 		return nil, fmt.Errorf("make a client for %s: %w", o.lookupURL(), err)
 	}
 	u.ctx, u.stop = context.WithCancel(context.Background())
-	u.last = newLastPositions(u)
 	u.clock.Store(time.Now().Unix())
 	u.begin()
 	go u.janitor()
@@ -133,7 +132,6 @@ func (u *Upstream) Close() {
 		closing.Go(c.Close)
 	}
 	closing.Wait()
-	u.last.close()
 
 	done := make(chan struct{})
 	go func() {
@@ -182,9 +180,8 @@ func (u *Upstream) janitor() {
 					p.sweep(now)
 				}
 			}
-			u.last.expire(now)
-			u.ended.expire(now)
 			u.known.expire(now)
+			u.endings.expire(now)
 		case <-discovery.C:
 			for _, c := range u.open() {
 				if c, ok := c.(*consumer); ok {

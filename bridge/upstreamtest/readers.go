@@ -1,7 +1,9 @@
 package upstreamtest
 
 import (
+	"context"
 	"slices"
+	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
@@ -107,18 +109,43 @@ var readerCases = []testCase{
 		r := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartEarliest}, 1)
 		r.expect("a")
 		s.env.Terminate(s, topic)
-		for _, want := range []bool{false, true} {
-			got, err := r.EndOfTopic(s.ctx)
-			s.check(err, "ask for the end of the topic")
-			if got != want {
-				s.Errorf("end of topic: %v, want %v", got, want)
-			}
-			if !want {
-				r.grant(1)
-				r.expect("b")
-			}
-		}
+		s.notAtEnd(r, "before the last message")
+		r.grant(1)
+		r.expect("b")
+		s.atEnd(r)
+		s.atEnd(s.read(bridge.ReaderSpec{Topic: topic}, 1))
 	}},
+}
+
+// ender is what can be asked for the end of its topic.
+type ender interface {
+	EndOfTopic(context.Context) (bool, error)
+}
+
+func (s *suite) notAtEnd(x ender, when string) {
+	s.Helper()
+	got, err := x.EndOfTopic(s.ctx)
+	s.check(err, "ask for the end of the topic")
+	if got {
+		s.Errorf("%s it is at the end of the topic", when)
+	}
+}
+
+// atEnd waits until the answer is that the topic has ended.
+func (s *suite) atEnd(x ender) {
+	s.Helper()
+	for {
+		got, err := x.EndOfTopic(s.ctx)
+		s.check(err, "ask for the end of the topic")
+		if got {
+			return
+		}
+		select {
+		case <-s.ctx.Done():
+			s.Fatal("the topic does not come to its end")
+		case <-time.After(time.Millisecond): // there is no event for it
+		}
+	}
 }
 
 // sameIDs waits for messages of exactly these ids, in any order.
@@ -138,40 +165,59 @@ func (s *suite) sameIDs(r *tail, want []codec.MessageID) {
 
 var positionCases = []testCase{
 	{"an empty topic", nil, func(s *suite) {
-		topic := s.topic()
-		s.producer(topic)
-		s.lastIs(topic, codec.MessageID{LedgerID: -1, EntryID: -1, Partition: -1, BatchIndex: -1})
+		s.lastIs(s.anyReader(s.topic()), codec.MessageID{LedgerID: -1, EntryID: -1, Partition: -1, BatchIndex: -1})
 	}},
 	{"the last message", nil, func(s *suite) {
 		topic := s.topic()
-		p := s.producer(topic)
+		p, r := s.producer(topic), s.anyReader(topic)
 		for range 5 {
-			s.lastIs(topic, p.publish("a")...)
-			s.lastIs(topic, s.batch(topic, "b", "c", "d")[2])
+			s.lastIs(r, p.publish("a")...)
+			s.lastIs(r, s.batch(topic, "b", "c", "d")[2])
 		}
+		s.lastIs(s.anyReader(topic), s.batch(topic, "e", "f")[1])
 	}},
 	{"after a lost connection", needsReconnect, func(s *suite) {
 		topic := s.topic()
-		p := s.producer(topic)
-		s.lastIs(topic, p.publish("a")...)
-		s.env.Disconnect(s, topic)
-		s.lastIs(topic, p.publish("b")...)
+		p, r := s.producer(topic), s.anyReader(topic)
+		s.lastIs(r, p.publish("a")...)
+		for range 3 {
+			s.env.Disconnect(s, topic)
+			s.lastIs(r, p.publish("b")...)
+		}
 	}},
 	{"each partition", needsPartitions, func(s *suite) {
 		topic := s.env.Partitioned(s, 3)
 		p := s.producerOf(bridge.ProducerSpec{Topic: topic, Routing: bridge.RoundRobinPartition, SendTimeout: patience})
 		ids := p.publish("a", "b", "c", "d", "e", "f")[3:]
 		slices.SortFunc(ids, func(a, b codec.MessageID) int { return int(a.Partition - b.Partition) })
-		s.lastIs(topic, ids...)
+		s.lastIs(s.anyReader(topic), ids...)
+	}},
+	{"the number of partitions", needsPartitions, func(s *suite) {
+		topic := s.env.Partitioned(s, 3)
+		for of, want := range map[string]int{
+			topic: 3, s.env.Partitioned(s, 1): 1, topic + bridge.PartitionSuffix + "1": 0, s.topic(): 0,
+		} {
+			got, err := s.up.Partitions(s.ctx, of)
+			s.check(err, "ask for the partitions")
+			if got != want {
+				s.Errorf("%s has %d partitions, want %d", of, got, want)
+			}
+		}
 	}},
 	{"ready", nil, func(s *suite) { s.check(s.up.Ready(s.ctx), "ready") }},
 }
 
-// lastIs checks the last position of a topic, partition by partition. Of empty
-// ones only the entry counts.
-func (s *suite) lastIs(topic string, want ...codec.MessageID) {
+// anyReader opens a reader that gets no permit.
+func (s *suite) anyReader(topic string) *tail {
 	s.Helper()
-	got, err := s.up.LastPosition(s.ctx, topic)
+	return s.read(bridge.ReaderSpec{Topic: topic}, 0)
+}
+
+// lastIs checks the last position of a reader's topic, partition by partition. Of
+// empty ones only the entry counts.
+func (s *suite) lastIs(r *tail, want ...codec.MessageID) {
+	s.Helper()
+	got, err := r.LastPosition(s.ctx)
 	s.check(err, "last position")
 	for i := range got {
 		if got[i].EntryID == -1 {

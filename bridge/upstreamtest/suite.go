@@ -27,6 +27,8 @@ type Env struct {
 	Partitioned func(t testing.TB, n int) string
 	// Missing names a topic in a namespace that does not exist.
 	Missing func(t testing.TB) string
+	// Admin says that the upstream can ask the cluster's admin API, or need not.
+	Admin bool
 	// Terminate ends a topic: nothing can be published to it any more.
 	Terminate func(t testing.TB, topic string)
 	// Disconnect breaks what connects clients to a topic, which may reconnect at once.
