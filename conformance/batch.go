@@ -183,6 +183,25 @@ func batchCases() Area {
 				}
 			}
 		}},
+		{ID: "batch/acked-in-part", Text: "of a batch of which Pulsar's own client acknowledged some by their index, the others come, and with these acknowledged nothing is left",
+			Better: "Java waits for acknowledgements of what it never delivered: the entry is never done and comes again for ever",
+			Skip:   noBroker("no broker for a native client"), Run: func(t *T) {
+				topic := t.Topic()
+				n := t.nativeConsumer(topic, "s")
+				t.nativeBatch(topic, 5)
+				for i := range 5 {
+					m, err := n.Receive(t.ctx)
+					if err == nil && i%2 == 0 {
+						err = n.Ack(m)
+					}
+					if err != nil {
+						t.Fatalf("native consumer: %v", err)
+					}
+				}
+				n.Close()
+				t.Consumer(topic, "s", "subscriptionType=Shared").TakeAcked("1", "3")
+				t.AwaitBacklogSoon(topic, "s", 0)
+			}},
 		{ID: "batch/native", Text: "a batch of Pulsar's own client arrives message by message, with keys and properties", Skip: noBroker("no broker for a native client"), Run: func(t *T) {
 			topic := t.Topic()
 			c := t.Consumer(topic, "s")

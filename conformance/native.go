@@ -41,6 +41,20 @@ func (t *T) nativeReceive(topic Topic, bodies ...string) []pulsar.Message {
 	return out
 }
 
+// nativeConsumer joins a Shared subscription with Pulsar's own client, and
+// acknowledges the messages of a batch one by one.
+func (t *T) nativeConsumer(topic Topic, sub string) pulsar.Consumer {
+	c, err := t.nativeClient().Subscribe(pulsar.ConsumerOptions{
+		Topic: topic.Name(), SubscriptionName: sub, Type: pulsar.Shared,
+		EnableBatchIndexAcknowledgment: true, AckWithResponse: true,
+	})
+	if err != nil {
+		t.Fatalf("native consumer: %v", err)
+	}
+	t.cleanup(c.Close)
+	return c
+}
+
 // nativeProducer opens a producer of Pulsar's own client.
 func (t *T) nativeProducer(topic Topic, o pulsar.ProducerOptions) pulsar.Producer {
 	o.Topic = topic.Name()

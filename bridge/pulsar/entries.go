@@ -33,6 +33,7 @@ type entry struct {
 	id     entryID
 	size   int32 // messages in it; 0: unknown
 	acked  []uint64
+	theirs []uint64         // of acked, those that only the broker told of
 	left   int32            // not acknowledged; counts only with size
 	done   bool             // all are, and the broker may not know it, or send it once more
 	again  bool             // the broker was asked for it again: more than one copy may come
@@ -78,6 +79,26 @@ func (t *entryTracker) received(id entryID, index, size int32, native pulsar.Mes
 	}
 	t.settled(e)
 	return skipAndAck
+}
+
+// elsewhere notes, before the first message of a delivery, which messages of its
+// entry the broker leaves out since they are acknowledged: by another client, or
+// through another gateway.
+func (t *entryTracker) elsewhere(id entryID, size int32, broker ackedBits) {
+	if e := t.entries[id]; e != nil && e.done {
+		return
+	}
+	e := t.hold(id)
+	e.resize(size)
+	for i := range e.size {
+		if !broker.acked(i) || !e.set(i) {
+			continue
+		}
+		for int(i/64) >= len(e.theirs) {
+			e.theirs = append(e.theirs, 0)
+		}
+		e.theirs[i/64] |= 1 << (i % 64)
+	}
 }
 
 // acknowledged notes one acknowledged message. complete reports that the
@@ -167,9 +188,11 @@ func (t *entryTracker) released(id entryID) {
 
 // releasedAll notes that the connection is lost: all that is not acknowledged
 // comes again. The broker repeats nothing that it knows to be acknowledged, unless the
-// subscription was set back on purpose: then it is to be delivered.
+// subscription was set back on purpose: then it is to be delivered. So is what
+// others acknowledged, unless the broker tells of it once more.
 func (t *entryTracker) releasedAll() {
 	for _, e := range t.entries {
+		e.dropTheirs()
 		switch {
 		case e.done && e.again && !e.owed:
 			t.forget(e)
@@ -260,6 +283,18 @@ func (e *entry) blank() bool { return e.size == 0 && e.acked == nil && !e.done }
 func (e *entry) has(index int32) bool {
 	w := int(index / 64)
 	return w < len(e.acked) && e.acked[w]&(1<<(index%64)) != 0
+}
+
+// dropTheirs forgets what only the broker told of, unless all is acknowledged.
+func (e *entry) dropTheirs() {
+	if e.done {
+		return
+	}
+	for i, w := range e.theirs {
+		e.acked[i] &^= w
+		e.left += int32(bits.OnesCount64(w))
+	}
+	e.theirs = nil
 }
 
 // set marks a message and reports whether that is new.

@@ -178,3 +178,53 @@ func TestTrackerAgainstModel(t *testing.T) {
 		t.Errorf("only %d entries were played to the end", len(gone))
 	}
 }
+
+// What another client acknowledged of a batch counts, until its connection is
+// lost: the broker tells of it with each delivery.
+func TestEntryAcknowledgedInPartElsewhere(t *testing.T) {
+	var tr entryTracker
+	e := entryID{1, 1}
+	const size = 70
+	all := ackedBits{-1, 1<<(size-64) - 1}
+	elsewhere := ackedBits{-1 &^ (1<<3 | 1<<5)} // what is beyond the end is acknowledged, too
+	receive := func(bits ackedBits, want map[int32]verdict) {
+		t.Helper()
+		if bits != nil {
+			tr.elsewhere(e, size, bits)
+		}
+		for i, v := range want {
+			if got := tr.received(e, i, size, nil); got != v {
+				t.Fatalf("message %d: verdict %d, want %d", i, got, v)
+			}
+		}
+	}
+	ack := func(want bool, indexes ...int32) {
+		t.Helper()
+		for n, i := range indexes {
+			if complete, _ := tr.acknowledged(e, i, size); complete != (want && n == len(indexes)-1) {
+				t.Fatalf("acknowledged %d of %v: complete %t", i, indexes, complete)
+			}
+		}
+	}
+	receive(elsewhere, map[int32]verdict{0: deliver, 63: deliver})
+	ack(false, 0, 1, 2, 4)
+	// Asked for again, it comes as before.
+	tr.released(e)
+	receive(elsewhere, map[int32]verdict{0: skip, 6: deliver, 63: deliver})
+	// The subscription was set back: what others acknowledged comes.
+	tr.releasedAll()
+	receive(all, map[int32]verdict{0: skip, 3: deliver, 5: deliver, 64: deliver, 69: deliver})
+	tr.releasedAll()
+	receive(elsewhere, map[int32]verdict{6: deliver})
+	var rest []int32
+	for i := int32(6); i < 64; i++ {
+		rest = append(rest, i)
+	}
+	ack(true, rest...)
+	if len(tr.entries) != 0 {
+		t.Errorf("%d entries are left", len(tr.entries))
+	}
+	// All that is left was acknowledged here and could not be sent, or is known to be done.
+	tr.unsent(e)
+	receive(elsewhere, map[int32]verdict{6: skipAndAck})
+}

@@ -92,6 +92,11 @@ func (c *consumer) receive(cm pulsar.ConsumerMessage) {
 		c.send(m, e, native, false)
 		return
 	}
+	if index >= 0 {
+		if bits := c.u.heard.takePartly(m.from.id, e); bits != nil {
+			c.entries.elsewhere(e, size, bits)
+		}
+	}
 	switch c.entries.received(e, index, size, native) {
 	case skip:
 		return

@@ -111,6 +111,8 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		"diskUsageThreshold":                "0.99",
 		"diskUsageWarnThreshold":            "0.99",
 		"webSocketServiceEnabled":           "true",
+		// Clients that acknowledge a batch's messages one by one, as Pulsar's own may, are served.
+		"acknowledgmentAtBatchIndexLevelEnabled": "true",
 	}
 	maps.Copy(conf, o.BrokerConf)
 	if err := writeConf(c.conf, conf); err != nil {
