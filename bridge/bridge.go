@@ -13,7 +13,7 @@ import (
 // Options are the bounds of a bridge. The zero value of a field means its default.
 type Options struct {
 	// Linger is how long an upstream producer or tail is kept after its last
-	// session, so that clients that reconnect find it; default 10 s, negative: not at all.
+	// session, so that clients that reconnect find it; default 1 s, negative: not at all.
 	Linger time.Duration
 	// OpenTimeout bounds the creation of an upstream client; default 30 s.
 	OpenTimeout time.Duration
@@ -38,7 +38,7 @@ type Options struct {
 
 func (o *Options) setDefaults() {
 	if o.Linger == 0 {
-		o.Linger = 10 * time.Second
+		o.Linger = time.Second
 	}
 	if o.OpenTimeout <= 0 {
 		o.OpenTimeout = 30 * time.Second

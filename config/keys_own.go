@@ -62,8 +62,8 @@ var ownKeys = []Key{
 		kind: size(func(c *Config) *int { return &c.MaxInFlightPublishBytes }, 1024, 1<<30),
 	},
 	{
-		Name: "upstreamLingerMillis", Section: sectionOwn, Default: "10000",
-		Doc:  "How long a producer or a shared reader at the broker is kept after its last session has left, in milliseconds, so that clients that reconnect find it open. The consumer of a subscription is closed at once: what its clients had is for others.",
+		Name: "upstreamLingerMillis", Section: sectionOwn, Default: "1000",
+		Doc:  "How long a producer or a shared reader at the broker is kept after its last session has left, in milliseconds, so that clients that reconnect find it open. That long the broker refuses to delete the topic, unless by force; 0 keeps nothing. The consumer of a subscription is closed at once: what its clients had is for others.",
 		kind: millis(func(c *Config) *time.Duration { return &c.UpstreamLinger }, 0, dayMs),
 	},
 	{
