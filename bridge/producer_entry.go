@@ -27,7 +27,8 @@ const (
 // producerEntry is one upstream producer and the sessions that publish
 // through it: the pool's unit.
 //
-// ready is closed once up or err is set; both are constant from then on. The
+// ready is closed once up or err is set; err is constant from then on, and up is
+// replaced only by one that is renewed, see [renewal]. The
 // queue of sessions that wait for a place is guarded by mu. free counts the
 // places in the upstream's queue; whoever takes one gives it back when the
 // publish is answered.
@@ -36,7 +37,7 @@ type producerEntry struct {
 	spec ProducerSpec
 
 	ready chan struct{}
-	up    Producer
+	up    atomic.Pointer[Producer]
 	err   error
 
 	lease  lease // guarded by b.mu
@@ -48,7 +49,11 @@ type producerEntry struct {
 	mu      sync.Mutex
 	waiting []*producerSession // sessions with a backlog and no place, first come first
 	handing bool               // a goroutine is giving them places
+
+	renewal renewal
 }
+
+func (e *producerEntry) upstream() Producer { return *e.up.Load() }
 
 // checkTimeout bounds the look at a producer that another session may share.
 const checkTimeout = 100 * time.Millisecond
@@ -72,7 +77,7 @@ func (b *Bridge) producerFor(ctx context.Context, spec ProducerSpec) (*producerE
 func (e *producerEntry) publishes(ctx context.Context) bool {
 	ctx, stop := context.WithTimeout(ctx, checkTimeout)
 	defer stop()
-	return e.up.Check(ctx) == nil
+	return !e.renewal.active() && e.upstream().Check(ctx) == nil
 }
 
 // joinProducer returns the pool's entry for spec, whatever its state, or a new one.
@@ -132,7 +137,10 @@ func (e *producerEntry) create(leaving <-chan struct{}) {
 	awaitLeaver(ctx, leaving)
 	release, err := b.slot(ctx, e.spec.Topic)
 	if err == nil {
-		e.up, err = b.up.CreateProducer(ctx, e.spec)
+		var up Producer
+		if up, err = b.up.CreateProducer(ctx, e.spec); err == nil {
+			e.up.Store(&up)
+		}
 		release()
 	}
 	e.err = err
@@ -187,7 +195,7 @@ func (e *producerEntry) expire() {
 	b.goClose(func() {
 		<-e.ready
 		if e.err == nil {
-			e.up.Close()
+			e.upstream().Close()
 			b.stats.upstreamProducers.Add(-1)
 		}
 		left()
@@ -201,7 +209,15 @@ func (e *producerEntry) send(p *publish, late bool) {
 		p.Sent(codec.MessageID{}, &Error{Kind: ErrTimeout, Detail: "not sent to " + e.spec.Topic + " within " + t.String()})
 		return
 	}
+	if err := e.renewal.refusal(); err != nil {
+		e.renew()
+		p.Sent(codec.MessageID{}, err)
+		return
+	}
 	e.b.large.note(e.spec.Topic, len(p.req.Payload))
+	if up := e.upstream(); p.s.upOf != up {
+		p.s.up, p.s.upOf = up.NewSender(), up
+	}
 	p.s.up.Send(&p.req, p)
 }
 
@@ -220,7 +236,7 @@ func (e *producerEntry) enqueue(s *producerSession) {
 func (e *producerEntry) tryTake() bool {
 	for {
 		n := e.free.Load()
-		if n <= 0 {
+		if n <= 0 || e.renewal.active() {
 			return false
 		}
 		if e.free.CompareAndSwap(n, n-1) {
@@ -234,13 +250,18 @@ func (e *producerEntry) tryTake() bool {
 // nest as deep as there are sessions: whoever is handing out goes on.
 func (e *producerEntry) give() {
 	e.free.Add(1)
+	e.handOut()
+}
+
+// handOut is give without a place to return.
+func (e *producerEntry) handOut() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.handing {
 		return
 	}
 	e.handing = true
-	for len(e.waiting) > 0 && e.free.Load() >= e.turn {
+	for len(e.waiting) > 0 && e.free.Load() >= e.turn && !e.renewal.active() {
 		next := e.waiting[0]
 		e.waiting[0] = nil
 		e.waiting = e.waiting[1:]
@@ -255,8 +276,11 @@ func (e *producerEntry) give() {
 }
 
 // failed looks at why a publish failed: if the upstream producer is of no use
-// any more, later sessions get a new one.
+// any more, later sessions get a new one, and the others too where that can help.
 func (e *producerEntry) failed(err error) {
+	if errors.Is(err, ErrClosed) || errors.Is(err, ErrNotFound) {
+		e.renew()
+	}
 	if errors.Is(err, ErrClosed) || errors.Is(err, ErrFenced) || errors.Is(err, ErrTerminated) || errors.Is(err, ErrNotFound) {
 		e.unpool()
 	}

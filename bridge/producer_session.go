@@ -17,7 +17,7 @@ func (b *Bridge) Produce(spec ProducerSpec, out Outlet, done Opened) (cancel fun
 		if err != nil {
 			return nil, err
 		}
-		s := &producerSession{e: e, up: e.up.NewSender(), out: out}
+		s := &producerSession{e: e, out: out}
 		s.stats = b.stats.producer(e.spec.Topic, out)
 		return s, nil
 	}, done)
@@ -32,7 +32,8 @@ func (b *Bridge) Produce(spec ProducerSpec, out Outlet, done Opened) (cancel fun
 // MaxInFlightBytes of frames, its socket is not read.
 type producerSession struct {
 	e     *producerEntry
-	up    Sender
+	up    Sender   // the pump's, as is the next
+	upOf  Producer // what up is a sender of
 	out   Outlet
 	stats *producerCounters
 
