@@ -241,8 +241,8 @@ func (sub *subscription) onlyFeed() *feed {
 	return first
 }
 
-// endOfTopic reports whether the topic is terminated and one of the feeds has
-// seen its last message.
+// endOfTopic reports whether the topic is terminated and all of it acknowledged,
+// as one of the feeds has heard.
 func (sub *subscription) endOfTopic(ctx context.Context) (end bool, err error) {
 	sub.mu.Lock()
 	feeds := sub.feeds
