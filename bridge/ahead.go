@@ -4,10 +4,12 @@ import "github.com/pulsegate/pulsegate/codec"
 
 // What may be queued for one session whose socket takes it slowly, whatever
 // its window: so many bytes of payload, key and properties, as far as can be
-// told before they come, and so many messages.
+// told before they come, and so many messages; while no message has come, which may be
+// large, firstAhead.
 const (
 	aheadBytes    = 1 << 20
 	aheadMessages = 128
+	firstAhead    = 16
 )
 
 // ahead estimates how many messages may be on their way to one session, from
@@ -25,9 +27,11 @@ func (a *ahead) note(m *codec.Message) {
 	a.average = max(a.average, size/4)
 }
 
-func (a *ahead) count() int {
+// count is how many messages may be on their way where one holder may have
+// allowance bytes.
+func (a *ahead) count(allowance int) int {
 	if a.average == 0 {
-		return aheadMessages / 8 // none has come: they may be large
+		return firstAhead
 	}
-	return max(1, min(aheadMessages, aheadBytes/a.average))
+	return max(1, min(aheadMessages, min(aheadBytes, allowance)/a.average))
 }

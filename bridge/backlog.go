@@ -37,10 +37,11 @@ type backlog struct {
 
 // bytesBound is how many bytes of frames the ring is to hold.
 func (t *tail) bytesBound() int {
+	bound := t.b.opts.TailBytes
 	if t.backlog != nil {
-		return t.b.opts.TailBytes / backlogShare
+		bound /= backlogShare
 	}
-	return t.b.opts.TailBytes
+	return min(bound, t.b.opts.Memory.Allowance())
 }
 
 // startBacklog takes p to a backlog: one that has what follows p.last, or the

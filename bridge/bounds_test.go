@@ -305,3 +305,42 @@ func TestLeftMessagesWaitForWhoIsComing(t *testing.T) {
 		t.Errorf("the next session got %v", got)
 	}
 }
+
+// Who acknowledges what nobody here has waits while the broker cannot be told.
+func TestStrayAcknowledgementsStall(t *testing.T) {
+	_, o, up := consumeOne(t)
+	up.congested = true
+	up.deliver(t, 0)
+	if o.ack(t, 0); o.s.Full() {
+		t.Fatal("stalled for a message that it had")
+	}
+	if o.ack(t, 77); !o.s.Full() {
+		t.Fatal("not stalled")
+	}
+	up.relieve()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.resume != 1 || o.s.Full() {
+		t.Errorf("resumed %d times, full: %t", o.resume, o.s.Full())
+	}
+}
+
+// A client may refuse any number of messages that it does not have; what is
+// kept of them is bounded.
+func TestStrayRefusalsStall(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{})
+	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 9, Pull: true, NackDelay: 3 * time.Second})
+	n := int64(0)
+	for ; !o.s.Full() && n <= maxRefused; n++ {
+		o.nack(t, n)
+	}
+	if n > maxRefused {
+		t.Fatalf("%d are kept", n)
+	}
+	waitFor(t, "the session to be resumed when they are due", func() bool {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.resume > 0
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/memory"
 )
 
 // Options are the bounds of a bridge. The zero value of a field means its default.
@@ -23,8 +24,8 @@ type Options struct {
 	// TailBytes bounds the encoded frames that the tail of a topic or a partition keeps; default 8 MiB.
 	TailBytes int
 	// MaxInFlight and MaxInFlightBytes bound the publishes of one session that
-	// are not answered yet; at a bound its socket is not read any more.
-	// Defaults 1000 and 8 MiB.
+	// are not answered yet, in number and in the memory they take; at a bound its
+	// socket is not read any more. Defaults 1000 and 8 MiB.
 	MaxInFlight      int
 	MaxInFlightBytes int
 	// UnackedPerConsumer bounds what one upstream consumer of a Shared subscription
@@ -32,6 +33,11 @@ type Options struct {
 	// stops sending to a consumer with 50,000 (maxUnackedMessagesPerConsumer), which one
 	// upstream consumer per session would never reach; so neither may the sessions that share one.
 	UnackedPerConsumer int
+	// Memory is what sessions share; nil: without a limit.
+	Memory *memory.Budget
+	// MaxPublishBytes bounds the memory of all publishes that are not answered;
+	// beyond it they fail. It needs Memory. 0: no such bound.
+	MaxPublishBytes int64
 	// Logger gets what no client can be told; default slog.Default.
 	Logger *slog.Logger
 }
@@ -101,7 +107,6 @@ type Bridge struct {
 	ctx    context.Context // ends with Close: stops openings and upstream queries
 	cancel context.CancelFunc
 	work   sync.WaitGroup
-	large  largeTopics
 	slots  chan struct{} // creations under way, at most Options.OpenConcurrency
 
 	mu        sync.Mutex

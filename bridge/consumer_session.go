@@ -7,13 +7,21 @@ import (
 	"github.com/pulsegate/pulsegate/codec"
 )
 
-// fillBatch is how many messages Fill takes from the queue at a time. What it
-// has taken counts as seen by the client if the session ends, so it is small.
-const fillBatch = 32
+// fillBatch and fillBytes are how many messages Fill takes from the queue at a
+// time, and at how many bytes it takes no more. What it has taken counts as seen by the
+// client if the session ends, so it is small.
+const (
+	fillBatch = 32
+	fillBytes = 64 << 10
+)
 
 // maxNacked bounds the messages of one session that wait for their redelivery.
 // A broker stops sending to a consumer that leaves too many unsettled.
 const maxNacked = 10_000
+
+// maxRefused bounds the same where the client names messages that it does not
+// have; at the bound its socket is not read until some are due.
+const maxRefused = 50_000
 
 // redeliveryTick is how late a redelivery may reach the broker. It comes on top
 // of the delays that clients ask for.
@@ -52,7 +60,7 @@ func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done O
 // guarded by sub.mu, except writing, which only Fill touches.
 //
 // queue is bounded by sub.ahead, what was granted before it filled up, and
-// maxQuestions; nacked by maxNacked.
+// maxQuestions; nacked by maxRefused.
 type consumerSession struct {
 	sub      *subscription
 	opts     ConsumeOptions
@@ -71,6 +79,8 @@ type consumerSession struct {
 	queue          []pushed // to be written
 	questions      questions
 	unsubscribing  bool
+	strays         bool   // the client names messages that nobody here has
+	stalled        bool   // Full has said so, and Resume is owed
 	nacked         []nack // waiting for their delay, soonest first
 	timer          *time.Timer
 	ringsAt        time.Time // when timer fires; zero: it does not
@@ -95,7 +105,7 @@ func (s *consumerSession) room() int {
 	if s.closed || !s.attached || len(s.nacked) >= maxNacked {
 		return 0
 	}
-	return max(0, min(s.places(), s.sub.ahead.count()-len(s.queue)))
+	return max(0, min(s.places(), s.sub.ahead.count(s.sub.b.opts.Memory.Allowance())-len(s.queue)))
 }
 
 // places is what is left of the window or of the permits. Called with sub.mu held.
@@ -160,10 +170,26 @@ func (s *consumerSession) permit(n int) {
 	permits.give()
 }
 
+// Full also stalls a client that acknowledges or refuses what nobody here has
+// faster than the broker can be told. What a client does have is bounded by its window.
 func (s *consumerSession) Full() bool {
-	s.sub.mu.Lock()
-	defer s.sub.mu.Unlock()
+	sub := s.sub
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	if len(s.nacked) >= maxRefused || s.strays && sub.congested() {
+		s.stalled = true
+		return true
+	}
 	return s.questions.full()
+}
+
+// unstall resumes a session that Full has stalled, which then asks again.
+// Called with sub.mu held.
+func (s *consumerSession) unstall() {
+	if s.stalled {
+		s.stalled = false
+		s.out.Resume()
+	}
 }
 
 // InFlight is always 0: an acknowledgement has no answer.
@@ -203,12 +229,15 @@ func (s *consumerSession) takeQueue() bool {
 	sub := s.sub
 	now := time.Now()
 	sub.mu.Lock()
-	n := 0
+	n, bytes := 0, 0
 	for _, p := range s.queue {
-		if len(s.writing) == fillBatch {
+		if len(s.writing) == fillBatch || bytes >= fillBytes {
 			break
 		}
 		n++
+		if p.m != nil {
+			bytes += messageSize(p.m)
+		}
 		if p.d != nil {
 			if p.d.owner != s {
 				continue
@@ -217,6 +246,7 @@ func (s *consumerSession) takeQueue() bool {
 		}
 		s.writing = append(s.writing, p)
 	}
+	sub.holdQueued(-bytes)
 	clear(s.queue[:n])
 	if s.queue = s.queue[n:]; len(s.queue) == 0 {
 		s.queue = nil

@@ -76,20 +76,11 @@ func TestPrefetchIsShared(t *testing.T) {
 		{0, 1000, 1000}, {30, 1000, 1000}, {400, 1000, 81}, {15_000, 1000, leastPrefetch}, {15_000, 5, 5}, {0, 1, 1},
 	} {
 		b.stats.upstreamConsumers.Store(int64(c.consumers))
-		if got := b.prefetch(topic, c.asked); got != c.want {
+		if got := b.prefetch(c.asked); got != c.want {
 			t.Errorf("beside %d consumers, of %d: %d, want %d", c.consumers, c.asked, got, c.want)
 		}
 	}
 	b.stats.upstreamConsumers.Store(0)
-	b.large.note(topic, largeMessage-1)
-	if got := b.prefetch(topic, 1000); got != 1000 {
-		t.Errorf("with small messages: %d", got)
-	}
-	b.large.note(topic, prefetchBytes/8)
-	b.large.note(topic, largeMessage)
-	if got := b.prefetch(topic, 1000); got != 8 {
-		t.Errorf("with large messages: %d, want 8", got)
-	}
 }
 
 func TestLeavingSessionGivesBack(t *testing.T) {

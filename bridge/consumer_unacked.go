@@ -83,6 +83,7 @@ func (s *consumerSession) negativeAck(id *codec.MessageID) {
 		return // acknowledged, or on its way back already
 	}
 	n := nack{returned{sub.feeds[0], *id}, time.Now().Add(s.opts.NackDelay)}
+	s.strays = s.strays || d == nil
 	if d != nil {
 		n.returned = returned{d.feed, d.id}
 		d.owner.freePlace(d)
@@ -104,6 +105,9 @@ func (s *consumerSession) takeNacked(n int) (again []returned) {
 	}
 	if s.nacked = s.nacked[n:]; len(s.nacked) == 0 {
 		s.nacked = nil
+	}
+	if n > 0 {
+		s.unstall()
 	}
 	return again
 }

@@ -140,6 +140,8 @@ type fakeConsumer struct {
 	again   []int64
 	closed  bool
 
+	relieved     func() // set while it says that it is congested
+	congested    bool
 	unsubscribed bool
 }
 
@@ -176,6 +178,26 @@ func (c *fakeConsumer) LastPosition(context.Context) ([]codec.MessageID, error) 
 	c.u.mu.Lock()
 	defer c.u.mu.Unlock()
 	return []codec.MessageID{c.u.last}, nil
+}
+
+func (c *fakeConsumer) Congested(relieved func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.congested {
+		c.relieved = relieved
+	}
+	return c.congested
+}
+
+// relieve ends its being congested.
+func (c *fakeConsumer) relieve() {
+	c.mu.Lock()
+	relieved := c.relieved
+	c.congested, c.relieved = false, nil
+	c.mu.Unlock()
+	if relieved != nil {
+		relieved()
+	}
 }
 
 func (c *fakeConsumer) EndOfTopic(context.Context) (bool, error) { return true, nil }

@@ -29,6 +29,26 @@ func (f *feed) Deliver(m *codec.Message) { f.sub.deliver(f, m) }
 // Lost implements [Receiver].
 func (f *feed) Lost(err error) { f.sub.endAll(err) }
 
+// relieved resumes the sessions that waited for the upstream consumer.
+func (f *feed) relieved() {
+	f.sub.mu.Lock()
+	defer f.sub.mu.Unlock()
+	for s := range f.sub.sessions {
+		s.unstall()
+	}
+}
+
+// congested reports that an upstream consumer wants no more acknowledgements
+// for now. Called with mu held.
+func (sub *subscription) congested() bool {
+	for _, f := range sub.feeds {
+		if f.up.Congested(f.relieved) {
+			return true
+		}
+	}
+	return false
+}
+
 // capacity is how many more permits the feed may hold. Called with sub.mu held.
 func (f *feed) capacity() int {
 	if f.sub.own {
@@ -46,7 +66,7 @@ func (sub *subscription) openFeed(ctx context.Context) (*feed, error) {
 	}
 	defer release()
 	spec := sub.spec
-	spec.Queue = b.prefetch(spec.topicName(), spec.Queue)
+	spec.Queue = b.prefetch(spec.Queue)
 	f := &feed{sub: sub}
 	if f.up, err = b.up.Subscribe(ctx, spec, f); err != nil {
 		return nil, err

@@ -214,7 +214,6 @@ func (e *producerEntry) send(p *publish, late bool) {
 		p.Sent(codec.MessageID{}, err)
 		return
 	}
-	e.b.large.note(e.spec.Topic, len(p.req.Payload))
 	if up := e.upstream(); p.s.upOf != up {
 		p.s.up, p.s.upOf = up.NewSender(), up
 	}

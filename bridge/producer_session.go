@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/memory"
 )
 
 // Produce attaches a session that publishes.
@@ -28,8 +29,8 @@ func (b *Bridge) Produce(spec ProducerSpec, out Outlet, done Opened) (cancel fun
 // mu guards backlog, pumping, results and closed. Only one goroutine at a time
 // is in the pump, so publishes leave in the order they came. load counts
 // what the client has not read the answer of (backlog, in flight and results),
-// which is what bounds the session: at Options.MaxInFlight publishes, or
-// MaxInFlightBytes of frames, its socket is not read.
+// which is what bounds the session: at Options.MaxInFlight publishes, at
+// MaxInFlightBytes of memory or at what Options.Memory allows, its socket is not read.
 type producerSession struct {
 	e     *producerEntry
 	up    Sender   // the pump's, as is the next
@@ -38,7 +39,7 @@ type producerSession struct {
 	stats *producerCounters
 
 	load      atomic.Int64 // publishes received whose answer is not written
-	loadBytes atomic.Int64 // the lengths of their frames
+	loadBytes atomic.Int64 // the memory they take, see publishMemory
 	inFlight  atomic.Int64 // publishes received and not answered
 	stopped   atomic.Bool  // Full has said so, and Resume is owed
 
@@ -57,9 +58,14 @@ type producerSession struct {
 type publish struct {
 	s     *producerSession
 	since time.Time
-	bytes int64 // of the frame
+	bytes int64 // of memory
 	req   codec.SendRequest
 }
+
+// publishMemory is what a publish takes in memory, in bytes, by the length of its
+// frame: the decoded payload, which is three quarters of it, and a copy of that on its
+// way to the broker.
+func publishMemory(frame []byte) int64 { return int64(len(frame)) * 3 / 2 }
 
 // sendResult is an answer: ok when code is 0.
 type sendResult struct {
@@ -73,7 +79,11 @@ type sendResult struct {
 
 func (s *producerSession) Handle(frame []byte) error {
 	p := &publish{s: s, since: time.Now()}
-	if err := s.decode(frame, &p.req); err != nil {
+	err := s.decode(frame, &p.req)
+	if err == nil {
+		err = s.e.b.publishRoom(publishMemory(frame))
+	}
+	if err != nil {
 		var fault *codec.Error
 		if !errors.As(err, &fault) {
 			fault = &codec.Error{Code: codec.CodeUnknown, Detail: err.Error()}
@@ -81,23 +91,45 @@ func (s *producerSession) Handle(frame []byte) error {
 		if r, ok := codec.DecodeAuthResponse(frame); ok && renew(s.out, r) {
 			return nil
 		}
-		s.load.Add(1)
-		s.loadBytes.Add(int64(len(frame)))
+		s.carry(int64(len(frame)))
 		s.answer(sendResult{
 			code: fault.Code, detail: fault.Detail, context: p.req.Context, hasContext: p.req.HasContext, bytes: int64(len(frame)),
 		})
 		s.e.b.stats.publishFailed(s.stats)
 		return nil
 	}
-	p.bytes = int64(len(frame))
-	s.load.Add(1)
-	s.loadBytes.Add(p.bytes)
+	p.bytes = publishMemory(frame)
+	s.carry(p.bytes)
 	s.inFlight.Add(1)
 	s.mu.Lock()
 	s.backlog = append(s.backlog, p)
 	s.mu.Unlock()
 	s.pump(false)
 	return nil
+}
+
+// publishRoom fails if n more bytes of publishes are more than all sessions may
+// have together.
+func (b *Bridge) publishRoom(n int64) error {
+	most := b.opts.MaxPublishBytes
+	if most <= 0 || b.opts.Memory.Held(memory.Publishes)+n <= most {
+		return nil
+	}
+	return &codec.Error{Code: codec.CodeUnknown, Detail: "the publishes of all sessions take the memory that they may (webSocketPulsarClientMemoryLimitInMB)"}
+}
+
+// carry counts one publish more whose answer is to be written.
+func (s *producerSession) carry(bytes int64) {
+	s.load.Add(1)
+	s.loadBytes.Add(bytes)
+	s.e.b.opts.Memory.Take(memory.Publishes, int(bytes))
+}
+
+// unload counts one publish less: its answer is written.
+func (s *producerSession) unload(bytes int64) {
+	s.e.b.opts.Memory.Take(memory.Publishes, -int(bytes))
+	s.loadBytes.Add(-bytes)
+	s.load.Add(-1)
 }
 
 // decode reads a frame. What a client that encrypts by itself says of its message
@@ -205,23 +237,20 @@ func (s *producerSession) Fill(w Writer) {
 		}
 		r = &s.writing[0]
 		w.Append(add)
-		s.loadBytes.Add(-r.bytes)
-		s.load.Add(-1)
+		s.unload(r.bytes)
 		*r = sendResult{}
 		s.writing = s.writing[1:]
 	}
 	// Reading goes on at half the bound, not at every single place.
-	o := &s.e.b.opts
-	if s.stopped.Load() && s.load.Load() <= int64(o.MaxInFlight/2) && s.loadBytes.Load() <= int64(o.MaxInFlightBytes/2) {
+	if s.stopped.Load() && s.load.Load() <= int64(s.e.b.opts.MaxInFlight/2) && s.loadBytes.Load() <= s.byteBound()/2 {
 		s.stopped.Store(false)
 		s.out.Resume()
 	}
 }
 
 func (s *producerSession) Full() bool {
-	o := &s.e.b.opts
 	full := func() bool {
-		return s.load.Load() >= int64(o.MaxInFlight) || s.loadBytes.Load() >= int64(o.MaxInFlightBytes)
+		return s.load.Load() >= int64(s.e.b.opts.MaxInFlight) || s.loadBytes.Load() >= s.byteBound()
 	}
 	if !full() {
 		return false
@@ -229,6 +258,12 @@ func (s *producerSession) Full() bool {
 	s.stopped.Store(true)
 	// Fill may have made room before it could see that Resume is owed.
 	return full()
+}
+
+// byteBound is how much memory the session's publishes may take now.
+func (s *producerSession) byteBound() int64 {
+	o := &s.e.b.opts
+	return int64(min(o.MaxInFlightBytes, o.Memory.Allowance()))
 }
 
 func (s *producerSession) InFlight() int { return int(s.load.Load()) }
@@ -257,6 +292,8 @@ func (s *producerSession) releaseIfDone() {
 	}
 	s.mu.Unlock()
 	if over {
+		// What was to be answered to the client that is gone.
+		s.e.b.opts.Memory.Take(memory.Publishes, -int(s.loadBytes.Swap(0)))
 		s.e.release()
 	}
 }

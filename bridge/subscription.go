@@ -193,6 +193,9 @@ func (sub *subscription) leave() {
 		sub.gone = true
 		sub.b.stats.unacked.Add(-int64(len(sub.held)))
 		clear(sub.held)
+		for _, w := range sub.waiting {
+			sub.holdQueued(-messageSize(w.m))
+		}
 		sub.waiting = nil
 	} else {
 		again = sub.surplus()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/memory"
 )
 
 // delivery is one message that is in a session's hands, or in
@@ -42,7 +43,7 @@ func (sub *subscription) deliver(f *feed, m *codec.Message) {
 		sub.held[pos] = d
 		sub.b.stats.unacked.Add(1)
 		sub.ahead.note(m)
-		sub.b.large.note(sub.spec.topicName(), len(m.Payload))
+		sub.holdQueued(messageSize(m))
 		sub.place(m, d)
 	}
 	again := sub.surplus()
@@ -65,6 +66,7 @@ func (sub *subscription) surplus() (again []returned) {
 	for len(sub.waiting) > sub.places+len(sub.feeds)-1 {
 		last := len(sub.waiting) - 1
 		d := sub.waiting[last].d
+		sub.holdQueued(-messageSize(sub.waiting[last].m))
 		sub.waiting[last] = waiting{}
 		sub.waiting = sub.waiting[:last]
 		sub.forget(d)
@@ -89,6 +91,10 @@ type waiting struct {
 	m *codec.Message
 	d *delivery
 }
+
+// holdQueued counts n bytes more, or less, of messages that wait in the subscription or
+// in a session's queue.
+func (sub *subscription) holdQueued(n int) { sub.b.opts.Memory.Take(memory.Deliveries, n) }
 
 // place gives m to a session with room, or lets it wait. Called with mu held.
 func (sub *subscription) place(m *codec.Message, d *delivery) {
@@ -208,6 +214,8 @@ func (sub *subscription) detach(s *consumerSession) bool {
 		if p.m != nil && p.d.owner == s {
 			s.drop(p.d)
 			front = append(front, waiting{p.m, p.d})
+		} else if p.m != nil {
+			sub.holdQueued(-messageSize(p.m))
 		}
 	}
 	s.queue = nil
@@ -252,6 +260,8 @@ func (sub *subscription) acknowledge(from *consumerSession, id codec.MessageID) 
 		} else {
 			sub.dropWaiting(d)
 		}
+	} else {
+		from.strays = true
 	}
 	sub.mu.Unlock()
 	for _, f := range feeds {
@@ -265,6 +275,7 @@ func (sub *subscription) acknowledge(from *consumerSession, id codec.MessageID) 
 func (sub *subscription) dropWaiting(d *delivery) {
 	for i, w := range sub.waiting {
 		if w.d == d {
+			sub.holdQueued(-messageSize(w.m))
 			sub.waiting = append(sub.waiting[:i:i], sub.waiting[i+1:]...)
 			break
 		}

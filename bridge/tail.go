@@ -7,6 +7,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/memory"
 )
 
 // tailPermits is how many messages a tail's upstream reader may have under way
@@ -157,7 +158,7 @@ func (t *tail) expire() {
 		if t.backlog != nil && t.backlog.stall != nil {
 			t.backlog.stall.Stop()
 		}
-		b.stats.tailSize.Add(-int64(t.bytes))
+		t.holdBytes(-t.bytes)
 		t.ring, t.bytes = nil, 0
 		t.mu.Unlock()
 	})
@@ -198,7 +199,7 @@ func (t *tail) append(f tailFrame) {
 	size := f.frame.Len()
 	t.since += size
 	t.bytes += size
-	t.b.stats.tailSize.Add(int64(size))
+	t.holdBytes(size)
 	drop := 0
 	for rest := t.bytes; rest > t.bytesBound() && drop < most; drop++ {
 		rest -= t.ring[drop].frame.Len()
@@ -221,7 +222,13 @@ func (t *tail) dropOldest(n int) {
 		g.held -= n
 		g.passed -= size
 	}
-	t.b.stats.tailSize.Add(-int64(size))
+	t.holdBytes(-size)
+}
+
+// holdBytes counts n bytes more, or less, in the ring.
+func (t *tail) holdBytes(n int) {
+	t.b.stats.tailSize.Add(int64(n))
+	t.b.opts.Memory.Take(memory.Tails, n)
 }
 
 // topUp returns how many permits the upstream gets now. Called with mu held.

@@ -97,8 +97,8 @@ type Receiver interface {
 
 // Consumer is one upstream subscription member.
 //
-// None of Permit, Ack, Redeliver blocks. What a consumer queues is bounded by the messages that are
-// delivered and not yet acknowledged, plus its permits.
+// None of Permit, Ack, Redeliver, Congested blocks. What a consumer queues is bounded by the messages
+// that are delivered and not yet acknowledged, plus its permits, plus what Congested says.
 type Consumer interface {
 	// Permit allows n more calls of Deliver. Permits add up.
 	Permit(n int)
@@ -112,6 +112,12 @@ type Consumer interface {
 	// count raised, within about [ConsumerSpec.RedeliveryTick]. Messages of the
 	// same batch may come again with them.
 	Redeliver(ids []codec.MessageID)
+
+	// Congested reports that very many acknowledgements and requests for redelivery
+	// wait for the broker, which may be gone: whoever acknowledges what is not
+	// delivered to it should stop. If it reports true, relieved is called once when that
+	// is over, on any goroutine; of several calls the last one counts. It takes no lock.
+	Congested(relieved func()) bool
 
 	// Unsubscribe deletes the subscription. It may block until ctx ends.
 	Unsubscribe(ctx context.Context) error
@@ -259,7 +265,8 @@ type ConsumerSpec struct {
 	NonDurable   bool
 	// Earliest makes a new subscription start at the first message, not after the last.
 	Earliest bool
-	// Queue is how many messages the upstream may prefetch beyond its permits, at least 1.
+	// Queue is how many messages the upstream may prefetch beyond its permits, at
+	// least 1; of large messages it prefetches fewer, so that they take a few MiB.
 	Queue int
 	// Name is the consumer's name, "" for none.
 	Name string
@@ -293,7 +300,7 @@ type ReaderSpec struct {
 	Start     StartKind
 	Position  codec.MessageID // for StartAtPosition
 	Inclusive bool
-	// Queue is how many messages the upstream may prefetch, at least 1.
+	// Queue is how many messages the upstream may prefetch, at least 1; of large ones it is fewer.
 	Queue         int
 	CryptoFailure CryptoFailureAction
 }

@@ -110,6 +110,7 @@ type Config struct {
 	MaxURLBytes              int           // maxUrlBytes
 	UpstreamLinger           time.Duration // upstreamLingerMillis
 	TailBufferBytes          int           // tailBufferBytes
+	MemoryLimit              int64         // memoryLimitInMB, in bytes; 0: a quarter of what the process may use
 	EmbeddedMemoryLimitBytes int64         // embeddedMemoryLimitBytes
 	ReusePort                bool          // reusePort
 	LogLevel                 string        // logLevel: debug, info, warn or error

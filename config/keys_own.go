@@ -58,7 +58,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "maxInFlightPublishBytes", Section: sectionOwn, Default: "8388608",
-		Doc:  "The same in bytes of payload; one message is always let through.",
+		Doc:  "The same in bytes of memory, which is about twice the payload; one message is always let through.",
 		kind: size(func(c *Config) *int { return &c.MaxInFlightPublishBytes }, 1024, 1<<30),
 	},
 	{
@@ -70,6 +70,11 @@ var ownKeys = []Key{
 		Name: "tailBufferBytes", Section: sectionOwn, Default: "8388608",
 		Doc:  "Bytes of encoded messages that are kept of a topic, or of each of its partitions, for its readers. A reader that falls further behind has the broker send them again until it has caught up.",
 		kind: size(func(c *Config) *int { return &c.TailBufferBytes }, 64<<10, 1<<30),
+	},
+	{
+		Name: "memoryLimitInMB", Section: sectionOwn, Default: "0",
+		Doc:  "Memory that the messages of all sessions may take together, in MiB: published and not answered, queued for consumers, kept for readers, unfinished or not read by clients. Of what is free one session may have an eighth, but at least 64 KiB: those that hold most are slowed first. A message that does not fit any more ends its session with close code 1013; when a twentieth is left, new sessions get 503. What the process takes is more, by half or so, since garbage is collected now and then. 0: a quarter of the memory that the process may use (GOMEMLIMIT, its control group, the machine).",
+		kind: whole(func(c *Config) *int64 { return &c.MemoryLimit }, "MiB", 1<<20, 0, 1<<24),
 	},
 	{
 		Name: "embeddedMemoryLimitBytes", Section: sectionOwn, Default: "268435456",

@@ -140,6 +140,7 @@ var effects = []struct {
 	{"maxUrlBytes", "256", "MaxURLBytes", 256},
 	{"upstreamLingerMillis", "0", "UpstreamLinger", time.Duration(0)},
 	{"tailBufferBytes", "65536", "TailBufferBytes", 65536},
+	{"memoryLimitInMB", "512", "MemoryLimit", int64(512 << 20)},
 	{"embeddedMemoryLimitBytes", "1048576", "EmbeddedMemoryLimitBytes", int64(1 << 20)},
 	{"reusePort", "true", "ReusePort", true},
 	{"authenticationEnabled", "true", "AuthenticationEnabled", true},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/config"
+	"github.com/pulsegate/pulsegate/memory"
 	"github.com/pulsegate/pulsegate/server"
 )
 
@@ -33,7 +34,8 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	}
 	config.LogNotices(log, notices)
 
-	up, admin, err := openUpstream(cfg, opts.Embedded, log)
+	budget := memory.New(memoryLimit(cfg))
+	up, admin, err := openUpstream(cfg, opts.Embedded, budget, log)
 	if err != nil {
 		return err
 	}
@@ -45,10 +47,11 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	}
 	defer done()
 
-	b := bridge.New(up, bridgeOptions(cfg, log))
+	b := bridge.New(up, bridgeOptions(cfg, budget, log))
 	defer b.Close()
 
 	serve := serverOptions(cfg, b, admin, log, opts.Version)
+	serve.Memory = budget
 	serve.Gate = gate
 	if serve.TLS, err = loadTLS(cfg); err != nil {
 		return err
@@ -95,8 +98,22 @@ func drain(s *server.Server, cfg *config.Config, log *slog.Logger) {
 	log.Info("drained")
 }
 
-func bridgeOptions(cfg *config.Config, log *slog.Logger) bridge.Options {
+// memoryPart is the part of the memory that the process may use which messages
+// may take unless the configuration says otherwise.
+const memoryPart = 4
+
+// memoryLimit is what the messages of all sessions may take, in bytes.
+func memoryLimit(cfg *config.Config) int64 {
+	if cfg.MemoryLimit > 0 {
+		return cfg.MemoryLimit
+	}
+	return memory.Available() / memoryPart
+}
+
+func bridgeOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) bridge.Options {
 	o := bridge.Options{
+		Memory:           budget,
+		MaxPublishBytes:  cfg.ClientMemoryLimit,
 		Linger:           cfg.UpstreamLinger,
 		OpenTimeout:      cfg.BrokerClientOperationTimeout,
 		TailBytes:        cfg.TailBufferBytes,

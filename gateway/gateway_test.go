@@ -200,7 +200,7 @@ func TestNoCluster(t *testing.T) {
 func TestZerosOfTheConfiguration(t *testing.T) {
 	cfg := config.Defaults()
 	cfg.UpstreamLinger = 0
-	if o := bridgeOptions(cfg, nil); o.Linger >= 0 {
+	if o := bridgeOptions(cfg, nil, nil); o.Linger >= 0 {
 		t.Errorf("linger %v: not switched off", o.Linger)
 	}
 	cfg.SessionIdleTimeout, cfg.PingInterval = 0, 0
@@ -226,7 +226,7 @@ func TestPulsarAddresses(t *testing.T) {
 	} {
 		cfg := config.Defaults()
 		tc.change(cfg)
-		o := pulsarOptions(cfg, nil)
+		o := pulsarOptions(cfg, nil, nil)
 		if o.BrokerServiceURL != tc.broker || o.ServiceURL != tc.service || o.AdminURL != tc.admin {
 			t.Errorf("got %q, %q, %q; want %q, %q, %q", o.BrokerServiceURL, o.ServiceURL, o.AdminURL, tc.broker, tc.service, tc.admin)
 		}

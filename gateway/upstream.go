@@ -10,11 +10,12 @@ import (
 	"github.com/pulsegate/pulsegate/bridge/embedded"
 	"github.com/pulsegate/pulsegate/bridge/pulsar"
 	"github.com/pulsegate/pulsegate/config"
+	"github.com/pulsegate/pulsegate/memory"
 )
 
 // openUpstream returns the upstream to serve from and, for topics in this
 // process, the handler of their admin API.
-func openUpstream(cfg *config.Config, inProcess bool, log *slog.Logger) (bridge.Upstream, http.Handler, error) {
+func openUpstream(cfg *config.Config, inProcess bool, budget *memory.Budget, log *slog.Logger) (bridge.Upstream, http.Handler, error) {
 	if inProcess {
 		up := embedded.New(embedded.Options{MemoryLimit: cfg.EmbeddedMemoryLimitBytes})
 		return up, up.Admin(), nil
@@ -22,14 +23,14 @@ func openUpstream(cfg *config.Config, inProcess bool, log *slog.Logger) (bridge.
 	if err := cfg.RequireCluster(); err != nil {
 		return nil, nil, err
 	}
-	up, err := pulsar.New(pulsarOptions(cfg, log))
+	up, err := pulsar.New(pulsarOptions(cfg, budget, log))
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to the Pulsar cluster: %w", err)
 	}
 	return up, nil, nil
 }
 
-func pulsarOptions(cfg *config.Config, log *slog.Logger) pulsar.Options {
+func pulsarOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) pulsar.Options {
 	o := pulsar.Options{
 		AdminURL: cfg.AdminURL(),
 		Store: pulsar.ConfigurationStore{
@@ -50,7 +51,7 @@ func pulsarOptions(cfg *config.Config, log *slog.Logger) pulsar.Options {
 		AuthParams:           string(cfg.BrokerClientAuthParams),
 		CryptoKeyDirectory:   cfg.CryptoKeyDirectory,
 		ConnectionsPerBroker: cfg.ConnectionsPerBroker,
-		MemoryLimit:          cfg.ClientMemoryLimit,
+		Memory:               budget,
 		OperationTimeout:     cfg.BrokerClientOperationTimeout,
 		ConnectionTimeout:    cfg.BrokerClientConnectionTimeout,
 		KeepAlive:            cfg.BrokerClientKeepAliveInterval,

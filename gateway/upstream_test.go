@@ -12,7 +12,7 @@ func TestListenerNameReachesTheClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := pulsarOptions(cfg, slog.Default()).ListenerName; got != "inside" {
+	if got := pulsarOptions(cfg, nil, slog.Default()).ListenerName; got != "inside" {
 		t.Errorf("listener %q", got)
 	}
 }

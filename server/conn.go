@@ -67,6 +67,7 @@ type conn struct {
 	session   bridge.Session // changed by the worker only, which therefore reads it without mu
 	req       *request       // what is collected before a session is open
 	rest      []byte         // input that came before a session was full
+	held      int            // bytes of input that the budget knows of
 	remote    netip.AddrPort
 	phase     phase
 	kind      route.Kind

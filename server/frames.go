@@ -15,6 +15,7 @@ const (
 	closeNoStatus  = 1005
 	closePolicy    = 1008
 	closeInternal  = 1011
+	closeTryAgain  = 1013 // registered at IANA
 )
 
 // frames handles WebSocket input. The caller holds mu.

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/memory"
 	"github.com/pulsegate/pulsegate/server/route"
 )
 
@@ -64,7 +65,7 @@ func (m *metrics) closed(code int) {
 	switch {
 	case code == 0:
 		label = "none"
-	case code >= 1000 && code <= 1011 || code >= 4001 && code <= 4008:
+	case code >= 1000 && code <= 1014 || code >= 4001 && code <= 4008:
 		label = strconv.Itoa(code)
 	}
 	m.closes.WithLabelValues(label).Inc()
@@ -124,6 +125,12 @@ func (t *totals) ofServer() []sample {
 		{name: "slow_clients_closed_total", help: "Sessions dropped because their client did not read.", counter: true, value: float64(m.slow.Load())},
 		{name: "panics_total", help: "Panics that were kept to one connection.", counter: true, value: float64(m.panics.Load())},
 	}
+	for _, kind := range memory.Kinds() {
+		list = append(list, sample{name: "memory_held_bytes", help: "What messages of clients take in memory.", value: float64(s.o.Memory.Held(kind)), kind: kind.String()})
+	}
+	list = append(list,
+		sample{name: "memory_limit_bytes", help: "What they may take together (memoryLimitInMB).", value: float64(s.o.Memory.Limit())},
+		sample{name: "memory_refusals_total", help: "Sessions refused or closed for want of memory.", counter: true, value: float64(s.o.Memory.Refusals())})
 	for kind := range s.sessions {
 		list = append(list, sample{name: "sessions", help: "Open sessions.", value: float64(s.sessions[kind].Load()), kind: route.Kind(kind).String()})
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/auth"
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/memory"
 	"github.com/pulsegate/pulsegate/server/tlsconf"
 )
 
@@ -77,6 +78,10 @@ type Options struct {
 	PingInterval   time.Duration // 0: a ping only when a session was silent for half of IdleTimeout
 	AllowedOrigins []string      // empty: any
 	Compression    bool          // permessage-deflate for clients that offer it
+
+	// Memory bounds what all connections hold together, with what the bridge
+	// holds; nil: nothing does.
+	Memory *memory.Budget
 
 	// V1LegacyTime gives sessions on v1 paths the publish time format of 2016.
 	V1LegacyTime bool

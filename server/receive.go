@@ -44,6 +44,7 @@ func (s *Server) onRead(nc *nbio.Conn) {
 // more, or its turn is over. inPoller: it runs on the socket's poller, and nbio
 // closes the socket when this returns, if the peer has finished sending. The caller holds mu.
 func (c *conn) receive(buf []byte, inPoller bool) {
+	defer c.countInput()
 	defer c.recoverSession()
 	c.resume()
 	for more := true; c.takes(); {

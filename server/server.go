@@ -67,7 +67,7 @@ type Server struct {
 	bytesIn   atomic.Uint64
 	bytesOut  atomic.Uint64
 
-	acceptWarning, slowWarning, panicWarning, authWarning, certificateWarning warning
+	acceptWarning, slowWarning, memoryWarning, panicWarning, authWarning, certificateWarning warning
 }
 
 // timeouts are the options' in ticks; 0: none.

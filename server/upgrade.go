@@ -47,6 +47,10 @@ func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
 	if s.draining.Load() {
 		return refused(http.StatusServiceUnavailable, errDraining.Error())
 	}
+	if s.o.Memory.Exhausted() {
+		s.o.Memory.Refused()
+		return refused(http.StatusServiceUnavailable, "the server's memory is used up, try again later")
+	}
 	if s.o.TrustForwardedFor {
 		c.remote = forwardedFor(req.Header, c.remote)
 	}

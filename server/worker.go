@@ -154,6 +154,7 @@ func (w *worker) bury(c *conn) {
 	c.rest, c.stalled = nil, false
 	req := c.req
 	c.req = nil
+	c.countInput()
 	c.mu.Unlock()
 
 	if m != nil && m.opened != nil {

@@ -204,6 +204,9 @@ func (c *consumer) Ack(id codec.MessageID) {
 	c.u.handOver()
 }
 
+// Congested implements [bridge.Consumer]: all is done at once.
+func (c *consumer) Congested(func()) bool { return false }
+
 // Redeliver gives messages back; what the consumer does not have is passed over.
 // They come again at once, those of one topic in the order published unless
 // they go to different consumers.

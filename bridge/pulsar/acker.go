@@ -49,6 +49,7 @@ func (a *acker) add(m *member, id pulsar.MessageID, e entryID, again bool) {
 	list.ids = append(list.ids, id)
 	list.entries = append(list.entries, e)
 	list.again = list.again || again
+	a.c.unsettled.add(1)
 	a.start()
 }
 
@@ -58,9 +59,11 @@ func (a *acker) redeliver(m *member, l *link, e entryID) {
 	defer a.mu.Unlock()
 	list := a.list(m)
 	if list.link != l {
+		a.c.unsettled.add(-len(list.redeliver))
 		list.link, list.redeliver = l, nil
 	}
 	list.redeliver = append(list.redeliver, e)
+	a.c.unsettled.add(1)
 	a.start()
 }
 
@@ -106,6 +109,7 @@ func (a *acker) run(list *ackList) {
 		// all that is not acknowledged by then.
 		if len(list.redeliver) > 0 {
 			list.link.redeliver(list.redeliver)
+			a.c.unsettled.add(-len(list.redeliver))
 		}
 		a.mu.Lock()
 		if a.sending != list {
@@ -124,6 +128,7 @@ func (a *acker) run(list *ackList) {
 
 // report tells the forwarder what became of a request.
 func (a *acker) report(list *ackList, err error) {
+	a.c.unsettled.add(-len(list.ids))
 	switch {
 	case len(list.ids) == 0:
 	case err != nil:

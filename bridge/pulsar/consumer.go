@@ -33,9 +33,11 @@ type consumer struct {
 	receiver bridge.Receiver
 	multi    bool // over several topics: ids carry theirs
 	todo     *commands
-	in       chan pulsar.ConsumerMessage
-	acks     *acker
-	pattern  *bridge.TopicsPattern // nil: none
+
+	unsettled congestion
+	in        chan pulsar.ConsumerMessage
+	acks      *acker
+	pattern   *bridge.TopicsPattern // nil: none
 
 	ctx     context.Context // ends the forwarder and what it started
 	stop    context.CancelFunc
@@ -61,10 +63,12 @@ type consumer struct {
 	searching bool            // for new topics or partitions
 }
 
-// inPlaces is the size of consumer.in, which is part of the queue: enough that
-// the library's goroutine and the forwarder do not wait for each other at each message,
-// and less for the small queues that very many consumers have.
-func inPlaces(queue int) int { return min((queue+4)/8, 16) }
+// inPlaces is the size of consumer.in, which is part of the queue. What is put
+// there counts as taken, so that more is fetched.
+func inPlaces(queue int) int { return min(queue/leastInPlaces, 1) }
+
+// leastInPlaces is the queue from which on one of its places is in consumer.in.
+const leastInPlaces = 4
 
 // Subscribe implements [bridge.Upstream].
 func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r bridge.Receiver) (bridge.Consumer, error) {
@@ -174,6 +178,7 @@ func (c *consumer) join(m *member) {
 
 // leave undoes join.
 func (c *consumer) leave(m *member) {
+	c.unsettled.add(-len(m.owed))
 	delete(c.members, m.topic)
 	delete(c.places, c.placeOf(m))
 	c.listed.Lock()
@@ -208,7 +213,9 @@ func (c *consumer) options() pulsar.ConsumerOptions {
 		// failure is known; without grouping there is no timer.
 		AckWithResponse:    true,
 		AckGroupingOptions: &pulsar.AckGroupingOptions{MaxSize: 1},
-		Decryption:         c.u.decryption(c.spec.CryptoFailure),
+		// What cannot be decrypted comes as it is, and the forwarder does with it what
+		// the spec says: with FAIL the library forgets the permit that it took.
+		Decryption: c.u.decryption(bridge.CryptoConsume),
 	}
 	if c.spec.Earliest {
 		o.SubscriptionInitialPosition = pulsar.SubscriptionPositionEarliest
@@ -232,10 +239,16 @@ func (c *consumer) Permit(n int) {
 }
 
 // Ack implements [bridge.Consumer].
-func (c *consumer) Ack(id codec.MessageID) { c.todo.push(command{kind: cmdAck, id: id}) }
+func (c *consumer) Ack(id codec.MessageID) {
+	c.unsettled.add(1)
+	c.todo.push(command{kind: cmdAck, id: id})
+}
 
 // Redeliver implements [bridge.Consumer].
-func (c *consumer) Redeliver(ids []codec.MessageID) { c.todo.pushAll(cmdRedeliver, ids) }
+func (c *consumer) Redeliver(ids []codec.MessageID) {
+	c.unsettled.add(len(ids))
+	c.todo.pushAll(cmdRedeliver, ids)
+}
 
 // EndOfTopic implements [bridge.Consumer].
 func (c *consumer) EndOfTopic(ctx context.Context) (bool, error) {

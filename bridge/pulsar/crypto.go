@@ -11,18 +11,12 @@ import (
 )
 
 // decryption says what happens to encrypted messages: those for which there is a
-// private key are decrypted, with the others it is as action says.
+// private key are decrypted, with the others it is as action, which is not FAIL,
+// says.
 func (u *Upstream) decryption(action bridge.CryptoFailureAction) *pulsar.MessageDecryptionInfo {
-	failure := crypto.ConsumerCryptoFailureActionFail
-	switch action {
-	case bridge.CryptoFail:
-		if u.keys == nil {
-			return nil // what the library does without, at less cost
-		}
-	case bridge.CryptoDiscard:
+	failure := crypto.ConsumerCryptoFailureActionConsume
+	if action == bridge.CryptoDiscard {
 		failure = crypto.ConsumerCryptoFailureActionDiscard
-	case bridge.CryptoConsume:
-		failure = crypto.ConsumerCryptoFailureActionConsume
 	}
 	info := &pulsar.MessageDecryptionInfo{KeyReader: noKeys{}, MessageCrypto: noKeys{}, ConsumerCryptoFailureAction: failure}
 	if u.keys != nil {

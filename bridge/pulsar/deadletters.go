@@ -8,12 +8,16 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/memory"
 )
 
 const (
-	// maxBurying bounds the dead letters on their way; at that many the consumer
-	// takes no more messages.
-	maxBurying = 1000
+	// maxBurying and maxBuryingBytes bound the dead letters on their way; at so many
+	// the consumer takes no more messages.
+	maxBurying      = 1000
+	maxBuryingBytes = 4 << 20
+	// maxLastBytes bounds the messages kept that are on their last delivery.
+	maxLastBytes = 1 << 20
 	// buryTimeout bounds the publishing of one.
 	buryTimeout = 30 * time.Second
 )
@@ -27,10 +31,13 @@ type deadLetters struct {
 	c *consumer
 
 	// What follows belongs to the forwarder. last holds messages on their last
-	// delivery: not more than the receiver holds.
-	last    map[codec.MessageID]*codec.Message
-	burying map[codec.MessageID]bool
-	pauses  map[string]*pause // by dead letter topic, of those that fail
+	// delivery: not more than the receiver holds, nor than maxLastBytes. Of those beyond,
+	// the broker is asked for another copy, which comes with a higher count.
+	last         map[codec.MessageID]*codec.Message
+	lastBytes    int
+	burying      map[codec.MessageID]int // sizes in bytes
+	buryingBytes int
+	pauses       map[string]*pause // by dead letter topic, of those that fail
 
 	mu        sync.Mutex // guards what follows
 	running   bool
@@ -54,7 +61,7 @@ type letter struct {
 
 func newDeadLetters(c *consumer) *deadLetters {
 	return &deadLetters{
-		c: c, last: map[codec.MessageID]*codec.Message{}, burying: map[codec.MessageID]bool{},
+		c: c, last: map[codec.MessageID]*codec.Message{}, burying: map[codec.MessageID]int{},
 		producers: map[string]bridge.Producer{}, pauses: map[string]*pause{},
 	}
 }
@@ -74,48 +81,74 @@ func (d *deadLetters) take(m *member, message *codec.Message) bool {
 		return false
 	}
 	key := d.key(&message.ID)
-	if d.burying[key] {
+	if _, underWay := d.burying[key]; underWay {
 		return true
 	}
+	d.release(key)
 	if message.RedeliveryCount > limit {
-		delete(d.last, key)
 		d.start(m, key, message)
 		return true
 	}
-	d.last[key] = message
+	if size := len(message.Payload); d.lastBytes+size <= maxLastBytes {
+		d.last[key] = message
+		d.holdLast(size)
+	}
 	return false
+}
+
+// release takes a message out of last, nil if it is not there.
+func (d *deadLetters) release(key codec.MessageID) *codec.Message {
+	message := d.last[key]
+	if message != nil {
+		delete(d.last, key)
+		d.holdLast(-len(message.Payload))
+	}
+	return message
+}
+
+func (d *deadLetters) holdLast(n int) {
+	d.lastBytes += n
+	d.c.u.opts.Memory.Take(memory.DeadLetters, n)
+}
+
+func (d *deadLetters) holdBurying(n int) {
+	d.buryingBytes += n
+	d.c.u.opts.Memory.Take(memory.DeadLetters, n)
 }
 
 // bury reports true if the message, which is asked for again, goes to the dead
 // letter topic.
 func (d *deadLetters) bury(id *codec.MessageID) bool {
 	key := d.key(id)
-	message := d.last[key]
+	message := d.release(key)
 	if message == nil {
-		return d.burying[key]
+		_, underWay := d.burying[key]
+		return underWay
 	}
-	delete(d.last, key)
 	d.start(d.c.memberAt(id), key, message)
 	return true
 }
 
 // drop forgets an acknowledged message.
-func (d *deadLetters) drop(id *codec.MessageID) { delete(d.last, d.key(id)) }
+func (d *deadLetters) drop(id *codec.MessageID) { d.release(d.key(id)) }
 
 // lost forgets what was delivered over a connection that is lost: the broker
 // delivers it again, to this consumer or another, with a higher count.
 func (d *deadLetters) lost(m *member) {
 	for id := range d.last {
 		if d.c.memberAt(&id) == m {
-			delete(d.last, id)
+			d.release(id)
 		}
 	}
 }
 
-func (d *deadLetters) full() bool { return len(d.burying) >= maxBurying }
+func (d *deadLetters) full() bool {
+	return len(d.burying) >= maxBurying || d.buryingBytes >= maxBuryingBytes
+}
 
 func (d *deadLetters) start(m *member, key codec.MessageID, message *codec.Message) {
-	d.burying[key] = true
+	d.burying[key] = len(message.Payload)
+	d.holdBurying(len(message.Payload))
 	topic := d.topic(m)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -221,6 +254,8 @@ func (d *deadLetters) close() {
 	producers := d.producers
 	d.producers = nil
 	d.mu.Unlock()
+	d.holdLast(-d.lastBytes)
+	d.holdBurying(-d.buryingBytes)
 	for _, p := range producers {
 		p.Close()
 	}
@@ -236,6 +271,12 @@ func (b buried) Sent(_ codec.MessageID, err error) {
 	b.c.todo.push(command{kind: cmdBuried, id: b.id, err: err})
 }
 
+// buriedAway forgets a letter that is no longer on its way.
+func (d *deadLetters) buriedAway(key codec.MessageID) {
+	d.holdBurying(-d.burying[key])
+	delete(d.burying, key)
+}
+
 // The pauses before a letter that failed is tried again.
 const (
 	firstPause = time.Second
@@ -246,7 +287,7 @@ const (
 // the broker is asked for it again after a pause, to try once more; meanwhile it holds it.
 func (c *consumer) buried(id *codec.MessageID, err error) {
 	d, m := c.letters, c.memberAt(id)
-	delete(d.burying, d.key(id))
+	d.buriedAway(d.key(id))
 	if m == nil {
 		return // the topic is deleted
 	}
@@ -267,5 +308,8 @@ func (c *consumer) buried(id *codec.MessageID, err error) {
 			"topic", m.topic, "subscription", c.spec.Subscription, "pause", p.wait, "error", err)
 	}
 	again := command{kind: cmdRedeliver, id: *id}
-	time.AfterFunc(p.wait, func() { c.todo.push(again) })
+	time.AfterFunc(p.wait, func() {
+		c.unsettled.add(1)
+		c.todo.push(again)
+	})
 }

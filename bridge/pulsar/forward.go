@@ -39,8 +39,10 @@ func (c *consumer) obey(used []command) []command {
 		switch cmd.kind {
 		case cmdAck:
 			c.acknowledge(&cmd.id)
+			c.unsettled.add(-1)
 		case cmdRedeliver:
 			c.redeliver(&cmd.id)
+			c.unsettled.add(-1)
 		case cmdLost:
 			c.memberLost(cmd.member, cmd.link)
 		case cmdReopened:
@@ -73,6 +75,9 @@ func (c *consumer) receive(cm pulsar.ConsumerMessage) {
 	if m == nil || m.from.stale(&cm) && m.comesAgain() {
 		return
 	}
+	if m.live != nil {
+		m.live.ahead.note(len(cm.Payload()))
+	}
 	native := cm.ID()
 	topic := ""
 	if c.multi {
@@ -80,7 +85,9 @@ func (c *consumer) receive(cm pulsar.ConsumerMessage) {
 	}
 	id := fromClient(native, m.partition, topic)
 	if !m.keep {
-		c.deliver(m, fromClientMessage(cm.Message, id))
+		if message := fromClientMessage(cm.Message, id); !c.sealed(message) {
+			c.deliver(m, message)
+		}
 		return
 	}
 	if native.BatchIdx() >= 0 {
@@ -105,10 +112,22 @@ func (c *consumer) receive(cm pulsar.ConsumerMessage) {
 		return
 	}
 	message := fromClientMessage(cm.Message, id)
+	if c.sealed(message) {
+		if c.spec.CryptoFailure == bridge.CryptoDiscard {
+			c.send(m, e, native, false)
+		}
+		return // with FAIL it stays for a consumer that has the key
+	}
 	if c.letters != nil && c.letters.take(m, message) {
 		return
 	}
 	c.deliver(m, message)
+}
+
+// sealed reports a message that could not be decrypted and may not be
+// delivered as it is.
+func (c *consumer) sealed(message *codec.Message) bool {
+	return message.Encryption != nil && c.spec.CryptoFailure != bridge.CryptoConsume
 }
 
 func (c *consumer) deliver(m *member, message *codec.Message) {
@@ -172,16 +191,24 @@ func (c *consumer) send(m *member, e entryID, native pulsar.MessageID, again boo
 	c.acks.add(m, id, e, again)
 }
 
-// ackFailed keeps what the broker does not know, bounded as the tracker is.
+// ackFailed keeps what the broker does not know.
 func (c *consumer) ackFailed(m *member, entries []entryID) {
 	for _, e := range entries {
 		c.entries.unsent(e)
 	}
 	m.owed = append(m.owed, entries...)
-	if n := len(m.owed) - maxAhead; n > 0 {
+	c.unsettled.add(len(entries))
+	if n := len(m.owed) - maxOwed; n > maxOwed/8 { // seldom, as it copies all
 		m.owed = append(m.owed[:0:0], m.owed[n:]...)
+		c.unsettled.add(-n)
 	}
 }
+
+// maxOwed bounds the acknowledgements of a member that wait for a connection,
+// but for an eighth more: those of all messages that a broker leaves unacknowledged, and
+// those that make a consumer congested. The oldest are forgotten first; what they were for
+// comes again.
+const maxOwed = 80_000
 
 func (c *consumer) redeliver(id *codec.MessageID) {
 	m := c.memberAt(id)
@@ -283,6 +310,7 @@ func (c *consumer) connected(m *member, l *link) {
 func (c *consumer) sendOwed(m *member) {
 	owed := m.owed
 	m.owed = nil
+	c.unsettled.add(-len(owed))
 	for _, e := range owed {
 		c.send(m, e, nil, true)
 	}

@@ -32,6 +32,12 @@ func TestInternals(t *testing.T) {
 		if newRedeliverer(l.up) == nil {
 			t.Error("a timer per consumer is needed")
 		}
+		if w := newFetchAhead(l.up); w.size == nil || w.permits == nil {
+			t.Error("what is fetched ahead cannot be bounded")
+		}
+		if !forgetTriggers(u.client) {
+			t.Error("the library keeps each consumer")
+		}
 		if l.id <= last {
 			t.Errorf("number %d after %d", l.id, last)
 		}

@@ -15,6 +15,7 @@ type link struct {
 	up     pulsar.Consumer
 	id     uint64       // see consumerID
 	direct *redeliverer // nil: redeliveries go through NackID
+	ahead  fetchAhead
 	lost   atomic.Bool
 
 	asking sync.Mutex // held while a request runs on up: that must not be closed meanwhile

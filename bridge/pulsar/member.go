@@ -71,6 +71,9 @@ func (m *member) subscribe(ctx context.Context, earliest bool) (*link, error) {
 	l := &link{member: m}
 	o := m.c.options()
 	o.Topic = m.topic
+	// Up to the size of the queue; see [fetchAhead]. What a topic does not keep, its
+	// broker drops where it may not send it at once.
+	o.EnableAutoScaledReceiverQueueSize = m.keep
 	if earliest {
 		o.SubscriptionInitialPosition = pulsar.SubscriptionPositionEarliest
 	}
@@ -87,7 +90,8 @@ func (m *member) subscribe(ctx context.Context, earliest bool) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.up, l.id, l.direct = up, consumerID(up), newRedeliverer(up)
+	l.up, l.id, l.direct, l.ahead = up, consumerID(up), newRedeliverer(up), newFetchAhead(up)
+	forgetTriggers(m.c.u.client)
 	m.c.u.links.add(l)
 	m.current.Store(l)
 	return l, nil

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"github.com/pulsegate/pulsegate/memory"
 )
 
 // The defaults of [Options].
@@ -42,8 +44,8 @@ type Options struct {
 
 	// ConnectionsPerBroker is at least 1; 0: 1.
 	ConnectionsPerBroker int
-	// MemoryLimit bounds the bytes of publishes in flight; 0: unbounded.
-	MemoryLimit int64
+	// Memory counts the messages that are kept for dead letter topics; nil: nothing does.
+	Memory *memory.Budget
 	// OperationTimeout bounds each request to the broker.
 	OperationTimeout time.Duration
 	// ConnectionTimeout bounds the opening of a TCP connection.
@@ -82,9 +84,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ConnectionsPerBroker <= 0 {
 		o.ConnectionsPerBroker = 1
-	}
-	if o.MemoryLimit <= 0 {
-		o.MemoryLimit = -1
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -52,6 +52,10 @@ type readerPart struct {
 	position  codec.MessageID
 	inclusive bool
 
+	// queue is how many messages the library may fetch ahead: what the spec says,
+	// or less once a large message has come, since it cannot be told a bound in bytes.
+	queue int
+
 	// doubt is how long the part waits for a message until it looks whether there
 	// is one that it should have got; 0: for as long as it takes. A broker that
 	// unloads a topic while a reader reconnects may forget that reader.
@@ -172,7 +176,7 @@ func (u *Upstream) OpenReader(ctx context.Context, spec bridge.ReaderSpec, r bri
 	var opening sync.WaitGroup
 	for i, topic := range topics {
 		_, partition := partitionOf(topic)
-		part := &readerPart{r: rd, topic: topic, partition: partition}
+		part := &readerPart{r: rd, topic: topic, partition: partition, queue: max(spec.Queue, 1)}
 		rd.parts = append(rd.parts, part)
 		opening.Go(func() { errs[i] = part.start(ctx) })
 	}
@@ -299,8 +303,11 @@ func (p *readerPart) startLatest(ctx context.Context) error {
 	}
 }
 
-// drop closes a link that is lost, in the background.
+// drop closes the link, if there is one, in the background: it may be lost.
 func (p *readerPart) drop() {
+	if p.link == nil {
+		return
+	}
 	p.current.Store(nil)
 	p.r.u.always(p.link.close)
 	p.link = nil
@@ -367,7 +374,7 @@ func (p *readerPart) openAt(ctx context.Context, start pulsar.MessageID, include
 		Name:                    p.r.spec.Name,
 		StartMessageID:          start,
 		StartMessageIDInclusive: include,
-		ReceiverQueueSize:       max(p.r.spec.Queue, 1),
+		ReceiverQueueSize:       p.queue,
 		Decryption:              p.r.u.readerDecryption(p.r.spec.CryptoFailure),
 		BackoffPolicyFunc:       l.policy,
 	}
@@ -420,10 +427,28 @@ func (p *readerPart) run() {
 			}
 			p.position, p.inclusive = id, false
 		}
+		tooMany := p.fetchesTooMany(len(m.Payload()))
+		if tooMany { // at once: the message may have to wait for its permit
+			p.drop()
+		}
 		if !p.r.deliver(p.partition, fromClientMessage(m, id)) {
 			return
 		}
+		if tooMany && !p.reopen() {
+			return
+		}
 	}
+}
+
+// fetchesTooMany takes the size of a message, in bytes, and reports that the
+// part is to be opened anew with a shorter queue.
+func (p *readerPart) fetchesTooMany(size int) bool {
+	most := max(windowBytes/max(size, 1), 1)
+	if size < largeMessage || p.queue <= 2*most || !persistent(p.topic) {
+		return false
+	}
+	p.queue = most
+	return true
 }
 
 // forgotten reports that the topic has messages which the part did not get.

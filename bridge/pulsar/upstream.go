@@ -85,7 +85,7 @@ func New(o Options) (*Upstream, error) {
 		KeepAliveInterval:          o.KeepAlive,
 		ListenerName:               o.ListenerName,
 		MaxConnectionsPerBroker:    o.ConnectionsPerBroker,
-		MemoryLimitBytes:           o.MemoryLimit,
+		MemoryLimitBytes:           -1, // none: see [fetchAhead] about the library's
 		TLSTrustCertsFilePath:      o.TLS.TrustCertsFile,
 		TLSCertificateFile:         o.TLS.CertificateFile,
 		TLSKeyFilePath:             o.TLS.KeyFile,

@@ -84,6 +84,14 @@ func (r *Reader) SetDeflate(on bool) {
 	}
 }
 
+// Held is how many bytes of memory the Reader has for what is incomplete.
+func (r *Reader) Held() int {
+	if r.buf == nil {
+		return 0
+	}
+	return cap(r.buf.b)
+}
+
 // Release gives the buffers back. The Reader takes no more bytes after it.
 func (r *Reader) Release() {
 	if r.buf != nil {

@@ -1,0 +1,129 @@
+// Package memory keeps what clients make the process hold within one budget:
+// messages that are fetched ahead, queued, on their way, unfinished or unread.
+package memory
+
+import (
+	"math"
+	"sync/atomic"
+)
+
+// Kind says what memory is held for.
+type Kind uint8
+
+// The kinds.
+const (
+	Publishes   Kind = iota // received from clients and not answered
+	Deliveries              // fetched from the brokers for consumers and not written
+	Tails                   // encoded frames that readers share
+	DeadLetters             // on their way to a dead letter topic
+	Unfinished              // input whose end has not come, or that waits until a session takes more
+	Unread                  // output that clients have not taken
+	kinds
+)
+
+// String is the kind's name in metrics.
+func (k Kind) String() string {
+	return [kinds]string{"publishes", "deliveries", "tails", "dead_letters", "unfinished", "unread"}[k]
+}
+
+// Kinds lists all kinds.
+func Kinds() (all [kinds]Kind) {
+	for i := range all {
+		all[i] = Kind(i)
+	}
+	return all
+}
+
+const (
+	// part is the share of the free memory that one holder may have.
+	part = 8
+
+	// Least is what each holder may always have, in bytes: with it, a session gets
+	// on, if slowly, whatever others hold.
+	Least = 64 << 10
+)
+
+// Budget bounds what all holders have together. A holder is a session, a
+// connection or a tail; each counts by itself what it has, and asks before it takes more.
+//
+// The bound of a holder is an eighth of what is free just then. So one that is
+// alone may have much; the more is in use, the less each may have; and those with
+// most are the first at their bound. Holders that keep to it never use up the budget,
+// beyond Least for each.
+//
+// A nil Budget knows no limit. All methods may be called from any goroutine.
+type Budget struct {
+	limit int64
+	held  [kinds]atomic.Int64
+
+	refused atomic.Uint64
+}
+
+// New returns a budget of limit bytes; 0 or less: no limit, but what is held is counted.
+func New(limit int64) *Budget {
+	if limit <= 0 {
+		limit = math.MaxInt64
+	}
+	return &Budget{limit: limit}
+}
+
+// Take counts n bytes more of a kind, or less if n is negative. It never
+// fails: whether there is room is asked before, by [Budget.Allowance].
+func (b *Budget) Take(k Kind, n int) {
+	if b != nil && n != 0 {
+		b.held[k].Add(int64(n))
+	}
+}
+
+// Held is what is held of a kind, in bytes.
+func (b *Budget) Held(k Kind) int64 {
+	if b == nil {
+		return 0
+	}
+	return b.held[k].Load()
+}
+
+// Limit is the budget in bytes; math.MaxInt64 if there is none.
+func (b *Budget) Limit() int64 {
+	if b == nil {
+		return math.MaxInt64
+	}
+	return b.limit
+}
+
+func (b *Budget) free() int64 {
+	free := b.limit
+	for i := range b.held {
+		free -= b.held[i].Load()
+	}
+	return free
+}
+
+// Allowance is how many bytes one holder may have now, at least [Least].
+func (b *Budget) Allowance() int {
+	if b == nil {
+		return math.MaxInt
+	}
+	return int(max(b.free()/part, Least))
+}
+
+// Exhausted reports that so little is free, a twentieth, that nobody new
+// should be let in.
+func (b *Budget) Exhausted() bool {
+	return b != nil && b.free() < b.limit/20
+}
+
+// Refused counts a client that was turned away or closed for want of memory.
+func (b *Budget) Refused() {
+	if b != nil {
+		b.refused.Add(1)
+	}
+}
+
+// Refusals is how many clients were turned away or closed for want of memory.
+func (b *Budget) Refusals() uint64 {
+	if b == nil {
+		return 0
+	}
+	return b.refused.Load()
+}

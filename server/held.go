@@ -1,0 +1,26 @@
+package server
+
+import "github.com/pulsegate/pulsegate/memory"
+
+// countInput tells the budget how much input c holds: a message whose end has
+// not come, what waits until the session takes more, a request. Such input gets not
+// smaller by waiting, so where it is more than one connection may have, its session ends.
+// The caller holds mu.
+func (c *conn) countInput() {
+	b := c.s.o.Memory
+	now := c.reader.Held() + cap(c.rest)
+	if c.req != nil {
+		now += cap(c.req.buf)
+	}
+	b.Take(memory.Unfinished, now-c.held)
+	c.held = now
+	if now <= memory.Least || now <= b.Allowance() || c.phase != phaseOpen {
+		return
+	}
+	b.Refused()
+	c.s.memoryWarning.warn(c.s.log, "closed a session whose message is too large for the memory that is left", "remote", c.remote.String(), "bytes", now)
+	c.stop(phaseDiscard, closing{code: closeTryAgain, reason: "the server is short of memory, try again later"})
+	c.reader.Release()
+	b.Take(memory.Unfinished, -c.held)
+	c.held = 0
+}

@@ -1,0 +1,73 @@
+package server
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/pulsegate/pulsegate/memory"
+)
+
+// unfinished is the beginning of a client's frame of size bytes, of which sent have come.
+func unfinished(size, sent int) string {
+	head := []byte{0x81, 0x80 | 127}
+	head = binary.BigEndian.AppendUint64(head, uint64(size))
+	return string(append(head, 0, 0, 0, 0)) + strings.Repeat("x", sent)
+}
+
+// Messages that do not end take what there is; then those that are larger than
+// what one connection may have are refused, and all others go on.
+func TestUnfinishedMessagesKeepWithinTheBudget(t *testing.T) {
+	budget := memory.New(8 << 20)
+	s := start(t, echoBridge(), func(o *Options) { o.Memory = budget })
+	small := dial(t, s, producerPath)
+	const half = 500 << 10
+	refused := 0
+	var raws []*rawConn
+	for range 20 {
+		c := dialRaw(t, s)
+		c.send(upgradeHead(producerPath))
+		if res, _ := c.response(); res.StatusCode != http.StatusSwitchingProtocols {
+			t.Fatal(res.Status)
+		}
+		raws = append(raws, c)
+		c.send(unfinished(1<<20, half))
+	}
+	eventually(t, "some to be refused", func() bool { return budget.Refusals() > 0 })
+	eventually(t, "what is held to be bounded", func() bool { return budget.Held(memory.Unfinished) <= budget.Limit() })
+	say(t, small, "hello")
+	if got := message(t, small); got != "hello" {
+		t.Fatalf("a small session got %q", got)
+	}
+	refused = int(budget.Refusals())
+	if refused == len(raws) {
+		t.Error("all were refused")
+	}
+	// The last one found the least: it was told why.
+	op, payload := raws[len(raws)-1].frame()
+	if op != 8 || binary.BigEndian.Uint16([]byte(payload)) != closeTryAgain || !strings.Contains(payload, "memory") {
+		t.Errorf("opcode %d with %q", op, payload)
+	}
+	for _, c := range raws {
+		c.Close()
+	}
+	eventually(t, "all to be given back", func() bool { return budget.Held(memory.Unfinished) == 0 })
+}
+
+func TestNoNewSessionsWithoutMemory(t *testing.T) {
+	budget := memory.New(1 << 20)
+	s := start(t, echoBridge(), func(o *Options) { o.Memory = budget })
+	budget.Take(memory.Publishes, 1<<20)
+	_, res, err := dialErr(s, producerPath, nil)
+	if err == nil || res == nil || res.StatusCode != http.StatusServiceUnavailable {
+		t.Fatalf("%v, %v", res, err)
+	}
+	budget.Take(memory.Publishes, -1<<20)
+	dial(t, s, producerPath)
+	if _, body := get(t, s, "/metrics"); !strings.Contains(body, fmt.Sprintf("pulsegate_memory_limit_bytes %v", float64(1<<20))) ||
+		!strings.Contains(body, "pulsegate_memory_refusals_total 1") {
+		t.Error("the metrics do not say so")
+	}
+}
