@@ -2,14 +2,10 @@ package auth
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
 	"runtime"
 	"strings"
-	"sync"
 )
 
 const (
@@ -17,20 +13,19 @@ const (
 	maxVerified = 4096 // logins remembered
 )
 
+// verified says of a user and password that they are right.
+type verified struct{}
+
 // basicProvider checks a user's password (RFC 7617).
 //
 // Password hashes are slow on purpose. So only a few are computed at once, each
-// on the goroutine that asks, and a login that was right is remembered under
-// a keyed hash until the file changes: clients that reconnect in a storm do not
-// pay again.
+// on the goroutine that asks, and a login that was right is remembered until the
+// file changes: clients that reconnect in a storm do not pay again.
 type basicProvider struct {
-	users *watched[*users]
-	slots chan struct{}
-	key   [32]byte
-
-	mu       sync.Mutex // guards what follows
-	of       *users     // what verified belongs to
-	verified map[[sha256.Size]byte]struct{}
+	users  *watched[*users]
+	checks *checks
+	marker marker
+	right  *verdicts[*users, verified]
 }
 
 func newBasicProvider(conf string, log *slog.Logger) (*basicProvider, error) {
@@ -41,9 +36,9 @@ func newBasicProvider(conf string, log *slog.Logger) (*basicProvider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &basicProvider{users: w, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
-	_, _ = rand.Read(p.key[:]) // never fails
-	return p, nil
+	return &basicProvider{
+		users: w, checks: newChecks(runtime.GOMAXPROCS(0) / 2), marker: newMarker(), right: newVerdicts[*users, verified](maxVerified),
+	}, nil
 }
 
 func (p *basicProvider) method() string { return MethodBasic }
@@ -56,24 +51,25 @@ func (p *basicProvider) presented(r *Request) bool {
 func (p *basicProvider) authenticate(ctx context.Context, r *Request) (Principal, error) {
 	user, password, ok := r.userPassword()
 	if !ok {
-		return Principal{}, unauthenticated("no user and password were given", "")
+		return Principal{}, forged("no user and password were given", "")
 	}
 	u := p.users.get()
-	mark := p.mark(user, password)
-	if p.known(u, mark) {
+	m := p.marker.mark(user + ":" + password) // a user has no colon
+	if _, ok := p.right.get(u, m); ok {
 		return Principal{Role: user, Method: MethodBasic}, nil
 	}
-	select {
-	case p.slots <- struct{}{}:
-	case <-ctx.Done():
+	if r.guessed {
+		return Principal{}, &Refusal{Kind: ErrTooMany, Reason: "too many failed logins of this user from this address; try again in a minute"}
+	}
+	if !p.checks.enter(ctx, r.turn) {
 		return Principal{}, &Refusal{Kind: ErrUnknown, Reason: "too many passwords are being checked"}
 	}
 	right := u.match(user, password)
-	<-p.slots
+	p.checks.leave()
 	if !right {
-		return Principal{}, unauthenticated("unknown user or wrong password", "")
+		return Principal{}, forged("unknown user or wrong password", "")
 	}
-	p.remember(u, mark)
+	p.right.put(u, m, verified{})
 	return Principal{Role: user, Method: MethodBasic}, nil
 }
 
@@ -89,27 +85,4 @@ func (r *Request) userPassword() (user, password string, ok bool) {
 	}
 	user, password, ok = strings.Cut(string(b), ":")
 	return user, password, ok && user != "" && len(b) <= maxPassword
-}
-
-func (p *basicProvider) mark(user, password string) (m [sha256.Size]byte) {
-	h := hmac.New(sha256.New, p.key[:])
-	h.Write([]byte(user + ":" + password)) // a user has no colon
-	h.Sum(m[:0])
-	return m
-}
-
-func (p *basicProvider) known(u *users, mark [sha256.Size]byte) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_, ok := p.verified[mark]
-	return ok && p.of == u
-}
-
-func (p *basicProvider) remember(u *users, mark [sha256.Size]byte) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.of != u || len(p.verified) >= maxVerified {
-		p.of, p.verified = u, map[[sha256.Size]byte]struct{}{}
-	}
-	p.verified[mark] = struct{}{}
 }

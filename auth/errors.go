@@ -13,7 +13,7 @@ var (
 	ErrForbidden = errors.New("not authorized")
 	// ErrUnknown: it cannot be found out now.
 	ErrUnknown = errors.New("it cannot be found out now")
-	// ErrTooMany: too many failed logins came from the client's address.
+	// ErrTooMany: this login failed, as did too many from the client's address before.
 	ErrTooMany = errors.New("too many failed logins")
 )
 
@@ -25,6 +25,8 @@ type Refusal struct {
 	Reason string
 	// Cause is for the log: one line without secrets, "" when Reason says it all.
 	Cause string
+
+	forged bool // the credentials were never right: this may be someone who guesses
 }
 
 func (r *Refusal) Error() string { return r.Kind.Error() + ": " + r.Reason }
@@ -42,6 +44,10 @@ func (r *Refusal) Log() string {
 
 func unauthenticated(reason, cause string) *Refusal {
 	return &Refusal{Kind: ErrUnauthenticated, Reason: reason, Cause: cause}
+}
+
+func forged(reason, cause string) *Refusal {
+	return &Refusal{Kind: ErrUnauthenticated, Reason: reason, Cause: cause, forged: true}
 }
 
 // SettingError is a fault in the configuration. It names the key, and never

@@ -18,8 +18,8 @@ type GateOptions struct {
 	// Refresh > 0 asks a client whose token has run out for a new one, and gives it
 	// that long to answer (PIP-292). 0: credentials count for a whole session.
 	Refresh time.Duration
-	// MaxFailures bounds the failed logins of one address in a minute; then it is
-	// refused without a look at its credentials. 0: no bound.
+	// MaxFailures bounds the failed logins of one address in a minute, and of one
+	// user of Basic there, see [Gate.identify]. 0: no bound.
 	MaxFailures int
 	Logger      *slog.Logger // slog.Default() if nil
 }
@@ -59,7 +59,7 @@ func (g *Gate) Refresh() time.Duration { return g.o.Refresh }
 // Admit decides about a new session. The error is a [*Refusal]. Release must be
 // called with the grant once its session has ended.
 func (g *Gate) Admit(ctx context.Context, r *Request, access Access) (*Grant, error) {
-	who, err := g.identify(ctx, r)
+	who, err := g.identify(ctx, r, turnLogin)
 	if err != nil {
 		return nil, err
 	}
@@ -80,17 +80,36 @@ func (g *Gate) Release(grant *Grant) {
 	}
 }
 
-// identify authenticates, and counts failures by address.
-func (g *Gate) identify(ctx context.Context, r *Request) (Principal, error) {
-	if g.failures.blocked(r.Address) {
-		return Principal{}, &Refusal{Kind: ErrTooMany, Reason: "too many failed logins from this address; try again in a minute"}
+// identify authenticates, and counts the failures of those who may be guessing.
+//
+// Very many clients may be behind one address, and one of them that fails must not
+// lock the others out. So right credentials count however many failed before: a
+// signature is always looked at, as it cannot be guessed, if only after those from
+// other addresses. A password can be guessed: where too many were wrong, no other of
+// that user is looked at from that address, but for the one that was right already.
+func (g *Gate) identify(ctx context.Context, r *Request, t turn) (Principal, error) {
+	shown := *r
+	shown.turn = t
+	address := g.failures.source(r.Address, "")
+	often := g.failures.often(address)
+	if often && t == turnLogin {
+		shown.turn = turnDoubted
 	}
-	who, err := g.o.Authenticator.Authenticate(ctx, r)
-	// A client that shows nothing, or a certificate, guesses nothing.
-	if errors.Is(err, ErrUnauthenticated) && r.Authorization != "" {
-		g.failures.failed(r.Address)
+	user, _, isUser := r.userPassword()
+	shown.guessed = isUser && g.failures.often(g.failures.source(r.Address, user))
+	who, err := g.o.Authenticator.Authenticate(ctx, &shown)
+	no := (*Refusal)(nil)
+	if !errors.As(err, &no) || !no.forged {
+		return who, err
 	}
-	return who, err
+	g.failures.failed(address)
+	if isUser {
+		g.failures.failed(g.failures.source(r.Address, user))
+	}
+	if often {
+		return Principal{}, &Refusal{Kind: ErrTooMany, Reason: "too many failed logins from this address; try again in a minute", Cause: no.Reason}
+	}
+	return Principal{}, err
 }
 
 // Renew checks the credentials that a client sends during its session and
@@ -99,7 +118,7 @@ func (g *Gate) Renew(ctx context.Context, grant *Grant, method, data string, add
 	if method != grant.Method || method != MethodToken {
 		return time.Time{}, unauthenticated("only the token of a session can be renewed", "")
 	}
-	who, err := g.identify(ctx, &Request{Method: MethodToken, Authorization: bearer(data), Address: address})
+	who, err := g.identify(ctx, &Request{Method: MethodToken, Authorization: bearer(data), Address: address}, turnRenewal)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -129,7 +148,7 @@ func (g *Gate) Recheck(grant *Grant) *Refusal {
 
 // AdmitSuperUser lets only super-users pass.
 func (g *Gate) AdmitSuperUser(ctx context.Context, r *Request) error {
-	who, err := g.identify(ctx, r)
+	who, err := g.identify(ctx, r, turnLogin)
 	if err != nil {
 		return err
 	}
@@ -142,7 +161,7 @@ func (g *Gate) AdmitSuperUser(ctx context.Context, r *Request) error {
 // AdmitViewer lets pass who may see the statistics of a topic: super-users, and
 // roles that may produce to it or consume from it.
 func (g *Gate) AdmitViewer(ctx context.Context, r *Request, topic string) error {
-	who, err := g.identify(ctx, r)
+	who, err := g.identify(ctx, r, turnLogin)
 	if err != nil {
 		return err
 	}

@@ -91,58 +91,118 @@ func TestStatisticsAreForSuperUsers(t *testing.T) {
 	}
 }
 
-func TestFailedLoginsAreLimited(t *testing.T) {
-	g := gateOf(t, func(o *GateOptions) { o.MaxFailures = 3 })
-	now := time.Now()
-	g.failures.now = func() time.Time { return now }
-	access := Access{Action: Produce, Topics: []string{topicT}}
-	from := func(address, authorization string) error {
-		grant, err := g.Admit(t.Context(), &Request{Authorization: authorization, Address: netip.MustParseAddr(address)}, access)
-		if err == nil {
-			g.Release(grant)
+// limitedGate lets three failures a minute pass, by a clock that the test moves.
+func limitedGate(t *testing.T) (g *Gate, now *time.Time) {
+	g = gateOf(t, func(o *GateOptions) { o.MaxFailures, o.Authorizer = 3, nil })
+	now = new(time.Now())
+	g.failures.now = func() time.Time { return *now }
+	return g, now
+}
+
+// login tries to open a session from an address and returns the kind of the refusal, nil if there is none.
+func (g *Gate) login(t *testing.T, address, authorization string) error {
+	t.Helper()
+	_, err := g.Admit(t.Context(), &Request{Authorization: authorization, Address: netip.MustParseAddr(address)}, Access{Action: Produce, Topics: []string{topicT}})
+	no := (*Refusal)(nil)
+	if err != nil && !errors.As(err, &no) {
+		t.Fatal(err)
+	}
+	if no == nil {
+		return nil
+	}
+	return no.Kind
+}
+
+func TestForgedTokensAreLimited(t *testing.T) {
+	g, now := limitedGate(t)
+	want := func(address, authorization string, kind error) {
+		t.Helper()
+		if got := g.login(t, address, authorization); got != kind {
+			t.Errorf("%s from %s: %v, want %v", authorization, address, got, kind)
 		}
-		return err
 	}
 	right := withToken("both").Authorization
-	for range 10 { // showing nothing is no guess
-		if err := from("192.0.2.1", ""); !errors.Is(err, ErrUnauthenticated) {
-			t.Fatal(err)
+	expired := withToken("both", "exp", 5).Authorization
+	for range 10 { // none of them guesses
+		want("192.0.2.1", "", ErrUnauthenticated)
+		want("192.0.2.1", expired, ErrUnauthenticated)
+		want("192.0.2.1", "Digest x", ErrUnauthenticated)
+	}
+	for range 3 {
+		want("192.0.2.1", "Bearer x", ErrUnauthenticated)
+	}
+	for _, address := range []string{"192.0.2.1", "::ffff:192.0.2.1"} {
+		want(address, "Bearer x", ErrTooMany)
+		want(address, "Bearer y", ErrTooMany)
+		want(address, right, nil)
+		want(address, withToken("root").Authorization, nil)
+		want(address, expired, ErrUnauthenticated)
+		want(address, basicAuth("alice:secret").Authorization, nil)
+	}
+	want("192.0.2.2", "Bearer x", ErrUnauthenticated)
+	for range 3 {
+		want("2001:db8::1", "Bearer x", ErrUnauthenticated)
+	}
+	want("2001:db8::2", "Bearer x", ErrTooMany)
+	*now = now.Add(2 * throttleWindow)
+	want("192.0.2.1", "Bearer x", ErrUnauthenticated)
+}
+
+// The passwords of a user are not looked at any more where too many were wrong;
+// others there, and that user elsewhere, do not notice.
+func TestWrongPasswordsAreLimited(t *testing.T) {
+	g, now := limitedGate(t)
+	want := func(address, userPassword string, kind error) {
+		t.Helper()
+		if got := g.login(t, address, basicAuth(userPassword).Authorization); got != kind {
+			t.Errorf("%s from %s: %v, want %v", userPassword, address, got, kind)
 		}
 	}
 	for range 3 {
-		if err := from("192.0.2.1", "Bearer x"); !errors.Is(err, ErrUnauthenticated) {
-			t.Fatal(err)
-		}
-	}
-	if err := from("192.0.2.1", right); !errors.Is(err, ErrTooMany) {
-		t.Errorf("not limited: %v", err)
-	}
-	if err := from("::ffff:192.0.2.1", right); !errors.Is(err, ErrTooMany) {
-		t.Errorf("the same address in another form: %v", err)
-	}
-	if err := from("192.0.2.2", right); err != nil {
-		t.Errorf("another address: %v", err)
+		want("192.0.2.1", "alice:guess", ErrUnauthenticated)
 	}
 	for range 3 {
-		_ = from("2001:db8::1", "Bearer x")
+		want("192.0.2.1", "nobody:guess", ErrTooMany) // looked at and wrong, like very many from there
 	}
-	if err := from("2001:db8::2", right); !errors.Is(err, ErrTooMany) {
-		t.Errorf("the same network: %v", err)
+	want("192.0.2.1", "alice:secret", ErrTooMany)
+	want("192.0.2.1", "nobody:secret", ErrTooMany)
+	want("192.0.2.2", "alice:secret", nil)
+	want("192.0.2.1", "alice:secret", nil) // it was right already
+	want("192.0.2.1", "alice:other", ErrTooMany)
+	want("192.0.2.3", "alice:guess", ErrUnauthenticated)
+	*now = now.Add(2 * throttleWindow)
+	want("192.0.2.1", "alice:guess", ErrUnauthenticated)
+}
+
+// A session goes on when its client renews its token, whoever else is at its address.
+func TestRenewalAmongFailures(t *testing.T) {
+	g, _ := limitedGate(t)
+	a := netip.MustParseAddr("192.0.2.1")
+	grant, err := g.Admit(t.Context(), withToken("both"), Access{Action: Produce, Topics: []string{topicT}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	now = now.Add(2 * throttleWindow)
-	if err := from("192.0.2.1", right); err != nil {
-		t.Errorf("still limited: %v", err)
+	defer g.Release(grant)
+	for range 10 {
+		_ = g.login(t, "192.0.2.1", "Bearer x")
+	}
+	if _, err := g.Renew(t.Context(), grant, "token", sign(jwt.SigningMethodHS256, secret, "sub", "both", "x", 1), a); err != nil {
+		t.Error(err)
+	}
+	if err := g.AdmitSuperUser(t.Context(), withToken("root")); err != nil {
+		t.Error(err)
 	}
 }
 
 func TestThrottleIsBounded(t *testing.T) {
 	th := newThrottle(3)
 	a := netip.MustParseAddr("10.0.0.0")
-	for range 3 * maxAddresses {
-		th.failed(a)
+	for range 2 * maxSources {
+		th.failed(th.source(a, ""))
+		th.failed(th.source(a, a.String()))
 		a = a.Next()
 	}
-	if n := len(th.count) + len(th.before); n > 2*maxAddresses {
-		t.Errorf("%d addresses", n)
+	if n := len(th.count) + len(th.before); n > 2*maxSources {
+		t.Errorf("%d sources", n)
 	}
 }

@@ -20,7 +20,7 @@ const (
 )
 
 // verifier is a key with the algorithms it may be used for (RFC 8725 section
-// 3.1): whatever else a token's header names is refused.
+// 3.1): whatever else a token's header names is refused. It is not changed.
 type verifier struct {
 	key        any // []byte or a public key
 	algorithms map[string]bool
@@ -35,12 +35,12 @@ func algorithms(names ...string) map[string]bool {
 }
 
 // secretVerifier takes the bytes of an HMAC secret.
-func secretVerifier(secret []byte) (verifier, error) {
+func secretVerifier(secret []byte) (*verifier, error) {
 	if len(secret) < minSecret {
-		return verifier{}, fmt.Errorf("the secret has %d bytes; at least %d are needed", len(secret), minSecret)
+		return nil, fmt.Errorf("the secret has %d bytes; at least %d are needed", len(secret), minSecret)
 	}
 	if block, _ := pem.Decode(secret); block != nil {
-		return verifier{}, errors.New("this is a PEM file, not the bytes of a secret; a public key belongs into tokenPublicKey")
+		return nil, errors.New("this is a PEM file, not the bytes of a secret; a public key belongs into tokenPublicKey")
 	}
 	names := []string{"HS256"}
 	if len(secret) >= 48 {
@@ -49,37 +49,37 @@ func secretVerifier(secret []byte) (verifier, error) {
 	if len(secret) >= 64 {
 		names = append(names, "HS512")
 	}
-	return verifier{append([]byte(nil), secret...), algorithms(names...)}, nil
+	return &verifier{append([]byte(nil), secret...), algorithms(names...)}, nil
 }
 
 // publicVerifier takes a public key in PKIX form, DER or PEM, that must be of
 // the kind that alg is for.
-func publicVerifier(alg string) func([]byte) (verifier, error) {
-	return func(data []byte) (verifier, error) {
+func publicVerifier(alg string) func([]byte) (*verifier, error) {
+	return func(data []byte) (*verifier, error) {
 		key, err := parsePublicKey(data)
 		if err != nil {
-			return verifier{}, err
+			return nil, err
 		}
 		switch key := key.(type) {
 		case *rsa.PublicKey:
 			if !strings.HasPrefix(alg, "RS") && !strings.HasPrefix(alg, "PS") {
-				return verifier{}, fmt.Errorf("it is an RSA key, but tokenPublicAlg is %s", alg)
+				return nil, fmt.Errorf("it is an RSA key, but tokenPublicAlg is %s", alg)
 			}
 			if key.N.BitLen() < minModulus {
-				return verifier{}, fmt.Errorf("the RSA key has %d bits; at least %d are needed", key.N.BitLen(), minModulus)
+				return nil, fmt.Errorf("the RSA key has %d bits; at least %d are needed", key.N.BitLen(), minModulus)
 			}
-			return verifier{key, algorithms("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")}, nil
+			return &verifier{key, algorithms("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")}, nil
 		case *ecdsa.PublicKey:
 			if !strings.HasPrefix(alg, "ES") {
-				return verifier{}, fmt.Errorf("it is an EC key, but tokenPublicAlg is %s", alg)
+				return nil, fmt.Errorf("it is an EC key, but tokenPublicAlg is %s", alg)
 			}
 			name, ok := curves[key.Curve]
 			if !ok {
-				return verifier{}, errors.New("the EC key is on none of the curves P-256, P-384 and P-521")
+				return nil, errors.New("the EC key is on none of the curves P-256, P-384 and P-521")
 			}
-			return verifier{key, algorithms(name)}, nil
+			return &verifier{key, algorithms(name)}, nil
 		}
-		return verifier{}, errors.New("it is neither an RSA nor an EC key")
+		return nil, errors.New("it is neither an RSA nor an EC key")
 	}
 }
 

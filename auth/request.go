@@ -28,6 +28,10 @@ type Request struct {
 	PeerCertificate *x509.Certificate
 	// Address is where the client comes from, for counting failures.
 	Address netip.Addr
+
+	// What the gate makes of failures before.
+	turn    turn // when the credentials are checked
+	guessed bool // too many wrong passwords of this user came from this address
 }
 
 // FromHTTP reads the credentials of a request. Its certificate counts only when

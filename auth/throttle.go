@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"sync"
 	"time"
@@ -8,25 +9,43 @@ import (
 
 const (
 	throttleWindow = time.Minute
-	// maxAddresses bounds the addresses that failures are counted for, in each of
-	// two generations.
-	maxAddresses = 1 << 16
+	// maxSources bounds what failures are counted for, in each of two generations.
+	maxSources = 1 << 16
 )
 
-// throttle counts failed logins by address over about a minute: the failures of
-// the current window, and of the one before as far as it reaches into the last
-// minute. An IPv6 client has a whole /64, so that is what counts.
+// source is who failures are counted for: all who come from an address, or one
+// user of Basic there.
+type source struct {
+	address netip.Addr
+	user    uint64 // hash of a name, 0: all
+}
+
+// throttle counts failed logins by their source over about a minute: the failures
+// of the current window, and of the one before as far as it reaches into the last
+// minute. It only counts: what a failure means for others from the same address
+// is for [Gate.identify] to say, as very many may be behind one.
 type throttle struct {
 	most int // 0: nothing is counted
 	now  func() time.Time
+	seed maphash.Seed // no one can choose names whose hashes are the same
 
 	mu            sync.Mutex // guards what follows
 	since         time.Time
-	count, before map[netip.Addr]int
+	count, before map[source]int
 }
 
 func newThrottle(most int) *throttle {
-	return &throttle{most: most, now: time.Now, count: map[netip.Addr]int{}}
+	return &throttle{most: most, now: time.Now, seed: maphash.MakeSeed(), count: map[source]int{}}
+}
+
+// source returns where a user of Basic comes from; "": anyone. An IPv6 client has a
+// whole /64, so that is what counts.
+func (t *throttle) source(a netip.Addr, user string) source {
+	s := source{address: counted(a)}
+	if user != "" {
+		s.user = max(1, maphash.String(t.seed, user))
+	}
+	return s
 }
 
 func counted(a netip.Addr) netip.Addr {
@@ -38,34 +57,32 @@ func counted(a netip.Addr) netip.Addr {
 	return a.Unmap()
 }
 
-// blocked reports whether an address has failed too often.
-func (t *throttle) blocked(a netip.Addr) bool {
+// often reports whether a source has failed too often.
+func (t *throttle) often(s source) bool {
 	if t.most <= 0 {
 		return false
 	}
-	a = counted(a)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	elapsed := t.turn(false)
+	elapsed := t.advance(false)
 	left := 1 - float64(elapsed)/float64(throttleWindow)
-	return t.count[a]+int(float64(t.before[a])*left) >= t.most
+	return t.count[s]+int(float64(t.before[s])*left) >= t.most
 }
 
 // failed counts a failure.
-func (t *throttle) failed(a netip.Addr) {
+func (t *throttle) failed(s source) {
 	if t.most <= 0 {
 		return
 	}
-	a = counted(a)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.turn(len(t.count) >= maxAddresses)
-	t.count[a]++
+	t.advance(len(t.count) >= maxSources)
+	t.count[s]++
 }
 
-// turn begins a new window when the current one is over, or when it is full. It
+// advance begins a new window when the current one is over, or when it is full. It
 // returns how long the current one has lasted. The caller holds mu.
-func (t *throttle) turn(full bool) time.Duration {
+func (t *throttle) advance(full bool) time.Duration {
 	now := t.now()
 	elapsed := now.Sub(t.since)
 	if elapsed < throttleWindow && !full {
@@ -75,6 +92,6 @@ func (t *throttle) turn(full bool) time.Duration {
 	if elapsed >= 2*throttleWindow {
 		t.before = nil
 	}
-	t.count, t.since = map[netip.Addr]int{}, now
+	t.count, t.since = map[source]int{}, now
 	return 0
 }

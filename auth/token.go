@@ -10,8 +10,12 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// maxToken bounds a token, in bytes.
-const maxToken = 16 << 10
+const (
+	maxToken  = 16 << 10 // bytes of a token
+	maxSigned = 16 << 10 // tokens remembered whose signature is right
+	maxForged = 4 << 10  // and those whose is not: they must not displace the others
+	maxRole   = 256      // bytes of a role; a token with a longer one is not remembered
+)
 
 // TokenOptions configure the login with JSON web tokens. The fields are the
 // settings of Pulsar's AuthenticationProviderToken.
@@ -27,17 +31,24 @@ type TokenOptions struct {
 }
 
 // tokenProvider checks signed JSON web tokens (RFC 7519), a few at once, each on
-// the goroutine that asks: a storm of clients must not take the processors from
-// the sessions there are.
+// the goroutine that asks. What does not change while the key stays is remembered:
+// that a token is forged, and whose one is, until it runs out.
 type tokenProvider struct {
 	o      TokenOptions
-	key    *watched[verifier]
+	key    *watched[*verifier]
 	parser *jwt.Parser
-	slots  chan struct{}
+	checks *checks
+	marker marker
+	signed *verdicts[*verifier, Principal]
+	forged *verdicts[*verifier, *Refusal]
 }
 
 func newTokenProvider(o TokenOptions, log *slog.Logger) (*tokenProvider, error) {
-	p := &tokenProvider{o: o, parser: jwt.NewParser(jwt.WithLeeway(o.ClockSkew), jwt.WithStrictDecoding()), slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	p := &tokenProvider{
+		o: o, parser: jwt.NewParser(jwt.WithLeeway(o.ClockSkew), jwt.WithStrictDecoding()),
+		checks: newChecks(runtime.GOMAXPROCS(0)), marker: newMarker(),
+		signed: newVerdicts[*verifier, Principal](maxSigned), forged: newVerdicts[*verifier, *Refusal](maxForged),
+	}
 	var err error
 	switch {
 	case o.SecretKey != "":
@@ -70,13 +81,32 @@ func (p *tokenProvider) authenticate(ctx context.Context, r *Request) (Principal
 	if !ok || token == "" {
 		return Principal{}, unauthenticated("no token was given", "")
 	}
-	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
-	case <-ctx.Done():
+	if len(token) > maxToken {
+		return Principal{}, forged("the token is too long", "")
+	}
+	v := p.key.get()
+	m := p.marker.mark(token)
+	if who, ok := p.signed.get(v, m); ok && (who.Expires.IsZero() || time.Now().Before(who.Expires)) {
+		return who, nil
+	}
+	if no, ok := p.forged.get(v, m); ok {
+		return Principal{}, no
+	}
+	if !p.checks.enter(ctx, r.turn) {
 		return Principal{}, &Refusal{Kind: ErrUnknown, Reason: "too many tokens are being checked"}
 	}
-	return p.check(token)
+	defer p.checks.leave()
+	who, no := p.check(v, token)
+	switch {
+	case no == nil:
+		if len(who.Role) <= maxRole {
+			p.signed.put(v, m, who)
+		}
+		return who, nil
+	case no.forged:
+		p.forged.put(v, m, no)
+	}
+	return Principal{}, no
 }
 
 var (
@@ -85,11 +115,7 @@ var (
 )
 
 // check verifies one token.
-func (p *tokenProvider) check(token string) (Principal, error) {
-	if len(token) > maxToken {
-		return Principal{}, unauthenticated("the token is too long", "")
-	}
-	v := p.key.get()
+func (p *tokenProvider) check(v *verifier, token string) (Principal, *Refusal) {
 	claims := jwt.MapClaims{}
 	_, err := p.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
 		if !v.algorithms[t.Method.Alg()] {
@@ -128,7 +154,7 @@ func tokenFault(err error) *Refusal {
 	}
 	for _, known := range []error{errAlgorithm, errCritical, jwt.ErrTokenSignatureInvalid, jwt.ErrTokenMalformed, jwt.ErrTokenUnverifiable} {
 		if errors.Is(err, known) {
-			return unauthenticated("the token is not valid", known.Error())
+			return forged("the token is not valid", known.Error())
 		}
 	}
 	return unauthenticated("the token is not valid", "a claim has the wrong type")

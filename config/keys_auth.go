@@ -78,7 +78,7 @@ var authKeys = []Key{
 	},
 	{
 		Name: "maxFailedLoginsPerAddress", Section: sectionAuth, Default: "100",
-		Doc:  "Failed logins of one client address within a minute after which it gets 429 without a look at its credentials. Clients behind one NAT count together. 0: no limit. A key of pulsegate alone.",
+		Doc:  "Failed logins from one client address within a minute after which those that fail get 429, and are looked at after logins from elsewhere. Right credentials get in all the same: clients behind one NAT count together. Only of a user of Basic whose password was wrong that often from an address no other password is looked at from there, but for one that was right before. 0: no limit. A key of pulsegate alone.",
 		kind: number(func(c *Config) *int { return &c.MaxFailedLoginsPerAddress }, 0, noLimit),
 	},
 	{

@@ -87,10 +87,11 @@ var (
 	secureConf = SecureServer()
 
 	// rsaConf takes tokens of an RSA key for one audience, with the role in a
-	// claim of its own.
+	// claim of its own, and a client's address from what stands in front.
 	rsaConf = secureWith(Conf{
 		"tokenSecretKey": "", "tokenPublicKey": dataURL(rsaPublic),
 		"tokenAuthClaim": "role", "tokenAudienceClaim": "aud", "tokenAudience": "pulsar",
+		"webServiceTrustXForwardedFor": "true",
 	})
 
 	// ecConf takes tokens of an EC key, lets in clients without any, knows

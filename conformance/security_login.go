@@ -157,6 +157,20 @@ func keyCases() Area {
 		refused("rsa-ec-token", "an EC token where an RSA key is configured", rsaConf, signed(jwt.SigningMethodES256, ecKey, claims(AdminRole)...)),
 		refused("audience-other", "a token for another audience", rsaConf, signed(jwt.SigningMethodRS256, rsaKey, "role", AdminRole, "aud", "x")),
 		refused("audience-none", "a token for no audience", rsaConf, signed(jwt.SigningMethodRS256, rsaKey, "role", AdminRole)),
+		{ID: "key/flood", Text: "a right token opens a session however many from its address were forged", Conf: rsaConf, Run: func(t *T) {
+			topic := t.Topic()
+			from := func(token string) Handshake {
+				return Handshake{Target: ProducerPath(topic), Headers: []string{Bearer(token), "X-Forwarded-For: 203.0.113.7"}}
+			}
+			for i := range 120 {
+				c, resp, _ := t.do(from(signed(jwt.SigningMethodRS256, otherKey, claims(AdminRole, "jti", i)...)))
+				c.Kill()
+				if resp.StatusCode != 401 && resp.StatusCode != 429 {
+					t.Fatalf("status %d", resp.StatusCode)
+				}
+			}
+			t.OpenWith(from(signed(jwt.SigningMethodRS256, rsaKey, claims(AdminRole)...))).Publish("x")
+		}},
 		{ID: "key/anonymous", Text: "a client without credentials has the role anonymousUserRole", Conf: ecConf, Run: func(t *T) {
 			topic, ns := t.Secured()
 			t.Refused(403, notAuthorized, ProducerPath(topic))

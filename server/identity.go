@@ -273,7 +273,10 @@ func (c *conn) renewed(expires time.Time, err error) (next *codec.AuthResponse) 
 	}
 	if err != nil {
 		c.s.logRefusal(0, err, "remote", c.remote.String(), "kind", c.kind.String())
-		if who.failures++; who.failures >= maxRenewals {
+		if !errors.Is(err, auth.ErrUnknown) { // else it is not the client's fault
+			who.failures++
+		}
+		if who.failures >= maxRenewals {
 			c.expel(codec.CodeAuthenticate, "too many tokens were refused")
 			return nil
 		}
