@@ -19,9 +19,11 @@ type Access struct {
 	Pattern string
 	// Subscription is a consumer's; "" for producers and readers.
 	Subscription string
-	// DeadLetterTopic is the full name of a topic that messages of this session
-	// may be published to.
-	DeadLetterTopic string
+	// DeadLetterTopics are the full names of the topics that messages of this
+	// session may be published to.
+	DeadLetterTopics []string
+	// DeadLetterPattern, instead of DeadLetterTopics, is as Pattern.
+	DeadLetterPattern string
 }
 
 // AuthorizerOptions say who may do what.
@@ -194,8 +196,15 @@ func (a *Authorizer) decide(role string, access *Access, k knowledge) *Refusal {
 			return no
 		}
 	}
-	if access.DeadLetterTopic != "" {
-		return decide(Produce, access.DeadLetterTopic, "", false)
+	if access.DeadLetterPattern != "" {
+		if no := decide(Produce, access.DeadLetterPattern, "", true); no != nil {
+			return no
+		}
+	}
+	for _, topic := range access.DeadLetterTopics {
+		if no := decide(Produce, topic, "", false); no != nil {
+			return no
+		}
 	}
 	return nil
 }
@@ -292,14 +301,7 @@ func (r roles) allow(role string, action Action, wildcards bool) bool {
 
 // names lists the namespaces and tenants that a decision depends on.
 func (access *Access) names() (namespaces, tenants []string) {
-	topics := access.Topics
-	if access.Pattern != "" {
-		topics = append(slices.Clone(topics), access.Pattern)
-	}
-	if access.DeadLetterTopic != "" {
-		topics = append(slices.Clone(topics), access.DeadLetterTopic)
-	}
-	for _, full := range topics {
+	for _, full := range slices.Concat(access.Topics, access.DeadLetterTopics, []string{access.Pattern, access.DeadLetterPattern}) {
 		t, err := parseTopic(full)
 		if err == nil && !slices.Contains(namespaces, t.namespace) {
 			namespaces = append(namespaces, t.namespace)

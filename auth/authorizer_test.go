@@ -129,7 +129,7 @@ func TestRules(t *testing.T) {
 		{"topical", consume("persistent://public/default/u", "s"), false, false, "permission"},
 		{"topical", pattern(topicT), false, false, "permission"}, // other topics may match
 		{"parts", pattern("persistent://public/default/p-partition-3"), false, false, "permission"},
-		{"reader", Access{Action: Consume, Pattern: topicT, Subscription: "s", DeadLetterTopic: "persistent://public/default/dead"}, false, false, "permission to produce"},
+		{"reader", Access{Action: Consume, Pattern: topicT, Subscription: "s", DeadLetterTopics: []string{"persistent://public/default/dead"}}, false, false, "permission to produce"},
 		{"parts", consume("persistent://public/default/p-partition-3", "s"), true, true, ""},
 		{"parts", consume("persistent://public/default/p-partition-x", "s"), false, false, "permission"},
 		{"app-7", consume(topicT, "s"), false, true, ""},
@@ -151,8 +151,10 @@ func TestRules(t *testing.T) {
 		{"reader", pattern("persistent://public/default/.*"), true, true, ""},
 		{"topical", pattern("persistent://public/default/t.*"), false, false, "permission"},
 		{"reader", Access{Action: Consume, Topics: []string{topicT, "persistent://public/prefix/t"}, Subscription: "s"}, false, false, "has to start"},
-		{"reader", Access{Action: Consume, Topics: []string{topicT}, Subscription: "s", DeadLetterTopic: "persistent://public/default/d"}, false, false, "permission to produce to persistent://public/default/d"},
-		{"both", Access{Action: Consume, Topics: []string{topicT}, Subscription: "s", DeadLetterTopic: "persistent://public/default/d"}, true, true, ""},
+		{"reader", Access{Action: Consume, Topics: []string{topicT}, Subscription: "s", DeadLetterTopics: []string{"persistent://public/default/d"}}, false, false, "permission to produce to persistent://public/default/d"},
+		{"reader", Access{Action: Consume, Pattern: topicT, Subscription: "s", DeadLetterPattern: topicT + "-s-DLQ"}, false, false, "permission to produce to " + topicT + "-s-DLQ"},
+		{"both", Access{Action: Consume, Pattern: topicT, Subscription: "s", DeadLetterPattern: topicT + "-s-DLQ"}, true, true, ""},
+		{"both", Access{Action: Consume, Topics: []string{topicT}, Subscription: "s", DeadLetterTopics: []string{"persistent://public/default/d"}}, true, true, ""},
 	} {
 		for i, a := range []*Authorizer{plain, wild} {
 			err := a.authorize(t.Context(), tc.role, &tc.access)

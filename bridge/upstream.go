@@ -292,6 +292,26 @@ func (s *ConsumerSpec) TopicNames() []string {
 	return nil
 }
 
+// DeadLetterTopics lists the full names of the topics that the messages of this
+// member may be moved to, one for each of its topics unless it is named; with a
+// pattern each stands for as many. None when nothing is moved.
+func (s *ConsumerSpec) DeadLetterTopics() []string {
+	switch {
+	case s.MaxRedeliver <= 0:
+		return nil
+	case s.DeadLetterTopic != "":
+		return []string{s.DeadLetterTopic}
+	}
+	topics := s.TopicNames()
+	if s.TopicsPattern != "" {
+		topics = []string{s.TopicsPattern}
+	}
+	for i, topic := range topics {
+		topics[i] = topic + "-" + s.Subscription + "-DLQ"
+	}
+	return topics
+}
+
 // ReaderSpec is everything that makes an upstream reader.
 type ReaderSpec struct {
 	Topic string

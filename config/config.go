@@ -92,6 +92,7 @@ type Config struct {
 	AuthorizationEnabled        bool          // authorizationEnabled
 	AuthorizationProvider       string        // authorizationProvider
 	AuthorizationAllowWildcards bool          // authorizationAllowWildcardsMatching
+	AuthorizeDeadLetters        bool          // authorizeDefaultDeadLetterTopic
 	AuthorizationCache          time.Duration // authorizationCacheMillis
 
 	// Keys of pulsegate alone.

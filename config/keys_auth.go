@@ -101,6 +101,11 @@ var authKeys = []Key{
 		Doc:  "How long permissions are kept, in milliseconds. A session whose permission is taken away is closed within that time; one that is granted counts after a second at most. A key of pulsegate alone.",
 		kind: millis(func(c *Config) *time.Duration { return &c.AuthorizationCache }, 100, math.MaxInt32),
 	},
+	{
+		Name: "authorizeDefaultDeadLetterTopic", Section: sectionAuth, Default: "true",
+		Doc:  "A consumer with maxRedeliverCount needs the permission to produce to its dead letter topic, also to the one named {topic}-{subscription}-DLQ when its client names none, as with Pulsar 5. false: that one goes with the permission to consume, as with Pulsar 4.0, so that who may only consume can write to it. A key of pulsegate alone.",
+		kind: boolean(func(c *Config) *bool { return &c.AuthorizeDeadLetters }),
+	},
 }
 
 // tokenKeys are the keys that tokenSettingPrefix renames.

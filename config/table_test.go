@@ -161,6 +161,7 @@ var effects = []struct {
 	{"authorizationEnabled", "true", "AuthorizationEnabled", true},
 	{"authorizationProvider", "x.Y", "AuthorizationProvider", "x.Y"},
 	{"authorizationAllowWildcardsMatching", "true", "AuthorizationAllowWildcards", true},
+	{"authorizeDefaultDeadLetterTopic", "false", "AuthorizeDeadLetters", false},
 	{"authorizationCacheMillis", "500", "AuthorizationCache", 500 * time.Millisecond},
 	{"logLevel", "Debug", "LogLevel", "debug"},
 	{"logFormat", "json", "LogFormat", "json"},

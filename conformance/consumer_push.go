@@ -104,6 +104,10 @@ func consumerBadParameters() []Case {
 		bad("priorityLevel", []string{"x", "-1", ""}),
 		bad("negativeAckRedeliveryDelay", []string{"x", "-1", ""}),
 		bad("maxRedeliverCount", []string{"0", "x", "-1", ""}, "subscriptionType=Shared"),
+		{ID: "consumer-param/dead-letter-blank", Text: "a blank deadLetterTopic is 400", Better: "Java takes the topic that is usual; Pulsar 5 refuses", Run: func(t *T) {
+			t.Refused(400, "deadLetterTopic", newConsumer(t, "subscriptionType=Shared", "maxRedeliverCount=1", "deadLetterTopic="))
+			t.Refused(400, "deadLetterTopic", newConsumer(t, "subscriptionType=Shared", "maxRedeliverCount=1", "deadLetterTopic=%20"))
+		}},
 		{ID: "consumer-param/dead-letter-alone", Text: "deadLetterTopic without maxRedeliverCount is 400", Run: func(t *T) {
 			t.Refused(400, "Invalid query params", newConsumer(t, "subscriptionType=Shared", "deadLetterTopic=x"))
 		}},

@@ -131,9 +131,21 @@ func authorizationCases() Area {
 			topic, ns := t.Secured()
 			victim, _ := t.Secured()
 			role := t.role()
-			t.Allow(ns, role, `["consume"]`)
+			t.Allow(ns, role, both)
 			t.OpenAs(role, ConsumerPath(topic, "s", "subscriptionType=Shared", "maxRedeliverCount=1")).Fence()
 			t.RefusedAs(403, notAuthorized, role, ConsumerPath(topic, "s", "subscriptionType=Shared", "maxRedeliverCount=1", "deadLetterTopic="+victim.Name()))
+		}},
+		{ID: "permission/dead-letter-default", Text: "the dead letter topic that nobody names needs the permission to produce, too", Better: "Java publishes there for a role that may only consume; Pulsar 5 asks", Run: func(t *T) {
+			topic, ns := t.Secured()
+			role := t.role()
+			t.Allow(ns, role, `["consume"]`)
+			t.RefusedAs(403, notAuthorized+".*produce.*-s-DLQ", role, ConsumerPath(topic, "s", "subscriptionType=Shared", "maxRedeliverCount=1"))
+			t.RefusedAs(403, notAuthorized+".*produce.*-s-DLQ", role, "/ws/v3/consumer/s?subscriptionType=Shared&maxRedeliverCount=1&topics="+topic.Name())
+			t.admin("PUT", "/admin/v2/"+string(topic)+"-s-DLQ", "")
+			t.admin("POST", "/admin/v2/"+string(topic)+"-s-DLQ/permissions/"+role, `["produce"]`)
+			t.Eventually("it counts", func() bool {
+				return t.statusAs(role, ConsumerPath(topic, "s", "subscriptionType=Shared", "maxRedeliverCount=1")) == 101
+			})
 		}},
 		{ID: "permission/wildcards", Text: "with authorizationAllowWildcardsMatching a * first or last in a role stands for any text", Conf: ecConf, Run: func(t *T) {
 			topic, ns := t.Secured()

@@ -152,6 +152,7 @@ func serverOptions(cfg *config.Config, b server.Bridge, admin http.Handler, log 
 		PingInterval:          cfg.PingInterval,
 		AllowedOrigins:        cfg.AllowedOrigins,
 		Compression:           cfg.WebSocketCompression,
+		DeadLettersFree:       !cfg.AuthorizeDeadLetters,
 		V1LegacyTime:          cfg.V1PublishTimeFormat == config.PublishTimeSeed,
 		StatusFile:            cfg.StatusFilePath,
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/pulsegate/pulsegate/auth"
@@ -41,8 +42,10 @@ type standing struct {
 	next     *codec.AuthResponse // what came meanwhile; the latest counts
 }
 
-// accessOf is what a session needs the permission for.
-func accessOf(r *route.Request) auth.Access {
+// accessOf is what a session needs the permission for. Messages that are given up
+// are published in its client's name, so it must be allowed to; with
+// [Options.DeadLettersFree] only if the client chose where.
+func (s *Server) accessOf(r *route.Request) auth.Access {
 	switch r.Kind {
 	case route.Producer:
 		return auth.Access{Action: auth.Produce, Topics: []string{r.Producer.Topic}}
@@ -51,10 +54,14 @@ func accessOf(r *route.Request) auth.Access {
 	}
 	spec := &r.Consumer
 	a := auth.Access{Action: auth.Consume, Topics: spec.TopicNames(), Pattern: spec.TopicsPattern, Subscription: spec.Subscription}
-	// The dead letter topic by its usual name goes with the subscription. Under
-	// any other name it would let a consumer publish where it may not.
-	if spec.DeadLetterTopic != "" && spec.DeadLetterTopic != spec.Topic+"-"+spec.Subscription+"-DLQ" {
-		a.DeadLetterTopic = spec.DeadLetterTopic
+	usual := *spec
+	usual.DeadLetterTopic = ""
+	switch dead := spec.DeadLetterTopics(); {
+	case s.o.DeadLettersFree && slices.Equal(dead, usual.DeadLetterTopics()):
+	case spec.DeadLetterTopic == "" && spec.TopicsPattern != "" && len(dead) > 0:
+		a.DeadLetterPattern = dead[0]
+	default:
+		a.DeadLetterTopics = dead
 	}
 	return a
 }
@@ -65,7 +72,7 @@ func accessOf(r *route.Request) auth.Access {
 func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 	s, gate := c.s, c.s.o.Gate
 	ctx, stop := context.WithTimeout(s.ctx, admitTimeout)
-	shown, access, topic := auth.FromUpgrade(req, c.remote.Addr()), accessOf(r), r.Topic()
+	shown, access, topic := auth.FromUpgrade(req, c.remote.Addr()), s.accessOf(r), r.Topic()
 	generation := gate.Generation()
 	s.handlers.Add(1)
 	go func() {

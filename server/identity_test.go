@@ -119,7 +119,13 @@ func TestWhoMayOpenWhat(t *testing.T) {
 		{"/ws/v2/reader/persistent/public/other/t", "reader", 403},
 		{"/ws/v3/consumer/s?topics=a,persistent://public/other/t", "reader", 403},
 		{"/ws/v3/consumer/s?topicsPattern=public/default/a.*", "reader", 101},
-		{consumerPath("s") + "?maxRedeliverCount=1&deadLetterTopic=persistent://public/default/t-s-DLQ", "reader", 101},
+		{consumerPath("s") + "?maxRedeliverCount=1", "reader", 403},
+		{consumerPath("s") + "?maxRedeliverCount=1", "both", 101},
+		{consumerPath("s") + "?maxRedeliverCount=1&deadLetterTopic=persistent://public/default/t-s-DLQ", "reader", 403},
+		{"/ws/v3/consumer/s?maxRedeliverCount=1&topics=a,b", "reader", 403},
+		{"/ws/v3/consumer/s?maxRedeliverCount=1&topics=a,b", "both", 101},
+		{"/ws/v3/consumer/s?maxRedeliverCount=1&topicsPattern=public/default/a.*", "reader", 403},
+		{"/ws/v3/consumer/s?maxRedeliverCount=1&topicsPattern=public/default/a.*", "both", 101},
 		{consumerPath("s") + "?maxRedeliverCount=1&deadLetterTopic=persistent://public/default/d", "reader", 403},
 		{consumerPath("s") + "?maxRedeliverCount=1&deadLetterTopic=persistent://public/default/d", "both", 101},
 	} {
@@ -133,6 +139,24 @@ func TestWhoMayOpenWhat(t *testing.T) {
 	}
 	if _, status := openWith(t, s, producerPath+"?token="+tokenOf("both", 0), nil); status != 101 {
 		t.Errorf("the token of the query does not count: %d", status)
+	}
+}
+
+// Where the topic named after topic and subscription goes with the latter, a client
+// that may only consume gets no further than there.
+func TestUsualDeadLetterTopicIsFree(t *testing.T) {
+	s, _ := guarded(t, echoBridge(), 0, func(o *Options) { o.DeadLettersFree = true })
+	for path, status := range map[string]int{
+		consumerPath("s") + "?maxRedeliverCount=1":                                                     101,
+		consumerPath("s") + "?maxRedeliverCount=1&deadLetterTopic=persistent://public/default/t-s-DLQ": 101,
+		consumerPath("s") + "?maxRedeliverCount=1&deadLetterTopic=persistent://public/default/d":       403,
+		"/ws/v3/consumer/s?maxRedeliverCount=1&topics=a,b":                                             101,
+		"/ws/v3/consumer/s?maxRedeliverCount=1&topics=a,b&deadLetterTopic=a-s-DLQ":                     403,
+		"/ws/v3/consumer/s?maxRedeliverCount=1&topicsPattern=public/default/a.*":                       101,
+	} {
+		if _, got := openWith(t, s, path, bearerOf("reader")); got != status {
+			t.Errorf("%s: status %d, want %d", path, got, status)
+		}
 	}
 }
 

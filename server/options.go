@@ -83,6 +83,10 @@ type Options struct {
 	// holds; nil: nothing does.
 	Memory *memory.Budget
 
+	// DeadLettersFree lets a consumer that may not produce have its messages
+	// moved to the dead letter topic that is named after topic and subscription.
+	DeadLettersFree bool
+
 	// V1LegacyTime gives sessions on v1 paths the publish time format of 2016.
 	V1LegacyTime bool
 

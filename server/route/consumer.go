@@ -80,8 +80,11 @@ func (p params) manyTopics(s *bridge.ConsumerSpec) (err error) {
 
 // deadLetters reads when a message is given up and where it goes then.
 func (p params) deadLetters(s *bridge.ConsumerSpec) error {
-	topic, named := p["deadLetterTopic"]
-	if named && !p.has("maxRedeliverCount") {
+	topic, err := p.name("deadLetterTopic")
+	if err != nil {
+		return err
+	}
+	if topic != "" && !p.has("maxRedeliverCount") {
 		return invalid("deadLetterTopic: counts only with maxRedeliverCount")
 	}
 	n, err := p.number("maxRedeliverCount", 1, math.MaxInt32, 0)
@@ -89,10 +92,9 @@ func (p params) deadLetters(s *bridge.ConsumerSpec) error {
 		return err
 	}
 	s.MaxRedeliver = int(n)
-	if strings.TrimSpace(topic) == "" {
-		return nil
+	if topic = strings.TrimSpace(topic); topic != "" {
+		s.DeadLetterTopic, err = fullName("deadLetterTopic", topic)
 	}
-	s.DeadLetterTopic, err = fullName("deadLetterTopic", topic)
 	return err
 }
 
