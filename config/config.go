@@ -99,6 +99,7 @@ type Config struct {
 
 	V1PublishTimeFormat      string        // v1PublishTimeFormat: [PublishTimeSeed] or [PublishTimeISO]
 	AllowedOrigins           []string      // allowedOrigins; empty: not checked
+	PingIdleSessions         bool          // webSocketPingIdleSessions
 	WebSocketCompression     bool          // webSocketCompression
 	HandshakeTimeout         time.Duration // handshakeTimeoutMillis
 	DrainTimeout             time.Duration // drainTimeoutMillis

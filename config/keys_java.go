@@ -190,7 +190,7 @@ var sessionKeys = []Key{
 	},
 	{
 		Name: "webSocketPingDurationSeconds", Section: sectionSessions, Default: "-1",
-		Doc:  "Seconds between the pings we send on a session. 0 or less: only one that was silent for half of webSocketSessionIdleTimeoutMillis gets a ping, so that an idle client stays and one that is gone is found.",
+		Doc:  "Seconds between the pings we send on a session. 0 or less: only one that was silent for half of webSocketSessionIdleTimeoutMillis gets a ping, so that an idle client stays and one that is gone is found; see webSocketPingIdleSessions.",
 		kind: seconds(func(c *Config) *time.Duration { return &c.PingInterval }, -1, day),
 	},
 }

@@ -17,6 +17,11 @@ var ownKeys = []Key{
 		kind: list(func(c *Config) *[]string { return &c.AllowedOrigins }),
 	},
 	{
+		Name: "webSocketPingIdleSessions", Section: sectionOwn, Default: "true",
+		Doc:  "Without webSocketPingDurationSeconds, ping a session that was silent for half of webSocketSessionIdleTimeoutMillis: a client that answers, as all libraries do by themselves, so stays open however idle, and one that is gone is found. false: as the Java proxy, which closes a producer, consumer or reader over which nothing went for the whole of that time.",
+		kind: boolean(func(c *Config) *bool { return &c.PingIdleSessions }),
+	},
+	{
 		Name: "webSocketCompression", Section: sectionOwn, Default: "true",
 		Doc:  "Compress messages (permessage-deflate, RFC 7692) for clients that offer it.",
 		kind: boolean(func(c *Config) *bool { return &c.WebSocketCompression }),

@@ -128,6 +128,7 @@ var effects = []struct {
 	{"webSocketPingDurationSeconds", "20", "PingInterval", 20 * time.Second},
 	{"v1PublishTimeFormat", "ISO", "V1PublishTimeFormat", PublishTimeISO},
 	{"allowedOrigins", "https://a, https://b,", "AllowedOrigins", []string{"https://a", "https://b"}},
+	{"webSocketPingIdleSessions", "false", "PingIdleSessions", false},
 	{"webSocketCompression", "false", "WebSocketCompression", false},
 	{"handshakeTimeoutMillis", "1", "HandshakeTimeout", time.Millisecond},
 	{"drainTimeoutMillis", "0", "DrainTimeout", time.Duration(0)},

@@ -67,6 +67,19 @@ func sizeLimits() []Case {
 	}
 }
 
+// answerPings waits a while for pings, and answers those that have come.
+func (s *Session) answerPings(wait time.Duration) {
+	s.ready(wait)
+	for s.r.Buffered() > 0 {
+		if f, err := s.ReadFrame(); err != nil || f.Op != OpPing {
+			s.t.Fatalf("got %x, %v", f.Op, err)
+		} else if err := s.Write(Frame{Op: OpPong, Payload: f.Payload}.Bytes()); err != nil {
+			s.t.Fatalf("%v", err)
+		}
+		s.Pinged++
+	}
+}
+
 func idleLimits() []Case {
 	return []Case{
 		{ID: "idle/closed", Text: "a session whose client sends nothing, not even pongs, is closed with 1001 after webSocketSessionIdleTimeoutMillis", Conf: idleConf, Slow: true, Run: func(t *T) {
@@ -93,21 +106,26 @@ func idleLimits() []Case {
 			}
 			c.Fence()
 		}},
+		{ID: "idle/answers", Text: "an idle producer, consumer or reader whose client does no more than answer pings stays open beyond the idle timeout", Better: "Java sends none by default and closes it", Conf: idleConf, Slow: true, Run: func(t *T) {
+			topic := t.Topic()
+			sessions := []*Session{t.Producer(topic), t.Consumer(topic, "s"), t.Reader(topic)}
+			start := time.Now()
+			for time.Since(start) < 5*time.Second {
+				for _, s := range sessions {
+					s.answerPings(50 * time.Millisecond)
+				}
+			}
+			for _, s := range sessions {
+				s.Fence()
+			}
+		}},
 		{ID: "idle/server-pings", Text: "an idle consumer that answers the server's pings stays open beyond the idle timeout", Conf: smallConf, Slow: true, Run: func(t *T) {
 			topic := t.Topic()
 			c := t.Consumer(topic, "s")
 			p := t.Producer(topic)
 			start := time.Now()
 			for time.Since(start) < 5*time.Second {
-				c.ready(100 * time.Millisecond)
-				for c.r.Buffered() > 0 {
-					if f, err := c.ReadFrame(); err != nil || f.Op != OpPing {
-						t.Fatalf("got %x, %v", f.Op, err)
-					} else if err := c.Write(Frame{Op: OpPong, Payload: f.Payload}.Bytes()); err != nil {
-						t.Fatalf("%v", err)
-					}
-					c.Pinged++
-				}
+				c.answerPings(100 * time.Millisecond)
 				p.Fence()
 			}
 			if c.Pinged < 2 {

@@ -150,6 +150,7 @@ func serverOptions(cfg *config.Config, b server.Bridge, admin http.Handler, log 
 		SlowTimeout:           cfg.SlowClientTimeout,
 		IdleTimeout:           cfg.SessionIdleTimeout,
 		PingInterval:          cfg.PingInterval,
+		NoIdlePing:            !cfg.PingIdleSessions,
 		AllowedOrigins:        cfg.AllowedOrigins,
 		Compression:           cfg.WebSocketCompression,
 		DeadLettersFree:       !cfg.AuthorizeDeadLetters,

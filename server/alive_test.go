@@ -46,6 +46,26 @@ func TestSilentClientIsClosedAtTheIdleTimeout(t *testing.T) {
 	receive(t, fs.closed, "the session's end")
 }
 
+// A client that would answer a ping is closed where none is sent, whatever it does.
+func TestIdleClientIsClosedWithoutPings(t *testing.T) {
+	for _, path := range []string{producerPath, consumerPath("s"), "/ws/v2/reader/persistent/public/default/t"} {
+		var clock testClock
+		b := newFakeBridge()
+		s := start(t, b, clock.drive, func(o *Options) { o.IdleTimeout, o.NoIdlePing = 200*time.Millisecond, true })
+		c, fs, _ := openOne(t, s, b, path)
+		pings := make(chan string, 10)
+		answer := c.PingHandler()
+		c.SetPingHandler(func(m string) error { pings <- m; return answer(m) })
+		_, end := reading(c)
+		clock.forward(t, s, s.ticksOf.idle/2)
+		clock.forward(t, s, s.ticksOf.idle-s.ticksOf.idle/2)
+		if code := closeCode(t, receive(t, end, "the end")); code != closeGoingAway || len(pings) != 0 {
+			t.Fatalf("%s: code %d after %d pings", path, code, len(pings))
+		}
+		receive(t, fs.closed, "the session's end")
+	}
+}
+
 func TestClientThatAnswersPingsStays(t *testing.T) {
 	var clock testClock
 	b := newFakeBridge()

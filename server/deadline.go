@@ -140,6 +140,9 @@ func (w *worker) pingAt(c *conn) (at uint32, ok bool) {
 	t := &w.s.ticksOf
 	since, span := c.lastPing, t.ping
 	if span == 0 {
+		if w.s.o.NoIdlePing {
+			return 0, false
+		}
 		since, span = c.lastSeen.Load(), t.idle/2
 		if span == 0 || int32(c.lastPing-since) > 0 {
 			return 0, false
@@ -189,7 +192,7 @@ func (w *worker) check(c *conn, now uint32) {
 // gone takes none for long, as its window is used up or TCP gives up.
 //
 // Without a ping interval the client is pinged once when it was silent for half
-// of the idle timeout. One that answers can so stay for ever; one that is gone,
+// of the idle timeout, unless [Options.NoIdlePing] says no. One that answers can so stay for ever; one that is gone,
 // or never answers pings, is closed when the timeout comes.
 func (w *worker) checkSession(c *conn, now uint32, passed func(since, span uint32) bool) {
 	t := &w.s.ticksOf

@@ -76,6 +76,7 @@ type Options struct {
 	SlowTimeout    time.Duration // 30 s: a client that takes none of its output for that long is dropped
 	IdleTimeout    time.Duration // 0: never
 	PingInterval   time.Duration // 0: a ping only when a session was silent for half of IdleTimeout
+	NoIdlePing     bool          // not even then: a silent session is closed, whether its client is there or not
 	AllowedOrigins []string      // empty: any
 	Compression    bool          // permessage-deflate for clients that offer it
 
