@@ -344,3 +344,25 @@ func TestStrayRefusalsStall(t *testing.T) {
 		return o.resume > 0
 	})
 }
+
+// Whatever a client asks for, an upstream gets numbers that it can make queues and timers of.
+func TestNumbersOfAProducerAreBounded(t *testing.T) {
+	for name, c := range map[string]struct {
+		inFlight    int // Options.MaxInFlight
+		asked, want ProducerSpec
+	}{
+		"nothing":          {0, ProducerSpec{}, ProducerSpec{}},
+		"usual":            {0, ProducerSpec{MaxPending: 500, SendTimeout: time.Second}, ProducerSpec{MaxPending: 500, SendTimeout: time.Second}},
+		"most":             {0, ProducerSpec{MaxPending: 1<<31 - 1, SendTimeout: time.Millisecond}, ProducerSpec{MaxPending: entryQueue, SendTimeout: leastSendTimeout}},
+		"few in flight":    {10, ProducerSpec{MaxPending: 5000}, ProducerSpec{MaxPending: entryQueue}},
+		"many in flight":   {3000, ProducerSpec{MaxPending: 5000}, ProducerSpec{MaxPending: 3000}},
+		"no end in flight": {1 << 20, ProducerSpec{MaxPending: 1<<31 - 1}, ProducerSpec{MaxPending: mostPending}},
+	} {
+		u := &fakeUpstream{}
+		b := newBridge(t, u, Options{MaxInFlight: c.inFlight})
+		produce(t, b, c.asked)
+		if got := u.producers[0].spec; got != c.want {
+			t.Errorf("%s: the upstream got %+v, want %+v", name, got, c.want)
+		}
+	}
+}

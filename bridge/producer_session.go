@@ -13,6 +13,7 @@ import (
 
 // Produce attaches a session that publishes.
 func (b *Bridge) Produce(spec ProducerSpec, out Outlet, done Opened) (cancel func()) {
+	spec = b.opts.within(spec)
 	return b.open(func(ctx context.Context) (Session, error) {
 		e, err := b.producerFor(ctx, spec)
 		if err != nil {

@@ -104,6 +104,15 @@ func consumerBadParameters() []Case {
 		bad("priorityLevel", []string{"x", "-1", ""}),
 		bad("negativeAckRedeliveryDelay", []string{"x", "-1", ""}),
 		bad("maxRedeliverCount", []string{"0", "x", "-1", ""}, "subscriptionType=Shared"),
+		{ID: "consumer-param/largest", Text: "the largest number of 32 bits is taken for every number; one more is 400", Run: func(t *T) {
+			for _, name := range []string{"receiverQueueSize", "ackTimeoutMillis", "priorityLevel", "negativeAckRedeliveryDelay", "maxRedeliverCount"} {
+				topic := t.Topic()
+				c := t.Consumer(topic, "s", "subscriptionType=Shared", name+"=2147483647")
+				t.Producer(topic).Publish("x")
+				c.TakeAcked("x")
+				t.Refused(400, "Invalid query params", ConsumerPath(topic, "s", "subscriptionType=Shared", name+"=2147483648"))
+			}
+		}},
 		{ID: "consumer-param/dead-letter-blank", Text: "a blank deadLetterTopic is 400", Better: "Java takes the topic that is usual; Pulsar 5 refuses", Run: func(t *T) {
 			t.Refused(400, "deadLetterTopic", newConsumer(t, "subscriptionType=Shared", "maxRedeliverCount=1", "deadLetterTopic="))
 			t.Refused(400, "deadLetterTopic", newConsumer(t, "subscriptionType=Shared", "maxRedeliverCount=1", "deadLetterTopic=%20"))

@@ -61,6 +61,22 @@ func producerBadParameters() []Case {
 				t.Refused(400, "Invalid query params.*"+name, newProducer(t, "batchingEnabled=true", name+"=x"))
 			}
 		}},
+		{ID: "producer-param/largest", Text: "the largest number of 32 bits is taken for sendTimeoutMillis, batchingMaxMessages and maxPendingMessages; one more is 400", Run: func(t *T) {
+			for name, with := range map[string]string{"sendTimeoutMillis": "x=y", "batchingMaxMessages": "batchingEnabled=true", "maxPendingMessages": "batchingEnabled=true"} {
+				topic := t.Topic()
+				t.Producer(topic, with, name+"=2147483647").Publish("a", "b")
+				t.Reader(topic, "messageId=earliest").Take("a", "b")
+				t.Refused(400, "Invalid query params", ProducerPath(topic, with, name+"=2147483648"))
+			}
+		}},
+		{ID: "producer-param/sequence-id-range", Text: "initialSequenceId is any number of 64 bits; one more is 400", Run: func(t *T) {
+			for _, n := range []string{"0", "-1", "9223372036854775806", "-9223372036854775808"} {
+				t.Producer(t.Topic(), "initialSequenceId="+n).Publish("x")
+			}
+			for _, n := range []string{"9223372036854775808", "-9223372036854775809"} {
+				t.Refused(400, "Invalid query params", newProducer(t, "initialSequenceId="+n))
+			}
+		}},
 		{ID: "producer-param/batching-off-ignored", Text: "batchingMax* and maxPendingMessages count only with batchingEnabled=true", Run: func(t *T) {
 			topic := t.Topic()
 			t.Producer(topic, "batchingMaxMessages=x", "maxPendingMessages=x", "batchingMaxPublishDelay=x").Publish("a")

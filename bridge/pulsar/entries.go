@@ -11,6 +11,10 @@ import (
 // come to a client that has acknowledged them.
 const maxAhead = 10_000
 
+// maxAheadWords bounds the sizes of the batches that such acknowledgements speak of,
+// in words of 64 messages: a client may claim any place in any batch.
+const maxAheadWords = 64 << 10
+
 // entryTracker knows, for the entries of one consumer, which messages of a
 // batch are acknowledged. The broker is told when all are; the client
 // library's own tracking is bound to one delivery of the entry, while clients
@@ -26,6 +30,7 @@ type entryTracker struct {
 	entries map[entryID]*entry
 	ahead   entry // ring of entries that only acknowledgements are known of, oldest next
 	waiting int   // entries in the ring
+	words   int   // of their acknowledged messages
 }
 
 // entry is what is known of one entry.
@@ -120,7 +125,13 @@ func (t *entryTracker) acknowledged(id entryID, index, size int32) (complete boo
 		return true, e.native
 	}
 	e.resize(size)
-	if !e.set(index) || e.size == 0 || e.left > 0 {
+	words := len(e.acked)
+	news := e.set(index)
+	if e.next != nil {
+		t.words += len(e.acked) - words
+		t.trim()
+	}
+	if !news || e.size == 0 || e.left > 0 {
 		return false, nil
 	}
 	if e.again {
@@ -236,7 +247,13 @@ func (t *entryTracker) wait(e *entry) {
 	e.prev, e.next = t.ahead.prev, &t.ahead
 	e.prev.next, e.next.prev = e, e
 	t.waiting++
-	if t.waiting > maxAhead {
+	t.words += len(e.acked)
+	t.trim()
+}
+
+// trim forgets the oldest entries while there are too many.
+func (t *entryTracker) trim() {
+	for t.waiting > maxAhead || t.words > maxAheadWords {
 		t.forget(t.ahead.next)
 	}
 }
@@ -248,6 +265,7 @@ func (t *entryTracker) unwait(e *entry) {
 	e.prev.next, e.next.prev = e.next, e.prev
 	e.prev, e.next = nil, nil
 	t.waiting--
+	t.words -= len(e.acked)
 }
 
 func (t *entryTracker) forget(e *entry) {

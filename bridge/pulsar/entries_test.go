@@ -228,3 +228,31 @@ func TestEntryAcknowledgedInPartElsewhere(t *testing.T) {
 	tr.unsent(e)
 	receive(elsewhere, map[int32]verdict{6: skipAndAck})
 }
+
+// Acknowledgements of made-up places in batches cost bounded memory.
+func TestPlacesThatClientsClaimAreBounded(t *testing.T) {
+	var tr entryTracker
+	for i := range int64(3 * maxAhead) {
+		tr.acknowledged(entryID{1, i}, maxBatch-1, 0)
+		tr.acknowledged(entryID{2, i}, 0, maxBatch)
+		tr.acknowledged(entryID{3, i}, 1<<31-1, 1<<31-1)
+	}
+	words := 0
+	for e := tr.ahead.next; e != &tr.ahead; e = e.next {
+		words += len(e.acked)
+	}
+	if words != tr.words || words > maxAheadWords || tr.waiting > maxAhead || len(tr.entries) != tr.waiting {
+		t.Errorf("%d words, counted %d, of %d entries in a ring of %d", words, tr.words, len(tr.entries), tr.waiting)
+	}
+	for range 3 {
+		tr.releasedAll()
+		tr.received(tr.ahead.next.id, 0, 2, nil)
+	}
+	words = 0
+	for e := tr.ahead.next; e != &tr.ahead; e = e.next {
+		words += len(e.acked)
+	}
+	if words != tr.words {
+		t.Errorf("%d words, counted %d", words, tr.words)
+	}
+}

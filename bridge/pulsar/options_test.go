@@ -130,7 +130,7 @@ func TestSendersTakeTurnsByThemselves(t *testing.T) {
 func TestFarDelays(t *testing.T) {
 	p := &producer{}
 	for _, m := range []*bridge.Outgoing{
-		{DeliverAt: time.UnixMilli(9_999_999_999_999)}, {DeliverAfter: math.MaxInt64}, {DeliverAt: farthest}, {DeliverAfter: time.Hour},
+		{DeliverAt: time.UnixMilli(9_999_999_999_999)}, {DeliverAfter: math.MaxInt64}, {DeliverAt: lastDelivery}, {DeliverAfter: time.Hour},
 	} {
 		out, err := p.message(m)
 		if err != nil || out.DeliverAt.UnixNano() < time.Now().UnixNano() || batchable(out) {

@@ -224,11 +224,13 @@ func (p *producer) message(m *bridge.Outgoing) (*pulsar.ProducerMessage, error) 
 		Payload:    m.Payload,
 		Key:        m.Key,
 		Properties: m.Properties,
-		EventTime:  m.EventTime,
 		DeliverAt:  deliverAt(m),
 	}
+	var err error
+	if out.EventTime, err = eventTime(m.EventTime); err != nil {
+		return nil, err
+	}
 	if p.spec.ClientEncryption != "" {
-		var err error
 		if out.Payload, err = envelope(m); err != nil {
 			return nil, err
 		}
@@ -239,22 +241,6 @@ func (p *producer) message(m *bridge.Outgoing) (*pulsar.ProducerMessage, error) 
 		out.ReplicationClusters = m.ReplicationClusters
 	}
 	return out, nil
-}
-
-// farthest is the last time that the library can name: it counts nanoseconds, and
-// takes what is later for no time at all.
-var farthest = time.Unix(0, math.MaxInt64)
-
-// deliverAt is when a message is due; the zero time: at once.
-func deliverAt(m *bridge.Outgoing) time.Time {
-	at := m.DeliverAt
-	if m.DeliverAfter > 0 {
-		at = time.Now().Add(m.DeliverAfter)
-	}
-	if at.After(farthest) {
-		return farthest
-	}
-	return at
 }
 
 // confirmed takes the library's answer, on one of its goroutines.
