@@ -366,3 +366,43 @@ func TestNumbersOfAProducerAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// slowMany is an upstream that takes its time over sessions with many topics.
+type slowMany struct {
+	*fakeUpstream
+	hold chan struct{}
+}
+
+func (u *slowMany) Subscribe(ctx context.Context, spec ConsumerSpec, r Receiver) (Consumer, error) {
+	if spec.Topic == "" {
+		<-u.hold
+	}
+	return u.fakeUpstream.Subscribe(ctx, spec, r)
+}
+
+// While sessions over very many topics are being opened, others are not kept waiting.
+func TestManyTopicsKeepNobodyWaiting(t *testing.T) {
+	u := &slowMany{&fakeUpstream{}, make(chan struct{})}
+	b := New(u, Options{OpenConcurrency: 1, MaxTopics: 7})
+	t.Cleanup(b.Close)
+	opened := make(chan Session, 2)
+	for range cap(opened) {
+		b.Consume(ConsumerSpec{Topics: "persistent://a/b/c,persistent://a/b/d", Subscription: "s", Queue: 1}, minute, &fakeOutlet{}, func(s Session, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			opened <- s
+		})
+	}
+	consume(t, b, ConsumerSpec{Topic: "persistent://a/b/c", Subscription: "s", Queue: 1}, minute)
+	produce(t, b, ProducerSpec{Topic: "persistent://a/b/c"})
+	close(u.hold)
+	for range cap(opened) {
+		(<-opened).Close()
+	}
+	for _, c := range u.all() {
+		if want := map[bool]int{true: 7}[c.spec.Topic == ""]; c.spec.MaxTopics != want {
+			t.Errorf("the upstream got a bound of %d topics for %s%s", c.spec.MaxTopics, c.spec.Topic, c.spec.Topics)
+		}
+	}
+}

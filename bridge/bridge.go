@@ -21,6 +21,8 @@ type Options struct {
 	// OpenConcurrency bounds the upstream clients that are being created at the
 	// same time, so that a reconnect storm does not flood the broker; default 256.
 	OpenConcurrency int
+	// MaxTopics bounds the topics, partitions counted, of one session over many; 0: no bound.
+	MaxTopics int
 	// TailBytes bounds the encoded frames that the tail of a topic or a partition keeps; default 8 MiB.
 	TailBytes int
 	// MaxInFlight and MaxInFlightBytes bound the publishes of one session that

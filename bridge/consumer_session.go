@@ -36,6 +36,9 @@ func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done O
 		// The level decides among the sessions of a group.
 		spec.PriorityLevel, spec.HasPriority = 0, false
 	}
+	if spec.Topic == "" {
+		spec.MaxTopics = b.opts.MaxTopics
+	}
 	spec.RedeliveryTick = redeliveryTick
 	return b.open(func(ctx context.Context) (Session, error) {
 		sub, err := b.consumerGroup(ctx, spec, own)

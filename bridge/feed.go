@@ -60,7 +60,7 @@ func (f *feed) capacity() int {
 // openFeed subscribes upstream.
 func (sub *subscription) openFeed(ctx context.Context) (*feed, error) {
 	b := sub.b
-	release, err := b.slot(ctx, sub.spec.topicName())
+	release, err := b.slotFor(ctx, &sub.spec)
 	if err != nil {
 		return nil, err
 	}

@@ -50,6 +50,16 @@ func (b *Bridge) slot(ctx context.Context, topic string) (release func(), err er
 	}, nil
 }
 
+// slotFor is slot for a consumer. One over many topics waits for none, and takes
+// none from others for as long as all of them take: its upstream opens them a few
+// at a time, see [Upstream.Subscribe].
+func (b *Bridge) slotFor(ctx context.Context, spec *ConsumerSpec) (release func(), err error) {
+	if spec.Topic == "" {
+		return func() {}, nil
+	}
+	return b.slot(ctx, spec.Topic)
+}
+
 // openError names why an opening whose context ended did not come about.
 func openError(ctx context.Context, doing string) error {
 	if context.Cause(ctx) == context.DeadlineExceeded {

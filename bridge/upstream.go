@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -18,7 +20,8 @@ type Upstream interface {
 	CreateProducer(ctx context.Context, spec ProducerSpec) (Producer, error)
 
 	// Subscribe returns once the broker has confirmed the subscription. No
-	// message is delivered to r before the first [Consumer.Permit].
+	// message is delivered to r before the first [Consumer.Permit]. Many topics are
+	// opened a few at a time, in turn with those of other calls.
 	Subscribe(ctx context.Context, spec ConsumerSpec, r Receiver) (Consumer, error)
 
 	// OpenReader returns once the reader's position is fixed: what is published
@@ -259,6 +262,8 @@ type ConsumerSpec struct {
 	Topic         string
 	Topics        string
 	TopicsPattern string
+	// MaxTopics bounds the topics, partitions counted, of a session over many; 0: no bound.
+	MaxTopics int
 
 	Subscription string
 	Type         SubscriptionType
@@ -290,6 +295,22 @@ func (s *ConsumerSpec) TopicNames() []string {
 		return strings.Split(s.Topics, ",")
 	}
 	return nil
+}
+
+// CheckTopics tells why a session may not have n topics, partitions counted.
+func (s *ConsumerSpec) CheckTopics(n int) error {
+	if n > s.TopicsLeft(0) {
+		return &Error{Kind: ErrInvalid, Detail: fmt.Sprintf("the session is over more topics and partitions than the %d that maxTopicsPerSession allows", s.MaxTopics)}
+	}
+	return nil
+}
+
+// TopicsLeft is how many more topics a session that has n may have.
+func (s *ConsumerSpec) TopicsLeft(n int) int {
+	if s.Topic != "" || s.MaxTopics <= 0 {
+		return math.MaxInt
+	}
+	return max(0, s.MaxTopics-n)
 }
 
 // DeadLetterTopics lists the full names of the topics that the messages of this

@@ -104,6 +104,7 @@ type Config struct {
 	HandshakeTimeout         time.Duration // handshakeTimeoutMillis
 	DrainTimeout             time.Duration // drainTimeoutMillis
 	SlowClientTimeout        time.Duration // slowClientTimeoutMillis
+	MaxTopicsPerSession      int           // maxTopicsPerSession
 	MaxSessionsPerAddress    int           // maxSessionsPerAddress; 0: no limit
 	MaxUnreadOutputBytes     int           // maxUnreadOutputBytes
 	MaxInFlightPublishes     int           // maxInFlightPublishes

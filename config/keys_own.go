@@ -47,6 +47,11 @@ var ownKeys = []Key{
 		kind: number(func(c *Config) *int { return &c.MaxSessionsPerAddress }, 0, noLimit),
 	},
 	{
+		Name: "maxTopicsPerSession", Section: sectionOwn, Default: "500",
+		Doc:  "Topics, partitions counted, that one session over many (/ws/v3/consumer/…) may have, by list or by pattern; a session with more gets 400. Each is a consumer at the broker and takes 25 KiB here. They are opened a few at a time, 500 within some seconds; what takes longer than brokerClient_operationTimeoutMs is given up. Topics that match a pattern later and are too many are not consumed, and the log says so.",
+		kind: number(func(c *Config) *int { return &c.MaxTopicsPerSession }, 1, 100_000),
+	},
+	{
 		Name: "maxUnreadOutputBytes", Section: sectionOwn, Default: "262144",
 		Doc:  "Bytes that may wait for a session whose client does not read them. At that mark it is slowed: nothing more is taken for it from the broker.",
 		kind: size(func(c *Config) *int { return &c.MaxUnreadOutputBytes }, 64<<10, 1<<30),

@@ -128,6 +128,7 @@ var effects = []struct {
 	{"webSocketPingDurationSeconds", "20", "PingInterval", 20 * time.Second},
 	{"v1PublishTimeFormat", "ISO", "V1PublishTimeFormat", PublishTimeISO},
 	{"allowedOrigins", "https://a, https://b,", "AllowedOrigins", []string{"https://a", "https://b"}},
+	{"maxTopicsPerSession", "7", "MaxTopicsPerSession", 7},
 	{"webSocketPingIdleSessions", "false", "PingIdleSessions", false},
 	{"webSocketCompression", "false", "WebSocketCompression", false},
 	{"handshakeTimeoutMillis", "1", "HandshakeTimeout", time.Millisecond},

@@ -54,6 +54,20 @@ func v3Sessions() []Case {
 			t.AwaitBacklog(a, "s", 0)
 			t.AwaitBacklog(b, "s", 0)
 		}},
+		{ID: "v3/too-many-topics", Text: "more topics than maxTopicsPerSession, by list or by pattern, are 400; as many are taken", Better: "Java takes any number", Conf: smallConf, Run: func(t *T) {
+			base := t.Topic()
+			list := func(n int) (names []string) {
+				for i := range n {
+					names = append(names, fmt.Sprintf("%s-%d", base.Name(), i))
+				}
+				return names
+			}
+			t.Refused(400, "maxTopicsPerSession", v3("s", "topics="+strings.Join(list(4), ",")))
+			t.Open(v3("s", "topics="+strings.Join(list(3), ","), "subscriptionType=Shared")).Fence()
+			t.Open(v3("s", "topicsPattern="+url.QueryEscape(base.Name()+"-.*"), "subscriptionType=Shared")).Fence()
+			t.Producer(base + "-3").Publish("x")
+			t.Refused(400, "maxTopicsPerSession", v3("s2", "topicsPattern="+url.QueryEscape(base.Name()+"-.*")))
+		}},
 		{ID: "v3/one-topic", Text: "a list of one topic works", Run: func(t *T) {
 			a := t.Topic()
 			s := t.Open(v3("s", "topics="+a.Name()))

@@ -12,6 +12,7 @@ var (
 		"v1PublishTimeFormat":               "iso",
 		"allowedOrigins":                    "https://good.example",
 		"statusFilePath":                    statusFile,
+		"maxTopicsPerSession":               "3",
 	}
 
 	// idleConf has a short idle timeout and no pings.

@@ -80,6 +80,8 @@ type Options struct {
 	AllowedOrigins []string      // empty: any
 	Compression    bool          // permessage-deflate for clients that offer it
 
+	MaxTopics int // that one session over many may name; 0: no bound
+
 	// Memory bounds what all connections hold together, with what the bridge
 	// holds; nil: nothing does.
 	Memory *memory.Budget

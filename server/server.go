@@ -83,7 +83,7 @@ func New(o Options) (*Server, error) {
 		o: o, log: o.Logger,
 		limits:       ws.Limits{MaxMessage: o.MaxMessage},
 		origins:      originSet(o.AllowedOrigins),
-		routeOptions: route.Options{V1LegacyTime: o.V1LegacyTime},
+		routeOptions: route.Options{MaxTopics: o.MaxTopics, V1LegacyTime: o.V1LegacyTime},
 		stopping:     make(chan struct{}),
 		empty:        make(chan struct{}),
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
@@ -90,11 +89,19 @@ func (u *Upstream) topicsOf(c *consumer) ([]*topic, error) {
 			return nil, err
 		}
 		c.pattern = p
-		return u.matching(p)
+		topics, err := u.matching(p)
+		if err == nil {
+			err = spec.CheckTopics(len(topics))
+		}
+		return topics, err
 	case spec.Topics != "":
 		var topics []*topic
 		seen := map[*topic]struct{}{}
-		for full := range strings.SplitSeq(spec.Topics, ",") {
+		names := spec.TopicNames()
+		if err := spec.CheckTopics(len(names)); err != nil {
+			return nil, err
+		}
+		for _, full := range names {
 			more, err := u.resolve(full)
 			if err != nil {
 				return nil, err
@@ -104,6 +111,9 @@ func (u *Upstream) topicsOf(c *consumer) ([]*topic, error) {
 					seen[t] = struct{}{}
 					topics = append(topics, t)
 				}
+			}
+			if err := spec.CheckTopics(len(topics)); err != nil {
+				return nil, err
 			}
 		}
 		return topics, nil

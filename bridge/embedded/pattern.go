@@ -33,10 +33,10 @@ func (u *Upstream) matching(p *bridge.TopicsPattern) ([]*topic, error) {
 
 // matchNewTopic subscribes the consumers whose pattern a new topic matches,
 // before anything is published to it. One that finds its subscription busy, or
-// no memory, goes without. Called with mu held.
+// no memory, or has as many topics as it may have, goes without. Called with mu held.
 func (u *Upstream) matchNewTopic(t *topic) {
 	for c := range u.patterns {
-		if !c.pattern.Matches(t.base()) || c.mayJoin(t) != nil {
+		if !c.pattern.Matches(t.base()) || c.mayJoin(t) != nil || c.spec.TopicsLeft(len(c.members)) == 0 {
 			continue
 		}
 		if t.subs[c.spec.Subscription] == nil && u.charge(subscriptionCost, "subscription "+c.spec.Subscription) != nil {

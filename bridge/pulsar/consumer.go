@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -38,6 +37,7 @@ type consumer struct {
 	in        chan pulsar.ConsumerMessage
 	acks      *acker
 	pattern   *bridge.TopicsPattern // nil: none
+	pace      pace
 
 	ctx     context.Context // ends the forwarder and what it started
 	stop    context.CancelFunc
@@ -61,6 +61,7 @@ type consumer struct {
 	rewound   bool
 	bases     map[string]bool // partitioned topics, without the partition
 	searching bool            // for new topics or partitions
+	full      bool            // some that were found are not consumed
 }
 
 // inPlaces is the size of consumer.in, which is part of the queue. What is put
@@ -74,8 +75,8 @@ const leastInPlaces = 4
 func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r bridge.Receiver) (bridge.Consumer, error) {
 	c := &consumer{
 		u: u, spec: spec, receiver: r, multi: spec.Topic == "", todo: newCommands(),
-		in:      make(chan pulsar.ConsumerMessage, inPlaces(spec.Queue)),
-		closed:  make(chan struct{}),
+		in:     make(chan pulsar.ConsumerMessage, inPlaces(spec.Queue)),
+		closed: make(chan struct{}), pace: u.newPace(spec.Topic == ""),
 		members: map[string]*member{}, places: map[place]*member{}, bases: map[string]bool{},
 	}
 	c.acks = newAcker(c)
@@ -97,32 +98,37 @@ func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r br
 	return c, nil
 }
 
-// open subscribes to all that the spec names.
-func (c *consumer) open(ctx context.Context) error {
+// open subscribes to all that the spec names, or gives up when one cannot be.
+func (c *consumer) open(ctx context.Context) (openErr error) {
 	found, err := c.named(ctx)
 	if err != nil {
 		return err
 	}
-	errs := make([]error, len(found))
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	gone := make([]bool, len(found)) // deleted since it was listed
 	var opening sync.WaitGroup
+	var failed sync.Once // the first counts; others may fail because of it
 	for i, m := range found {
 		c.join(m)
 		opening.Go(func() {
-			if errs[i] = m.pin(ctx); errs[i] == nil {
-				m.live, errs[i] = m.subscribe(ctx, false)
+			err := m.pin(ctx)
+			if err == nil {
+				m.live, err = m.subscribe(ctx, false)
+			}
+			if gone[i] = c.pattern != nil && errors.Is(err, bridge.ErrNotFound); !gone[i] && err != nil {
+				failed.Do(func() { openErr = err })
+				giveUp()
 			}
 		})
 	}
 	opening.Wait()
-	for i, err := range errs {
-		switch {
-		case c.pattern != nil && errors.Is(err, bridge.ErrNotFound):
-			c.leave(found[i]) // deleted since it was listed
-		case err != nil:
-			return err
+	for i, m := range found {
+		if gone[i] {
+			c.leave(m)
 		}
 	}
-	return nil
+	return openErr
 }
 
 // named makes the members for all that the spec names.
@@ -131,11 +137,14 @@ func (c *consumer) named(ctx context.Context) (found []*member, err error) {
 		if c.pattern, err = bridge.ParseTopicsPattern(c.spec.TopicsPattern); err != nil {
 			return nil, err
 		}
-		return c.matching(ctx, nil)
+		if found, err = c.matching(ctx, nil); err == nil {
+			err = c.spec.CheckTopics(len(found))
+		}
+		return found, err
 	}
-	topics := []string{c.spec.Topic}
-	if c.multi {
-		topics = strings.Split(c.spec.Topics, ",")
+	topics := c.spec.TopicNames()
+	if err := c.spec.CheckTopics(len(topics)); err != nil {
+		return nil, err // before any of them is made
 	}
 	for _, topic := range topics {
 		members, err := c.membersOf(ctx, topic, c.u.partitions)
@@ -143,6 +152,9 @@ func (c *consumer) named(ctx context.Context) (found []*member, err error) {
 			return nil, err
 		}
 		found = append(found, members...)
+		if err := c.spec.CheckTopics(len(found)); err != nil {
+			return nil, err
+		}
 	}
 	return found, nil
 }

@@ -69,6 +69,14 @@ func (c *consumer) search() {
 // published before must not be lost.
 func (c *consumer) found(members []*member) {
 	c.searching = false
+	if room := c.spec.TopicsLeft(len(c.members)); len(members) > room {
+		members = members[:room]
+		if !c.full {
+			c.full = true
+			c.u.log.Warn("a session has as many topics as it may have; more that match or were added are not consumed",
+				"subscription", c.spec.Subscription, "topics", c.spec.MaxTopics)
+		}
+	}
 	for _, m := range members {
 		m.fresh = true
 		c.join(m)

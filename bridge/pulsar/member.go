@@ -68,6 +68,12 @@ func (s *origin) begin(least uint64) {
 // subscribe gets a consumer of the client library. earliest makes a new
 // subscription begin at the first message whatever the spec says.
 func (m *member) subscribe(ctx context.Context, earliest bool) (*link, error) {
+	what := "subscribe " + m.c.spec.Subscription + " to " + m.topic
+	leave, err := m.c.pace.enter(ctx, what)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	l := &link{member: m}
 	o := m.c.options()
 	o.Topic = m.topic
@@ -84,7 +90,7 @@ func (m *member) subscribe(ctx context.Context, earliest bool) (*link, error) {
 		l.lose()
 		return backoff.NewDefaultBackoff()
 	}
-	up, err := attempt(ctx, m.c.u, "subscribe "+m.c.spec.Subscription+" to "+m.topic,
+	up, err := attempt(ctx, m.c.u, what,
 		func() (pulsar.Consumer, error) { return m.c.u.client.Subscribe(o) },
 		m.c.u.closeConsumer)
 	if err != nil {
@@ -136,6 +142,11 @@ func (m *member) pin(ctx context.Context) error {
 	if !m.resumes() || m.c.spec.Earliest {
 		return nil
 	}
+	leave, err := m.c.pace.enter(ctx, "find the end of "+m.topic)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	last, err := m.c.u.lastPosition(ctx, m.topic)
 	if err == nil && last.EntryID >= 0 {
 		m.position = last

@@ -32,6 +32,7 @@ type Upstream struct {
 	heard   heard
 	endings endings
 	keys    *keyDirectory // nil: none
+	many    chan struct{} // places of consumers over many topics, see [pace]
 
 	clock atomic.Int64 // Unix seconds at the janitor's last sweep: the time, to a second, for what is done very often
 
@@ -76,7 +77,7 @@ func New(o Options) (*Upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Upstream{opts: o, log: o.Logger, admin: admin, dial: dial, keys: keys, clients: map[closer]struct{}{}}
+	u := &Upstream{opts: o, log: o.Logger, admin: admin, dial: dial, keys: keys, clients: map[closer]struct{}{}, many: make(chan struct{}, paceMany)}
 	u.client, err = pulsar.NewClient(pulsar.ClientOptions{
 		URL:                        o.lookupURL(),
 		Authentication:             provider,

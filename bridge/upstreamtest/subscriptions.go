@@ -235,4 +235,34 @@ var subscriptionCases = []testCase{
 		p.publish("three")
 		again.expect("three")
 	}},
+	{name: "as many topics as there may be", run: func(s *suite) {
+		base := s.topic()
+		spec := bridge.ConsumerSpec{Topics: base + "-1," + base + "-2", Subscription: "s", Type: bridge.Shared, MaxTopics: 2}
+		in := s.subscribe(spec, 100)
+		s.producer(base + "-2").publish("one")
+		in.ack(in.expect("one")...)
+		in.leave()
+		s.refuseTopics(spec, base+"-1,"+base+"-2,"+base+"-3")
+		spec.Topics, spec.TopicsPattern = "", base+"-.*"
+		in = s.subscribe(spec, 100)
+		s.producer(base + "-1").publish("two")
+		in.ack(in.expect("two")...)
+		in.leave()
+		s.producer(base + "-3").publish("three")
+		s.refuseTopics(spec, "")
+	}},
+	{name: "partitions count among the topics", needs: needsPartitions, run: func(s *suite) {
+		topics := s.env.Partitioned(s, 3) + "," + s.topic()
+		s.refuseTopics(bridge.ConsumerSpec{Subscription: "s", Type: bridge.Shared, MaxTopics: 3}, topics)
+		s.subscribe(bridge.ConsumerSpec{Topics: topics, Subscription: "s", Type: bridge.Shared, MaxTopics: 4}, 1).leave()
+	}},
+}
+
+// refuseTopics checks that a subscription is refused for the number of its topics.
+func (s *suite) refuseTopics(spec bridge.ConsumerSpec, topics string) {
+	s.Helper()
+	spec.Topics = topics
+	if _, err := s.trySubscribe(spec); !errors.Is(err, bridge.ErrInvalid) || !strings.Contains(err.Error(), "maxTopicsPerSession") {
+		s.Errorf("%s%s: %v", spec.Topics, spec.TopicsPattern, err)
+	}
 }

@@ -14,11 +14,11 @@ const (
 )
 
 // consumer reads a consumer's parameters.
-func (p params) consumer(e endpoint, r *Request) (err error) {
-	s, o := &r.Consumer, &r.Consume
+func (p params) consumer(e endpoint, o Options, r *Request) (err error) {
+	s, c := &r.Consumer, &r.Consume
 	s.Topic, s.Subscription = e.topic, e.subscription
 	if e.many {
-		if err = p.manyTopics(s); err != nil {
+		if err = p.manyTopics(s, o.MaxTopics); err != nil {
 			return err
 		}
 	}
@@ -57,19 +57,19 @@ func (p params) consumer(e endpoint, r *Request) (err error) {
 	if s.Queue, err = p.queue(); err != nil {
 		return err
 	}
-	o.Window, o.Pull = s.Queue, p.flag("pullMode")
-	return p.redelivery(o)
+	c.Window, c.Pull = s.Queue, p.flag("pullMode")
+	return p.redelivery(c)
 }
 
 // manyTopics reads what a v3 session consumes.
-func (p params) manyTopics(s *bridge.ConsumerSpec) (err error) {
+func (p params) manyTopics(s *bridge.ConsumerSpec, most int) (err error) {
 	topics, list := p["topics"]
 	pattern, byPattern := p["topicsPattern"]
 	switch {
 	case list && byPattern:
 		return invalid("topics and topicsPattern cannot both be given")
 	case list:
-		s.Topics, err = topicList(topics)
+		s.Topics, err = topicList(topics, most)
 	case byPattern:
 		s.TopicsPattern, err = topicPattern(pattern)
 	default:

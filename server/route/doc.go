@@ -54,6 +54,8 @@ func (r *Request) Topic() string {
 
 // Options are what the server's configuration decides.
 type Options struct {
+	// MaxTopics bounds the topics that one session may name; 0: no bound.
+	MaxTopics int
 	// V1LegacyTime gives sessions on v1 paths the publish time format of 2016.
 	V1LegacyTime bool
 }
@@ -101,7 +103,7 @@ func Parse(path, query string, o Options) (*Request, error) {
 	case Producer:
 		err = p.producer(e, r)
 	case Consumer:
-		err = p.consumer(e, r)
+		err = p.consumer(e, o, r)
 		r.Consume.Format = p.format(e, o)
 	case Reader:
 		err = p.reader(e, r)

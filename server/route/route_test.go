@@ -22,6 +22,16 @@ func mustParse(t *testing.T, target string) *Request {
 	return r
 }
 
+// A list may name as many topics as there may be, each counted once.
+func TestNumberOfTopics(t *testing.T) {
+	for query, ok := range map[string]bool{"topics=a,b": true, "topics=a,b,a,b,a": true, "topics=a,b,c": false, "topicsPattern=a,b,c": true} {
+		_, err := Parse("/ws/v3/consumer/s", query, Options{MaxTopics: 2})
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "topics: more are named than the 2 that maxTopicsPerSession allows") {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+}
+
 func TestTopics(t *testing.T) {
 	for target, want := range map[string]string{
 		"/ws/v2/producer/persistent/public/default/t":             "persistent://public/default/t",

@@ -32,8 +32,8 @@ func fullName(parameter, name string) (string, error) {
 }
 
 // topicList reads the topics parameter: names separated by commas. A topic
-// named twice counts once.
-func topicList(value string) (string, error) {
+// named twice counts once. most > 0 bounds them.
+func topicList(value string, most int) (string, error) {
 	var full []string
 	seen := map[string]bool{}
 	for name := range strings.SplitSeq(value, ",") {
@@ -48,7 +48,9 @@ func topicList(value string) (string, error) {
 		if seen[topic] {
 			continue
 		}
-		seen[topic] = true
+		if seen[topic] = true; most > 0 && len(seen) > most {
+			return "", invalid("topics: more are named than the %d that maxTopicsPerSession allows", most)
+		}
 		full = append(full, topic)
 	}
 	return strings.Join(full, ","), nil
