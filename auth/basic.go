@@ -65,7 +65,7 @@ func (p *basicProvider) authenticate(ctx context.Context, r *Request) (Principal
 		return Principal{}, &Refusal{Kind: ErrUnknown, Reason: "too many passwords are being checked"}
 	}
 	right := u.match(user, password)
-	p.checks.leave()
+	p.checks.leave(r.turn)
 	if !right {
 		return Principal{}, forged("unknown user or wrong password", "")
 	}

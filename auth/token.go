@@ -95,7 +95,7 @@ func (p *tokenProvider) authenticate(ctx context.Context, r *Request) (Principal
 	if !p.checks.enter(ctx, r.turn) {
 		return Principal{}, &Refusal{Kind: ErrUnknown, Reason: "too many tokens are being checked"}
 	}
-	defer p.checks.leave()
+	defer p.checks.leave(r.turn)
 	who, no := p.check(v, token)
 	switch {
 	case no == nil:

@@ -44,12 +44,12 @@ func TestOrderOfChecks(t *testing.T) {
 		all.Go(func() {
 			if c.enter(t.Context(), in) {
 				began = append(began, in)
-				c.leave()
+				c.leave(in)
 			}
 		})
 		c.waits(t, in, n+1)
 	}
-	c.leave()
+	c.leave(turnDoubted)
 	all.Wait()
 	want := []turn{turnRenewal, turnLogin, turnLogin, turnDoubted, turnDoubted}
 	for i, in := range want {
@@ -57,7 +57,7 @@ func TestOrderOfChecks(t *testing.T) {
 			t.Fatalf("order %v, want %v", began, want)
 		}
 	}
-	if c.free != 1 {
+	if c.free != 1 || c.doubted != 1 {
 		t.Errorf("%d places are free in the end", c.free)
 	}
 }
@@ -74,9 +74,42 @@ func TestCheckGivenUp(t *testing.T) {
 	if <-got {
 		t.Fatal("it was let in")
 	}
-	c.leave()
+	c.leave(turnLogin)
 	if c.free != 1 || len(c.waiting[turnLogin]) != 0 {
 		t.Errorf("%d free, %d wait", c.free, len(c.waiting[turnLogin]))
+	}
+}
+
+// A flood from one address leaves half of the places to others, whom it does not
+// keep waiting.
+func TestDoubtedChecksHaveHalf(t *testing.T) {
+	c := newChecks(4)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 2 {
+		if !c.enter(t.Context(), turnDoubted) {
+			t.Fatal("no place")
+		}
+	}
+	if c.enter(over, turnDoubted) {
+		t.Error("more than half are under way")
+	}
+	for range 2 {
+		if !c.enter(over, turnLogin) {
+			t.Error("others find no place")
+		}
+	}
+	if c.enter(over, turnRenewal) {
+		t.Error("more are under way than may be")
+	}
+	got := make(chan bool)
+	go func() { got <- c.enter(t.Context(), turnDoubted) }()
+	c.waits(t, turnDoubted, 1)
+	c.leave(turnLogin) // the place is not for one that is doubted
+	c.waits(t, turnDoubted, 1)
+	c.leave(turnDoubted)
+	if !<-got {
+		t.Error("it was not let in")
 	}
 }
 

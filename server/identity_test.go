@@ -142,24 +142,6 @@ func TestWhoMayOpenWhat(t *testing.T) {
 	}
 }
 
-// Where the topic named after topic and subscription goes with the latter, a client
-// that may only consume gets no further than there.
-func TestUsualDeadLetterTopicIsFree(t *testing.T) {
-	s, _ := guarded(t, echoBridge(), 0, func(o *Options) { o.DeadLettersFree = true })
-	for path, status := range map[string]int{
-		consumerPath("s") + "?maxRedeliverCount=1":                                                     101,
-		consumerPath("s") + "?maxRedeliverCount=1&deadLetterTopic=persistent://public/default/t-s-DLQ": 101,
-		consumerPath("s") + "?maxRedeliverCount=1&deadLetterTopic=persistent://public/default/d":       403,
-		"/ws/v3/consumer/s?maxRedeliverCount=1&topics=a,b":                                             101,
-		"/ws/v3/consumer/s?maxRedeliverCount=1&topics=a,b&deadLetterTopic=a-s-DLQ":                     403,
-		"/ws/v3/consumer/s?maxRedeliverCount=1&topicsPattern=public/default/a.*":                       101,
-	} {
-		if _, got := openWith(t, s, path, bearerOf("reader")); got != status {
-			t.Errorf("%s: status %d, want %d", path, got, status)
-		}
-	}
-}
-
 func TestRefusalOfAClient(t *testing.T) {
 	s, p := guarded(t, echoBridge(), 0)
 	c := dialRaw(t, s)
