@@ -6,8 +6,8 @@ const (
 	// paceTopics bounds the topics that one consumer over many opens at a time, and
 	// paceMany those of all such consumers together. To make a topic takes a broker
 	// about 10 ms, during which others' publishes wait behind it.
-	paceTopics = 4
-	paceMany   = 8
+	paceTopics = 2
+	paceMany   = 4
 	// pacePartitions is the same of one consumer on a partitioned topic.
 	pacePartitions = 16
 )
