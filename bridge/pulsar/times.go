@@ -29,8 +29,8 @@ func deliverAt(m *bridge.Outgoing) time.Time {
 	return at
 }
 
-// eventTime is a time as the library may have it: none for one up to 1970, which
-// Pulsar does not have either.
+// eventTime is a time as the library may have it: none for one up to 1970, since
+// it does not count back, and programs that have no time to send often send that one.
 func eventTime(t time.Time) (time.Time, error) {
 	switch {
 	case t.UnixMilli() <= 0:
