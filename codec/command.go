@@ -1,14 +1,16 @@
 package codec
 
 import (
+	"cmp"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // CommandKind is what a consumer's or reader's client wants.
 type CommandKind int
 
-// The commands. A frame without a type, or with one not listed here, is an acknowledgement.
+// The commands. A frame without a type is an acknowledgement.
 const (
 	CommandAck          CommandKind = iota // messageId was handled; to a reader: one message's place is free
 	CommandNack                            // redeliver messageId later
@@ -30,9 +32,11 @@ type Command struct {
 	// Auth is valid for CommandAuthResponse without Err.
 	Auth AuthResponse
 
-	// Err is an [*Error] that says why the command cannot be carried out: an ack or nack with a missing or
-	// malformed id, a permit without a number, a response without credentials. A consumer's session is closed for
-	// it. A reader ignores it in an ack, as any frame of its client only frees a place.
+	// Err is an [*Error] that says why the command cannot be carried out: a type that is no command, which leaves
+	// Kind as CommandAck, an ack of a kind that is not supported, an ack or nack with a missing or malformed id, a
+	// permit without a number, a response without credentials. A consumer's session is closed for it: taken for an
+	// ack, what its client meant otherwise would be lost. A reader ignores it in an ack, as any frame of its client
+	// only frees a place.
 	Err error
 }
 
@@ -52,6 +56,8 @@ type commandDecoder struct {
 	cmd Command
 
 	typeFault   string // some field is of a type that cannot be meant: no command at all
+	kindFault   string // the type names no command
+	ackFault    string // the ackType is not the one there is
 	idFault     string
 	permitFault string
 	authFault   string
@@ -73,19 +79,25 @@ func DecodeCommand(frame []byte) (Command, error) {
 	if d.typeFault != "" {
 		return Command{}, &Error{CodeDeserialize, d.typeFault}
 	}
-	fault := ""
-	switch d.cmd.Kind {
-	case CommandAck, CommandNack:
-		fault = d.idFault
-	case CommandPermit:
-		fault = d.permitFault
-	case CommandAuthResponse:
-		fault = d.authFault
-	}
-	if fault != "" {
+	if fault := d.missing(); fault != "" {
 		d.cmd.Err = &Error{CodeDeserialize, fault}
 	}
 	return d.cmd, nil
+}
+
+// missing says what keeps the command from being carried out, "" if nothing does.
+func (d *commandDecoder) missing() string {
+	switch d.cmd.Kind {
+	case CommandAck:
+		return cmp.Or(d.kindFault, d.ackFault, d.idFault)
+	case CommandNack:
+		return d.idFault
+	case CommandPermit:
+		return d.permitFault
+	case CommandAuthResponse:
+		return d.authFault
+	}
+	return ""
 }
 
 // fields reads the object's fields. It reports false after a syntax error only.
@@ -102,6 +114,8 @@ func (d *commandDecoder) fields() bool {
 		switch string(name) {
 		case "type":
 			d.kind(&v)
+		case "ackType":
+			d.ackType(&v)
 		case "messageId":
 			d.messageID(&v)
 		case "permitMessages":
@@ -126,12 +140,30 @@ func (d *commandDecoder) wrongType(fault string) {
 	}
 }
 
+// kind reads the type. An empty one is as if it were not there: clients in languages without null send it.
 func (d *commandDecoder) kind(v *value) {
-	d.cmd.Kind = CommandAck
-	if v.isText() {
-		d.cmd.Kind = commandNames[string(v.bytes())]
-	} else if v.kind != kindNull {
-		d.wrongType("type is " + v.kind.String() + "; text is wanted")
+	d.cmd.Kind, d.kindFault = CommandAck, ""
+	if !v.isText() {
+		if v.kind != kindNull {
+			d.wrongType("type is " + v.kind.String() + "; text is wanted")
+		}
+		return
+	}
+	name, known := v.bytes(), false
+	if d.cmd.Kind, known = commandNames[string(name)]; !known && len(name) > 0 {
+		d.kindFault = "type " + quote(name) + " is no command"
+	}
+}
+
+// ackType reads how far an acknowledgement reaches: it is for one message only.
+func (d *commandDecoder) ackType(v *value) {
+	d.ackFault = ""
+	switch {
+	case v.kind == kindNull:
+	case !v.isText():
+		d.ackFault = "ackType is " + v.kind.String() + "; text is wanted"
+	case len(v.raw) > 0 && !strings.EqualFold(string(v.bytes()), "individual"):
+		d.ackFault = "ackType " + quote(v.bytes()) + " is not supported; individual is"
 	}
 }
 

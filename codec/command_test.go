@@ -12,9 +12,13 @@ func TestDecodeCommand(t *testing.T) {
 		`{"messageId":"CAUQADAA"}`:                                         {Kind: CommandAck, ID: id, HasID: true},
 		`{"messageId":"CAUQADAA","type":"ack"}`:                            {Kind: CommandAck, ID: id, HasID: true},
 		`{"type":null,"messageId":"CAUQADAA"}`:                             {Kind: CommandAck, ID: id, HasID: true},
-		`{"type":"foo","messageId":"CAUQADAA"}`:                            {Kind: CommandAck, ID: id, HasID: true},
-		`{"type":5,"messageId":"CAUQADAA"}`:                                {Kind: CommandAck, ID: id, HasID: true},
-		`{"type":"negativeacknowledge","messageId":"CAUQADAA"}`:            {Kind: CommandAck, ID: id, HasID: true},
+		`{"type":"","messageId":"CAUQADAA"}`:                               {Kind: CommandAck, ID: id, HasID: true},
+		`{"type":"foo","type":"ack","messageId":"CAUQADAA"}`:               {Kind: CommandAck, ID: id, HasID: true},
+		`{"ackType":"individual","messageId":"CAUQADAA"}`:                  {Kind: CommandAck, ID: id, HasID: true},
+		`{"ackType":"Individual","messageId":"CAUQADAA"}`:                  {Kind: CommandAck, ID: id, HasID: true},
+		`{"ackType":null,"messageId":"CAUQADAA"}`:                          {Kind: CommandAck, ID: id, HasID: true},
+		`{"ackType":"","messageId":"CAUQADAA"}`:                            {Kind: CommandAck, ID: id, HasID: true},
+		`{"type":"permit","ackType":"x","permitMessages":1}`:               {Kind: CommandPermit, Permits: 1},
 		`{"Type":"unsubscribe","messageId":"CAUQADAA","x":[{"y":{}}]} x`:   {Kind: CommandAck, ID: id, HasID: true},
 		`{"type":"isEndOfTopic","type":"ack","messageId":"CAUQ\u0041DAA"}`: {Kind: CommandAck, ID: id, HasID: true},
 		`{"messageId":"!!","messageId":"CAUQADAA"}`:                        {Kind: CommandAck, ID: id, HasID: true},
@@ -42,24 +46,34 @@ func TestDecodeCommandWithFault(t *testing.T) {
 		kind   CommandKind
 		detail string
 	}{
-		`{}`:                                        {CommandAck, "messageId is missing"},
-		`{"messageId":null}`:                        {CommandAck, "messageId is missing"},
-		`{"messageId":""}`:                          {CommandAck, "messageId: not a message id: it is empty"},
-		`{"messageId":"!!"}`:                        {CommandAck, "illegal base64 character 0x21"},
-		`{"messageId":5}`:                           {CommandAck, "messageId: not a message id"},
-		`{"messageId":"CAU="}`:                      {CommandAck, "no ledger or entry id"},
-		`{"type":"negativeAcknowledge"}`:            {CommandNack, "messageId is missing"},
-		`{"type":"permit"}`:                         {CommandPermit, "permitMessages is missing"},
-		`{"type":"permit","permitMessages":null}`:   {CommandPermit, "permitMessages is missing"},
-		`{"type":"permit","permitMessages":" "}`:    {CommandPermit, "permitMessages is missing"},
-		`{"type":"AUTH_RESPONSE"}`:                  {CommandAuthResponse, "authResponse is missing"},
-		`{"type":"AUTH_RESPONSE","authResponse":5}`: {CommandAuthResponse, "authResponse is a number"},
+		`{}`:                                    {CommandAck, "messageId is missing"},
+		`{"messageId":null}`:                    {CommandAck, "messageId is missing"},
+		`{"messageId":""}`:                      {CommandAck, "messageId: not a message id: it is empty"},
+		`{"messageId":"!!"}`:                    {CommandAck, "illegal base64 character 0x21"},
+		`{"messageId":5}`:                       {CommandAck, "messageId: not a message id"},
+		`{"messageId":"CAU="}`:                  {CommandAck, "no ledger or entry id"},
+		`{"type":"foo","messageId":"CAUQADAA"}`: {CommandAck, `type "foo" is no command`},
+		`{"type":5,"messageId":"CAUQADAA"}`:     {CommandAck, `type "5" is no command`},
+		`{"type":" ","messageId":"CAUQADAA"}`:   {CommandAck, `type " " is no command`},
+		`{"type":"negativeacknowledge","messageId":"CAUQADAA"}`: {CommandAck, `type "negativeacknowledge" is no command`},
+		`{"type":"ack","type":"nack","messageId":"CAUQADAA"}`:   {CommandAck, `type "nack" is no command`},
+		`{"type":"foo"}`: {CommandAck, `type "foo" is no command`},
+		`{"type":"ack","ackType":"cumulative","messageId":"CAUQADAA"}`:           {CommandAck, `ackType "cumulative" is not supported`},
+		`{"ackType":"Cumulative","messageId":"CAUQADAA"}`:                        {CommandAck, `ackType "Cumulative" is not supported`},
+		`{"ackType":1,"messageId":"CAUQADAA"}`:                                   {CommandAck, `ackType "1" is not supported`},
+		`{"ackType":{"x":[]},"messageId":"CAUQADAA"}`:                            {CommandAck, `ackType is an object`},
+		`{"type":"negativeAcknowledge"}`:                                         {CommandNack, "messageId is missing"},
+		`{"type":"permit"}`:                                                      {CommandPermit, "permitMessages is missing"},
+		`{"type":"permit","permitMessages":null}`:                                {CommandPermit, "permitMessages is missing"},
+		`{"type":"permit","permitMessages":" "}`:                                 {CommandPermit, "permitMessages is missing"},
+		`{"type":"AUTH_RESPONSE"}`:                                               {CommandAuthResponse, "authResponse is missing"},
+		`{"type":"AUTH_RESPONSE","authResponse":5}`:                              {CommandAuthResponse, "authResponse is a number"},
 		`{"type":"AUTH_RESPONSE","authResponse":{"a":[],"response":[]}}`:         {CommandAuthResponse, "authData is missing"},
 		`{"type":"AUTH_RESPONSE","authResponse":{"response":{"authData":null}}}`: {CommandAuthResponse, "authData is missing"},
 	} {
 		got, err := DecodeCommand([]byte(frame))
 		var e *Error
-		if err != nil || got.Kind != want.kind || got.HasID || !errors.As(got.Err, &e) || e.Code != CodeDeserialize || !strings.Contains(e.Detail, want.detail) {
+		if err != nil || got.Kind != want.kind || !errors.As(got.Err, &e) || e.Code != CodeDeserialize || !strings.Contains(e.Detail, want.detail) {
 			t.Errorf("%s: %+v, %v; want a fault %q", frame, got, err, want.detail)
 		}
 	}
@@ -109,6 +123,7 @@ func FuzzDecodeCommand(f *testing.F) {
 		`{"type":"permit","permitMessages":"1"}`, `{"type":"unsubscribe"}`, `{"type":"isEndOfTopic"}`, `{}`, `[]`, `null`, `{"messageId":{}}`,
 		`{"type":"AUTH_RESPONSE","authResponse":{"clientVersion":"v0","protocolVersion":0,"response":{"authMethodName":"token","authData":"jwt"}}}`,
 		`{"authResponse":{"response":{"authData":[]},"response":{}},"type":5,"messageId":null}`,
+		`{"type":"negativeAcknowledged","ackType":"individual","messageId":"CAUQADAA"}`, `{"ackType":["cumulative"],"type":""}`,
 	} {
 		f.Add([]byte(s))
 	}

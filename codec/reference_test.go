@@ -319,15 +319,19 @@ func refCommand(frame []byte) (cmd Command, fault, fails bool) {
 	if !ok {
 		return cmd, false, true
 	}
-	var idOK, permitOK, authOK bool
+	var idOK, permitOK, authOK, kindFault, ackFault bool
 	for _, f := range object {
 		s, isText := refText(f.value)
 		switch f.name {
 		case "type":
 			fails = fails || !isText && f.value != nil
-			cmd.Kind = map[string]CommandKind{"negativeAcknowledge": CommandNack, "permit": CommandPermit,
-				"unsubscribe": CommandUnsubscribe, "isEndOfTopic": CommandEndOfTopic,
+			var known bool
+			cmd.Kind, known = map[string]CommandKind{"": CommandAck, "ack": CommandAck, "negativeAcknowledge": CommandNack,
+				"permit": CommandPermit, "unsubscribe": CommandUnsubscribe, "isEndOfTopic": CommandEndOfTopic,
 				"AUTH_RESPONSE": CommandAuthResponse}[s]
+			kindFault = !known
+		case "ackType":
+			ackFault = f.value != nil && (!isText || s != "" && !strings.EqualFold(s, "individual"))
 		case "messageId":
 			fails = fails || !isText && f.value != nil
 			id, err := ParseMessageID([]byte(s))
@@ -358,7 +362,9 @@ func refCommand(frame []byte) (cmd Command, fault, fails bool) {
 		}
 	}
 	switch cmd.Kind {
-	case CommandAck, CommandNack:
+	case CommandAck:
+		fault = !idOK || kindFault || ackFault
+	case CommandNack:
 		fault = !idOK
 	case CommandPermit:
 		fault = !permitOK

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -9,7 +10,7 @@ import (
 const javaClose = "Java closes with 1011 and the text of a Java exception, or drops the connection: 1 to 8 are no legal close codes"
 
 func consumerCommandCases() Area {
-	return Area{Name: "Consumer: commands", Cases: append(ackCases(), append(badCommandCases(), otherCommandCases()...)...)}
+	return Area{Name: "Consumer: commands", Cases: slices.Concat(ackCases(), badCommandCases(), unknownCommandCases(), otherCommandCases())}
 }
 
 // received publishes one message and receives it on a subscription "s".
@@ -33,9 +34,9 @@ func ackCases() []Case {
 	return []Case{
 		acks("ack/plain", "a frame with only a messageId acknowledges, without a reply", `{"messageId":%q}`),
 		acks("ack/typed", "type ack acknowledges", `{"type":"ack","messageId":%q}`),
-		acks("ack/unknown-type", "a frame of an unknown type acknowledges", `{"type":"foo","messageId":%q}`),
 		acks("ack/type-null", "a frame whose type is null acknowledges", `{"type":null,"messageId":%q}`),
-		acks("ack/type-number", "a frame whose type is a number acknowledges", `{"type":5,"messageId":%q}`),
+		acks("ack/type-empty", "a frame whose type is empty acknowledges", `{"type":"","messageId":%q}`),
+		acks("ack/individual", "ackType individual acknowledges", `{"type":"ack","ackType":"individual","messageId":%q}`),
 		acks("ack/unknown-fields", "unknown fields in a command are ignored", `{"a":[{}],"messageId":%q,"b":null}`),
 		acks("ack/field-twice", "of a messageId given twice the last one counts", `{"messageId":"x","messageId":%q}`),
 		acks("ack/escaped", "escapes inside a messageId are decoded", `{"messageI\u0064":%q}`),
@@ -127,6 +128,30 @@ func badCommandCases() []Case {
 			s.ExpectClose(4003, "Failed to de-serialize from JSON.*"+c.reason)
 			t.AwaitBacklog(topic, "s", 1)
 		}})
+	}
+	return cases
+}
+
+// unknownCommandCases are frames that Java takes for acknowledgements, whatever they say.
+func unknownCommandCases() []Case {
+	var cases []Case
+	for _, c := range []struct{ id, text, command, reason string }{
+		{"unknown-type", "a type that is no command", `{"type":"foo","messageId":%q}`, `type "foo"`},
+		{"nearly-nack", "the type negativeAcknowledged", `{"type":"negativeAcknowledged","messageId":%q}`, `type "negativeAcknowledged"`},
+		{"type-number", "a type that is a number", `{"type":5,"messageId":%q}`, `type "5"`},
+		{"cumulative", "ackType cumulative", `{"type":"ack","ackType":"cumulative","messageId":%q}`, `ackType "cumulative"`},
+	} {
+		cases = append(cases, Case{
+			ID: "command/" + c.id, Text: c.text + " closes with 4003 naming it; the message is kept",
+			Better: "Java takes the frame for an acknowledgement of its message, which is lost",
+			Run: func(t *T) {
+				topic, s, m := received(t)
+				s.Send(fmt.Sprintf(c.command, m.MessageID))
+				s.ExpectClose(4003, "Failed to de-serialize from JSON.*"+c.reason)
+				t.Eventually("the subscription is free", func() bool { return len(t.Stats(topic).Subscriptions["s"].Consumers) == 0 })
+				t.Consumer(topic, "s").TakeAcked("x")
+			},
+		})
 	}
 	return cases
 }

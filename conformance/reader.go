@@ -92,6 +92,7 @@ func readerSessions() []Case {
 		{"answer-id", "an answer with the messageId frees a place", ""},
 		{"answer-empty", "an empty object frees a place", `{}`},
 		{"answer-typed", "an answer of any type frees a place", `{"type":"ack"}`},
+		{"answer-unknown-type", "an answer of a type that is no command frees a place", `{"type":"foo"}`},
 		{"answer-bad-id", "the messageId of an answer is not looked at", `{"messageId":"x"}`},
 	} {
 		cases = append(cases, Case{ID: "reader/" + c.id, Text: c.text, Run: func(t *T) {
