@@ -30,6 +30,10 @@ type Options struct {
 	// socket is not read any more. Defaults 1000 and 8 MiB.
 	MaxInFlight      int
 	MaxInFlightBytes int
+	// SharedConsumers is how many upstream consumers the sessions of one spec on a
+	// Shared subscription have, one each, before they share them; default 64. On top come
+	// those of [Options.UnackedPerConsumer].
+	SharedConsumers int
 	// UnackedPerConsumer bounds what one upstream consumer of a Shared subscription
 	// has delivered and may deliver without an acknowledgement; default 40,000. A broker
 	// stops sending to a consumer with 50,000 (maxUnackedMessagesPerConsumer), which one
@@ -62,6 +66,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.MaxInFlightBytes <= 0 {
 		o.MaxInFlightBytes = 8 << 20
+	}
+	if o.SharedConsumers <= 0 {
+		o.SharedConsumers = 64
 	}
 	if o.UnackedPerConsumer <= 0 {
 		o.UnackedPerConsumer = 40_000
@@ -99,7 +106,7 @@ type Opened func(Session, error)
 // Bridge attaches sessions to upstream clients.
 //
 // Its methods may be called from any goroutine. mu guards the pools; it is held
-// for map operations only, never across a call into the upstream or an Outlet.
+// for map operations and [Consumer.Connected] only, never across another call into the upstream or an Outlet.
 // Every goroutine the bridge starts is counted in work, and Close waits for it.
 type Bridge struct {
 	up    Upstream
@@ -114,7 +121,7 @@ type Bridge struct {
 	mu        sync.Mutex
 	closed    bool
 	producers map[ProducerSpec]*producerEntry
-	groups    map[ConsumerSpec]*subscription
+	groups    map[ConsumerSpec]*group
 	leaving   map[leaverKey]chan struct{} // closed when the client that leaves has left
 	opening   map[string]*topicSlots      // by topic, while something is created on it
 	tails     map[tailKey]*tail
@@ -130,7 +137,7 @@ func New(up Upstream, o Options) *Bridge {
 		up: up, opts: o, ctx: ctx, cancel: cancel,
 		slots:     make(chan struct{}, o.OpenConcurrency),
 		producers: map[ProducerSpec]*producerEntry{},
-		groups:    map[ConsumerSpec]*subscription{},
+		groups:    map[ConsumerSpec]*group{},
 		leaving:   map[leaverKey]chan struct{}{},
 		opening:   map[string]*topicSlots{},
 		tails:     map[tailKey]*tail{},

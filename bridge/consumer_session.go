@@ -29,13 +29,7 @@ const redeliveryTick = 100 * time.Millisecond
 
 // Consume attaches a session that consumes a subscription.
 func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done Opened) (cancel func()) {
-	priority := spec.PriorityLevel
-	// A pull session's permits know no bound, so it cannot share one.
-	own := o.Pull
-	if spec.Type == Shared && !own {
-		// The level decides among the sessions of a group.
-		spec.PriorityLevel, spec.HasPriority = 0, false
-	}
+	own := o.Pull // a pull session's permits know no bound, so it shares with nobody
 	if spec.Topic == "" {
 		spec.MaxTopics = b.opts.MaxTopics
 	}
@@ -45,7 +39,7 @@ func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done O
 		if err != nil {
 			return nil, err
 		}
-		s := &consumerSession{sub: sub, opts: o, priority: priority, out: out}
+		s := &consumerSession{sub: sub, opts: o, out: out}
 		s.stats = b.stats.consumer(ConsumerStats{
 			Subscription: sub.spec.Subscription, Type: spec.Type, NonDurable: spec.NonDurable,
 		}, out, sub.spec.topicName())
@@ -65,11 +59,10 @@ func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done O
 // queue is bounded by sub.ahead, what was granted before it filled up, and
 // maxQuestions; nacked by maxRefused.
 type consumerSession struct {
-	sub      *subscription
-	opts     ConsumeOptions
-	priority int
-	out      Outlet
-	stats    *consumerCounters
+	sub   *subscription
+	opts  ConsumeOptions
+	out   Outlet
+	stats *consumerCounters
 
 	counted        int32     // room as the subscription last counted it
 	left           int32     // places, likewise

@@ -180,29 +180,6 @@ func TestPullModeSendsWhatIsPermitted(t *testing.T) {
 	}
 }
 
-func TestPriorityLevelsAreServedInOrder(t *testing.T) {
-	u := &fakeUpstream{}
-	b := newBridge(t, u, Options{})
-	low := sharedSpec
-	low.PriorityLevel, low.HasPriority = 1, true
-	second := consume(t, b, low, minute)
-	first := consume(t, b, sharedSpec, minute)
-	if len(u.consumers) != 1 {
-		t.Fatalf("%d upstream consumers for two levels", len(u.consumers))
-	}
-	up := u.consumers[0]
-	waitFor(t, "permits", func() bool { return up.allowed() == 4 })
-	for i := range int64(3) {
-		up.deliver(t, i)
-	}
-	if got := entries(t, first.fill(9)); !slices.Equal(got, []int64{0, 1}) {
-		t.Errorf("level 0 got %v", got)
-	}
-	if got := entries(t, second.fill(9)); !slices.Equal(got, []int64{2}) {
-		t.Errorf("level 1 got %v", got)
-	}
-}
-
 func TestExclusiveSessionsHaveTheirOwnUpstream(t *testing.T) {
 	for _, typ := range []SubscriptionType{Exclusive, Failover, KeyShared} {
 		u := &fakeUpstream{}

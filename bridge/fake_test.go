@@ -139,6 +139,7 @@ type fakeConsumer struct {
 	acks    []int64
 	again   []int64
 	closed  bool
+	down    bool // not connected
 
 	relieved     func() // set while it says that it is congested
 	congested    bool
@@ -168,6 +169,8 @@ func (c *fakeConsumer) Unsubscribe(context.Context) error {
 	c.mu.Unlock()
 	return nil
 }
+func (c *fakeConsumer) Connected() bool { c.mu.Lock(); defer c.mu.Unlock(); return !c.down }
+
 func (c *fakeConsumer) hasUnsubscribed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -319,8 +322,13 @@ func waitFor(t *testing.T, what string, cond func() bool) {
 	}
 }
 
+// newBridge makes a bridge whose sessions on a Shared subscription share one
+// upstream consumer, unless o says how many there are.
 func newBridge(t *testing.T, u *fakeUpstream, o Options) *Bridge {
 	t.Helper()
+	if o.SharedConsumers == 0 {
+		o.SharedConsumers = 1
+	}
 	b := New(u, o)
 	t.Cleanup(b.Close)
 	return b

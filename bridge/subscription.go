@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,8 +19,8 @@ func (s *ConsumerSpec) leaverKey() leaverKey {
 }
 
 // subscription is the sessions that share one upstream consumer, or more where
-// one is not enough, see [feed]: a whole pool entry. Only Shared subscriptions
-// have more than one session.
+// one is not enough, see [feed]. Only on Shared subscriptions may there be more than
+// one session, see [group].
 //
 // mu guards everything below it. It is held while messages are given to
 // sessions' queues and taken from them, and across calls of an Outlet, which never
@@ -32,7 +33,7 @@ func (s *ConsumerSpec) leaverKey() leaverKey {
 type subscription struct {
 	b    *Bridge
 	spec ConsumerSpec
-	own  bool // has exactly one session for its whole life
+	own  bool // has exactly one session for its whole life; it is in no group
 
 	opened chan struct{} // closed once the first feed is there or err is set
 	err    error         // constant from then on
@@ -83,8 +84,8 @@ func (sub *subscription) volatile(id *codec.MessageID) bool {
 // all messages in order.
 func (s *ConsumerSpec) ordered() bool { return s.Type == Exclusive || s.Type == Failover }
 
-// consumerGroup returns the subscription of this spec for one more session,
-// creating it if there is none.
+// consumerGroup returns a subscription of this spec for one more session: one
+// that there is already, or a new one.
 func (b *Bridge) consumerGroup(ctx context.Context, spec ConsumerSpec, own bool) (*subscription, error) {
 	own = own || spec.Type != Shared
 	sub := b.joinGroup(spec, own)
@@ -118,7 +119,7 @@ func (b *Bridge) joinGroup(spec ConsumerSpec, own bool) *subscription {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !own {
-		if sub := b.groups[spec]; sub != nil && sub.join() {
+		if sub := b.groups[spec].place(b.opts.SharedConsumers); sub != nil {
 			return sub
 		}
 	}
@@ -127,14 +128,19 @@ func (b *Bridge) joinGroup(spec ConsumerSpec, own bool) *subscription {
 		sessions: map[*consumerSession]struct{}{}, held: map[position]*delivery{},
 	}
 	if !own {
-		b.groups[spec] = sub // in place of one that takes nobody any more
+		g := b.groups[spec]
+		if g == nil {
+			g = &group{}
+			b.groups[spec] = g
+		}
+		g.entries = append(g.entries, sub)
 	}
 	b.work.Add(1)
 	go sub.create(b.leaving[spec.leaverKey()])
 	return sub
 }
 
-// join counts one more session if the group may take it.
+// join counts one more session if it may be taken.
 func (sub *subscription) join() bool {
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
@@ -166,7 +172,7 @@ func (sub *subscription) create(leaving <-chan struct{}) {
 	close(sub.opened)
 }
 
-// unpool makes the group unfindable.
+// unpool makes the subscription unfindable.
 func (sub *subscription) unpool() {
 	b := sub.b
 	sub.mu.Lock()
@@ -176,10 +182,17 @@ func (sub *subscription) unpool() {
 		return
 	}
 	b.mu.Lock()
-	if b.groups[sub.spec] == sub {
+	defer b.mu.Unlock()
+	g := b.groups[sub.spec]
+	if g == nil {
+		return
+	}
+	if i := slices.Index(g.entries, sub); i >= 0 {
+		g.entries = slices.Delete(g.entries, i, i+1)
+	}
+	if len(g.entries) == 0 {
 		delete(b.groups, sub.spec)
 	}
-	b.mu.Unlock()
 }
 
 // leave counts one session less; the last one closes the upstream consumers,

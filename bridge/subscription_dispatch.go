@@ -117,7 +117,7 @@ const maxTurn = 16
 // one, each is another's turn. Called with mu held.
 func (sub *subscription) nextSession() *consumerSession {
 	s := sub.turn
-	if s != nil && sub.taken < maxTurn && len(s.queue) > 0 && s.room() > 0 && !sub.ready.before(s) {
+	if s != nil && sub.taken < maxTurn && len(s.queue) > 0 && s.room() > 0 {
 		sub.taken++
 		return s
 	}

@@ -100,8 +100,8 @@ type Receiver interface {
 
 // Consumer is one upstream subscription member.
 //
-// None of Permit, Ack, Redeliver, Congested blocks. What a consumer queues is bounded by the messages
-// that are delivered and not yet acknowledged, plus its permits, plus what Congested says.
+// None of Permit, Ack, Redeliver, Congested, Connected blocks. What a consumer queues is bounded by
+// the messages that are delivered and not yet acknowledged, plus its permits, plus what Congested says.
 type Consumer interface {
 	// Permit allows n more calls of Deliver. Permits add up.
 	Permit(n int)
@@ -121,6 +121,11 @@ type Consumer interface {
 	// delivered to it should stop. If it reports true, relieved is called once when that
 	// is over, on any goroutine; of several calls the last one counts. It takes no lock.
 	Congested(relieved func()) bool
+
+	// Connected reports whether the consumer has its connections, as far as the
+	// upstream has noticed. Without one it waits for a broker: who subscribed now might
+	// be refused.
+	Connected() bool
 
 	// Unsubscribe deletes the subscription. It may block until ctx ends.
 	Unsubscribe(ctx context.Context) error
@@ -275,9 +280,8 @@ type ConsumerSpec struct {
 	Queue int
 	// Name is the consumer's name, "" for none.
 	Name string
-	// PriorityLevel is Pulsar's: 0 is served first. HasPriority tells a level was asked for.
+	// PriorityLevel is Pulsar's: 0 is served first.
 	PriorityLevel int
-	HasPriority   bool
 	// MaxRedeliver > 0: a message that was redelivered that many times goes to the dead letter topic.
 	MaxRedeliver    int
 	DeadLetterTopic string // "": {topic}-{subscription}-DLQ

@@ -294,6 +294,9 @@ func (c *consumer) part(mb *member) {
 	mb.s.leave(mb)
 }
 
+// Connected implements [bridge.Consumer]: there is nothing between.
+func (c *consumer) Connected() bool { return true }
+
 // EndOfTopic is as [bridge.Consumer] says: on several topics, of all of them.
 func (c *consumer) EndOfTopic(ctx context.Context) (bool, error) {
 	if err := c.u.begin(ctx); err != nil {

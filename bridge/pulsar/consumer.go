@@ -212,6 +212,7 @@ func (c *consumer) options() pulsar.ConsumerOptions {
 		SubscriptionName:    c.spec.Subscription,
 		Type:                subscriptionTypes[c.spec.Type],
 		Name:                c.spec.Name,
+		Properties:          levelProperties(c.spec.PriorityLevel),
 		ReceiverQueueSize:   max(c.spec.Queue-cap(c.in), 1),
 		MessageChannel:      c.in,
 		AutoDiscoveryPeriod: never,
@@ -260,6 +261,18 @@ func (c *consumer) Ack(id codec.MessageID) {
 func (c *consumer) Redeliver(ids []codec.MessageID) {
 	c.unsettled.add(len(ids))
 	c.todo.pushAll(cmdRedeliver, ids)
+}
+
+// Connected implements [bridge.Consumer].
+func (c *consumer) Connected() bool {
+	c.listed.Lock()
+	defer c.listed.Unlock()
+	for _, m := range c.list {
+		if l := m.current.Load(); l == nil || l.lost.Load() {
+			return false
+		}
+	}
+	return true
 }
 
 // EndOfTopic implements [bridge.Consumer].

@@ -96,6 +96,8 @@ func sending(logged, attrs []any, watch watcher) {
 // watcher is told what a broker sends before the client library acts on it, and
 // what the library is about to send. Its methods must not block.
 type watcher interface {
+	// setLevels says that a connection, known by its local address, may be used from now on.
+	setLevels(local any)
 	// consumerClosed says that a consumer was closed.
 	consumerClosed(consumer uint64)
 	// endReached says that a consumer's topic is terminated and all of it acknowledged.

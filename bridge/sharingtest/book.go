@@ -9,8 +9,9 @@ import (
 // book is what a subscription's clients know together, and says whether a
 // message may come now. Its methods may be called from any goroutine.
 type book struct {
-	kind bridge.SubscriptionType
-	keys int
+	kind    bridge.SubscriptionType
+	keys    int
+	several bool // sessions of a Shared subscription may have upstream consumers of their own
 
 	mu      sync.Mutex
 	now     int // counts what is written down
@@ -102,7 +103,7 @@ func (k *book) receive(s *member, m pushed) (again bool, wrong string) {
 	}
 	if again {
 		b := k.batch(e.in)
-		partly := m.id.BatchSize > 0 && (b.acked < int(m.id.BatchSize) || k.ordered() && b.again)
+		partly := m.id.BatchSize > 0 && (b.acked < int(m.id.BatchSize) || (k.ordered() || k.several) && b.again)
 		if !partly && !(k.kind == bridge.Failover && s.asked < e.acked) {
 			return again, repeated
 		}

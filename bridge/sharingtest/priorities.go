@@ -1,88 +1,100 @@
 package sharingtest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 )
 
-// priorities gives the sessions of a Shared subscription levels and windows.
-// Whatever is free, the next message goes to the best level that has room: a broker
-// does so among consumers, and no client can tell that there is one only.
+// priorities lets sessions of a Shared subscription come and go that have
+// levels and always have room. Each message goes to the best level that is there,
+// whether its sessions share an upstream consumer or not.
 func priorities(r *round) {
-	b := r.bridge(bridge.Options{Linger: -1})
-	const levels, sessions = 3, 9
-	p := r.publisher(b, false)
-	var all []*prioritySession
-	var free [levels]int
-	for range sessions {
-		s := &prioritySession{level: r.random.IntN(levels), window: 1 + r.random.IntN(15)}
-		spec := bridge.ConsumerSpec{
-			Topic: r.topic, Subscription: "s", Type: bridge.Shared, Earliest: true, Queue: 10,
-			PriorityLevel: s.level, HasPriority: true,
+	b := r.bridge(bridge.Options{Linger: -1, SharedConsumers: 1 + r.random.IntN(4)})
+	l := &levels{round: r, b: b, p: r.publisher(b, false)}
+	for step := 0; step < 60 && !r.Failed(); step++ {
+		switch n := len(l.all); {
+		case n == 0 || n < 9 && r.random.IntN(4) == 0:
+			l.come(r.random.IntN(3))
+		case n > 1 && r.random.IntN(4) == 0:
+			l.leave(r.random.IntN(n))
 		}
-		s.socket = open(r, func(out bridge.Outlet, d bridge.Opened) func() {
-			return b.Consume(spec, bridge.ConsumeOptions{Window: s.window}, out, d)
-		})
-		if s.socket == nil {
-			return
-		}
-		free[s.level] += s.window
-		all = append(all, s)
-	}
-	r.await(b, func(g bridge.Gauges) bool { return g.ConsumerSessions == sessions })
-	for phase := range 20 {
-		room := free[0] + free[1] + free[2]
-		n := r.random.IntN(room + 1)
-		var want [levels]int
-		for level, left := 0, n; level < levels; level++ {
-			want[level] = min(left, free[level])
-			left -= want[level]
-		}
-		if n > 0 {
-			p.burst(n)
-		}
-		var got [levels]int
-		for deadline := time.Now().Add(patience); got[0]+got[1]+got[2] < n && !r.Failed(); time.Sleep(time.Millisecond) {
-			for _, s := range all {
-				for _, f := range s.socket.takeNow(100) {
-					if m, ok := parse(r, f); ok {
-						s.held = append(s.held, m.MessageID)
-						got[s.level]++
-					}
-				}
-			}
-			if time.Now().After(deadline) {
-				r.Errorf("phase %d: %v of %d messages came", phase, got, n)
-			}
-		}
-		if got != want {
-			r.Errorf("phase %d: %d messages went to the levels as %v, want %v", phase, n, got, want)
-		}
-		if r.Failed() {
-			break
-		}
-		for level := range levels {
-			free[level] -= want[level]
-		}
-		for _, s := range all {
-			for len(s.held) > 0 && r.random.IntN(3) > 0 {
-				s.socket.ack(s.held[0])
-				s.held = s.held[1:]
-				free[s.level]++
-			}
+		for range 1 + r.random.IntN(3) {
+			l.publish()
 		}
 	}
-	for _, s := range all {
-		s.socket.session.Close()
+	for len(l.all) > 0 && !r.Failed() {
+		l.leave(0)
 	}
-	p.s.session.Close()
+	l.p.s.session.Close()
 }
 
-// prioritySession is one session of priorities.
-type prioritySession struct {
-	socket *socket
-	level  int
-	window int
-	held   []string // ids of what it has not acknowledged
+// levels are the sessions of priorities.
+type levels struct {
+	*round
+	b   *bridge.Bridge
+	p   *publisher
+	all []*leveled // best first
+	// new tells that no message has come to the best level since it, or who is of
+	// it, changed: the broker may not know yet that those have room.
+	new bool
+}
+
+type leveled struct {
+	*socket
+	level int
+}
+
+// come opens a session.
+func (l *levels) come(level int) {
+	spec := bridge.ConsumerSpec{
+		Topic: l.topic, Subscription: "s", Type: bridge.Shared, Earliest: true, Queue: 10, PriorityLevel: level,
+	}
+	s := open(l.round, func(out bridge.Outlet, d bridge.Opened) func() {
+		return l.b.Consume(spec, bridge.ConsumeOptions{Window: 4 + l.random.IntN(10)}, out, d)
+	})
+	if s == nil {
+		return
+	}
+	l.new = l.new || len(l.all) == 0 || level < l.all[0].level
+	l.all = append(l.all, &leveled{s, level})
+	slices.SortStableFunc(l.all, func(a, b *leveled) int { return a.level - b.level })
+}
+
+// leave closes a session.
+func (l *levels) leave(i int) {
+	l.new = l.new || l.all[i].level == l.all[0].level
+	l.all[i].session.Close()
+	l.all = slices.Delete(l.all, i, i+1)
+}
+
+// publish publishes a message and looks where it comes.
+func (l *levels) publish() {
+	if l.Failed() {
+		return
+	}
+	l.p.burst(1)
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Microsecond) {
+		for _, s := range l.all {
+			for _, f := range s.takeNow(1) {
+				m, ok := parse(l, f)
+				if !ok {
+					return
+				}
+				s.ack(m.MessageID)
+				switch {
+				case s.level == l.all[0].level:
+					l.new = false
+				case !l.new:
+					l.Errorf("message %d came to level %d while level %d was there", m.number, s.level, l.all[0].level)
+				}
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			l.Errorf("message %d did not come", l.p.sent.Load()-1)
+			return
+		}
+	}
 }

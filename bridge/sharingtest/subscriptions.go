@@ -14,20 +14,22 @@ import (
 // gets nothing but what is published then.
 //
 // few lets an upstream consumer have so few messages out that one is often not
-// enough where sessions share it.
+// enough where sessions share it. Where they are Shared, some have an upstream
+// consumer of their own.
 func subscriptions(r *round, kind bridge.SubscriptionType, batched, few bool) {
 	c := &consumers{
-		round: r, batched: batched, few: few,
+		round: r, batched: batched,
 		spec: bridge.ConsumerSpec{
 			Topic: r.topic, Subscription: "s", Type: kind, Earliest: true, Queue: 1 + r.random.IntN(40),
 		},
 	}
-	o := bridge.Options{Linger: -1}
+	total, clients := r.env.Messages, 6
+	o := bridge.Options{Linger: -1, SharedConsumers: 1 + r.random.IntN(clients)}
 	if few {
 		o.UnackedPerConsumer = 2 + r.random.IntN(80)
 	}
+	c.several = few || o.SharedConsumers > 1
 	c.b = r.bridge(o)
-	total, clients := r.env.Messages, 6
 	switch {
 	case kind == bridge.Exclusive:
 		clients = 1
@@ -39,12 +41,13 @@ func subscriptions(r *round, kind bridge.SubscriptionType, batched, few bool) {
 		keys = 10
 	}
 	c.book = newBook(kind, keys, total)
+	c.book.several = c.several
 	p := r.publisher(c.b, batched)
 	p.keys = keys
 
 	// Of a batch that is acknowledged in part, an upstream consumer forgets which part
-	// when it ends; one of the sessions keeps it. So it does where a subscription
-	// without any consumer begins anew.
+	// when it ends; where there is only one, one of the sessions keeps it. So it does where a
+	// subscription without any consumer begins anew.
 	stays := kind == bridge.Shared && (batched || r.env.LeavesOut)
 	var work sync.WaitGroup
 	for i := range clients {
@@ -98,7 +101,7 @@ type consumers struct {
 	b       *bridge.Bridge
 	spec    bridge.ConsumerSpec
 	batched bool
-	few     bool
+	several bool // upstream consumers of a Shared subscription
 	book    *book
 	// calm is held by publishes, and by what changes the active consumer of an
 	// Exclusive or Failover subscription, see Env.LeavesOut.
@@ -107,9 +110,6 @@ type consumers struct {
 
 func (c *consumers) open(random *rand.Rand) *socket {
 	spec := c.spec
-	if spec.Type == bridge.Shared { // a level is no reason for another upstream consumer
-		spec.PriorityLevel, spec.HasPriority = random.IntN(3), true
-	}
 	o := bridge.ConsumeOptions{
 		Window: 1 + random.IntN(30), NackDelay: time.Duration(3+random.IntN(20)) * time.Millisecond,
 	}
@@ -164,7 +164,7 @@ func (c *consumers) answer(random *rand.Rand, s *socket, me *member, m pushed, s
 	if wrong != "" {
 		say := c.Errorf
 		keyed := c.spec.Type == bridge.KeyShared && wrong != repeated
-		several := c.few && wrong == repeated
+		several := c.several && wrong == repeated
 		if excused = c.env.LeavesOut && (c.spec.Type == bridge.Failover || keyed || several); excused {
 			say = c.Logf
 		}

@@ -69,6 +69,21 @@ var subscriptionCases = []testCase{
 			s.Errorf("got %q", got)
 		}
 	}},
+	{"shared gives to a lower priority level what the others have no room for", nil, func(s *suite) {
+		topic := s.topic()
+		spec := bridge.ConsumerSpec{Topic: topic, Subscription: "s", Type: bridge.Shared, Queue: 10, PriorityLevel: 7}
+		low := s.subscribe(spec, 100)
+		spec.PriorityLevel = 0
+		high := s.subscribe(spec, 100)
+		p := s.producer(topic)
+		for _, text := range numbers(30) {
+			p.publish(text)
+			high.ack(high.expect(text)...)
+		}
+		high.leave()
+		p.publish("rest")
+		low.expect("rest")
+	}},
 	{"failover takes over", nil, func(s *suite) {
 		topic := s.topic()
 		spec := bridge.ConsumerSpec{Topic: topic, Subscription: "s", Type: bridge.Failover}

@@ -42,7 +42,6 @@ func (p params) consumer(e endpoint, o Options, r *Request) (err error) {
 	if s.Name, err = p.name("consumerName"); err != nil {
 		return err
 	}
-	s.HasPriority = p.has("priorityLevel")
 	level, err := p.number("priorityLevel", 0, math.MaxInt32, 0)
 	if err != nil {
 		return err

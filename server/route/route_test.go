@@ -186,7 +186,7 @@ func TestConsumerParameters(t *testing.T) {
 		"receiverQueueSize=5000":                    func(*both) {},
 		"ackTimeoutMillis=1000":                     func(b *both) { b.o.AckTimeout = time.Second },
 		"consumerName=n":                            func(b *both) { b.s.Name = "n" },
-		"priorityLevel=3":                           func(b *both) { b.s.PriorityLevel, b.s.HasPriority = 3, true },
+		"priorityLevel=3":                           func(b *both) { b.s.PriorityLevel = 3 },
 		"negativeAckRedeliveryDelay=100":            func(b *both) { b.o.NackDelay = 100 * time.Millisecond },
 		"negativeAckRedeliveryDelay=0":              func(b *both) { b.o.NackDelay = 0 },
 		"maxRedeliverCount=3":                       func(b *both) { b.s.MaxRedeliver = 3 },

@@ -208,7 +208,6 @@ type ConsumerStats struct {
 	ConsumerName     string            `json:"consumerName"`
 	AvailablePermits int64             `json:"availablePermits"`
 	UnackedMessages  int64             `json:"unackedMessages"`
-	PriorityLevel    int               `json:"priorityLevel"`
 	Metadata         map[string]string `json:"metadata"`
 }
 
