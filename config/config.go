@@ -112,6 +112,7 @@ type Config struct {
 	MaxHTTPHeaderBytes       int           // maxHttpHeaderBytes
 	MaxURLBytes              int           // maxUrlBytes
 	UpstreamLinger           time.Duration // upstreamLingerMillis
+	SharedConsumers          int           // consumersPerSharedSubscription
 	TailBufferBytes          int           // tailBufferBytes
 	MemoryLimit              int64         // memoryLimitInMB, in bytes; 0: a quarter of what the process may use
 	EmbeddedMemoryLimitBytes int64         // embeddedMemoryLimitBytes

@@ -77,6 +77,11 @@ var ownKeys = []Key{
 		kind: millis(func(c *Config) *time.Duration { return &c.UpstreamLinger }, 0, dayMs),
 	},
 	{
+		Name: "consumersPerSharedSubscription", Section: sectionOwn, Default: "64",
+		Doc:  "Sessions of a Shared subscription (with the same parameters, on one pulsegate) that have a consumer at the broker each. More share these, each the one with the fewest sessions, and then also its part of the messages and its limits, such as maxUnackedMessagesPerConsumer. One more takes about 25 KB here, and in a broker what any consumer takes. 1: all sessions share one.",
+		kind: number(func(c *Config) *int { return &c.SharedConsumers }, 1, 1000),
+	},
+	{
 		Name: "tailBufferBytes", Section: sectionOwn, Default: "8388608",
 		Doc:  "Bytes of encoded messages that are kept of a topic, or of each of its partitions, for its readers. A reader that falls further behind has the broker send them again until it has caught up.",
 		kind: size(func(c *Config) *int { return &c.TailBufferBytes }, 64<<10, 1<<30),

@@ -141,6 +141,7 @@ var effects = []struct {
 	{"maxHttpHeaderBytes", "8192", "MaxHTTPHeaderBytes", 8192},
 	{"maxUrlBytes", "256", "MaxURLBytes", 256},
 	{"upstreamLingerMillis", "0", "UpstreamLinger", time.Duration(0)},
+	{"consumersPerSharedSubscription", "1", "SharedConsumers", 1},
 	{"tailBufferBytes", "65536", "TailBufferBytes", 65536},
 	{"memoryLimitInMB", "512", "MemoryLimit", int64(512 << 20)},
 	{"embeddedMemoryLimitBytes", "1048576", "EmbeddedMemoryLimitBytes", int64(1 << 20)},

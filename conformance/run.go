@@ -22,6 +22,7 @@ func Table() []Area {
 		windowCases(),
 		redeliveryCases(),
 		subscriptionTypeCases(),
+		sharedFairnessCases(),
 		readerCases(),
 		multiTopicCases(),
 		batchCases(),

@@ -115,6 +115,7 @@ func bridgeOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) 
 		Memory:           budget,
 		MaxPublishBytes:  cfg.ClientMemoryLimit,
 		Linger:           cfg.UpstreamLinger,
+		SharedConsumers:  cfg.SharedConsumers,
 		OpenTimeout:      cfg.BrokerClientOperationTimeout,
 		MaxTopics:        cfg.MaxTopicsPerSession,
 		TailBytes:        cfg.TailBufferBytes,
