@@ -162,3 +162,27 @@ func TestJoinersShareTheOutcome(t *testing.T) {
 		t.Errorf("subscribed %d times more", len(u.asked))
 	}
 }
+
+// The last session of an upstream consumer asks for what its client has seen
+// again before that ends: at the end a broker gives it back uncounted.
+func TestLastSessionAsksAgain(t *testing.T) {
+	u := &fakeUpstream{}
+	b := newBridge(t, u, Options{SharedConsumers: 2})
+	consume(t, b, sharedSpec, minute)
+	leaver := consume(t, b, sharedSpec, minute)
+	up := u.all()[1]
+	waitFor(t, "permits", func() bool { return up.allowed() == 2 })
+	up.deliver(t, 0)
+	up.deliver(t, 1)
+	leaver.fill(9)
+	leaver.nack(t, 1)
+	leaver.s.Close()
+	waitFor(t, "the upstream consumer to close", up.isClosed)
+	again := up.redelivered()
+	if slices.Sort(again); !slices.Equal(again, []int64{0, 1}) {
+		t.Errorf("asked for %v again", again)
+	}
+	if n := b.Gauges().Unacked; n != 0 {
+		t.Errorf("%d messages count as not acknowledged", n)
+	}
+}

@@ -228,9 +228,10 @@ func (sub *subscription) detach(s *consumerSession) bool {
 	permits := sub.settle()
 	sub.mu.Unlock()
 	// When the last session leaves, closing the upstream consumer gives
-	// everything back without this; but another may be about to attach. Where the
-	// order counts none can, and a broker that is asked for messages again and
-	// finds the consumer gone meanwhile may leave some out for the next one.
+	// everything back without this, too; but a broker counts as delivered once more only
+	// what it was asked for, and another may be about to attach. Where the order counts
+	// none can, and a broker that is asked for messages again and finds the consumer gone
+	// meanwhile may leave some out for the next one.
 	if !sub.spec.ordered() {
 		redeliver(again)
 	}
