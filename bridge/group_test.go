@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -144,6 +145,8 @@ func TestJoinersShareTheOutcome(t *testing.T) {
 	u := &heldUpstream{&fakeUpstream{}, make(chan struct{}, 9), make(chan struct{}), &Error{Kind: ErrForbidden}}
 	b := New(u, Options{SharedConsumers: 1})
 	t.Cleanup(b.Close)
+	release := sync.OnceFunc(func() { close(u.release) })
+	t.Cleanup(release)
 	const sessions = 5
 	outcomes := make(chan error, sessions)
 	for range sessions {
@@ -151,7 +154,7 @@ func TestJoinersShareTheOutcome(t *testing.T) {
 	}
 	<-u.asked
 	waitFor(t, "all to have joined", func() bool { return slices.Equal(sessionsOf(b, sharedSpec), []int{sessions}) })
-	close(u.release)
+	release()
 	for range sessions {
 		if err := <-outcomes; !errors.Is(err, ErrForbidden) {
 			t.Errorf("opened with %v", err)
