@@ -29,7 +29,7 @@ func sharedFairnessCases() Area {
 		{ID: "fair/native", Text: "four sessions and a native consumer of one subscription get a fifth of the messages each", Skip: native, Run: func(t *T) {
 			topic := t.Topic()
 			sessions := t.alike(topic, 4)
-			other := t.nativeConsumer(topic, pulsar.Shared)
+			other := t.nativeConsumer(topic, "s")
 			p := t.Producer(topic)
 			counts := make([]int, 5)
 			const total, step = 500, 5
@@ -48,7 +48,7 @@ func sharedFairnessCases() Area {
 		{ID: "fair/priority-native", Text: "a native consumer goes before a session of a lower priority level", Skip: native, Run: func(t *T) {
 			topic := t.Topic()
 			c := t.Consumer(topic, "s", "subscriptionType=Shared", "priorityLevel=1")
-			other := t.nativeConsumer(topic, pulsar.Shared)
+			other := t.nativeConsumer(topic, "s")
 			p := t.Producer(topic)
 			for i := range 40 {
 				p.Publish(fmt.Sprint(i))
@@ -104,18 +104,6 @@ func (t *T) unackedPolicy(topic Topic, n int) {
 		status, body := t.adminRequest("GET", policy, "")
 		return status == 200 && string(body) == fmt.Sprint(n)
 	})
-}
-
-// nativeConsumer is a consumer of Pulsar's own client on subscription "s".
-func (t *T) nativeConsumer(topic Topic, kind pulsar.SubscriptionType) pulsar.Consumer {
-	c, err := t.nativeClient().Subscribe(pulsar.ConsumerOptions{
-		Topic: topic.Name(), SubscriptionName: "s", Type: kind, MessageChannel: make(chan pulsar.ConsumerMessage, 1000),
-	})
-	if err != nil {
-		t.Fatalf("native consumer: %v", err)
-	}
-	t.cleanup(c.Close)
-	return c
 }
 
 // takeAny takes and acknowledges the next message of whoever has one, and tells
