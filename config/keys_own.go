@@ -57,9 +57,9 @@ var ownKeys = []Key{
 		kind: size(func(c *Config) *int { return &c.MaxUnreadOutputBytes }, 64<<10, 1<<30),
 	},
 	{
-		Name: "slowClientTimeoutMillis", Section: sectionOwn, Default: "30000",
-		Doc:  "A session whose client has read nothing of what waits for it during that many milliseconds is closed.",
-		kind: millis(func(c *Config) *time.Duration { return &c.SlowClientTimeout }, 100, dayMs),
+		Name: "slowClientTimeoutMillis", Section: sectionOwn, Default: "0",
+		Doc:  "A session whose client has read nothing of what waits for it during that many milliseconds is closed with 1008. 0: only webSocketSessionIdleTimeoutMillis counts, as in the Java proxy; until then what waits is bounded by maxUnreadOutputBytes.",
+		kind: millis(func(c *Config) *time.Duration { return &c.SlowClientTimeout }, 0, dayMs),
 	},
 	{
 		Name: "maxInFlightPublishes", Section: sectionOwn, Default: "1000",

@@ -142,7 +142,47 @@ func idleLimits() []Case {
 			c := t.Consumer(topic, "s", "subscriptionType=Shared")
 			c.TakeAcked("x") // its pings are answered meanwhile
 		}, Better: "Java's own pings count as traffic, so it keeps a dead client for ever", Timeout: 12 * time.Second},
+		{ID: "idle/busy-client", Text: "a consumer that reads nothing for a while, less than the idle timeout, gets all of what is waiting", Conf: idleConf, Slow: true,
+			Timeout: 20 * time.Second, Run: func(t *T) {
+				c, published := unread(t)
+				time.Sleep(time.Second) // the client's own work
+				for i := range published {
+					if m := c.Next(); len(m.Body) != unreadBody {
+						t.Fatalf("message %d has %d bytes", i, len(m.Body))
+					}
+				}
+			}},
+		{ID: "idle/unread", Text: "a consumer that reads nothing until the idle timeout has passed finds 1001 behind what was sent", Conf: idleConf, Slow: true,
+			Better: "Java ends the connection in the middle of a message", Timeout: 30 * time.Second, Run: func(t *T) {
+				c, published := unread(t)
+				time.Sleep(10 * time.Second) // the idle timeout, and the time that a close frame is waited for
+				for range published {
+					if _, _, err := c.read(nil); err != nil {
+						c.endedWith(err, 1001, "")
+						return
+					}
+				}
+				t.Fatalf("all was read, and the session is open")
+			}},
 	}
+}
+
+// unreadBody is the length of the messages that unread publishes.
+const unreadBody = 700_000
+
+// unread opens a consumer that has read the first message of many, more than the
+// buffers of a socket hold.
+func unread(t *T) (c *Session, more int) {
+	const count = 24
+	topic := t.Topic()
+	c = t.Consumer(topic, "s")
+	p := t.Producer(topic)
+	body := strings.Repeat("x", unreadBody)
+	for range count {
+		p.Publish(body)
+	}
+	c.Next()
+	return c, count - 1
 }
 
 var statusFile = filepath.Join(os.TempDir(), "pulsegate-conformance-"+run)

@@ -264,6 +264,11 @@ func (s *Session) ExpectClose(code int, reason string) {
 	if err == nil {
 		s.t.Fatalf("%s: got %s, want a close with %d", s.what, shorten([]byte(text)), code)
 	}
+	s.endedWith(err, code, reason)
+}
+
+// endedWith is ExpectClose with what reading came to.
+func (s *Session) endedWith(err error, code int, reason string) {
 	var end *ended
 	if !errors.As(err, &end) || end.code != code {
 		s.t.Fatalf("%s: %v, want a close with %d", s.what, err, code)

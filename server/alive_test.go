@@ -130,29 +130,6 @@ func TestThrottledClientIsNotIdle(t *testing.T) {
 	}
 }
 
-func TestSlowReaderIsSlowedThenDropped(t *testing.T) {
-	b := newFakeBridge()
-	s := start(t, b, func(o *Options) { o.MaxUnread = 64 << 10; o.SlowTimeout = 300 * time.Millisecond })
-	c, fs, _ := openOne(t, s, b, consumerPath("s"))
-	_ = c // it never reads
-	const frames = 2000
-	frame := strings.Repeat("x", 16<<10) // 32 MB, more than any socket buffer
-	fs.set(func(s *fakeSession) {
-		for range frames {
-			s.queue = append(s.queue, frame)
-		}
-	})
-	fs.out.Wake()
-	receive(t, fs.closed, "the session's end")
-	if fs.queued() == 0 {
-		t.Fatal("everything was taken for a client that reads nothing")
-	}
-	if n := s.metrics.slow.Load(); n != 1 {
-		t.Fatalf("%d slow clients counted", n)
-	}
-	eventually(t, "the connection is forgotten", func() bool { return s.conns.Load() == 0 })
-}
-
 func TestSlowReaderThatReadsAgainGetsEverything(t *testing.T) {
 	b := newFakeBridge()
 	s := start(t, b, func(o *Options) { o.MaxUnread = 64 << 10 })

@@ -11,6 +11,14 @@ const (
 	// closeTimeout bounds how long the peer's answer to our close frame is awaited.
 	closeTimeout = 5 * time.Second
 
+	// closeMost bounds how long a connection that ends is kept although its client
+	// goes on taking what was written.
+	closeMost = time.Minute
+
+	// answerTimeout bounds how long an answer of HTTP waits for a client that takes
+	// none of it.
+	answerTimeout = 30 * time.Second
+
 	// lingerTimeout bounds how long a connection on which nothing counts any more
 	// is kept, so that its peer can take what was written last.
 	lingerTimeout = time.Second
@@ -106,16 +114,14 @@ func (w *worker) untilDue(c *conn, now uint32) uint32 {
 	switch since := c.since; c.phase {
 	case phaseProxy, phaseTLS, phaseHead:
 		sooner(since, t.handshake)
-	case phaseClosing:
-		sooner(since, t.close)
-	case phaseDiscard:
-		sooner(since, t.linger)
+	case phaseClosing, phaseDiscard:
+		sooner(w.overAt(c, c.phase, since), 0)
 	case phaseOpen:
 		if at, ok := w.pingAt(c); ok {
 			sooner(at, 0)
 		}
 		if t.idle > 0 {
-			sooner(c.lastSeen.Load(), t.idle)
+			sooner(c.lastTraffic(), t.idle)
 		}
 		if c.who != nil && !c.who.expires.IsZero() {
 			sooner(c.who.due, 0)
@@ -124,8 +130,8 @@ func (w *worker) untilDue(c *conn, now uint32) uint32 {
 			due = 1
 		}
 	}
-	if c.unsent.Load() > 0 {
-		sooner(c.lastTake.Load(), t.slow)
+	if at, ok := w.slowAt(c, c.phase); ok {
+		sooner(at, 0)
 	}
 	return uint32(max(due, 1))
 }
@@ -143,7 +149,7 @@ func (w *worker) pingAt(c *conn) (at uint32, ok bool) {
 		if w.s.o.NoIdlePing {
 			return 0, false
 		}
-		since, span = c.lastSeen.Load(), t.idle/2
+		since, span = c.lastTraffic(), t.idle/2
 		if span == 0 || int32(c.lastPing-since) > 0 {
 			return 0, false
 		}
@@ -162,23 +168,27 @@ func (c *conn) state() (phase, uint32) {
 func (w *worker) check(c *conn, now uint32) {
 	t := &w.s.ticksOf
 	passed := func(since, span uint32) bool { return int32(now-since-span) >= 0 }
-	if c.unsent.Load() > 0 && passed(c.lastTake.Load(), t.slow) {
-		w.dropSlow(c)
-		w.wheel.put(c, now+far)
+	phase, since := c.state()
+	if at, ok := w.slowAt(c, phase); ok && passed(at, 0) {
+		w.countUnread(c)
+		if phase == phaseOpen {
+			c.mu.Lock()
+			c.stop(phaseClosing, closing{code: closePolicy, reason: "the client does not read"})
+			c.mu.Unlock()
+		} else {
+			c.giveUp()
+		}
+		w.schedule(c)
 		return
 	}
-	switch phase, since := c.state(); phase {
+	switch phase {
 	case phaseProxy, phaseTLS, phaseHead:
 		if passed(since, t.handshake) {
 			c.handshakeTimeout()
 		}
 	case phaseClosing, phaseDiscard:
-		span := t.close
-		if phase == phaseDiscard {
-			span = t.linger
-		}
-		if passed(since, span) {
-			c.hangUp()
+		if passed(w.overAt(c, phase, since), 0) {
+			c.giveUp()
 		}
 	case phaseOpen:
 		w.checkToken(c, now)
@@ -188,22 +198,31 @@ func (w *worker) check(c *conn, now uint32) {
 }
 
 // checkSession keeps an open session alive or ends it. The traffic that counts
-// is what came from the client, and messages written to it: a client that is
-// gone takes none for long, as its window is used up or TCP gives up.
+// is what came from the client, and messages that the kernel took for it: for a
+// client that is gone it takes none for long, as its window is used up or TCP
+// gives up.
 //
 // Without a ping interval the client is pinged once when it was silent for half
 // of the idle timeout, unless [Options.NoIdlePing] says no. One that answers can so stay for ever; one that is gone,
 // or never answers pings, is closed when the timeout comes.
 func (w *worker) checkSession(c *conn, now uint32, passed func(since, span uint32) bool) {
 	t := &w.s.ticksOf
-	seen := c.lastSeen.Load()
-	if t.idle > 0 && passed(seen, t.idle) {
+	if t.idle > 0 && passed(c.lastTraffic(), t.idle) {
+		reads, reason := c.unsent.Load() == 0, "idle timeout"
+		if !reads {
+			reason = "idle timeout: the client does not read"
+		}
 		c.mu.Lock()
-		held := c.stalled // its input is there and waits for us
-		if !held && c.phase == phaseOpen {
-			c.stop(phaseClosing, closing{code: closeGoingAway, reason: "idle timeout"})
+		// Its input is there and waits for us, unless we wait for it to read answers.
+		held := c.stalled && reads
+		ends := !held && c.phase == phaseOpen
+		if ends {
+			c.stop(phaseClosing, closing{code: closeGoingAway, reason: reason})
 		}
 		c.mu.Unlock()
+		if ends && !reads {
+			w.countUnread(c)
+		}
 		if held {
 			c.lastSeen.Store(now)
 		}
@@ -218,20 +237,4 @@ func (w *worker) checkSession(c *conn, now uint32, passed func(since, span uint3
 		w.out.buf = ws.AppendFrame(w.out.buf, ws.OpPing, nil)
 		w.write(c, false)
 	}
-}
-
-// dropSlow ends a connection whose client takes nothing. It gets no close
-// frame: that could only stand behind what it does not read.
-func (w *worker) dropSlow(c *conn) {
-	w.s.metrics.slow.Add(1)
-	w.s.slowWarning.warn(w.s.log, "dropped a client that does not read its output", "remote", c.remote.String(), "unread", c.unsent.Load())
-	c.mu.Lock()
-	if c.phase == phaseOpen {
-		c.closeCode = closePolicy
-	}
-	c.setPhase(phaseDiscard)
-	c.mu.Unlock()
-	w.detach(c)
-	c.whileOpen(func() { _ = c.nc.SetLinger(1, 0) }) // the kernel holds output, too: let it go
-	c.hangUp()
 }

@@ -34,16 +34,18 @@ func (w *worker) flush(c *conn) {
 		before := out.len()
 		c.session.Fill(out)
 		if n := out.len() - before; n > 0 {
-			c.lastSeen.Store(w.s.now())
+			if unsent == 0 { // the kernel takes some of it at once
+				c.lastSeen.Store(w.s.now())
+			}
 			c.sent += uint64(n)
 			w.s.metrics.messagesOut.Add(out.frames)
 		}
 	}
-	more := out.refused
+	more, ends := out.refused, false
 	if m != nil && m.close != nil {
 		more = false
 		if !c.closeSent {
-			c.closeSent = true
+			c.closeSent, ends = true, true
 			out.together()
 			out.buf = appendClose(out.buf, *m.close)
 			w.finish(c, m.close)
@@ -51,6 +53,9 @@ func (w *worker) flush(c *conn) {
 		c.drop = c.drop || m.close.last
 	}
 	w.write(c, more)
+	if ends && c.unsent.Load() > 0 {
+		c.makeRoom()
+	}
 	if m != nil && m.hasRaw {
 		w.answered(c, m.after)
 	} else if c.answering && c.unsent.Load() == 0 {

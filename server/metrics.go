@@ -122,7 +122,7 @@ func (t *totals) ofServer() []sample {
 		{name: "sent_messages_total", help: "WebSocket messages written.", counter: true, value: float64(m.messagesOut.Load())},
 		{name: "accept_errors_total", help: "Connections that could not be accepted.", counter: true, value: float64(m.acceptErrors.Load())},
 		{name: "connections_over_limit_total", help: "Connections beyond the limit.", counter: true, value: float64(m.overLimit.Load())},
-		{name: "slow_clients_closed_total", help: "Sessions dropped because their client did not read.", counter: true, value: float64(m.slow.Load())},
+		{name: "slow_clients_closed_total", help: "Clients closed because they did not read their output.", counter: true, value: float64(m.slow.Load())},
 		{name: "panics_total", help: "Panics that were kept to one connection.", counter: true, value: float64(m.panics.Load())},
 	}
 	for _, kind := range memory.Kinds() {

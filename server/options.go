@@ -73,7 +73,7 @@ type Options struct {
 
 	MaxMessage     int           // bytes of one incoming message, 1 MiB
 	MaxUnread      int           // bytes of output that may wait for a client, 256 KiB
-	SlowTimeout    time.Duration // 30 s: a client that takes none of its output for that long is dropped
+	SlowTimeout    time.Duration // a session whose client takes none of its output for that long is closed; 0: only IdleTimeout counts
 	IdleTimeout    time.Duration // 0: never
 	PingInterval   time.Duration // 0: a ping only when a session was silent for half of IdleTimeout
 	NoIdlePing     bool          // not even then: a silent session is closed, whether its client is there or not
@@ -120,7 +120,6 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.HandshakeTimeout, 15*time.Second)
 	setDefault(&o.MaxMessage, 1<<20)
 	setDefault(&o.MaxUnread, 256<<10)
-	setDefault(&o.SlowTimeout, 30*time.Second)
 	setDefault(&o.tick, 100*time.Millisecond)
 	setDefault(&o.workers, runtime.GOMAXPROCS(0))
 	if o.MaxConnections <= 0 {

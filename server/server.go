@@ -71,7 +71,7 @@ type Server struct {
 }
 
 // timeouts are the options' in ticks; 0: none.
-type timeouts struct{ second, handshake, close, linger, idle, ping, slow uint32 }
+type timeouts struct{ second, handshake, close, closeMost, linger, idle, ping, slow, answer uint32 }
 
 // New checks the options. It opens nothing.
 func New(o Options) (*Server, error) {
@@ -94,8 +94,12 @@ func New(o Options) (*Server, error) {
 		second:    uint32(time.Second / o.tick),
 		handshake: s.ticks(o.HandshakeTimeout),
 		close:     s.ticks(closeTimeout),
+		closeMost: s.ticks(closeMost),
 		linger:    s.ticks(lingerTimeout),
-		slow:      s.ticks(o.SlowTimeout),
+		answer:    s.ticks(answerTimeout),
+	}
+	if o.SlowTimeout > 0 {
+		s.ticksOf.slow = s.ticks(o.SlowTimeout)
 	}
 	if o.IdleTimeout > 0 {
 		s.ticksOf.idle = s.ticks(o.IdleTimeout)

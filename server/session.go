@@ -82,6 +82,7 @@ func (w *worker) attach(c *conn) {
 	w.s.metrics.handshake(http.StatusSwitchingProtocols)
 	w.s.sessions[c.kind].Add(1)
 	c.leave(wantFlush|wantRead, func(m *mail) { m.raw = append(m.raw, req.accept...) })
+	c.boundKernel()
 	w.attachStanding(c)
 	c.frames(req.buf)
 	w.scheduleLocked(c)
