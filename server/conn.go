@@ -66,12 +66,16 @@ type conn struct {
 	reader    ws.Reader
 	session   bridge.Session // changed by the worker only, which therefore reads it without mu
 	req       *request       // what is collected before a session is open
-	rest      []byte         // input that came before a session was full
+	rest      []byte         // input that waits while the connection is stalled
 	held      int            // bytes of input that the budget knows of
+	costly    *costly        // nil: no costly message is being worked on
 	remote    netip.AddrPort
 	phase     phase
 	kind      route.Kind
-	stalled   bool // input waits until the session or request takes more
+	stalled   bool // input waits until the session or request takes more, or for its turn
+	yielded   bool // it is stalled for its turn, or for a costly message
+	lastRead  bool // nbio closes the socket when this turn is over
+	turn      int  // what was handled in this turn, in bytes
 	counted   bool // it is counted in the limit of its address
 	deflate   bool
 	refused   bool      // over the limit of connections: any request is answered 503
@@ -79,6 +83,7 @@ type conn struct {
 	since     uint32    // tick at which the phase began
 	messages  uint32    // messages received
 	who       *standing // nil where clients need not log in
+	lane      lane      // its place among the costly messages; theirs
 
 	// What others leave for the worker.
 	note sync.Mutex
@@ -87,6 +92,7 @@ type conn struct {
 
 	// The worker's own.
 	link     links
+	lost     bool   // its socket is closed, and what came before is still to be handled
 	opened   uint32 // tick at which the session opened
 	lastPing uint32 // tick of the last ping
 	sent     uint64 // bytes of session output

@@ -51,7 +51,7 @@ func (w *worker) drainConn(c *conn) {
 			c.hangUp()
 		}
 	case phaseOpen:
-		if c.kind == route.Producer && c.session.InFlight() > 0 {
+		if c.kind == route.Producer && c.session.InFlight() > 0 || w.handsOver(c) {
 			break
 		}
 		c.stop(phaseClosing, closing{code: closeGoingAway, reason: drainReason})

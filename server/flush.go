@@ -94,7 +94,7 @@ func (w *worker) finish(c *conn, cl *closing) {
 	if c.phase == phaseOpen {
 		c.closeCode = cl.code
 		c.setPhase(phaseClosing)
-		c.stalled, c.rest = false, nil
+		c.unstall()
 		// The peer's answer may stand behind input that was not taken.
 		c.wake(wantRead)
 	}

@@ -20,19 +20,35 @@ const (
 
 // frames handles WebSocket input. The caller holds mu.
 func (c *conn) frames(data []byte) {
-	n, err := c.reader.Feed(&c.s.limits, data, (*frameHandler)(c))
-	if c.stalled {
-		c.rest = bytes.Clone(data[n:])
-		return
-	}
-	if err != nil { // the stream cannot be read any further
-		ce := &ws.CloseError{Code: closeInternal}
-		errors.As(err, &ce)
-		c.stop(phaseDiscard, closing{code: ce.Code, reason: ce.Reason})
+	for len(data) > 0 {
+		n, err := c.reader.Feed(&c.s.limits, data, (*frameHandler)(c))
+		data = data[n:]
+		if c.stalled {
+			c.rest = bytes.Clone(data)
+			return
+		}
+		if err != nil {
+			c.broken(err)
+		}
 	}
 	if c.phase == phaseDiscard {
 		c.reader.Release()
 	}
+}
+
+// broken ends a session whose stream cannot be read any further. The caller
+// holds mu.
+func (c *conn) broken(err error) {
+	ce := &ws.CloseError{Code: closeInternal}
+	errors.As(err, &ce)
+	c.stop(phaseDiscard, closing{code: ce.Code, reason: ce.Reason})
+}
+
+// refusedBy ends a session by what it said of a message. The caller holds mu.
+func (c *conn) refusedBy(err error) {
+	e := &codec.Error{Code: codec.CodeUnknown, Detail: err.Error()}
+	errors.As(err, &e)
+	c.stop(phaseClosing, closing{code: uint16(e.Code.CloseCode()), reason: e.CloseReason()})
 }
 
 // stop ends the session with a close frame. The caller holds mu.
@@ -41,7 +57,7 @@ func (c *conn) stop(next phase, cl closing) {
 		c.closeCode = cl.code
 	}
 	c.setPhase(next)
-	c.stalled, c.rest = false, nil
+	c.unstall()
 	c.sendClose(cl)
 }
 
@@ -57,13 +73,11 @@ func (h *frameHandler) Message(_ ws.Opcode, payload []byte) (more bool) {
 	c.messages++
 	c.s.metrics.messagesIn.Add(1)
 	if err := c.session.Handle(payload); err != nil {
-		e := &codec.Error{Code: codec.CodeUnknown, Detail: err.Error()}
-		errors.As(err, &e)
-		c.stop(phaseClosing, closing{code: uint16(e.Code.CloseCode()), reason: e.CloseReason()})
+		c.refusedBy(err)
 		return true
 	}
 	if !c.session.Full() {
-		return true
+		return !c.turnOver(len(payload))
 	}
 	// Resume may have been called before the session was marked as stalled: it
 	// is then no longer full, and if it is called later, the worker waits for mu.
@@ -71,7 +85,7 @@ func (h *frameHandler) Message(_ ws.Opcode, payload []byte) (more bool) {
 	if !c.session.Full() {
 		c.stalled = false
 	}
-	return !c.stalled
+	return !c.stalled && !c.turnOver(len(payload))
 }
 
 // maxPongs bounds the answers to pings, in bytes, that wait to be written.

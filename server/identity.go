@@ -225,9 +225,14 @@ func (w *worker) tokenRanOut(c *conn, now uint32) (ask bool) {
 	return false
 }
 
-// Renew implements [bridge.Renewer]. The caller holds mu, as it handles input.
+// Renew implements [bridge.Renewer]. The caller handles input, and holds mu
+// unless that is a costly message.
 // One check is under way at a time; of what comes meanwhile the latest counts.
 func (c *conn) Renew(r codec.AuthResponse) bool {
+	if c.costly != nil { // which this goroutine has set
+		c.mu.Lock()
+		defer c.mu.Unlock()
+	}
 	who := c.who
 	if who == nil || c.s.o.Gate.Refresh() <= 0 {
 		return false

@@ -9,6 +9,10 @@ const (
 	// its worker have their turn. Its frames leave in one write.
 	passBytes = 64 << 10
 
+	// passPlain is how much of it may be compressed: 0.5 ms of work, whatever
+	// becomes of it.
+	passPlain = 256 << 10
+
 	// keptOutput bounds the buffer that a worker keeps between sessions.
 	keptOutput = 1 << 20
 )
@@ -20,6 +24,7 @@ type output struct {
 	single  []byte // one shared frame and nothing else: written without a copy
 	room    int    // bytes up to which more frames are taken
 	deflate bool
+	plain   int  // bytes that were compressed, or will be for others
 	refused bool // there was no room when asked
 	frames  uint64
 }
@@ -29,7 +34,7 @@ func (o *output) reset(room int) {
 		o.buf = nil
 	}
 	o.buf, o.single = o.buf[:0], nil
-	o.room, o.refused, o.frames = room, false, 0
+	o.room, o.plain, o.refused, o.frames = room, 0, false, 0
 }
 
 func (o *output) len() int { return len(o.buf) + len(o.single) }
@@ -52,7 +57,7 @@ func (o *output) together() {
 
 // Room implements [bridge.Writer].
 func (o *output) Room() bool {
-	if o.len() < o.room {
+	if o.len() < o.room && o.plain < passPlain {
 		return true
 	}
 	o.refused = true
@@ -64,7 +69,12 @@ func (o *output) Append(add func(dst []byte) []byte) {
 	o.together()
 	o.frames++
 	if o.deflate {
-		o.buf = ws.AppendTextDeflated(o.buf, add)
+		o.buf = ws.AppendTextDeflated(o.buf, func(dst []byte) []byte {
+			before := len(dst)
+			dst = add(dst)
+			o.plain += len(dst) - before
+			return dst
+		})
 	} else {
 		o.buf = ws.AppendText(o.buf, add)
 	}
@@ -77,6 +87,7 @@ func (o *output) Shared(f *ws.Frame) {
 	b := f.Plain()
 	if o.deflate {
 		b = f.Deflated()
+		o.plain += f.Len()
 	}
 	if len(o.buf) == 0 {
 		o.single = b

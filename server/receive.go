@@ -46,6 +46,10 @@ func (s *Server) onRead(nc *nbio.Conn) {
 func (c *conn) receive(buf []byte, inPoller bool) {
 	defer c.countInput()
 	defer c.recoverSession()
+	c.turn, c.lastRead = 0, false
+	if inPoller && c.stalled {
+		c.lastRead = finished(c.nc)
+	}
 	c.resume()
 	for more := true; c.takes(); {
 		if c.secured() {
@@ -74,6 +78,9 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 			}
 			return
 		}
+		if inPoller && n == len(buf) {
+			c.lastRead = finished(c.nc)
+		}
 		c.s.bytesIn.Add(uint64(n))
 		c.lastSeen.Store(c.s.now())
 		if c.secured() {
@@ -90,7 +97,7 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 		}
 		// Behind the peer's FIN there is no more than what the kernel holds
 		// already, and this is the last chance to take it.
-		if !inPoller || !finished(c.nc) {
+		if !c.lastRead {
 			c.wake(wantRead)
 			more = false
 		}
@@ -138,23 +145,26 @@ func (c *conn) takes() bool {
 // resume takes up what was left when input stopped, if it can go on. The caller
 // holds mu.
 func (c *conn) resume() {
-	if !c.stalled {
+	if !c.stalled || c.costly != nil {
 		return
 	}
 	switch c.phase {
 	case phaseOpen:
 		if c.session.Full() || c.drainsFirst() {
+			c.yielded = false
 			return
 		}
-		c.stalled = false
 		rest := c.rest
-		c.rest = nil
+		c.unstall()
 		c.frames(rest)
 	case phaseBusy, phaseOpening:
 	default:
-		c.stalled, c.rest = false, nil
+		c.unstall()
 	}
 }
+
+// unstall lets input go on, without what waited. The caller holds mu.
+func (c *conn) unstall() { c.stalled, c.yielded, c.rest = false, false, nil }
 
 // input handles bytes that were read. They are valid during the call only. The
 // caller holds mu.

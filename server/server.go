@@ -41,6 +41,7 @@ type Server struct {
 	stopping    chan struct{}
 	workers     []*worker
 	handshakers handshakers
+	costly      costlyMessages
 
 	// Of the goroutine that hands a connection to the engine.
 	entry struct {
@@ -81,7 +82,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		o: o, log: o.Logger,
-		limits:       ws.Limits{MaxMessage: o.MaxMessage},
+		limits:       ws.Limits{MaxMessage: o.MaxMessage, Inline: inlineMessage},
 		origins:      originSet(o.AllowedOrigins),
 		routeOptions: route.Options{MaxTopics: o.MaxTopics, V1LegacyTime: o.V1LegacyTime},
 		stopping:     make(chan struct{}),
@@ -148,6 +149,7 @@ func (s *Server) Start() error {
 	for _, w := range s.workers {
 		s.loops.Go(w.run)
 	}
+	s.costly.start(max(1, s.o.workers-1))
 	if s.o.TLS != nil {
 		s.handshakers.start(max(1, s.o.workers-1))
 		s.loops.Go(s.watchCertificates)
@@ -208,6 +210,7 @@ func (s *Server) Close() {
 		// their worker's queue when the workers are told to end.
 		s.engine.Stop()
 		s.handshakers.stop()
+		s.costly.stop()
 		for _, w := range s.workers {
 			w.stop()
 		}

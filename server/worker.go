@@ -17,6 +17,7 @@ type worker struct {
 	buf        []byte // for reading
 	spare      []*conn
 	drain      bool   // the drain was begun for all connections
+	drainSince uint32 // tick at which it was noticed; 0: not yet
 	generation uint64 // of the permissions that all sessions were checked against
 
 	mu    sync.Mutex
@@ -116,8 +117,10 @@ func (w *worker) serve(c *conn) {
 	if wants&wantNew != 0 {
 		w.schedule(c)
 	}
-	if wants&wantGone != 0 {
-		w.bury(c)
+	if wants&wantGone != 0 || c.lost {
+		if c.lost = w.leftover(c); !c.lost {
+			w.bury(c)
+		}
 		return
 	}
 	if wants&wantOpened != 0 {
@@ -151,7 +154,7 @@ func (w *worker) bury(c *conn) {
 	before := c.phase
 	c.setPhase(phaseGone)
 	c.reader.Release()
-	c.rest, c.stalled = nil, false
+	c.unstall()
 	req := c.req
 	c.req = nil
 	c.countInput()
@@ -180,9 +183,15 @@ func (w *worker) detach(c *conn) {
 	if c.phase == phaseOpen {
 		c.setPhase(phaseDiscard)
 	}
+	busy := session != nil && c.costly != nil && c.costly.message == nil
+	if busy {
+		c.costly.left = session
+	}
 	c.mu.Unlock()
 	if session != nil {
-		session.Close()
+		if !busy {
+			session.Close()
+		}
 		w.s.sessionEnded(c)
 	}
 }

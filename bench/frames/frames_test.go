@@ -20,6 +20,7 @@ func (p *payloads) Message(_ ws.Opcode, b []byte) bool {
 	return true
 }
 func (*payloads) Ping([]byte)          {}
+func (*payloads) Costly(m *ws.Costly)  { m.Release() }
 func (*payloads) Pong([]byte)          {}
 func (*payloads) Close(uint16, string) {}
 

@@ -18,8 +18,9 @@ func (s *serverSide) Message(op ws.Opcode, p []byte) bool {
 	s.got = append(s.got, fmt.Sprintf("%d:%s", op, p))
 	return true
 }
-func (s *serverSide) Ping(p []byte) { s.got = append(s.got, "ping:"+string(p)) }
-func (s *serverSide) Pong(p []byte) { s.got = append(s.got, "pong:"+string(p)) }
+func (s *serverSide) Ping(p []byte)       { s.got = append(s.got, "ping:"+string(p)) }
+func (s *serverSide) Costly(m *ws.Costly) { m.Release() }
+func (s *serverSide) Pong(p []byte)       { s.got = append(s.got, "pong:"+string(p)) }
 func (s *serverSide) Close(code uint16, why string) {
 	s.got = append(s.got, fmt.Sprint("close:", code, why))
 }

@@ -15,6 +15,7 @@ func (printer) Message(op ws.Opcode, payload []byte) (more bool) {
 	return true
 }
 func (printer) Ping(payload []byte)              { fmt.Printf("ping: %s\n", payload) }
+func (printer) Costly(m *ws.Costly)              { m.Release() }
 func (printer) Pong(payload []byte)              { fmt.Printf("pong: %s\n", payload) }
 func (printer) Close(code uint16, reason string) { fmt.Printf("close: %d %q\n", code, reason) }
 

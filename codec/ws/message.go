@@ -2,7 +2,6 @@ package ws
 
 import (
 	"encoding/binary"
-	"unicode/utf8"
 )
 
 // continueFrame takes what there is of the current frame's payload into the
@@ -86,31 +85,24 @@ func (r *Reader) control(op Opcode, payload []byte, h Handler) *CloseError {
 // finishMessage hands over the message that buf holds, and leaves the Reader at
 // rest.
 func (r *Reader) finishMessage(l *Limits, h Handler) (bool, *CloseError) {
-	buf, state, valid := r.buf, r.state, int(r.valid)
-	*r = Reader{state: state & stateDeflate}
-	if buf == nil {
-		buf = getBuffer(0)
+	m := Costly{buf: r.buf, state: r.state, valid: r.valid}
+	*r = Reader{state: m.state & stateDeflate, work: r.work}
+	if m.buf == nil {
+		m.buf = getBuffer(0)
 	}
-	op := OpBinary
-	if state&stateText != 0 {
-		op = OpText
-	}
-	// No byte at all is no deflate stream, but can only mean an empty message.
-	if state&stateCompressed != 0 && len(buf.b) > 0 {
-		buf = buf.grow(len(inflateTail))
-		out, err := inflate(append(buf.b, inflateTail...), l.maxMessage())
-		putBuffer(buf)
-		if err != nil {
+	if m.compressed() {
+		if came := len(m.buf.b); l.Inline > 0 && came > l.Inline/compressedCost {
+			h.Costly(m.keep())
+			return false, nil
+		} else if err := m.inflate(l); err != nil {
 			return false, err
-		}
-		buf = out
-		if op == OpText && utf8.Valid(buf.b) {
-			valid = len(buf.b)
+		} else {
+			r.work += uint32(came * compressedCost)
 		}
 	}
-	defer putBuffer(buf)
-	if op == OpText && valid != len(buf.b) {
-		return false, errText
+	if l.Inline > 0 && len(m.buf.b) > l.Inline {
+		h.Costly(m.keep())
+		return false, nil
 	}
-	return h.Message(op, buf.b), nil
+	return m.handOver(h)
 }

@@ -8,6 +8,12 @@ type Limits struct {
 	// MaxMessage is the longest message in bytes, after decompression. Values
 	// below 1 mean 1 MiB, values above 1 GiB mean 1 GiB.
 	MaxMessage int
+
+	// Inline is the longest message in bytes, after decompression, that Feed hands
+	// over itself where its bytes came in several portions. A longer one, and a
+	// compressed one of which more than a sixteenth of that came, is left to
+	// [Handler.Costly]. 0: there is no such bound.
+	Inline int
 }
 
 func (l *Limits) maxMessage() int {
@@ -29,6 +35,11 @@ type Handler interface {
 	// Message takes one whole message, OpText (valid UTF-8) or OpBinary. False
 	// makes Feed return right behind this message.
 	Message(op Opcode, payload []byte) (more bool)
+
+	// Costly takes, instead of Message, one whole message that may take long to
+	// decompress, to check or to understand. Feed returns right behind it. The
+	// handler owns it and calls [Costly.Deliver] or [Costly.Release] on any goroutine.
+	Costly(m *Costly)
 
 	// Ping and Pong take the payload of at most 125 bytes. A ping is to be
 	// answered with a pong of the same payload.
@@ -73,6 +84,17 @@ type Reader struct {
 	head    [maxHeader]byte
 	headLen uint8
 	state   uint8
+	// work is what was done for compressed messages since TakeWork.
+	work uint32
+}
+
+// TakeWork returns what decompressing messages has cost since it was called
+// last, in bytes of plain message that take about as long to handle. It may be
+// called from within [Handler.Message].
+func (r *Reader) TakeWork() int {
+	w := r.work
+	r.work = 0
+	return int(w)
 }
 
 // SetDeflate says that permessage-deflate was negotiated for the connection. It
@@ -105,7 +127,7 @@ func (r *Reader) Release() {
 // spoiled by it, those behind are untouched, and none are kept.
 //
 // All of data is consumed, incomplete frames included, except when
-// [Handler.Message] returned false: then consumed ends behind that message, and
+// [Handler.Message] returned false or [Handler.Costly] was called: then consumed ends behind that message, and
 // the caller feeds the rest, data[consumed:], before anything newer.
 //
 // An error means that the client broke the protocol; it is always a

@@ -176,6 +176,7 @@ type pauser struct{ payloads [][]byte }
 
 func (p *pauser) Message(_ Opcode, b []byte) bool { p.payloads = append(p.payloads, b); return false }
 func (p *pauser) Ping([]byte)                     {}
+func (p *pauser) Costly(m *Costly)                { m.Release() }
 func (p *pauser) Pong([]byte)                     {}
 func (p *pauser) Close(uint16, string)            {}
 
@@ -278,6 +279,7 @@ type nothing struct{ n int }
 
 func (h *nothing) Message(_ Opcode, p []byte) bool { h.n += len(p); return true }
 func (h *nothing) Ping(p []byte)                   { h.n += len(p) }
+func (h *nothing) Costly(m *Costly)                { m.Release() }
 func (h *nothing) Pong(p []byte)                   { h.n += len(p) }
 func (h *nothing) Close(uint16, string)            {}
 

@@ -199,8 +199,9 @@ func (c *collector) Message(op Opcode, p []byte) bool {
 	c.messages++
 	return c.pause == 0 || c.messages%c.pause != 0
 }
-func (c *collector) Ping(p []byte) { c.add("ping", p) }
-func (c *collector) Pong(p []byte) { c.add("pong", p) }
+func (c *collector) Ping(p []byte)    { c.add("ping", p) }
+func (c *collector) Costly(m *Costly) { m.Release() }
+func (c *collector) Pong(p []byte)    { c.add("pong", p) }
 func (c *collector) Close(code uint16, reason string) {
 	c.events = append(c.events, fmt.Sprintf("close %d %q", code, reason))
 }

@@ -1,0 +1,391 @@
+package server
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pulsegate/pulsegate/codec/ws"
+)
+
+// openUnserved is the connection of an open session on a worker that does not run.
+func openUnserved(t *testing.T) (*conn, *fakeSession) {
+	t.Helper()
+	s, err := New(Options{Bridge: newFakeBridge()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &conn{s: s, w: newWorker(s), phase: phaseOpen}
+	fs := newFakeSession(c)
+	c.session = fs
+	return c, fs
+}
+
+// turns gives c turns until it needs no more, and returns how many messages were
+// handled in each.
+func turns(c *conn, fs *fakeSession) (handled []int) {
+	for before := 0; ; {
+		n := len(fs.handled)
+		handled = append(handled, n-before)
+		if before = n; !c.yielded {
+			return handled
+		}
+		c.turn = 0
+		c.resume()
+	}
+}
+
+// Many messages in one read are handled in several turns, in order, by their
+// number, their size or what it takes to decompress them.
+func TestInputTakesTurns(t *testing.T) {
+	small := func(i int) string { return clientFrame(1, fmt.Sprintf("%04d", i)) }
+	for name, tt := range map[string]struct {
+		messages int
+		frame    func(i int) string
+		most     int // in a turn
+		deflate  bool
+	}{
+		"small":      {1000, small, turnBytes/messageCost + 1, false},
+		"large":      {12, func(i int) string { return clientFrame(1, fmt.Sprintf("%0*d", 30<<10, i)) }, 3, false},
+		"compressed": {50, func(i int) string { return deflatedFrame(fmt.Sprintf("%0*d", 2<<10, i), 2<<10) }, 4, true},
+		"few":        {20, small, 20, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, fs := openUnserved(t)
+			c.reader.SetDeflate(tt.deflate)
+			var input strings.Builder
+			for i := range tt.messages {
+				input.WriteString(tt.frame(i))
+			}
+			c.frames([]byte(input.String()))
+			handled := turns(c, fs)
+			sum := 0
+			for i, n := range handled {
+				sum += n
+				if n > tt.most || n == 0 && i < len(handled)-1 {
+					t.Errorf("%d messages in turn %d", n, i)
+				}
+			}
+			if sum != tt.messages {
+				t.Fatalf("%d messages were handled, of %d", sum, tt.messages)
+			}
+			if len(handled) == 1 != (tt.messages <= tt.most) {
+				t.Errorf("%d turns", len(handled))
+			}
+			for i := range tt.messages {
+				if got := <-fs.handled; !strings.HasSuffix(got, fmt.Sprintf("%04d", i)) {
+					t.Fatalf("message %d is %.20q", i, got)
+				}
+			}
+		})
+	}
+}
+
+// deflatedFrame is a client's compressed message, made size bytes long by empty
+// blocks that take work and become nothing.
+func deflatedFrame(text string, size int) string {
+	z := strings.Repeat("\x00\x00\x00\xff\xff", (size-len(text)/100-200)/5)
+	f := ws.AppendTextDeflated(nil, func(dst []byte) []byte { return append(dst, text...) })
+	payload := f[2:]
+	if f[1] == 126 {
+		payload = f[4:]
+	}
+	b := []byte(clientFrame(1, z+string(payload)))
+	b[0] |= 0x40
+	return string(b)
+}
+
+// A turn that ends is announced to the worker; one in which the session becomes
+// full is not, as the session will resume it.
+func TestTurnOrFull(t *testing.T) {
+	c, fs := openUnserved(t)
+	input := []byte(strings.Repeat(clientFrame(1, "x"), 200))
+	c.frames(append([]byte(nil), input...))
+	if !c.stalled || !c.yielded || c.wants.Load()&wantRead == 0 {
+		t.Fatalf("stalled %v, yielded %v, wants %b", c.stalled, c.yielded, c.wants.Load())
+	}
+	fs.set(func(s *fakeSession) { s.full = true })
+	c.turn = 0
+	before := len(fs.handled)
+	c.resume()
+	if !c.stalled || c.yielded || len(fs.handled) != before {
+		t.Fatalf("of a full session: stalled %v, yielded %v, %d messages more", c.stalled, c.yielded, len(fs.handled)-before)
+	}
+}
+
+// blocking makes a session's large messages wait until the test lets them go on.
+func blocking(fs *fakeSession) (begun chan string, goOn chan struct{}) {
+	begun, goOn = make(chan string, 100), make(chan struct{})
+	fs.handle = func(frame []byte) error {
+		if len(frame) > inlineMessage {
+			begun <- string(frame[:5])
+			<-goOn
+		}
+		fs.handled <- string(frame[:5])
+		return nil
+	}
+	return begun, goOn
+}
+
+// openBlocking opens a session over a raw connection.
+func openBlocking(t *testing.T, s *Server, b *fakeBridge) (client *rawConn, fs *fakeSession, begun chan string, goOn chan struct{}) {
+	t.Helper()
+	sessions := make(chan *fakeSession, 1)
+	b.auto = func(o *fakeOpen) *fakeSession {
+		fs := newFakeSession(o.out)
+		begun, goOn = blocking(fs)
+		sessions <- fs
+		return fs
+	}
+	client = dialRaw(t, s)
+	client.send(upgradeHead(producerPath))
+	client.response()
+	return client, <-sessions, begun, goOn
+}
+
+var largeFrame = clientFrame(1, "large"+strings.Repeat("x", 200<<10))
+
+// While a large message is worked on, others are served, and so is the session's own
+// output; what comes behind it waits.
+func TestLargeMessageKeepsNobodyWaiting(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b, func(o *Options) { o.workers = 1 })
+	client, fs, begun, goOn := openBlocking(t, s, b)
+	client.send(largeFrame + clientFrame(1, "small"))
+	receive(t, begun, "the large message")
+
+	b.auto = func(o *fakeOpen) *fakeSession { return echoSession(o.out) }
+	other := dial(t, s, producerPath)
+	say(t, other, "hello")
+	if got := message(t, other); got != "hello" {
+		t.Fatalf("got %q", got)
+	}
+	fs.push("output")
+	if _, got := client.frame(); got != "output" {
+		t.Fatalf("got %q", got)
+	}
+	if len(fs.handled) != 0 {
+		t.Fatal("a message has overtaken another")
+	}
+	close(goOn)
+	for _, want := range []string{"large", "small"} {
+		if got := receive(t, fs.handled, "a message"); got != want {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// What a client sent before it closed its socket is handled, a large message and
+// what stands behind it included, and the session ends behind it.
+func TestEndBehindALargeMessage(t *testing.T) {
+	for name, early := range map[string]bool{"at once": false, "while it is worked on": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newFakeBridge()
+			s := start(t, b)
+			client, fs, begun, goOn := openBlocking(t, s, b)
+			client.send(largeFrame + strings.Repeat(clientFrame(1, "small"), 300))
+			if early {
+				receive(t, begun, "the large message")
+			} else {
+				close(goOn)
+			}
+			_ = client.Close()
+			if early {
+				close(goOn)
+			}
+			for i := range 301 {
+				want := "small"
+				if i == 0 {
+					want = "large"
+				}
+				if got := receive(t, fs.handled, "a message"); got != want {
+					t.Fatalf("message %d is %q", i, got)
+				}
+			}
+			receive(t, fs.closed, "the session's end")
+			eventually(t, "the connection is forgotten", func() bool { return s.conns.Load() == 0 })
+		})
+	}
+}
+
+// A session is not closed while it handles a message, and no later than behind it.
+func TestSessionEndsDuringALargeMessage(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b)
+	client, fs, begun, goOn := openBlocking(t, s, b)
+	client.send(largeFrame + clientFrame(1, "small"))
+	receive(t, begun, "the large message")
+	fs.out.End(4, "gone")
+	if op, payload := client.frame(); op != 8 || payload[2:] != "gone" {
+		t.Fatalf("opcode %d %q", op, payload)
+	}
+	select {
+	case <-fs.closed:
+		t.Fatal("closed while it handles a message")
+	default:
+	}
+	close(goOn)
+	receive(t, fs.closed, "the session's end")
+	if got := receive(t, fs.handled, "the large message's end"); got != "large" || len(fs.handled) != 0 {
+		t.Fatalf("%q, and %d more", got, len(fs.handled))
+	}
+}
+
+// What is wrong with a large message ends its session as ever.
+func TestLargeMessageIsRefused(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b)
+	for name, tt := range map[string]struct {
+		frame  string
+		handle func([]byte) error
+		code   uint16
+	}{
+		"no UTF-8":  {clientFrame(1, strings.Repeat("x", 200<<10)+"\xc3"), nil, ws.CodeInvalidData},
+		"an error":  {largeFrame, func([]byte) error { return fmt.Errorf("no") }, 4008},
+		"a panic":   {largeFrame, func([]byte) error { panic("boom") }, closeInternal},
+		"deflated?": {"\xc1" + largeFrame[1:], nil, ws.CodeProtocolError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.auto = func(o *fakeOpen) *fakeSession {
+				fs := newFakeSession(o.out)
+				fs.handle = tt.handle
+				return fs
+			}
+			client := dialRaw(t, s)
+			client.send(upgradeHead(producerPath))
+			client.response()
+			if _, err := client.Write([]byte(tt.frame)); err != nil {
+				t.Log(err) // it may be refused before all is sent
+			}
+			op, payload := client.frame()
+			if got := uint16(payload[0])<<8 | uint16(payload[1]); op != 8 || got != tt.code {
+				t.Fatalf("opcode %d, code %d %q", op, got, payload[2:])
+			}
+		})
+	}
+}
+
+// Close waits for the message that is worked on, and gives up those that wait.
+func TestCloseDuringLargeMessages(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b, func(o *Options) { o.workers = 1 })
+	var all []*fakeSession
+	client, fs, begun, goOn := openBlocking(t, s, b)
+	client.send(largeFrame)
+	receive(t, begun, "the large message")
+	all = append(all, fs)
+	for i := range 3 {
+		waiting, fs, _, _ := openBlocking(t, s, b)
+		waiting.send(largeFrame)
+		c := fs.out.(*conn)
+		eventually(t, "the message waits", func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.costly != nil
+		})
+		if i == 0 {
+			_ = waiting.Conn.(*net.TCPConn).Close() // its end waits for the message
+		}
+		all = append(all, fs)
+	}
+	closed := make(chan struct{})
+	go func() { s.Close(); close(closed) }()
+	eventually(t, "the end of large messages", func() bool {
+		s.costly.mu.Lock()
+		defer s.costly.mu.Unlock()
+		return s.costly.quit
+	})
+	close(goOn)
+	receive(t, closed, "the end of Close")
+	for _, fs := range all {
+		receive(t, fs.closed, "the session's end")
+	}
+	if len(all[1].handled)+len(all[2].handled)+len(all[3].handled) != 0 {
+		t.Fatal("a message that waited was handled")
+	}
+}
+
+// A drain waits for what was sent before.
+func TestDrainWaitsForALargeMessage(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b)
+	client, fs, begun, goOn := openBlocking(t, s, b)
+	client.send(largeFrame)
+	receive(t, begun, "the large message")
+	drained := make(chan error, 1)
+	go func() { drained <- s.Drain(t.Context()) }()
+	eventually(t, "the drain begins", s.draining.Load)
+	close(goOn)
+	if op, payload := client.frame(); op != 8 || payload[2:] != drainReason {
+		t.Fatalf("opcode %d %q", op, payload)
+	}
+	if len(fs.handled) != 1 {
+		t.Fatal("closed before the message was handled")
+	}
+	_ = client.Close()
+	if err := receive(t, drained, "the drain's end"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Who has taken less time comes first; those who have taken the same wait in line.
+func TestCostlyMessagesAreFair(t *testing.T) {
+	var q costlyMessages
+	const attackers = 4
+	var conns [attackers + 1]conn
+	victim := &conns[attackers]
+	for i := range attackers {
+		q.push(&conns[i])
+	}
+	order := func() (who []int) {
+		for range attackers {
+			c := q.next()
+			for i := range conns {
+				if c == &conns[i] {
+					who = append(who, i)
+				}
+			}
+			if c != victim {
+				q.spent(c, 20*time.Millisecond)
+				q.push(c) // it has the next one already
+			}
+		}
+		return who
+	}
+	if got := fmt.Sprint(order(), order()); got != "[0 1 2 3] [0 1 2 3]" {
+		t.Fatalf("in the order %s", got)
+	}
+	for range 10 { // however long it was silent, it waits for one message, and so do the others for it
+		q.push(victim)
+		if c := q.next(); c != victim {
+			t.Fatal("the victim waits for more than the message that is worked on")
+		}
+		q.spent(victim, time.Millisecond)
+		order()
+	}
+	if len(q.queue) != attackers {
+		t.Fatalf("%d wait", len(q.queue))
+	}
+}
+
+// Much that compresses to little ends a turn of output, too.
+func TestCompressedOutputTakesTurns(t *testing.T) {
+	var o output
+	o.deflate = true
+	text := strings.Repeat("x", 32<<10)
+	for _, frame := range []func(){
+		func() { o.Append(func(dst []byte) []byte { return append(dst, text...) }) },
+		func() { o.Shared(ws.NewFrame([]byte(text))) },
+	} {
+		o.reset(passBytes)
+		n := 0
+		for ; o.Room(); n++ {
+			frame()
+		}
+		if n != passPlain/len(text) || !o.refused {
+			t.Errorf("%d frames in a turn, %d bytes", n, o.len())
+		}
+	}
+}
