@@ -57,6 +57,7 @@ type conn struct {
 	unsent   atomic.Int64  // bytes given to nbio that the kernel has not taken yet
 	lastTake atomic.Uint32 // tick at which the kernel last took output
 	lastSeen atomic.Uint32 // tick of the last traffic, see [conn.idleAt]
+	toRead   atomic.Bool   // it is in the worker's reads
 	awaiting atomic.Bool   // the worker wants to know when unsent has fallen
 
 	// The incoming side, guarded by mu. A poller or the worker holds it while

@@ -53,10 +53,20 @@ func echoSession(out bridge.Outlet) *fakeSession {
 	return s
 }
 
+// answer sets auto while the bridge is in use.
+func (b *fakeBridge) answer(auto func(*fakeOpen) *fakeSession) {
+	b.mu.Lock()
+	b.auto = auto
+	b.mu.Unlock()
+}
+
 func (b *fakeBridge) open(o *fakeOpen) func() {
 	o.canceled = make(chan struct{})
-	if b.auto != nil {
-		if s := b.auto(o); s != nil {
+	b.mu.Lock()
+	auto := b.auto
+	b.mu.Unlock()
+	if auto != nil {
+		if s := auto(o); s != nil {
 			go o.done(s, nil)
 		}
 	}

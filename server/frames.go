@@ -18,13 +18,16 @@ const (
 	closeTryAgain  = 1013 // registered at IANA
 )
 
-// frames handles WebSocket input. The caller holds mu.
-func (c *conn) frames(data []byte) {
+// frames handles WebSocket input. own: data is the connection's and can be kept.
+// The caller holds mu.
+func (c *conn) frames(data []byte, own bool) {
 	for len(data) > 0 {
 		n, err := c.reader.Feed(&c.s.limits, data, (*frameHandler)(c))
 		data = data[n:]
 		if c.stalled {
-			c.rest = bytes.Clone(data)
+			if c.rest = data; !own {
+				c.rest = bytes.Clone(data)
+			}
 			return
 		}
 		if err != nil {

@@ -11,8 +11,8 @@ import (
 
 const (
 	// readBuffer is the size of a read. Each poller and each worker has one. A
-	// socket that fills it has had its turn: what is left is read by the socket's
-	// worker, in turns with its other sockets.
+	// socket that fills it has had its turn, see [turnBytes]: what is left is read by
+	// the socket's worker, in turns with its other sockets.
 	readBuffer = 64 << 10
 
 	// maxPending bounds the bytes taken behind a request that is being worked on.
@@ -23,8 +23,13 @@ const (
 // triggered: what is left unread must be read later without a new one.
 func (s *Server) onRead(nc *nbio.Conn) {
 	c := connOf(nc)
-	// While the worker reads this socket the poller has better things to do than
-	// to wait for it, unless nbio closes the socket when we return.
+	// What the worker is going to read is not for the poller, or a client that sends
+	// much would have turns at both. While the worker reads this socket the poller has
+	// better things to do than to wait for it. But nbio may close the socket when we
+	// return.
+	if (c.toRead.Load() || c.wants.Load()&wantRead != 0) && !finished(nc) {
+		return
+	}
 	if !c.mu.TryLock() {
 		if !finished(nc) {
 			c.wake(wantRead)
@@ -48,7 +53,9 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 	defer c.recoverSession()
 	c.turn, c.lastRead = 0, false
 	if inPoller && c.stalled {
-		c.lastRead = finished(c.nc)
+		if c.lastRead = finished(c.nc); c.yielded && !c.lastRead {
+			return // the worker gives it its next turn
+		}
 	}
 	c.resume()
 	for more := true; c.takes(); {
@@ -156,7 +163,7 @@ func (c *conn) resume() {
 		}
 		rest := c.rest
 		c.unstall()
-		c.frames(rest)
+		c.frames(rest, true)
 	case phaseBusy, phaseOpening:
 	default:
 		c.unstall()
@@ -179,6 +186,6 @@ func (c *conn) input(data []byte) {
 		c.req.buf = append(c.req.buf, data...)
 		c.stalled = len(c.req.buf) > maxPending
 	case phaseOpen, phaseClosing:
-		c.frames(data)
+		c.frames(data, false)
 	}
 }

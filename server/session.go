@@ -84,7 +84,7 @@ func (w *worker) attach(c *conn) {
 	c.leave(wantFlush|wantRead, func(m *mail) { m.raw = append(m.raw, req.accept...) })
 	c.boundKernel()
 	w.attachStanding(c)
-	c.frames(req.buf)
+	c.frames(req.buf, true)
 	w.scheduleLocked(c)
 }
 

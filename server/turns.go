@@ -8,7 +8,7 @@ package server
 const (
 	// turnBytes is the input that one socket may have handled in a turn. The worst
 	// JSON that was found takes 20 ns for each byte.
-	turnBytes = 64 << 10
+	turnBytes = 32 << 10
 
 	// messageCost is what a message costs beside its bytes, in bytes: a publish
 	// takes 10 µs however short it is.

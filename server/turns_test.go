@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec/ws"
 )
 
@@ -48,8 +50,8 @@ func TestInputTakesTurns(t *testing.T) {
 		deflate  bool
 	}{
 		"small":      {1000, small, turnBytes/messageCost + 1, false},
-		"large":      {12, func(i int) string { return clientFrame(1, fmt.Sprintf("%0*d", 30<<10, i)) }, 3, false},
-		"compressed": {50, func(i int) string { return deflatedFrame(fmt.Sprintf("%0*d", 2<<10, i), 2<<10) }, 4, true},
+		"large":      {12, func(i int) string { return clientFrame(1, fmt.Sprintf("%0*d", 15<<10, i)) }, 3, false},
+		"compressed": {50, func(i int) string { return deflatedFrame(fmt.Sprintf("%0*d", 1<<10, i), 1<<10) }, 3, true},
 		"few":        {20, small, 20, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +61,7 @@ func TestInputTakesTurns(t *testing.T) {
 			for i := range tt.messages {
 				input.WriteString(tt.frame(i))
 			}
-			c.frames([]byte(input.String()))
+			c.frames([]byte(input.String()), false)
 			handled := turns(c, fs)
 			sum := 0
 			for i, n := range handled {
@@ -102,7 +104,7 @@ func deflatedFrame(text string, size int) string {
 func TestTurnOrFull(t *testing.T) {
 	c, fs := openUnserved(t)
 	input := []byte(strings.Repeat(clientFrame(1, "x"), 200))
-	c.frames(append([]byte(nil), input...))
+	c.frames(append([]byte(nil), input...), false)
 	if !c.stalled || !c.yielded || c.wants.Load()&wantRead == 0 {
 		t.Fatalf("stalled %v, yielded %v, wants %b", c.stalled, c.yielded, c.wants.Load())
 	}
@@ -115,13 +117,16 @@ func TestTurnOrFull(t *testing.T) {
 	}
 }
 
-// blocking makes a session's large messages wait until the test lets them go on.
-func blocking(fs *fakeSession) (begun chan string, goOn chan struct{}) {
-	begun, goOn = make(chan string, 100), make(chan struct{})
+// blocking makes a session's large messages wait until the test lets them go on,
+// or ends.
+func blocking(t *testing.T, fs *fakeSession) (begun chan string, goOn func()) {
+	wait := make(chan struct{})
+	begun, goOn = make(chan string, 100), sync.OnceFunc(func() { close(wait) })
+	t.Cleanup(goOn)
 	fs.handle = func(frame []byte) error {
 		if len(frame) > inlineMessage {
 			begun <- string(frame[:5])
-			<-goOn
+			<-wait
 		}
 		fs.handled <- string(frame[:5])
 		return nil
@@ -130,15 +135,15 @@ func blocking(fs *fakeSession) (begun chan string, goOn chan struct{}) {
 }
 
 // openBlocking opens a session over a raw connection.
-func openBlocking(t *testing.T, s *Server, b *fakeBridge) (client *rawConn, fs *fakeSession, begun chan string, goOn chan struct{}) {
+func openBlocking(t *testing.T, s *Server, b *fakeBridge) (client *rawConn, fs *fakeSession, begun chan string, goOn func()) {
 	t.Helper()
 	sessions := make(chan *fakeSession, 1)
-	b.auto = func(o *fakeOpen) *fakeSession {
+	b.answer(func(o *fakeOpen) *fakeSession {
 		fs := newFakeSession(o.out)
-		begun, goOn = blocking(fs)
+		begun, goOn = blocking(t, fs)
 		sessions <- fs
 		return fs
-	}
+	})
 	client = dialRaw(t, s)
 	client.send(upgradeHead(producerPath))
 	client.response()
@@ -156,7 +161,7 @@ func TestLargeMessageKeepsNobodyWaiting(t *testing.T) {
 	client.send(largeFrame + clientFrame(1, "small"))
 	receive(t, begun, "the large message")
 
-	b.auto = func(o *fakeOpen) *fakeSession { return echoSession(o.out) }
+	b.answer(func(o *fakeOpen) *fakeSession { return echoSession(o.out) })
 	other := dial(t, s, producerPath)
 	say(t, other, "hello")
 	if got := message(t, other); got != "hello" {
@@ -169,7 +174,7 @@ func TestLargeMessageKeepsNobodyWaiting(t *testing.T) {
 	if len(fs.handled) != 0 {
 		t.Fatal("a message has overtaken another")
 	}
-	close(goOn)
+	goOn()
 	for _, want := range []string{"large", "small"} {
 		if got := receive(t, fs.handled, "a message"); got != want {
 			t.Fatalf("got %q, want %q", got, want)
@@ -189,11 +194,11 @@ func TestEndBehindALargeMessage(t *testing.T) {
 			if early {
 				receive(t, begun, "the large message")
 			} else {
-				close(goOn)
+				goOn()
 			}
 			_ = client.Close()
 			if early {
-				close(goOn)
+				goOn()
 			}
 			for i := range 301 {
 				want := "small"
@@ -226,7 +231,7 @@ func TestSessionEndsDuringALargeMessage(t *testing.T) {
 		t.Fatal("closed while it handles a message")
 	default:
 	}
-	close(goOn)
+	goOn()
 	receive(t, fs.closed, "the session's end")
 	if got := receive(t, fs.handled, "the large message's end"); got != "large" || len(fs.handled) != 0 {
 		t.Fatalf("%q, and %d more", got, len(fs.handled))
@@ -248,11 +253,11 @@ func TestLargeMessageIsRefused(t *testing.T) {
 		"deflated?": {"\xc1" + largeFrame[1:], nil, ws.CodeProtocolError},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b.auto = func(o *fakeOpen) *fakeSession {
+			b.answer(func(o *fakeOpen) *fakeSession {
 				fs := newFakeSession(o.out)
 				fs.handle = tt.handle
 				return fs
-			}
+			})
 			client := dialRaw(t, s)
 			client.send(upgradeHead(producerPath))
 			client.response()
@@ -297,7 +302,7 @@ func TestCloseDuringLargeMessages(t *testing.T) {
 		defer s.costly.mu.Unlock()
 		return s.costly.quit
 	})
-	close(goOn)
+	goOn()
 	receive(t, closed, "the end of Close")
 	for _, fs := range all {
 		receive(t, fs.closed, "the session's end")
@@ -317,7 +322,7 @@ func TestDrainWaitsForALargeMessage(t *testing.T) {
 	drained := make(chan error, 1)
 	go func() { drained <- s.Drain(t.Context()) }()
 	eventually(t, "the drain begins", s.draining.Load)
-	close(goOn)
+	goOn()
 	if op, payload := client.frame(); op != 8 || payload[2:] != drainReason {
 		t.Fatalf("opcode %d %q", op, payload)
 	}
@@ -387,5 +392,50 @@ func TestCompressedOutputTakesTurns(t *testing.T) {
 		if n != passPlain/len(text) || !o.refused {
 			t.Errorf("%d frames in a turn, %d bytes", n, o.len())
 		}
+	}
+}
+
+// fullSession is a session that takes nothing and says when it is asked whether
+// it does.
+type fullSession struct {
+	bridge.Session
+	asked func()
+}
+
+func (s *fullSession) Full() bool { s.asked(); return true }
+
+// Between two that read, all others are served; those that read take turns.
+func TestReadsWaitForOutput(t *testing.T) {
+	s, err := New(Options{Bridge: newFakeBridge()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorker(s)
+	var order strings.Builder
+	for i := range 3 {
+		c := &conn{s: s, w: w, phase: phaseOpen, stalled: true}
+		c.session = &fullSession{asked: func() {
+			fmt.Fprint(&order, i)
+			if order.Len() < 12 {
+				c.wake(wantRead) // there is more to read
+			}
+		}}
+		c.wake(wantRead)
+	}
+	for range 4 {
+		c := &conn{s: s, w: w, phase: phaseOpen}
+		c.session = &fillSession{fill: func() { order.WriteByte('f') }}
+		c.wake(wantFlush)
+	}
+	for range 5 {
+		w.work()
+	}
+	if got := order.String(); got != "ffff01201" {
+		t.Fatalf("in the order %s", got)
+	}
+	select {
+	case <-w.bell:
+	default:
+		t.Fatal("the worker is not to come again")
 	}
 }

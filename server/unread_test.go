@@ -29,7 +29,7 @@ func unreading(t *testing.T, s *Server, b *fakeBridge, path string, frames int) 
 		return fs
 	}
 	client := dialRaw(t, s)
-	if err := client.Conn.(*net.TCPConn).SetReadBuffer(16 << 10); err != nil {
+	if err := client.Conn.(*net.TCPConn).SetReadBuffer(128 << 10); err != nil {
 		t.Fatal(err)
 	}
 	client.send(upgradeHead(path))

@@ -1,13 +1,14 @@
 package server
 
 import (
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
 )
 
-// worker writes for its connections and keeps their deadlines, on one
-// goroutine. All its fields belong to that goroutine, but for the queue.
+// worker writes for its connections, reads what their pollers left, and keeps their
+// deadlines, on one goroutine. All its fields belong to that goroutine, but for the queue.
 type worker struct {
 	s          *Server
 	bell       chan struct{} // holds one ring: the queue is not empty, or stop was called
@@ -16,9 +17,10 @@ type worker struct {
 	sealed     []byte // what it becomes with TLS
 	buf        []byte // for reading
 	spare      []*conn
-	drain      bool   // the drain was begun for all connections
-	drainSince uint32 // tick at which it was noticed; 0: not yet
-	generation uint64 // of the permissions that all sessions were checked against
+	reads      []*conn // those that want to read, each at most once; they have turns in between
+	drain      bool    // the drain was begun for all connections
+	drainSince uint32  // tick at which it was noticed; 0: not yet
+	generation uint64  // of the permissions that all sessions were checked against
 
 	mu    sync.Mutex
 	queue []*conn // each connection at most once, see [conn.wake]
@@ -70,9 +72,14 @@ func (w *worker) run() {
 	}
 }
 
-// work serves the connections in the queue once, in the order they came. What
-// they add meanwhile is served on the next call, so that no connection can keep
-// the others waiting. It reports whether the worker shall end.
+// readEvery is how many connections are served between two that read, while there
+// are so many. A read takes a millisecond at worst, all else about 10 µs.
+const readEvery = 8
+
+// work serves the connections in the queue once, in the order they came, and lets
+// some of those read that want to. What they add meanwhile is served on the next call,
+// so that no connection can keep the others waiting. It reports whether the worker
+// shall end.
 func (w *worker) work() (end bool) {
 	w.mu.Lock()
 	batch := w.queue
@@ -81,12 +88,16 @@ func (w *worker) work() (end bool) {
 	for i, c := range batch {
 		batch[i] = nil
 		w.serve(c)
+		if i%readEvery == readEvery-1 {
+			w.readOne()
+		}
 	}
 	w.spare = batch
+	w.readOne()
 
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.queue) > 0 {
+	if len(w.queue)+len(w.reads) > 0 {
 		w.ring()
 		return false
 	}
@@ -133,13 +144,38 @@ func (w *worker) serve(c *conn) {
 		w.schedule(c)
 	}
 	if wants&wantRead != 0 {
-		c.mu.Lock()
-		c.receive(w.buf, false)
-		c.mu.Unlock()
+		if !c.toRead.Swap(true) {
+			w.reads = append(w.reads, c)
+		}
 	}
 	if w.s.draining.Load() {
 		w.drainConn(c)
 	}
+}
+
+// readOne gives the first of those that want to read their turn.
+func (w *worker) readOne() {
+	if len(w.reads) == 0 {
+		return
+	}
+	c := w.reads[0]
+	w.reads[0] = nil
+	if w.reads = w.reads[1:]; len(w.reads) == 0 {
+		w.reads = nil
+	}
+	c.toRead.Store(false)
+	if c.gone {
+		return
+	}
+	c.mu.Lock()
+	c.receive(w.buf, false)
+	c.mu.Unlock()
+	if w.s.draining.Load() {
+		w.drainConn(c)
+	}
+	// A worker that has input without end would keep the processor for 10 ms, and
+	// with it the pollers, which come back from the kernel and want one.
+	runtime.Gosched()
 }
 
 // bury forgets a connection whose socket is closed.
