@@ -322,6 +322,8 @@ func TestDrainWaitsForALargeMessage(t *testing.T) {
 	drained := make(chan error, 1)
 	go func() { drained <- s.Drain(t.Context()) }()
 	eventually(t, "the drain begins", s.draining.Load)
+	before := s.now()
+	eventually(t, "the workers look after all connections", func() bool { return s.now()-before > 3 })
 	goOn()
 	if op, payload := client.frame(); op != 8 || payload[2:] != drainReason {
 		t.Fatalf("opcode %d %q", op, payload)
