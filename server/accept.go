@@ -96,31 +96,23 @@ func (s *Server) admit(nc net.Conn, secure bool) {
 		_ = nc.Close()
 		return
 	}
-	s.entry.Lock()
-	defer s.entry.Unlock()
-	s.entry.tls, s.entry.admitted = secure, false
-	if _, err := s.engine.AddConn(nc); err != nil && !s.entry.admitted {
-		// Without onOpen there will be no onClose either.
+	inner, err := nbio.NBConn(nc)
+	if err != nil {
 		_ = nc.Close()
 		s.uncount()
 		s.metrics.acceptErrors.Add(1)
 		s.acceptWarning.warn(s.log, "cannot serve a connection", "err", err)
+		return
 	}
-}
-
-// onOpen is nbio's call from within AddConn, before the first event.
-func (s *Server) onOpen(nc *nbio.Conn) {
-	s.entry.admitted = true
 	c := &conn{
-		s: s, nc: nc, w: s.workers[s.entry.nextWorker%len(s.workers)],
-		remote:  remoteOf(nc.RemoteAddr()),
+		s: s, nc: inner, w: s.nextWorker(),
+		remote:  remoteOf(inner.RemoteAddr()),
 		req:     &request{},
 		refused: !s.places.take(),
 		phase:   phaseHead,
 		since:   s.now(),
 	}
-	s.entry.nextWorker++
-	if s.entry.tls {
+	if secure {
 		c.tls, c.phase = newTLSConn(s.o.TLS.Config()), phaseTLS
 	}
 	if c.refused {
@@ -129,20 +121,14 @@ func (s *Server) onOpen(nc *nbio.Conn) {
 	if s.o.ProxyProtocol {
 		c.phase = phaseProxy
 	}
-	nc.Lock()
-	nc.SetSession(c)
-	nc.Unlock()
-	c.wake(wantNew)
+	setOwner(inner, c)
+	s.entranceOf(inner).enter(c)
 }
 
-// connOf finds what onOpen has set, on whatever goroutine of nbio's.
-func connOf(nc *nbio.Conn) *conn {
-	nc.Lock()
-	defer nc.Unlock()
-	return nc.Session().(*conn)
-}
-
-// onClose is nbio's call for a closed socket, on a goroutine of nbio's.
-func (s *Server) onClose(nc *nbio.Conn, _ error) {
-	connOf(nc).wake(wantGone)
+func (s *Server) nextWorker() *worker {
+	s.next.Lock()
+	defer s.next.Unlock()
+	w := s.workers[s.next.worker%len(s.workers)]
+	s.next.worker++
+	return w
 }

@@ -39,6 +39,8 @@ const (
 	wantOpened                    // the bridge has answered
 	wantGone                      // its socket is closed
 	wantLook                      // its next deadline has moved
+	wantEnd                       // its peer has ended its direction
+	wantRoom                      // the kernel may take what was kept for it
 )
 
 // conn is one connection: first HTTP, then perhaps a session. It is the
@@ -54,11 +56,12 @@ type conn struct {
 
 	// Set by anyone.
 	wants    atomic.Uint32
-	unsent   atomic.Int64  // bytes given to nbio that the kernel has not taken yet
+	unsent   atomic.Int64  // bytes of output that the kernel has not taken yet
 	lastTake atomic.Uint32 // tick at which the kernel last took output
 	lastSeen atomic.Uint32 // tick of the last traffic, see [conn.idleAt]
 	toRead   atomic.Bool   // it is in the worker's reads
 	awaiting atomic.Bool   // the worker wants to know when unsent has fallen
+	ended    atomic.Bool   // nothing more comes from the peer, and all that came is used; set with mu held
 
 	// The incoming side, guarded by mu. A poller or the worker holds it while
 	// input is read and handled; whoever holds it may take notes and queues,
@@ -75,7 +78,7 @@ type conn struct {
 	kind      route.Kind
 	stalled   bool // input waits until the session or request takes more, or for its turn
 	yielded   bool // it is stalled for its turn, or for a costly message
-	lastRead  bool // nbio closes the socket when this turn is over
+	ending    bool // the peer's end is among the input that is not read yet
 	turn      int  // what was handled in this turn, in bytes
 	counted   bool // it is counted in the limit of its address
 	deflate   bool
@@ -97,6 +100,7 @@ type conn struct {
 	opened   uint32 // tick at which the session opened
 	lastPing uint32 // tick of the last ping
 	sent     uint64 // bytes of session output
+	backlog  []byte // output that the kernel has not taken yet: unsent bytes
 
 	closeSent bool // a close frame is in the output
 	answering bool // the answer to a request is not all taken yet; the next one waits

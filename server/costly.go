@@ -125,12 +125,6 @@ func (h *frameHandler) Costly(m *ws.Costly) {
 		m.Release()
 		return
 	}
-	if c.lastRead { // what is still in the kernel is lost if this is not done now
-		if _, err := m.Deliver(&c.s.limits, h); err != nil {
-			c.broken(err)
-		}
-		return
-	}
 	c.messages++
 	c.s.metrics.messagesIn.Add(1)
 	c.costly = &costly{message: m}

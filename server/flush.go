@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 
-	"github.com/lesismal/nbio"
 	"golang.org/x/sys/unix"
 
 	"github.com/pulsegate/pulsegate/codec/ws"
@@ -12,8 +11,7 @@ import (
 // flush writes what waits for c: answers of HTTP, a pong, the session's frames,
 // a close frame, in one write.
 //
-// nbio keeps what the kernel does not take, without a bound of its own. So a
-// session is asked for output only while less than Options.MaxUnread waits; its
+// What the kernel does not take is kept, see [conn.later]. So a session is asked for output only while less than Options.MaxUnread waits; its
 // last message may go beyond.
 func (w *worker) flush(c *conn) {
 	c.awaiting.Store(false)
@@ -104,7 +102,7 @@ func (w *worker) finish(c *conn, cl *closing) {
 	w.schedule(c)
 }
 
-// write hands the collected output to nbio. more: the session has more of it.
+// write hands the collected output to the kernel. more: the session has more of it.
 func (w *worker) write(c *conn, more bool) {
 	b := w.out.bytes()
 	if c.tls != nil {
@@ -120,8 +118,9 @@ func (w *worker) write(c *conn, more bool) {
 		if c.unsent.Add(int64(len(b))) == int64(len(b)) {
 			c.lastTake.Store(w.s.now())
 		}
-		if _, err := c.nc.Write(b); err != nil {
-			return // nbio has closed the socket and tells so
+		if err := c.later(b); err != nil {
+			c.hangUp()
+			return
 		}
 	}
 	unsent := c.unsent.Load()
@@ -143,8 +142,8 @@ func (w *worker) write(c *conn, more bool) {
 	}
 }
 
-// writeNow writes what the kernel takes at once. nbio's Write would do the same,
-// but closes a broken socket on this goroutine; see hangUp.
+// writeNow writes what the kernel takes at once. A broken socket is closed by its
+// poller; see hangUp.
 func (c *conn) writeNow(b []byte) (n int) {
 	n = len(b) // of a closed socket nothing is left to be sent
 	c.whileOpen(func() {
@@ -164,10 +163,8 @@ func (c *conn) writeNow(b []byte) (n int) {
 	return n
 }
 
-// onWritten is nbio's report that the kernel took n bytes. It runs under the
-// connection's lock of nbio, on a poller or inside [worker.write].
-func (s *Server) onWritten(nc *nbio.Conn, _ []byte, n int) {
-	c := nc.Session().(*conn)
+// onWritten is called when the kernel took n bytes of what was kept.
+func (s *Server) onWritten(c *conn, n int) {
 	s.bytesOut.Add(uint64(n))
 	c.lastTake.Store(s.now())
 	left := c.unsent.Add(-int64(n))

@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"github.com/lesismal/nbio"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -22,20 +21,21 @@ const (
 // onRead is nbio's call for a readable socket, on a poller. Events are edge
 // triggered: what is left unread must be read later without a new one.
 func (s *Server) onRead(nc *nbio.Conn) {
-	c := connOf(nc)
+	owner := owner(nc)
+	c, ok := owner.(*conn)
+	if !ok {
+		owner.(*entrance).serve(nc)
+		return
+	}
 	// What the worker is going to read is not for the poller, or a client that sends
 	// much would have turns at both. While the worker reads this socket the poller has
-	// better things to do than to wait for it. But nbio may close the socket when we
-	// return.
-	if (c.toRead.Load() || c.wants.Load()&wantRead != 0) && !finished(nc) {
+	// better things to do than to wait for it.
+	if c.toRead.Load() || c.wants.Load()&wantRead != 0 {
 		return
 	}
 	if !c.mu.TryLock() {
-		if !finished(nc) {
-			c.wake(wantRead)
-			return
-		}
-		c.mu.Lock()
+		c.wake(wantRead)
+		return
 	}
 	// What this wakes, a worker or the upstream's goroutine, runs now, on this
 	// processor: the poller keeps it while it waits in the kernel, and the scheduler
@@ -47,15 +47,13 @@ func (s *Server) onRead(nc *nbio.Conn) {
 
 // receive reads and handles input until there is none, the session takes no
 // more, or its turn is over. inPoller: it runs on the socket's poller, and nbio
-// closes the socket when this returns, if the peer has finished sending. The caller holds mu.
+// closes the socket when this returns, if the connection is broken or over. The caller holds mu.
 func (c *conn) receive(buf []byte, inPoller bool) {
 	defer c.countInput()
 	defer c.recoverSession()
-	c.turn, c.lastRead = 0, false
-	if inPoller && c.stalled {
-		if c.lastRead = finished(c.nc); c.yielded && !c.lastRead {
-			return // the worker gives it its next turn
-		}
+	c.turn = 0
+	if inPoller && c.yielded {
+		return // the worker gives it its next turn
 	}
 	c.resume()
 	for more := true; c.takes(); {
@@ -69,7 +67,7 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 				continue
 			}
 		}
-		if !more {
+		if !more || c.ended.Load() {
 			return
 		}
 		n, err := c.nc.Read(buf)
@@ -78,15 +76,15 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 			continue
 		case errors.Is(err, syscall.EAGAIN):
 			return
-		case err != nil || n == 0:
+		case err == nil && n == 0:
+			c.peerEnded()
+			return
+		case err != nil:
 			// The poller closes the socket on the event that comes with this; see hangUp.
 			if inPoller {
 				_ = c.nc.CloseWithError(err)
 			}
 			return
-		}
-		if inPoller && n == len(buf) {
-			c.lastRead = finished(c.nc)
 		}
 		c.s.bytesIn.Add(uint64(n))
 		c.lastSeen.Store(c.s.now())
@@ -99,15 +97,11 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 			c.input(buf[:n])
 		}
 		if n < len(buf) {
-			more = false
+			more = c.ending // no event will tell of it again
 			continue
 		}
-		// Behind the peer's FIN there is no more than what the kernel holds
-		// already, and this is the last chance to take it.
-		if !c.lastRead {
-			c.wake(wantRead)
-			more = false
-		}
+		c.wake(wantRead)
+		more = false
 	}
 }
 
@@ -122,20 +116,6 @@ func (c *conn) decrypt(buf []byte) (int, error) {
 		return n, nil // an error will come again
 	}
 	return 0, err
-}
-
-// finished reports whether the peer has ended its direction.
-func finished(nc *nbio.Conn) (hup bool) {
-	raw, err := nc.SyscallConn()
-	if err != nil {
-		return false
-	}
-	_ = raw.Control(func(fd uintptr) {
-		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-		n, err := unix.Poll(p, 0)
-		hup = err == nil && n == 1 && p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP) != 0
-	})
-	return hup
 }
 
 // takes reports whether input is wanted now. The caller holds mu.
@@ -165,6 +145,8 @@ func (c *conn) resume() {
 		c.unstall()
 		c.frames(rest, true)
 	case phaseBusy, phaseOpening:
+	case phaseTLS:
+		c.stalled = len(c.tls.hs.in) > maxHandshakeInput
 	default:
 		c.unstall()
 	}

@@ -35,6 +35,8 @@ type Server struct {
 	handlers sync.WaitGroup
 
 	engine      *nbio.Engine
+	entrances   []*entrance // of the engine's pollers
+	watch       *watch
 	plain, tls  net.Listener   // nil: none
 	accepting   sync.WaitGroup // the accept loops
 	loops       sync.WaitGroup // the workers and the look at the certificates
@@ -43,12 +45,9 @@ type Server struct {
 	handshakers handshakers
 	costly      costlyMessages
 
-	// Of the goroutine that hands a connection to the engine.
-	entry struct {
+	next struct { // of the goroutines that accept
 		sync.Mutex
-		tls        bool
-		admitted   bool
-		nextWorker int
+		worker int
 	}
 
 	started   time.Time
@@ -125,24 +124,14 @@ func (s *Server) Start() error {
 			"allowed", s.o.MaxConnections, "possible", possible)
 	}
 	quietNbio(s.log)
-	engine := nbio.NewEngine(nbio.Config{
-		Name:           "pulsegate",
-		NPoller:        s.o.workers,
-		ReadBufferSize: readBuffer,
-		EpollMod:       nbio.EPOLLET,
-	})
-	s.engine, s.started = engine, time.Now()
+	s.started = time.Now()
 	if s.o.passed == nil {
 		s.o.passed = func() uint32 { return uint32(time.Since(s.started) / s.o.tick) }
 	}
-	if err := startEngine(engine); err != nil {
+	if err := s.startEngine(); err != nil {
 		s.closeDoors()
 		return fmt.Errorf("start the event loop: %w", err)
 	}
-	engine.OnOpen(s.onOpen)
-	engine.OnClose(s.onClose)
-	engine.OnRead(s.onRead)
-	engine.OnWrittenSize(s.onWritten)
 	for range s.o.workers {
 		s.workers = append(s.workers, newWorker(s))
 	}
@@ -206,9 +195,8 @@ func (s *Server) Close() {
 		s.stopAccepting()
 		s.cancel()
 		s.accepting.Wait()
-		// Stop waits for onClose of every connection, so all of them are in
-		// their worker's queue when the workers are told to end.
-		s.engine.Stop()
+		// All connections are in their worker's queue when the workers are told to end.
+		s.stopEngine()
 		s.handshakers.stop()
 		s.costly.stop()
 		for _, w := range s.workers {

@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// maxHandshakeInput bounds the bytes that wait for a handshake step. A whole
-// handshake takes less, a client's certificates and first request included;
-// llib bounds each of its messages to 64 KiB.
+// maxHandshakeInput bounds the bytes that wait for a handshake step, but for those
+// of one read: with more the socket is not read. A whole handshake takes less, but
+// requests may stand behind it; llib bounds each of its messages to 64 KiB.
 const maxHandshakeInput = 80 << 10
 
 // handshakers work on TLS handshakes, away from the loops: a signature with an
@@ -82,13 +82,8 @@ func (c *conn) gather(data []byte) {
 	if len(data) == 0 {
 		return
 	}
-	if len(hs.in)+len(data) > maxHandshakeInput {
-		hs.in = nil
-		c.setPhase(phaseDiscard)
-		c.hangUp()
-		return
-	}
 	hs.in = append(hs.in, data...)
+	c.stalled = len(hs.in) > maxHandshakeInput
 	if !hs.stepping {
 		hs.stepping = true
 		c.s.handshakers.push(c)
@@ -104,6 +99,9 @@ func (c *conn) handshakeStep() (again bool) {
 	over := c.phase != phaseTLS
 	in := hs.in
 	hs.in = nil
+	if c.stalled {
+		c.wake(wantRead)
+	}
 	c.mu.Unlock()
 	if over {
 		return false
@@ -130,6 +128,7 @@ func (c *conn) handshakeStep() (again bool) {
 	t.mu.Unlock()
 	switch {
 	case err != nil:
+		hs.stepping = false
 		c.tlsFailed(err)
 		return false
 	case complete:
@@ -139,7 +138,9 @@ func (c *conn) handshakeStep() (again bool) {
 	case len(out) > 0:
 		c.wake(wantFlush)
 	}
-	hs.stepping = len(hs.in) > 0
+	if hs.stepping = len(hs.in) > 0; !hs.stepping && c.ended.Load() {
+		c.wake(wantEnd)
+	}
 	return hs.stepping
 }
 
@@ -188,7 +189,7 @@ func (c *conn) tlsFailed(err error) {
 	}
 	switch {
 	case errors.Is(err, io.EOF): // close_notify: as if the peer had closed its socket
-		c.hangUp()
+		c.peerEnded()
 	case c.phase == phaseOpen, c.phase == phaseClosing:
 		c.stop(phaseDiscard, closing{code: closePolicy, last: true}) // the close frame itself can no longer be sent
 	default:

@@ -23,7 +23,7 @@ const (
 // holds mu.
 func (c *conn) turnOver(bytes int) bool {
 	c.turn += messageCost + bytes + c.reader.TakeWork()
-	if c.turn < turnBytes || c.lastRead {
+	if c.turn < turnBytes {
 		return false
 	}
 	c.stalled, c.yielded = true, true

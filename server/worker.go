@@ -137,16 +137,25 @@ func (w *worker) serve(c *conn) {
 	if wants&wantOpened != 0 {
 		w.attach(c)
 	}
+	if wants&wantRoom != 0 {
+		c.writeLater()
+	}
 	if wants&wantFlush != 0 {
 		w.flush(c)
 	}
 	if wants&wantLook != 0 {
 		w.schedule(c)
 	}
-	if wants&wantRead != 0 {
-		if !c.toRead.Swap(true) {
-			w.reads = append(w.reads, c)
-		}
+	if wants&wantEnd != 0 {
+		c.mu.Lock()
+		c.ending = true
+		c.mu.Unlock()
+	}
+	if wants&(wantRead|wantEnd) != 0 && !c.toRead.Swap(true) {
+		w.reads = append(w.reads, c)
+	}
+	if c.ended.Load() && !c.toRead.Load() { // else it is, behind what is read
+		w.conclude(c)
 	}
 	if w.s.draining.Load() {
 		w.drainConn(c)
@@ -170,6 +179,9 @@ func (w *worker) readOne() {
 	c.mu.Lock()
 	c.receive(w.buf, false)
 	c.mu.Unlock()
+	if c.ended.Load() {
+		w.conclude(c)
+	}
 	if w.s.draining.Load() {
 		w.drainConn(c)
 	}
