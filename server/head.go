@@ -21,7 +21,8 @@ type head struct {
 	path   string // as it came, not decoded
 	query  string
 	http11 bool
-	body   int // bytes that follow
+	body   int  // bytes that follow
+	waits  bool // the client may wait for a 100 before it sends them
 }
 
 // refusal is an answer that says no.
@@ -37,17 +38,70 @@ func refused(status int, reason string) *refusal { return &refusal{status: statu
 // last empty line, or -1 if it is not complete. The first from bytes are known
 // not to contain the end.
 func headEnd(buf []byte, from int) int {
-	from = max(from-3, 0)
-	if i := bytes.Index(buf[from:], []byte("\r\n\r\n")); i >= 0 {
-		return from + i + 4
+	for at := max(from-3, 0); ; {
+		i := bytes.IndexByte(buf[at:], '\n')
+		if i < 0 {
+			return -1
+		}
+		at += i + 1
+		switch rest := buf[at:]; {
+		case bytes.HasPrefix(rest, []byte("\n")):
+			return at + 1
+		case bytes.HasPrefix(rest, []byte("\r\n")):
+			return at + 2
+		}
 	}
-	return -1
 }
 
-// checkHead reads a complete head.
+// skipEmptyLines returns buf without empty lines at its start (RFC 9112 section 2.2).
+func skipEmptyLines(buf []byte) []byte {
+	for {
+		rest, ok := bytes.CutPrefix(buf, []byte("\r\n"))
+		if !ok {
+			rest, ok = bytes.CutPrefix(buf, []byte("\n"))
+		}
+		if !ok {
+			return buf
+		}
+		buf = rest
+	}
+}
+
+// tlsRecord is the first byte of a TLS client's first record.
+const tlsRecord = 0x16
+
+// checkBegun looks at a head that is not complete, so that what will never be a
+// request is answered at once. The first from bytes were looked at already.
+func checkBegun(buf []byte, from int) *refusal {
+	if buf[0] == tlsRecord {
+		return refused(http.StatusBadRequest, "this port does not speak TLS")
+	}
+	for i := max(from-1, 0); i < len(buf); i++ {
+		b := buf[i]
+		bareCR := b == '\r' && i+1 < len(buf) && buf[i+1] != '\n'
+		if bareCR || b != '\r' && b != '\n' && forbidden(rune(b)) {
+			return refused(http.StatusBadRequest, "control character in the request's head")
+		}
+	}
+	if end := bytes.IndexByte(buf, '\n'); end >= from {
+		return new(head).requestLine(strings.TrimSuffix(string(buf[:end]), "\r"))
+	}
+	return nil
+}
+
+// checkHead reads a complete head. Its lines end with CRLF, or all of them with LF
+// alone (RFC 9112 section 2.2). In a head with both, another server on the way may
+// have taken two lines for one.
 func checkHead(b []byte) (h head, no *refusal) {
-	text := string(b[:len(b)-2])
-	line, rest, _ := strings.Cut(text, "\r\n")
+	newline := "\n"
+	if i := bytes.IndexByte(b, '\n'); i > 0 && b[i-1] == '\r' {
+		newline = "\r\n"
+	}
+	text, whole := strings.CutSuffix(string(b), newline+newline)
+	if !whole {
+		return h, refused(http.StatusBadRequest, "line ends of two kinds in the request's head")
+	}
+	line, rest, _ := strings.Cut(text, newline)
 	if no = h.requestLine(line); no != nil {
 		return h, no
 	}
@@ -56,7 +110,7 @@ func checkHead(b []byte) (h head, no *refusal) {
 		if lines == maxHeaderLines {
 			return h, refused(http.StatusRequestHeaderFieldsTooLarge, "too many header fields")
 		}
-		if line, rest, _ = strings.Cut(rest, "\r\n"); strings.ContainsFunc(line, forbidden) {
+		if line, rest, _ = strings.Cut(rest, newline); strings.ContainsFunc(line, forbidden) {
 			return h, refused(http.StatusBadRequest, "control character in the request's head")
 		}
 		name, value, colon := strings.Cut(line, ":")
@@ -122,8 +176,11 @@ func (h *head) framing(seen map[string]string) *refusal {
 		}
 		return refused(http.StatusNotImplemented, "no transfer coding is taken")
 	}
-	if _, ok := seen["expect"]; ok {
-		return refused(http.StatusExpectationFailed, "no expectation is met")
+	if what, ok := seen["expect"]; ok {
+		if !strings.EqualFold(what, "100-continue") {
+			return refused(http.StatusExpectationFailed, "no expectation is met but 100-continue")
+		}
+		h.waits = h.http11
 	}
 	if !hasLength {
 		return nil

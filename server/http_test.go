@@ -1,7 +1,11 @@
 package server
 
 import (
+	"bufio"
+	"crypto/sha1"
 	"encoding/base64"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,10 +16,15 @@ import (
 	"errors"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/pulsegate/pulsegate/server/tlsconf/tlstest"
 )
 
 func TestRefusedHeads(t *testing.T) {
 	s := start(t, echoBridge(), func(o *Options) { o.MaxURLBytes = 300; o.MaxHeaderBytes = 2000 })
+	withKey := func(key string) string {
+		return strings.Replace(upgradeHead(producerPath), "dGhlIHNhbXBsZSBub25jZQ==", key, 1)
+	}
 	long := strings.Repeat("x", 400)
 	for name, tc := range map[string]struct {
 		head   string
@@ -25,7 +34,18 @@ func TestRefusedHeads(t *testing.T) {
 		"two Hosts":                  {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
 		"folded line":                {"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n", 400},
 		"space before the colon":     {"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400},
-		"bare LF":                    {"GET / HTTP/1.1\nHost: a\r\n\r\n", 400},
+		"LF, then CRLF":              {"GET / HTTP/1.1\nHost: a\r\n\r\n", 400},
+		"CRLF, then LF":              {"GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", 400},
+		"CRLF, LF at the end":        {"GET / HTTP/1.1\r\nHost: a\r\n\n", 400},
+		"LF, CRLF at the end":        {"GET / HTTP/1.1\nHost: a\n\r\n", 400},
+		"hidden in a value by LF":    {"POST /admin/x HTTP/1.1\r\nHost: a\r\nX: y\nTransfer-Encoding: chunked\r\n\r\n", 400},
+		"folded line with LF":        {"GET / HTTP/1.1\nHost: a\nX: a\n b\n\n", 400},
+		"coding with LF":             {"POST /admin/x HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n", 501},
+		"space before coding":        {"POST /admin/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n", 400},
+		"CR CR LF":                   {"GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", 400},
+		"two lengths in one":         {"POST /admin/x HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\n", 400},
+		"coding of an upgrade":       {upgradeHead(producerPath, "Transfer-Encoding: chunked"), 501},
+		"upgrade with a body":        {upgradeHead(producerPath, "Content-Length: 3") + "abc", 400},
 		"bare CR":                    {"GET / HTTP/1.1\r\nHost: a\rX: y\r\n\r\n", 400},
 		"NUL":                        {"GET / HTTP/1.1\r\nHost: a\x00\r\n\r\n", 400},
 		"length and coding":          {"POST /admin/x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
@@ -33,7 +53,8 @@ func TestRefusedHeads(t *testing.T) {
 		"two lengths":                {"POST /admin/x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", 400},
 		"bad length":                 {"POST /admin/x HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\n", 400},
 		"large body":                 {"POST /admin/x HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999\r\n\r\n", 413},
-		"expectation":                {"POST /admin/x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", 417},
+		"expectation":                {"POST /admin/x HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nContent-Length: 1\r\n\r\n", 417},
+		"two expectations":           {"POST /admin/x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue, 200-ok\r\nContent-Length: 1\r\n\r\n", 417},
 		"HTTP/2":                     {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
 		"no version":                 {"GET /\r\nHost: a\r\n\r\n", 400},
 		"space in the target":        {"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400},
@@ -50,7 +71,10 @@ func TestRefusedHeads(t *testing.T) {
 		"no Connection":              {strings.Replace(upgradeHead(producerPath), "Connection: Upgrade\r\n", "", 1), 400},
 		"version 8":                  {strings.Replace(upgradeHead(producerPath), "Version: 13", "Version: 8", 1), 426},
 		"no key":                     {strings.Replace(upgradeHead(producerPath), "Sec-WebSocket-Key", "X", 1), 400},
-		"short key":                  {strings.Replace(upgradeHead(producerPath), "dGhlIHNhbXBsZSBub25jZQ==", "abcd", 1), 400},
+		"empty key":                  {withKey(" "), 400},
+		"two keys":                   {upgradeHead(producerPath, "Sec-WebSocket-Key: abcd"), 400},
+		"endless key":                {withKey(strings.Repeat("x", maxKey+1)), 400},
+		"control in the key":         {withKey("a\x01b"), 400},
 		"bad parameter":              {upgradeHead(producerPath + "?sendTimeoutMillis=x"), 400},
 		"unknown path":               {"GET /nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 404},
 		"unknown session":            {upgradeHead("/ws/v2/sender/persistent/public/default/t"), 404},
@@ -81,6 +105,9 @@ func TestUpgradeHeaderForms(t *testing.T) {
 		"absolute":                  upgradeHead("http://x:1" + producerPath),
 		"subprotocol is not chosen": upgradeHead(producerPath, "Sec-WebSocket-Protocol: mqtt"),
 		"empty lines in front":      "\r\n\r\n" + upgradeHead(producerPath),
+		"LF":                        strings.ReplaceAll("\r\n"+upgradeHead(producerPath), "\r\n", "\n"),
+		"expectation":               upgradeHead(producerPath, "Expect: 100-continue"),
+		"no length":                 upgradeHead(producerPath, "Content-Length: 0"),
 	} {
 		c := dialRaw(t, s)
 		c.send(head)
@@ -88,6 +115,111 @@ func TestUpgradeHeaderForms(t *testing.T) {
 		if resp.StatusCode != 101 || resp.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" ||
 			resp.Header.Get("Sec-WebSocket-Protocol") != "" || resp.Header.Get("Sec-WebSocket-Extensions") != "" {
 			t.Errorf("%s: %d %v", name, resp.StatusCode, resp.Header)
+		}
+	}
+}
+
+// Any key is taken and answered.
+func TestUpgradeKeys(t *testing.T) {
+	s := start(t, echoBridge())
+	for _, key := range []string{
+		"AQIDBAUGBwgJCgsMDQ4PEC==", // RFC 6455 section 1.3
+		"MTIzNDU2Nzg=", "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4", "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHg=",
+		"6ba7b810-9dad-11d1-80b4-00c04fd430c8", "hello  world!", "x", "h\xe9llo", strings.Repeat("k", maxKey),
+	} {
+		c := dialRaw(t, s)
+		c.send(strings.Replace(upgradeHead(producerPath), "dGhlIHNhbXBsZSBub25jZQ==", key, 1))
+		sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+		want := base64.StdEncoding.EncodeToString(sum[:])
+		if resp, body := c.response(); resp.StatusCode != 101 || resp.Header.Get("Sec-WebSocket-Accept") != want {
+			t.Errorf("%q: %d %v %s", key, resp.StatusCode, resp.Header, body)
+		}
+	}
+}
+
+// What will never be a request is answered before its end has come.
+func TestNoRequest(t *testing.T) {
+	s := start(t, echoBridge())
+	for name, tc := range map[string]struct {
+		send   string
+		status int
+		reason string
+	}{
+		"TLS":           {"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03", 400, "does not speak TLS"},
+		"a byte of TLS": {"\x16", 400, "does not speak TLS"},
+		"MQTT":          {"\x10\x10\x00\x04MQTT", 400, "control character"},
+		"SSH":           {"SSH-2.0-OpenSSH_9.6\r\n", 400, "malformed request line"},
+		"PROXY v1":      {"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n", 400, "malformed request line"},
+		"PROXY v2":      {"\r\n\r\n\x00\r\nQUIT\n", 400, "control character"},
+		"HTTP/2":        {"PRI * HTTP/2.0\r\n", 505, "only HTTP/1.1"},
+		"bare CR":       {"GET / HTTP/1.1\rHost", 400, "control character"},
+		"NUL later":     {"GET / HTTP/1.1\r\nX: \x00", 400, "control character"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := dialRaw(t, s)
+			c.send(tc.send)
+			if resp, body := c.response(); resp.StatusCode != tc.status || !strings.Contains(body, tc.reason) {
+				t.Fatalf("%d %s", resp.StatusCode, body)
+			}
+			c.over()
+		})
+	}
+	for at := range len("GET / HTTP/1.1\r\nX: y\r\n") { // but a CR may be the last that has come
+		c := dialRaw(t, s)
+		c.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"[:at])
+		c.delivered()
+		c.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"[at:])
+		if resp, body := c.response(); resp.StatusCode != 200 {
+			t.Fatalf("cut at %d: %d %s", at, resp.StatusCode, body)
+		}
+	}
+}
+
+// A client that comes to the TLS port without TLS is told so in its language.
+func TestHTTPOnTheTLSPort(t *testing.T) {
+	s := start(t, echoBridge(), withTLS(t, serverCert(tlstest.New(t), "ecdsa")))
+	nc, err := net.Dial("tcp", s.TLSAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = nc.Close() }()
+	_ = nc.SetDeadline(time.Now().Add(patience))
+	c := &rawConn{t: t, Conn: nc, r: bufio.NewReader(nc)}
+	c.send(upgradeHead(producerPath))
+	if resp, body := c.response(); resp.StatusCode != 400 || !strings.Contains(body, "TLS only") {
+		t.Fatalf("%d %s", resp.StatusCode, body)
+	}
+	c.over()
+}
+
+// A client that waits for a 100 before it sends the body gets one; one that has
+// sent it does not.
+func TestExpectContinue(t *testing.T) {
+	s := start(t, echoBridge(), func(o *Options) {
+		o.Admin = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b, _ := io.ReadAll(r.Body)
+			_, _ = w.Write(b)
+		})
+	})
+	c := dialRaw(t, s)
+	const head = "PUT /admin/x HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: 5\r\n\r\n"
+	for range 2 {
+		c.send(head)
+		if resp, _ := c.response(); resp.StatusCode != 100 {
+			t.Fatalf("status %d", resp.StatusCode)
+		}
+		for _, part := range []string{"he", "llo"} { // it is said once
+			c.send(part)
+			c.delivered()
+		}
+		if resp, body := c.response(); resp.StatusCode != 200 || body != "hello" {
+			t.Fatalf("%d %q", resp.StatusCode, body)
+		}
+	}
+	c.send(head + "hello" + "GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n")
+	for range 2 {
+		if resp, body := c.response(); resp.StatusCode != 200 {
+			t.Fatalf("%d %q", resp.StatusCode, body)
 		}
 	}
 }
@@ -229,6 +361,8 @@ func FuzzHead(f *testing.F) {
 	f.Add(upgradeHead(producerPath))
 	f.Add("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
 	f.Add("GET http://h?q HTTP/1.1\r\n\r\n")
+	f.Add("GET / HTTP/1.1\nHost: a\n\n")
+	f.Add("GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		end := headEnd([]byte(text), 0)
 		if end < 0 {
@@ -238,6 +372,9 @@ func FuzzHead(f *testing.F) {
 		if no != nil {
 			return
 		}
+		if crlf := strings.Count(text[:end], "\r\n"); crlf != 0 && crlf != strings.Count(text[:end], "\n") {
+			t.Fatalf("%q has line ends of two kinds", text)
+		}
 		if !strings.HasPrefix(h.path, "/") || h.body < 0 || h.body > maxBody {
 			t.Fatalf("%q: %+v", text, h)
 		}
@@ -245,10 +382,8 @@ func FuzzHead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if key, err := base64.StdEncoding.DecodeString(req.Header.Get("Sec-Websocket-Key")); err == nil && len(key) == 16 && checkUpgrade(&h, req.Header) == nil {
-			if !websocket.IsWebSocketUpgrade(req) {
-				t.Fatalf("%q is no upgrade", text)
-			}
+		if checkUpgrade(&h, req.Header) == nil && !websocket.IsWebSocketUpgrade(req) {
+			t.Fatalf("%q is no upgrade", text)
 		}
 	})
 }

@@ -20,6 +20,7 @@ const requestTimeout = 30 * time.Second
 type request struct {
 	buf     []byte // input not yet used, from a request's first byte on
 	scanned int    // bytes of buf in which the head's end is known not to be
+	asked   bool   // the client was told to send the body (100)
 	accept  []byte // the response to an upgrade, if the session opens
 	topic   string // of the upgrade, for the log
 	cancel  func() // gives up what is being worked on
@@ -31,9 +32,8 @@ func (c *conn) requests() {
 		return
 	}
 	for c.phase == phaseHead {
-		// RFC 9112 section 2.2: empty lines before a request are skipped.
-		for bytes.HasPrefix(c.req.buf, []byte("\r\n")) {
-			c.req.buf, c.req.scanned = c.req.buf[2:], 0
+		if rest := skipEmptyLines(c.req.buf); len(rest) < len(c.req.buf) {
+			c.req.buf, c.req.scanned = rest, 0
 		}
 		if len(c.req.buf) == 0 || !c.nextRequest() {
 			return
@@ -44,13 +44,18 @@ func (c *conn) requests() {
 // nextRequest begins the work on the next request if it is complete.
 func (c *conn) nextRequest() (begun bool) {
 	r := c.req
-	end := headEnd(r.buf, r.scanned)
+	from := r.scanned
+	end := headEnd(r.buf, from)
 	r.scanned = len(r.buf)
 	if no := c.tooLong(end); no != nil {
 		c.refuse(no)
 		return true
 	}
 	if end < 0 {
+		if no := checkBegun(r.buf, from); no != nil {
+			c.refuse(no)
+			return true
+		}
 		return false
 	}
 	h, no := checkHead(r.buf[:end])
@@ -60,6 +65,10 @@ func (c *conn) nextRequest() (begun bool) {
 	}
 	if len(r.buf) < end+h.body {
 		r.scanned = 0
+		if h.waits && !r.asked {
+			r.asked = true
+			c.leave(wantFlush, func(m *mail) { m.raw = append(m.raw, "HTTP/1.1 100 Continue\r\n\r\n"...) })
+		}
 		return false
 	}
 	req, err := readRequest(r.buf[:end], r.buf[end:end+h.body])
@@ -68,7 +77,7 @@ func (c *conn) nextRequest() (begun bool) {
 		return true
 	}
 	req.TLS = c.clientTLS()
-	r.buf, r.scanned = bytes.Clone(r.buf[end+h.body:]), 0
+	r.buf, r.scanned, r.asked = bytes.Clone(r.buf[end+h.body:]), 0, false
 	if isSessionPath(h.path) {
 		c.upgrade(&h, req)
 	} else {

@@ -39,6 +39,7 @@ type tlsConn struct {
 type tlsHandshake struct {
 	in       []byte            // input that nobody works on yet
 	stepping bool              // the handshake is queued or worked on
+	begun    bool              // a step was done; of who runs the steps
 	peer     *x509.Certificate // the client's verified certificate
 }
 

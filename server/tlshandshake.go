@@ -1,10 +1,12 @@
 package server
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"runtime/debug"
 	"sync"
 )
@@ -110,6 +112,10 @@ func (c *conn) handshakeStep() (again bool) {
 	t.sink = &out
 	complete, err := c.advance(in)
 	t.sink = nil
+	if err != nil && !hs.begun && looksLikeHTTP(in) {
+		out = c.plainRefusal() // an alert would tell it nothing
+	}
+	hs.begun = true
 	var peer *x509.Certificate
 	if complete {
 		state := t.conn.ConnectionState()
@@ -142,6 +148,19 @@ func (c *conn) handshakeStep() (again bool) {
 		c.wake(wantEnd)
 	}
 	return hs.stepping
+}
+
+// looksLikeHTTP reports whether a client without TLS has come to the port with.
+func looksLikeHTTP(b []byte) bool {
+	method, _, ok := bytes.Cut(b, []byte(" "))
+	return ok && len(method) < 10 && isToken(string(method))
+}
+
+// plainRefusal is the answer to a request that came without TLS.
+func (c *conn) plainRefusal() []byte {
+	rec := &recorder{}
+	writeReason(rec, http.StatusBadRequest, "this port speaks TLS only")
+	return rec.appendResponse(nil, false, closeAfter)
 }
 
 // advance runs the handshake as far as the input goes.

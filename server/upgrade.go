@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -80,7 +79,12 @@ func (s *Server) parseRoute(h *head) (*route.Request, *refusal) {
 	return r, nil
 }
 
-// checkUpgrade checks a client's handshake (RFC 6455 section 4.2.1).
+// maxKey bounds a Sec-WebSocket-Key, in bytes.
+const maxKey = 1024
+
+// checkUpgrade checks a client's handshake (RFC 6455 section 4.2.1). The key should
+// be 16 bytes in base64, but nothing depends on it: devices send other lengths, and
+// text that is no base64. RFC 6455's own example does not stand up to a strict decoder.
 func checkUpgrade(h *head, header http.Header) *refusal {
 	if h.method != http.MethodGet {
 		return &refusal{http.StatusMethodNotAllowed, "a session is opened with GET", "Allow: GET"}
@@ -97,9 +101,11 @@ func checkUpgrade(h *head, header http.Header) *refusal {
 	if v := header.Get("Sec-Websocket-Version"); v != "13" {
 		return &refusal{http.StatusUpgradeRequired, "only version 13 of the WebSocket protocol is spoken here", "Sec-WebSocket-Version: 13"}
 	}
-	key, err := base64.StdEncoding.Strict().DecodeString(header.Get("Sec-Websocket-Key"))
-	if err != nil || len(key) != 16 {
-		return refused(http.StatusBadRequest, "header field Sec-WebSocket-Key must be 16 bytes in base64")
+	switch key := header.Get("Sec-Websocket-Key"); {
+	case key == "":
+		return refused(http.StatusBadRequest, "no header field Sec-WebSocket-Key")
+	case len(key) > maxKey:
+		return refused(http.StatusBadRequest, "header field Sec-WebSocket-Key is too long")
 	}
 	if h.body > 0 {
 		return refused(http.StatusBadRequest, "a WebSocket upgrade has no body")
