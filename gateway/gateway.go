@@ -22,6 +22,8 @@ type Options struct {
 	Embedded bool
 	Logger   *slog.Logger // slog.Default() if nil
 	Version  string
+	// Hangup asks to read again what is read while serving; nil: never.
+	Hangup <-chan os.Signal
 }
 
 // Run serves until ctx ends and then drains: sessions end in good order, as far
@@ -81,9 +83,24 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 			tryOut(os.Stdout, os.Args[0], addr)
 		}
 	}
-	<-ctx.Done()
+	serveUntil(ctx, opts.Hangup, s, log)
 	drain(s, cfg, log)
 	return nil
+}
+
+// serveUntil returns when ctx ends. On a hangup certificates are looked at at once;
+// other files that may change are read again within a second, or when they are
+// needed. The configuration stays what it was at the start.
+func serveUntil(ctx context.Context, hangup <-chan os.Signal, s *server.Server, log *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			log.Info("SIGHUP: looking for newer certificates; the configuration file is read at the start only")
+			s.Reread()
+		}
+	}
 }
 
 // drain ends all sessions in good order, or gives up after the configured time.

@@ -114,6 +114,9 @@ func (w *worker) untilDue(c *conn, now uint32) uint32 {
 	switch since := c.since; c.phase {
 	case phaseProxy, phaseTLS, phaseHead:
 		sooner(since, t.handshake)
+		if w.s.draining.Load() {
+			sooner(w.s.drainedAt.Load(), t.begun)
+		}
 	case phaseClosing, phaseDiscard:
 		sooner(w.overAt(c, c.phase, since), 0)
 	case phaseOpen:
@@ -183,7 +186,7 @@ func (w *worker) check(c *conn, now uint32) {
 	}
 	switch phase {
 	case phaseProxy, phaseTLS, phaseHead:
-		if passed(since, t.handshake) {
+		if passed(since, t.handshake) || w.s.draining.Load() && passed(w.s.drainedAt.Load(), t.begun) {
 			c.handshakeTimeout()
 		}
 	case phaseClosing, phaseDiscard:

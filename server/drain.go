@@ -2,18 +2,25 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/pulsegate/pulsegate/server/route"
 )
+
+// begunTimeout bounds how long a stop waits for the rest of a request that has
+// begun to come.
+const begunTimeout = time.Second
 
 const drainReason = "the server is shutting down"
 
 // Drain stops accepting connections and sessions and ends those there are, each
 // with close code 1001: consumers and readers at once, producers when their
 // publishes in flight are answered. What a producer sends meanwhile is not
-// taken, so that it is not half done. Drain returns when all connections are
+// taken, so that it is not half done. Who has sent a part of a request only, or
+// takes no output, is not waited for as long as else. Drain returns when all connections are
 // closed, or with an error when ctx ends. Close must still be called.
 func (s *Server) Drain(ctx context.Context) error {
+	s.drainedAt.Store(s.now())
 	s.draining.Store(true)
 	s.stopAccepting()
 	if s.conns.Load() == 0 {
@@ -46,7 +53,7 @@ func (w *worker) drainConn(c *conn) {
 	}
 	switch c.phase {
 	case phaseHead, phaseTLS, phaseProxy:
-		if len(c.req.buf) == 0 {
+		if len(c.req.buf) == 0 { // a handshake of TLS may have begun, but no request
 			c.setPhase(phaseDiscard)
 			c.hangUp()
 		}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/pulsegate/pulsegate/server/tlsconf/tlstest"
 )
 
 // ending reads until the close frame.
@@ -24,8 +27,9 @@ func ending(c *websocket.Conn) (messages []string, err error) {
 }
 
 func TestDrain(t *testing.T) {
+	var clock testClock // which stands: there is time for the rest of a request
 	b := newFakeBridge()
-	s := start(t, b)
+	s := start(t, b, clock.drive)
 	consumer, cs, _ := openOne(t, s, b, consumerPath("s"))
 	producer, ps, _ := openOne(t, s, b, producerPath)
 	idle, keptAlive := dialRaw(t, s), dialRaw(t, s)
@@ -84,6 +88,7 @@ func TestDrain(t *testing.T) {
 	if len(ps.handled) != 0 {
 		t.Fatal("a message was taken while draining")
 	}
+	clock.forward(t, s, s.ticksOf.linger+1) // some clients have not ended their side
 	if err := receive(t, done, "the end of the drain"); err != nil {
 		t.Fatal(err)
 	}
@@ -144,6 +149,70 @@ func TestDrainTakesAcknowledgements(t *testing.T) {
 	}
 	if len(fs.handled) != 1 {
 		t.Fatal("the acknowledgement was lost")
+	}
+}
+
+// A client that does not do its part holds a stop for a moment only.
+func TestDrainDoesNotWaitForHalfARequest(t *testing.T) {
+	large := strings.Repeat("x", 16<<20) // more than the kernel takes
+	ca := tlstest.New(t)
+	hello := clientHello(t)
+	for name, tc := range map[string]struct {
+		send  string
+		proxy bool
+		tls   bool
+		want  int // status of the answer, 0: none
+		span  func(*Server) uint32
+	}{
+		"half a head":              {send: "GET /healthz HTTP/1.1\r\nHost: x\r\n", want: 503, span: func(s *Server) uint32 { return s.ticksOf.begun }},
+		"half a body":              {send: "PUT /admin/x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel", want: 503, span: func(s *Server) uint32 { return s.ticksOf.begun }},
+		"half a PROXY header":      {send: "PROXY TCP4 1.2.3.4", proxy: true, want: 503, span: func(s *Server) uint32 { return s.ticksOf.begun }},
+		"half a TLS handshake":     {send: hello, tls: true, span: func(*Server) uint32 { return 2 }},
+		"half of a first message":  {send: hello[:len(hello)/2], tls: true, span: func(*Server) uint32 { return 2 }},
+		"an answer that is unread": {send: "GET /admin/large HTTP/1.1\r\nHost: x\r\n\r\n", want: -1, span: func(s *Server) uint32 { return s.ticksOf.close }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var clock testClock
+			s := start(t, echoBridge(), clock.drive, withTLS(t, serverCert(ca, "ecdsa")), func(o *Options) {
+				o.ProxyProtocol = tc.proxy
+				o.Admin = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(large)) })
+			})
+			address := s.Addr()
+			if tc.tls {
+				address = s.TLSAddr()
+			}
+			nc, err := net.Dial("tcp", address.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = nc.Close() }()
+			_ = nc.SetDeadline(time.Now().Add(patience))
+			c := &rawConn{t: t, Conn: nc, r: bufio.NewReader(nc)}
+			c.send(tc.send)
+			eventually(t, "it is read", func() bool { return s.bytesIn.Load() == uint64(len(tc.send)) })
+			if tc.want < 0 {
+				eventually(t, "output waits", func() bool {
+					c := serverSide(t, s)
+					c.mu.Lock()
+					defer c.mu.Unlock()
+					return c.answering
+				})
+			}
+			done := make(chan error, 1)
+			go func() { done <- s.Drain(t.Context()) }()
+			eventually(t, "the drain begins", s.draining.Load)
+			clock.forward(t, s, tc.span(s)+1)
+			if tc.want > 0 {
+				if resp, _ := c.response(); resp.StatusCode != tc.want {
+					t.Fatalf("status %d", resp.StatusCode)
+				}
+				c.over()
+				_ = c.Close()
+			}
+			if err := receive(t, done, "the end of the drain"); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 

@@ -237,5 +237,9 @@ func (c *conn) handshakeTimeout() {
 		c.hangUp()
 		return
 	}
+	if c.s.draining.Load() {
+		c.refuse(refused(http.StatusServiceUnavailable, errDraining.Error()))
+		return
+	}
 	c.refuse(refused(http.StatusRequestTimeout, "the request did not come in time"))
 }

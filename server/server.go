@@ -41,6 +41,7 @@ type Server struct {
 	accepting   sync.WaitGroup // the accept loops
 	loops       sync.WaitGroup // the workers and the look at the certificates
 	stopping    chan struct{}
+	reread      chan struct{} // holds one wish to look at the certificates
 	workers     []*worker
 	handshakers handshakers
 	costly      costlyMessages
@@ -54,8 +55,9 @@ type Server struct {
 	clock     atomic.Uint32 // see [Server.now]
 	passed    uint32        // ticks of real time at the clock's last step; the first worker's
 	draining  atomic.Bool
-	conns     atomic.Int64 // open sockets, those over the limit included
-	places    bound        // for connections that are served
+	drainedAt atomic.Uint32 // tick at which the drain began, if draining
+	conns     atomic.Int64  // open sockets, those over the limit included
+	places    bound         // for connections that are served
 	empty     chan struct{}
 	emptyOnce sync.Once
 	closeOnce sync.Once
@@ -71,7 +73,7 @@ type Server struct {
 }
 
 // timeouts are the options' in ticks; 0: none.
-type timeouts struct{ second, handshake, close, closeMost, linger, idle, ping, slow, answer uint32 }
+type timeouts struct{ second, handshake, begun, close, closeMost, linger, idle, ping, slow, answer uint32 }
 
 // New checks the options. It opens nothing.
 func New(o Options) (*Server, error) {
@@ -85,6 +87,7 @@ func New(o Options) (*Server, error) {
 		origins:      originSet(o.AllowedOrigins),
 		routeOptions: route.Options{MaxTopics: o.MaxTopics, V1LegacyTime: o.V1LegacyTime},
 		stopping:     make(chan struct{}),
+		reread:       make(chan struct{}, 1),
 		empty:        make(chan struct{}),
 	}
 	s.requests.most = int64(o.MaxConcurrentRequests)
@@ -93,6 +96,7 @@ func New(o Options) (*Server, error) {
 	s.ticksOf = timeouts{
 		second:    uint32(time.Second / o.tick),
 		handshake: s.ticks(o.HandshakeTimeout),
+		begun:     s.ticks(begunTimeout),
 		close:     s.ticks(closeTimeout),
 		closeMost: s.ticks(closeMost),
 		linger:    s.ticks(lingerTimeout),

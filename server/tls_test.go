@@ -308,6 +308,20 @@ func TestProtocolsAndCiphers(t *testing.T) {
 	}
 }
 
+// A new certificate is used at once when the server is told to look.
+func TestReread(t *testing.T) {
+	ca := tlstest.New(t)
+	s := start(t, echoBridge(), withTLS(t, serverCert(ca, "ecdsa")), func(o *Options) { o.TLSRefresh = time.Hour })
+	serial := func() string {
+		c := dialTLSRaw(t, s, ca.Client())
+		return c.Conn.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.String()
+	}
+	before := serial()
+	ca.Issue("server", "ecdsa") // in its place
+	s.Reread()
+	eventually(t, "the new certificate is shown", func() bool { return serial() != before })
+}
+
 // A certificate is swapped while sessions are served: none of them notices, and
 // new ones see the new certificate.
 func TestCertificateSwappedUnderLoad(t *testing.T) {

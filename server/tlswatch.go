@@ -20,6 +20,7 @@ func (s *Server) watchCertificates() {
 	for {
 		select {
 		case <-time.After(next):
+		case <-s.reread:
 		case <-s.stopping:
 			return
 		}
@@ -32,6 +33,14 @@ func (s *Server) watchCertificates() {
 		case changed:
 			s.log.Info("TLS certificates read again", "not_after", s.o.TLS.NotAfter())
 		}
+	}
+}
+
+// Reread makes the server look at the certificates now. It does not wait for that.
+func (s *Server) Reread() {
+	select {
+	case s.reread <- struct{}{}:
+	default: // it is about to
 	}
 }
 

@@ -53,9 +53,13 @@ func (c *conn) lastTraffic() uint32 {
 }
 
 // slowAt is the tick at which the client has taken none of its output for too
-// long. ok: there is such a bound.
+// long. ok: there is such a bound. An answer does not hold a stop for longer than a
+// client that answers no close frame.
 func (w *worker) slowAt(c *conn, p phase) (at uint32, ok bool) {
 	span := w.s.ticksOf.answer
+	if w.s.draining.Load() {
+		span = min(span, w.s.ticksOf.close)
+	}
 	switch p {
 	case phaseOpen:
 		span = w.s.ticksOf.slow

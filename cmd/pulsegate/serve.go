@@ -22,6 +22,8 @@ func newServe() *cobra.Command {
   pulsegate serve --set brokerServiceUrl=pulsar://localhost:6650
   pulsegate serve --embedded`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			hangup, stopSurviving := surviveSignals(cmd.ErrOrStderr())
+			defer stopSurviving()
 			cfg, notices, err := from.load(embedded)
 			if err != nil {
 				printWarnings(cmd.ErrOrStderr(), notices)
@@ -33,10 +35,9 @@ func newServe() *cobra.Command {
 			defer stop()
 			// From the first signal on the default action is back: a second one kills.
 			context.AfterFunc(ctx, stop)
-			if err := gateway.Run(ctx, cfg, notices, gateway.Options{Embedded: embedded, Logger: log, Version: buildVersion()}); err != nil {
-				return &runtimeError{err}
-			}
-			return nil
+			return asRuntime(gateway.Run(ctx, cfg, notices, gateway.Options{
+				Embedded: embedded, Logger: log, Version: buildVersion(), Hangup: hangup,
+			}))
 		},
 	}
 	from.flags(cmd)

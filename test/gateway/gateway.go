@@ -45,6 +45,8 @@ type Options struct {
 	Args []string
 	// Env is added to the environment, as key=value.
 	Env []string
+	// Output, unless nil, is where the process prints. Logs then stays empty.
+	Output *os.File
 }
 
 // Gateway is one pulsegate at one address. It may be stopped and started again. Its methods may be called from one
@@ -55,6 +57,7 @@ type Gateway struct {
 	args []string
 	env  []string
 	addr string
+	out  *os.File // nil: logs
 	logs *logs.Buffer
 
 	cmd  *exec.Cmd // nil while it does not run
@@ -86,7 +89,7 @@ func Start(t testing.TB, o Options) *Gateway {
 	}
 	g := &Gateway{
 		t: t, bin: bin, args: append(args, o.Args...), env: append(os.Environ(), o.Env...),
-		addr: "127.0.0.1:" + conf["webServicePort"], logs: &logs.Buffer{},
+		addr: "127.0.0.1:" + conf["webServicePort"], out: o.Output, logs: &logs.Buffer{},
 	}
 	t.Cleanup(func() {
 		g.Stop()
@@ -110,6 +113,9 @@ func (g *Gateway) Start() {
 	cmd := exec.Command(g.bin, g.args...)
 	cmd.Env = g.env
 	cmd.Stdout, cmd.Stderr = g.logs, g.logs
+	if g.out != nil {
+		cmd.Stdout, cmd.Stderr = g.out, g.out
+	}
 	wait, err := child.Start(cmd)
 	if err != nil {
 		g.t.Fatalf("start pulsegate: %v", err)
