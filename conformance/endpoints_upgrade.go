@@ -12,6 +12,8 @@ func endpointCases() Area {
 	cases = append(cases, pathCases()...)
 	cases = append(cases, refusalCases()...)
 	cases = append(cases, handshakeCases()...)
+	cases = append(cases, wireHeadCases()...)
+	cases = append(cases, halfCloseCases()...)
 	return Area{Name: "Endpoints and upgrade", Cases: cases}
 }
 
