@@ -12,12 +12,13 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 RACE_PACKAGES = $(shell $(GO) list ./... | grep -vE '/(test|conformance)(/|$$)')
 
 # The packages whose tests run against a real Pulsar, which the build tag pulsar marks. They run one at a time, each with a
-# broker of its own, so that two cores are enough; the slow ones come last.
-REAL_PACKAGES = $(shell grep -rlE '^//go:build pulsar' --include='*_test.go' . | xargs -n 1 dirname | sort -u)
+# broker of its own, so that two cores are enough; the slow ones come last. The attacks have a target of their own, which
+# prints what they did.
+REAL_PACKAGES = $(filter-out ./test/attack,$(shell grep -rlE '^//go:build pulsar' --include='*_test.go' . | xargs -n 1 dirname | sort -u))
 REAL_LAST     = ./test/clients ./test/restart
 REAL_FLAGS    = -tags pulsar -p 1 -count 1
 
-.PHONY: help build run test test-fast unit race real conformance clients restart \
+.PHONY: help build run test test-fast unit race real attack conformance clients restart \
 	bench lint fmt vet staticcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
@@ -38,6 +39,7 @@ test: ## everything; needs Java and more, see deps
 	@$(MAKE) --no-print-directory vulncheck
 	@$(MAKE) --no-print-directory licences
 	@$(MAKE) --no-print-directory real
+	@$(MAKE) --no-print-directory attack
 	@echo "all tests passed"
 
 test-fast: fmt vet unit ## what needs only Go
@@ -48,8 +50,12 @@ unit:
 race: ## unit tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race $(RACE_PACKAGES)
 
-real: ## all tests against a real Pulsar: the conformance matrix, restarts, the examples
+real: ## the tests against a real Pulsar: the conformance matrix, restarts, the examples
 	$(GO) test $(REAL_FLAGS) -timeout 15m $(filter-out $(REAL_LAST),$(REAL_PACKAGES)) $(REAL_LAST)
+
+# ATTACK picks some, as go test -run does, such as ATTACK=deflate or ATTACK=broker.
+attack: ## attack a gateway while others use it, and bound what they notice and what it costs (three minutes; ATTACK=word: some)
+	$(GO) test $(REAL_FLAGS) -timeout 15m -v -run 'TestAttacks/.*$(ATTACK)' ./test/attack
 
 clients: ## the examples in Python, in Node and in a browser against a real Pulsar
 	$(GO) test $(REAL_FLAGS) -timeout 10m -v ./test/clients

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/pulsegate/pulsegate/test/port"
@@ -218,6 +219,25 @@ func (c *Cluster) KillBroker() error {
 	if c.broker != nil {
 		c.broker.kill()
 		c.broker = nil
+	}
+	return nil
+}
+
+// PauseBroker makes the broker hang: its connections stay, and nothing is answered until ResumeBroker.
+func (c *Cluster) PauseBroker() error { return c.signal("pause", syscall.SIGSTOP) }
+
+// ResumeBroker lets a broker go on that PauseBroker made hang. It does nothing to one that does not hang.
+func (c *Cluster) ResumeBroker() error { return c.signal("resume", syscall.SIGCONT) }
+
+func (c *Cluster) signal(what string, sig syscall.Signal) error {
+	if c.dir == "" {
+		return fmt.Errorf("%s the broker: %w", what, ErrExternal)
+	}
+	if c.broker == nil {
+		return fmt.Errorf("%s the broker: it does not run", what)
+	}
+	if err := c.broker.cmd.Process.Signal(sig); err != nil {
+		return fmt.Errorf("%s the broker: %w", what, err)
 	}
 	return nil
 }
