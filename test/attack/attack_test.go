@@ -161,8 +161,8 @@ func round(t *testing.T, a *attack, beside *victims) *figures {
 		s.resumeBroker(t)
 		v.pause(false)
 	}
-	f.rssMost = memory.stop()
 	if err := s.ended(); err != nil {
+		f.rssMost = memory.stop()
 		fault("the process ended: %v", err)
 		return f
 	}
@@ -173,6 +173,7 @@ func round(t *testing.T, a *attack, beside *victims) *figures {
 		f.counted[p] = v.latency[p][attacked].Count()
 	}
 	f.rssAfter = atRest(s.gateway.Pid(), f.rssBefore)
+	f.rssMost = memory.stop()
 	v.close()
 	s.gateway.Stop()
 	return f

@@ -62,7 +62,7 @@ type figures struct {
 	before, during, beside [probes]time.Duration // 99th percentiles; beside: during the attack, where there is none
 	counted                [probes]int64         // how many latencies during stands on
 
-	rssBefore, rssMost, rssAfter int64 // resident memory in bytes: before, at most until the attackers left, and at rest again
+	rssBefore, rssMost, rssAfter int64 // resident memory in bytes: before the attack, at most from then on, and at rest again
 
 	faults []string // what must not happen in any round: the process ended, a victim lost something
 }

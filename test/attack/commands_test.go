@@ -64,7 +64,7 @@ func both(name string, connections int, run func(*hostile) error) []attack {
 	}
 }
 
-// lasting makes attacks last for longer, which fill memory bit by bit.
+// lasting makes attacks last for longer: those that fill memory bit by bit, and those that are long in coming.
 func lasting(all []attack) []attack {
 	for i := range all {
 		all[i].last = 2 * attackFor

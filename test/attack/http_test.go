@@ -61,7 +61,7 @@ var httpAttacks = slices.Concat([]attack{
 	{name: "pathological topicsPattern", connections: 4, run: patterns},
 },
 	// Sessions that come and go: in order, by a reset once they are open, and by one before.
-	both("sessions that come and go", 16, comeAndGo),
+	loading(both("sessions that come and go", 16, comeAndGo)),
 )
 
 // hugeHead sends a request whose head is as long as may be, or longer.

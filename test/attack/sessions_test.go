@@ -11,9 +11,9 @@ import (
 // What many sessions, or one of very many topics, make the gateway keep and the broker do.
 var sessionAttacks = slices.Concat(
 	// Each has a topic, a subscription and a name of its own, and stays.
-	both("100 sessions with a topic and a name of their own", 100, func(h *hostile) error { return h.distinct(100) }),
+	loading(both("100 sessions with a topic and a name of their own", 100, func(h *hostile) error { return h.distinct(100) })),
 	// Handshakes that make the gateway open 2,500 consumers each. The broker keeps their topics: this is the last attack.
-	both("sessions over 2,500 topics", 3, manyTopics),
+	lasting(both("sessions over 2,500 topics", 3, manyTopics)),
 )
 
 // distinct opens n sessions that share nothing and holds them.
@@ -38,6 +38,7 @@ func manyTopics(h *hostile) error {
 		for n := range 2500 {
 			names = append(names, letters[n/len(letters):][:1]+letters[n%len(letters):][:1])
 		}
+		h.did.Add(1) // an answer may be long in coming
 		return h.visit(fmt.Sprintf("/ws/v3/consumer/hostile-%d?topics=%s", i, strings.Join(names, ",")))
 	})
 	return nil
