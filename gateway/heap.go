@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -65,6 +66,8 @@ func paceHeap(ctx context.Context) {
 			debug.SetGCPercent(percent)
 		}
 		if release {
+			// What lies in pools outlives one collection, and after this there may be none for two minutes.
+			runtime.GC()
 			debug.FreeOSMemory()
 		}
 	}
