@@ -50,17 +50,23 @@ func paceHeap(ctx context.Context) {
 	}
 	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
 	p := heapPacer{percent: usualPercent}
+	collected := collections(ctx)
 	tick := time.NewTicker(heapTick)
 	defer tick.Stop()
 	defer debug.SetGCPercent(debug.SetGCPercent(usualPercent))
 	for {
+		var percent int
+		var release bool
 		select {
 		case <-ctx.Done():
 			return
+		case <-collected:
+			metrics.Read(samples)
+			percent = p.bound(samples[1].Value.Uint64())
 		case <-tick.C:
+			metrics.Read(samples)
+			percent, release = p.look(samples[0].Value.Uint64(), samples[1].Value.Uint64())
 		}
-		metrics.Read(samples)
-		percent, release := p.look(samples[0].Value.Uint64(), samples[1].Value.Uint64())
 		if percent != p.percent {
 			p.percent = percent
 			debug.SetGCPercent(percent)
@@ -71,6 +77,39 @@ func paceHeap(ctx context.Context) {
 			debug.FreeOSMemory()
 		}
 	}
+}
+
+// collections returns a channel that tells of a garbage collection soon after its end, until ctx ends.
+func collections(ctx context.Context) <-chan struct{} {
+	ended := make(chan struct{}, 1)
+	var watch func()
+	watch = func() {
+		// An object that nobody has is found by the next collection.
+		type sentinel struct{ _ *byte }
+		runtime.AddCleanup(new(sentinel), func(struct{}) {
+			if ctx.Err() != nil {
+				return
+			}
+			select {
+			case ended <- struct{}{}:
+			default: // it has not been looked at since the last one
+			}
+			watch()
+		}, struct{}{})
+	}
+	watch()
+	return ended
+}
+
+// bound takes the size of the heap after a collection and returns the pace to go at: a
+// heap that has grown since the last look would at the same pace grow by more
+// than maxHeadroom until the next collection.
+func (p *heapPacer) bound(live uint64) (percent int) {
+	most := max(int(maxHeadroom*100/max(live, leastHeap)), usualPercent)
+	if p.percent > most+most/4 {
+		return most
+	}
+	return p.percent
 }
 
 // look takes the bytes allocated so far and the size of the heap after its last

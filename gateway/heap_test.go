@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"testing"
 )
@@ -35,6 +36,30 @@ func TestHeapPaceIsSteady(t *testing.T) {
 	}
 	if percent, _ := p.look(45*mib+80*mib, 10*mib); percent != 800 {
 		t.Errorf("a large change made it %d", percent)
+	}
+}
+
+func TestHeapPaceIsBoundAsTheHeapGrows(t *testing.T) {
+	const mib = 1 << 20
+	p := heapPacer{percent: usualPercent}
+	p.percent, _ = p.look(4000*mib, 4*mib)
+	for _, c := range []struct {
+		live    uint64
+		percent int
+	}{{4 * mib, 3200}, {1, 3200}, {5 * mib, 3200}, {8 * mib, 1600}, {64 * mib, 200}, {4 * mib, 200}, {4000 * mib, usualPercent}} {
+		if p.percent = p.bound(c.live); p.percent != c.percent {
+			t.Errorf("%d MiB: %d, want %d", c.live/mib, p.percent, c.percent)
+		}
+	}
+}
+
+func TestCollectionsAreTold(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := collections(ctx)
+	for range 3 {
+		runtime.GC()
+		<-ended
 	}
 }
 
