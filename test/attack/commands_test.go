@@ -38,13 +38,19 @@ var commandAttacks = slices.Concat(
 			stream{target: h.consumer(1) + "?subscriptionType=Shared", send: madeUp("negativeAcknowledge")})
 		return nil
 	}}},
-	// Each asks the broker, and each has an answer, which may not be read.
-	both("isEndOfTopic in a loop", 4, func(h *hostile) error {
-		ask := same(text(`{"type":"isEndOfTopic"}`))
-		h.floods(stream{target: h.consumer(0), send: ask}, stream{target: h.reader(1), send: ask},
-			stream{target: h.consumer(2), send: ask, unread: true}, stream{target: h.reader(3), send: ask, unread: true})
+	// Each asks the broker, and each has an answer, which may not be read. The topics are empty, that is, read to their ends.
+	lasting(both("isEndOfTopic in a loop", 40, func(h *hostile) error {
+		var streams []stream
+		for i := range 40 {
+			target := h.reader(i % 8)
+			if i%2 == 0 {
+				target = fmt.Sprintf("%s-%d", h.consumer(i%8), i)
+			}
+			streams = append(streams, stream{target: target, send: same(text(`{"type":"isEndOfTopic"}`)), unread: i%4 < 2})
+		}
+		h.floods(streams...)
 		return nil
-	}),
+	})),
 	// A subscription is made and deleted again, over and over, and deleted many times.
 	both("unsubscribe in a loop", 4, func(h *hostile) error {
 		h.begin()
