@@ -32,6 +32,7 @@ type attack struct {
 	loads  bool              // it sends the broker more than others do: whoever brings it, the broker has to bear it
 	hung   bool              // the broker is stopped meanwhile
 	large  bool              // it needs the topic with large messages
+	asks   bool              // it only asks, so that the broker is to have next to nothing of it
 	tokens bool              // clients have to log in
 	conf   map[string]string // added to the gateway's configuration
 	last   time.Duration     // how long it lasts; 0: attackFor
@@ -115,7 +116,7 @@ func attempt(t *testing.T, a *attack, beside *victims) *figures {
 func round(t *testing.T, a *attack, beside *victims) *figures {
 	t.Helper()
 	s := newSite(t, a)
-	f := &figures{connections: a.connections, hung: a.hung}
+	f := &figures{connections: a.connections, hung: a.hung, asks: a.asks && a.broker}
 	fault := func(format string, args ...any) { f.faults = append(f.faults, fmt.Sprintf(format, args...)) }
 
 	v, err := startVictims(s.addr, s.topics+"/victims", s.token)
@@ -132,7 +133,9 @@ func round(t *testing.T, a *attack, beside *victims) *figures {
 	enter(warmUp)
 	time.Sleep(warmFor)
 	enter(quiet)
+	busy := s.brokerCores()
 	time.Sleep(quietFor)
+	f.brokerBefore = busy()
 	memory := watch(s.gateway.Pid())
 	f.rssBefore = memory.now()
 
@@ -144,7 +147,9 @@ func round(t *testing.T, a *attack, beside *victims) *figures {
 	if err := hostile.begin(); err != nil {
 		fault("%v", err)
 	}
+	busy = s.brokerCores()
 	time.Sleep(max(a.last, attackFor))
+	f.brokerWhile = busy()
 	enter(over)
 	out, err := hostile.end()
 	if err != nil {
@@ -235,6 +240,20 @@ func (s *site) resumeBroker(t *testing.T) {
 	if err := s.cluster.ResumeBroker(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// brokerCores returns what tells how many processors the broker has kept busy since. It is 0 where there is none to see.
+func (s *site) brokerCores() (since func() float64) {
+	if s.cluster == nil || s.cluster.BrokerPid() == 0 {
+		return func() float64 { return 0 }
+	}
+	begun := time.Now()
+	used := func() time.Duration {
+		p, _ := measure.ReadProcess(s.cluster.BrokerPid()) // none when it has ended, which others notice
+		return p.CPU()
+	}
+	before := used()
+	return func() float64 { return float64(used()-before) / float64(time.Since(begun)) }
 }
 
 // ended tells how the process ended, nil while it runs.

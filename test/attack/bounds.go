@@ -35,6 +35,9 @@ const (
 	// garbageBytes is what the heap may grow by besides: what lies between two collections, see the README.
 	garbageBytes = 128 << 20
 
+	// questionCores is how many processors the broker may be kept busy with by attacks that only ask, besides what it was before.
+	questionCores = 0.25
+
 	// keptBytes is what may stay once the attackers have left and the gateway has come to rest.
 	keptBytes = 48 << 20
 )
@@ -61,6 +64,9 @@ type figures struct {
 
 	before, during, beside [probes]time.Duration // 99th percentiles; beside: during the attack, where there is none
 	counted                [probes]int64         // how many latencies during stands on
+
+	asks                      bool    // the broker is to have next to nothing of the attack
+	brokerBefore, brokerWhile float64 // processors that the broker kept busy, before and during; 0: there is none to see
 
 	rssBefore, rssMost, rssAfter int64 // resident memory in bytes: before the attack, at most from then on, and at rest again
 
@@ -102,6 +108,10 @@ func (f *figures) broken() []string {
 				probeNames[p], millis(f.during[p]), millis(f.slowest(p)), slowerTimes, millis(f.before[p]), millis(f.beside[p]), millis(slowerBy)))
 		}
 	}
+	if f.asks && f.brokerWhile > f.brokerBefore+questionCores {
+		all = append(all, fmt.Sprintf("the broker kept %.2f processors busy, bound %.2f (%.2f before + %.2f)",
+			f.brokerWhile, f.brokerBefore+questionCores, f.brokerBefore, questionCores))
+	}
 	if f.rssMost > f.most() {
 		all = append(all, fmt.Sprintf("RSS %s at most, bound %s (%s before + %s of garbage + %s for each of %d connections, %s for all)",
 			mega(f.rssMost), mega(f.most()), mega(f.rssBefore), mega(garbageBytes), mega(connectionBytes), f.connections, mega(attackBytes)))
@@ -114,15 +124,15 @@ func (f *figures) broken() []string {
 }
 
 // headings are those of the table that row fills.
-var headings = fmt.Sprintf("%-58s %6s %9s %8s   %-8s %9s %9s %9s %9s   %7s %7s %7s %7s",
-	"attack", "conns", "did", "refused", "p99 of", "before", "beside", "during", "bound", "RSS", "most", "bound", "after")
+var headings = fmt.Sprintf("%-58s %6s %9s %8s   %-8s %9s %9s %9s %9s   %7s %7s %7s %7s   %6s %6s",
+	"attack", "conns", "did", "refused", "p99 of", "before", "beside", "during", "bound", "RSS", "most", "bound", "after", "broker", "during")
 
 // row is the figures as a line of the table.
 func (f *figures) row(name string) string {
 	p := f.worst()
-	line := fmt.Sprintf("%-58s %6d %9d %8d   %-8s %9s %9s %9s %9s   %7s %7s %7s %7s", name, f.connections, f.did, f.refused,
+	line := fmt.Sprintf("%-58s %6d %9d %8d   %-8s %9s %9s %9s %9s   %7s %7s %7s %7s   %6.2f %6.2f", name, f.connections, f.did, f.refused,
 		probeNames[p], millis(f.before[p]), millis(f.beside[p]), millis(f.during[p]), millis(f.slowest(p)),
-		mega(f.rssBefore), mega(f.rssMost), mega(f.most()), mega(f.rssAfter))
+		mega(f.rssBefore), mega(f.rssMost), mega(f.most()), mega(f.rssAfter), f.brokerBefore, f.brokerWhile)
 	if wrong := append(f.faults[:len(f.faults):len(f.faults)], f.broken()...); len(wrong) > 0 {
 		line += "  BROKEN: " + strings.Join(wrong, "; ")
 	}

@@ -39,7 +39,7 @@ var commandAttacks = slices.Concat(
 		return nil
 	}}},
 	// Each asks the broker, and each has an answer, which may not be read. The topics are empty, that is, read to their ends.
-	lasting(both("isEndOfTopic in a loop", 40, func(h *hostile) error {
+	asking(both("isEndOfTopic in a loop", 40, func(h *hostile) error {
 		var streams []stream
 		for i := range 40 {
 			target := h.reader(i % 8)
@@ -74,6 +74,14 @@ func both(name string, connections int, run func(*hostile) error) []attack {
 func lasting(all []attack) []attack {
 	for i := range all {
 		all[i].last = 2 * attackFor
+	}
+	return all
+}
+
+// asking makes attacks last, and marks those that only ask.
+func asking(all []attack) []attack {
+	for i := range lasting(all) {
+		all[i].asks = true
 	}
 	return all
 }

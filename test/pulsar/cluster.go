@@ -223,6 +223,14 @@ func (c *Cluster) KillBroker() error {
 	return nil
 }
 
+// BrokerPid is the broker's process number, for reading what it uses. 0: it does not run, or outside of this process.
+func (c *Cluster) BrokerPid() int {
+	if c.broker == nil {
+		return 0
+	}
+	return c.broker.cmd.Process.Pid
+}
+
 // PauseBroker makes the broker hang: its connections stay, and nothing is answered until ResumeBroker.
 func (c *Cluster) PauseBroker() error { return c.signal("pause", syscall.SIGSTOP) }
 
