@@ -8,6 +8,7 @@ package attack
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -25,6 +26,9 @@ const (
 	// or, if that is more, what it is meanwhile beside the gateway that nobody attacks, and this much more.
 	slowerTimes = 3
 	slowerBy    = 20 * time.Millisecond
+
+	// A round in which even those who are not attacked wait for longer than that says little. It is repeated while there are rounds left.
+	disturbedFrom = 200 * time.Millisecond
 
 	// A hostile connection costs at most connectionBytes, all of them together at most attackBytes: for what many hold
 	// together the gateway has one budget, memoryLimit.
@@ -76,6 +80,11 @@ type figures struct {
 // slowest is the most that a probe may take during an attack.
 func (f *figures) slowest(p probe) time.Duration {
 	return slowerTimes*max(f.before[p], f.beside[p]) + slowerBy
+}
+
+// disturbed reports that the machine made all wait.
+func (f *figures) disturbed() bool {
+	return slices.Max(f.beside[:]) > disturbedFrom
 }
 
 // most is how much memory the gateway may hold during the attack, in bytes.

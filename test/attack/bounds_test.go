@@ -71,3 +71,16 @@ func TestRowNamesTheWorst(t *testing.T) {
 		}
 	}
 }
+
+// TestDisturbed tells a round that says little by what the victims beside it waited.
+func TestDisturbed(t *testing.T) {
+	f := harmless()
+	f.during[open], f.beside[open] = time.Second, disturbedFrom
+	if f.disturbed() {
+		t.Error("only the attack made its victims wait")
+	}
+	f.beside[open]++
+	if !f.disturbed() {
+		t.Error("those beside had to wait")
+	}
+}
