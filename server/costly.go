@@ -14,6 +14,7 @@ import (
 // connection reads nothing meanwhile. [conn.mu] guards the fields.
 type costly struct {
 	message *ws.Costly     // nil once the work has begun
+	bytes   int            // of the message as it came
 	left    bridge.Session // was detached during the work, and is to be closed after it
 }
 
@@ -127,7 +128,7 @@ func (h *frameHandler) Costly(m *ws.Costly) {
 	}
 	c.messages++
 	c.s.metrics.messagesIn.Add(1)
-	c.costly = &costly{message: m}
+	c.costly = &costly{message: m, bytes: m.Len()}
 	c.stalled, c.yielded = true, true
 	c.s.costly.push(c)
 }

@@ -11,15 +11,17 @@ import (
 // flush writes what waits for c: answers of HTTP, a pong, the session's frames,
 // a close frame, in one write.
 //
-// What the kernel does not take is kept, see [conn.later]. So a session is asked for output only while less than Options.MaxUnread waits; its
-// last message may go beyond.
+// What the kernel does not take is kept, see [conn.later]. So a session is asked
+// for output only while less than [Server.unreadBound] waits; its last message may
+// go beyond.
 func (w *worker) flush(c *conn) {
 	c.awaiting.Store(false)
 	unsent := int(c.unsent.Load())
-	full := unsent >= w.s.o.MaxUnread
+	bound := w.s.unreadBound()
+	full := unsent >= bound
 	m := c.collect(full)
 	out := &w.out
-	out.reset(min(passBytes, w.s.o.MaxUnread-unsent))
+	out.reset(min(passBytes, bound-unsent))
 	out.deflate = c.session != nil && c.deflate // before there is one, an upgrade may be deciding about it
 	if m != nil {
 		out.buf = append(out.buf, m.raw...)
@@ -115,7 +117,7 @@ func (w *worker) write(c *conn, more bool) {
 		b = b[n:]
 	}
 	if len(b) > 0 {
-		if c.unsent.Add(int64(len(b))) == int64(len(b)) {
+		if c.holdUnread(len(b)) == int64(len(b)) {
 			c.lastTake.Store(w.s.now())
 		}
 		if err := c.later(b); err != nil {
@@ -131,7 +133,7 @@ func (w *worker) write(c *conn, more bool) {
 		return
 	}
 	w.schedule(c)
-	if more && unsent < int64(w.s.o.MaxUnread)/2 {
+	if more && unsent < int64(w.s.unreadBound())/2 {
 		c.wake(wantFlush)
 		return
 	}
@@ -167,8 +169,8 @@ func (c *conn) writeNow(b []byte) (n int) {
 func (s *Server) onWritten(c *conn, n int) {
 	s.bytesOut.Add(uint64(n))
 	c.lastTake.Store(s.now())
-	left := c.unsent.Add(-int64(n))
-	if c.awaiting.Load() && (left == 0 || left < int64(s.o.MaxUnread)/2) {
+	left := c.holdUnread(-n)
+	if c.awaiting.Load() && (left == 0 || left < int64(s.unreadBound())/2) {
 		c.wake(wantFlush)
 	}
 }

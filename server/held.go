@@ -12,6 +12,9 @@ func (c *conn) countInput() {
 	if c.req != nil {
 		now += cap(c.req.buf)
 	}
+	if c.costly != nil {
+		now += c.costly.bytes
+	}
 	b.Take(memory.Unfinished, now-c.held)
 	c.held = now
 	if now <= memory.Least || now <= b.Allowance() || c.phase != phaseOpen {
@@ -24,3 +27,13 @@ func (c *conn) countInput() {
 	b.Take(memory.Unfinished, -c.held)
 	c.held = 0
 }
+
+// holdUnread counts n bytes more, or less, of output that c's client has not taken.
+// It returns how many there are.
+func (c *conn) holdUnread(n int) int64 {
+	c.s.o.Memory.Take(memory.Unread, n)
+	return c.unsent.Add(int64(n))
+}
+
+// unreadBound is how many bytes of output may wait for one client now.
+func (s *Server) unreadBound() int { return min(s.o.MaxUnread, s.o.Memory.Allowance()) }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,4 +71,34 @@ func TestNoNewSessionsWithoutMemory(t *testing.T) {
 		!strings.Contains(body, "pulsegate_memory_refusals_total 1") {
 		t.Error("the metrics do not say so")
 	}
+}
+
+// What clients do not read takes what there is, and all is given back.
+func TestUnreadOutputKeepsWithinTheBudget(t *testing.T) {
+	budget := memory.New(4 << 20)
+	b := newFakeBridge()
+	frame := strings.Repeat("x", 10<<10)
+	b.auto = func(o *fakeOpen) *fakeSession {
+		s := newFakeSession(o.out)
+		s.push(slices.Repeat([]string{frame}, 1000)...) // more than the kernel and the server hold
+		return s
+	}
+	s := start(t, b, func(o *Options) { o.Memory, o.MaxUnread = budget, 1<<20 })
+	var raws []*rawConn
+	for range 20 {
+		c := dialRaw(t, s)
+		c.send(upgradeHead(consumerPath("s")))
+		raws = append(raws, c)
+	}
+	eventually(t, "output to wait", func() bool { return budget.Held(memory.Unread) > budget.Limit()/4 })
+	for range 20 {
+		if held := budget.Held(memory.Unread); held > budget.Limit() {
+			t.Fatalf("%d bytes are held", held)
+		}
+		get(t, s, "/healthz")
+	}
+	for _, c := range raws {
+		c.Close()
+	}
+	eventually(t, "all to be given back", func() bool { return budget.Held(memory.Unread) == 0 })
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // A client that does not read is at no fault before its session's idle timeout.
-// Until then what waits for it is bounded, here by Options.MaxUnread and in the
+// Until then what waits for it is bounded, here by Options.MaxUnread, or less where memory is short, and in the
 // kernel by keptInKernel, and its session is asked for no more. When it has to go,
 // whatever the reason, the close frame is put behind what waits, and the kernel is
 // made to take all of it if it can: the client finds it there when it reads again.

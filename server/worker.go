@@ -219,6 +219,8 @@ func (w *worker) bury(c *conn) {
 		req.cancel()
 	}
 	w.detach(c)
+	c.holdUnread(-int(c.unsent.Load()))
+	c.backlog = nil
 	w.wheel.remove(c)
 	w.s.forget(c)
 }
