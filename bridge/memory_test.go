@@ -96,7 +96,7 @@ func TestQueuedMessagesKeepWithinTheBudget(t *testing.T) {
 	u := &fakeUpstream{}
 	budget := memory.New(4 << 20)
 	b := newBridge(t, u, Options{Memory: budget})
-	large := strings.Repeat("x", 100<<10)
+	large := strings.Repeat("x", 20<<10)
 	var sessions []*fakeOutlet
 	for i := range 20 {
 		spec := sharedSpec
