@@ -142,7 +142,7 @@ func idleLimits() []Case {
 			c := t.Consumer(topic, "s", "subscriptionType=Shared")
 			c.TakeAcked("x") // its pings are answered meanwhile
 		}, Better: "Java's own pings count as traffic, so it keeps a dead client for ever", Timeout: 12 * time.Second},
-		{ID: "idle/busy-client", Text: "a consumer that reads nothing for a while, less than the idle timeout, gets all of what is waiting", Conf: idleConf, Slow: true,
+		{ID: "idle/busy-client", Text: "a consumer that reads nothing for a while, less than the idle timeout, gets all of what is waiting", Slow: true,
 			Timeout: 20 * time.Second, Run: func(t *T) {
 				c, published := unread(t)
 				time.Sleep(time.Second) // the client's own work
