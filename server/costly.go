@@ -141,8 +141,12 @@ func (c *conn) workCostly() {
 	work := c.costly
 	message, session := work.message, c.session
 	work.message = nil
+	if c.phase != phaseOpen { // it has ended meanwhile, as for an expired token
+		session = nil
+	}
 	if session == nil {
 		c.costly = nil
+		c.countInput()
 	}
 	c.mu.Unlock()
 	if session == nil {
@@ -169,11 +173,22 @@ func (c *conn) workCostly() {
 	if c.phase == phaseDiscard {
 		c.reader.Release()
 	}
+	c.countInput() // it may be buried already, and then nobody else does
 	c.mu.Unlock()
 	if work.left != nil {
-		work.left.Close()
+		c.closeLeft(work.left)
 	}
 	c.wake(wantRead)
+}
+
+// closeLeft closes a session that was detached during the work.
+func (c *conn) closeLeft(session bridge.Session) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.s.panicked("closing a session", p, debug.Stack())
+		}
+	}()
+	session.Close()
 }
 
 // costlyHandler gives a session one message.

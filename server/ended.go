@@ -25,6 +25,10 @@ func (c *conn) peerEnded() {
 // is still owed something. It is called again whenever something happens to it.
 func (w *worker) conclude(c *conn) {
 	c.mu.Lock()
+	if c.toRead.Load() || c.wants.Load()&wantRead != 0 {
+		c.mu.Unlock()
+		return // it is called again behind what is to be read
+	}
 	drop := false
 	switch c.phase {
 	case phaseTLS:

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pulsegate/pulsegate/server/tlsconf/tlstest"
@@ -287,5 +288,35 @@ func TestTLSEndWithoutCloseNotify(t *testing.T) {
 			t.Fatalf("status %d", resp.StatusCode)
 		}
 		c.over()
+	}
+}
+
+// A client that closes without reading its answers draws a reset as soon as one is
+// written; what it had published before is handled all the same.
+func TestCloseWithUnreadAnswers(t *testing.T) {
+	var handled atomic.Int64
+	closed := make(chan struct{})
+	b := newFakeBridge()
+	b.auto = func(o *fakeOpen) *fakeSession {
+		s := newFakeSession(o.out)
+		s.handle = func([]byte) error {
+			handled.Add(1)
+			s.push("answer")
+			return nil
+		}
+		go func() { <-s.closed; close(closed) }()
+		return s
+	}
+	s := start(t, b)
+	c := dialRaw(t, s)
+	c.send(upgradeHead(producerPath))
+	c.response()
+	const many = 1500 // more than a read takes
+	c.send(strings.Repeat(clientFrame(1, strings.Repeat("x", 300)), many))
+	c.delivered()
+	c.Close()
+	receive(t, closed, "the end of the session")
+	if got := handled.Load(); got != many {
+		t.Errorf("%d of %d publishes were handled", got, many)
 	}
 }

@@ -151,7 +151,8 @@ func (s *Server) openEntrances() error {
 		}
 		at := nc.Hash() % len(epfds)
 		if s.entrances[at] != nil {
-			held = append(held, nc.Hash(), pair[1])
+			_ = unix.Close(pair[1]) // the next socket gets the next number, so that all pollers have their turn
+			held = append(held, nc.Hash())
 			continue
 		}
 		e := &entrance{s: s, epfd: epfds[at], bell: pair[1], began: make(chan struct{})}

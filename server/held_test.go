@@ -102,3 +102,31 @@ func TestUnreadOutputKeepsWithinTheBudget(t *testing.T) {
 	}
 	eventually(t, "all to be given back", func() bool { return budget.Held(memory.Unread) == 0 })
 }
+
+// A message that is worked on beside the loops when its connection goes is given back, too.
+func TestCostlyMessageOfAClosedConnectionIsGivenBack(t *testing.T) {
+	budget := memory.New(64 << 20)
+	b := newFakeBridge()
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	sessions := make(chan *fakeSession, 1)
+	b.auto = func(o *fakeOpen) *fakeSession {
+		fs := newFakeSession(o.out)
+		fs.handle = func([]byte) error { close(begun); <-goOn; return nil }
+		sessions <- fs
+		return fs
+	}
+	s := start(t, b, func(o *Options) { o.Memory = budget })
+	c := dialRaw(t, s)
+	c.send(upgradeHead(producerPath))
+	c.response()
+	c.send(clientFrame(1, strings.Repeat("x", 500<<10)))
+	receive(t, begun, "the work on the message")
+	session := <-sessions
+	session.out.End(0, "bye")
+	c.frame()
+	c.Close()
+	eventually(t, "the connection to be forgotten", func() bool { return s.conns.Load() == 0 })
+	close(goOn)
+	receive(t, session.closed, "the end of the session")
+	eventually(t, "all to be given back", func() bool { return budget.Held(memory.Unfinished) == 0 })
+}

@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/lesismal/nbio"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -30,19 +31,65 @@ func (s *Server) onRead(nc *nbio.Conn) {
 	// What the worker is going to read is not for the poller, or a client that sends
 	// much would have turns at both. While the worker reads this socket the poller has
 	// better things to do than to wait for it.
-	if c.toRead.Load() || c.wants.Load()&wantRead != 0 {
-		return
-	}
-	if !c.mu.TryLock() {
-		c.wake(wantRead)
-		return
+	wanted := c.toRead.Load() || c.wants.Load()&wantRead != 0
+	if wanted || !c.mu.TryLock() {
+		if !broken(nc) {
+			if !wanted {
+				c.wake(wantRead)
+			}
+			return
+		}
+		c.mu.Lock()
 	}
 	// What this wakes, a worker or the upstream's goroutine, runs now, on this
 	// processor: the poller keeps it while it waits in the kernel, and the scheduler
 	// may take 10 ms to notice.
 	defer runtime.Gosched()
 	defer c.mu.Unlock()
-	c.receive(*s.engine.PollerBufferPtr(nc), true)
+	buf := *s.engine.PollerBufferPtr(nc)
+	c.receive(buf, true)
+	if (c.yielded || c.wants.Load()&wantRead != 0) && broken(nc) {
+		c.salvage(buf)
+	}
+}
+
+// broken reports whether nbio closes the socket when onRead returns.
+func broken(nc *nbio.Conn) (hup bool) {
+	raw, err := nc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = raw.Control(func(fd uintptr) {
+		p := []unix.PollFd{{Fd: int32(fd)}} // it always tells of these
+		n, err := unix.Poll(p, 0)
+		hup = err == nil && n == 1 && p[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+	})
+	return hup
+}
+
+// salvage takes what the kernel still holds of a session whose socket is about to be
+// closed; see [worker.leftover]. The caller holds mu.
+func (c *conn) salvage(buf []byte) {
+	if c.phase != phaseOpen || c.stalled && !c.yielded {
+		return
+	}
+	for {
+		n, err := c.nc.Read(buf)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil || n <= 0 {
+			break
+		}
+		c.s.bytesIn.Add(uint64(n))
+		if c.tls == nil {
+			c.rest = append(c.rest, buf[:n]...)
+		} else if c.tls.append(buf[:n]) != nil {
+			break
+		}
+	}
+	c.stalled, c.yielded = true, true
+	c.countInput()
 }
 
 // receive reads and handles input until there is none, the session takes no

@@ -39,7 +39,7 @@ type Server struct {
 	watch       *watch
 	plain, tls  net.Listener   // nil: none
 	accepting   sync.WaitGroup // the accept loops
-	loops       sync.WaitGroup // the workers and the look at the certificates
+	loops       sync.WaitGroup // the workers, the watch and the look at the certificates
 	stopping    chan struct{}
 	reread      chan struct{} // holds one wish to look at the certificates
 	workers     []*worker

@@ -37,12 +37,10 @@ func (c *conn) turnOver(bytes int) bool {
 func (w *worker) leftover(c *conn) (more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	defer c.recoverSession()
 	if c.phase != phaseOpen || !c.yielded || c.s.ctx.Err() != nil {
 		return false
 	}
-	c.turn = 0
-	c.resume()
+	c.receive(w.buf, false) // of the socket there is nothing more
 	return c.phase == phaseOpen && c.yielded
 }
 

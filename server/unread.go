@@ -31,7 +31,7 @@ func (c *conn) boundKernel() {
 }
 
 // makeRoom makes the kernel take as much as it can of what waits. It announces
-// the new room by an event, on which nbio writes.
+// the new room by an event, on which the worker writes.
 func (c *conn) makeRoom() {
 	c.whileOpen(func() {
 		fd := c.nc.Hash()
