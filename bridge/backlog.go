@@ -206,7 +206,7 @@ func (t *tail) leaveBehind(front uint64) {
 	g.stall = nil
 	if len(t.parked) > 0 && g.held < len(t.ring) && t.first+uint64(g.held) == front {
 		drop, slow := g.held, int32(0)
-		for drop < len(t.ring)-1 && t.bytes-g.passed > t.bytesBound()/2 {
+		for drop < len(t.ring) && t.bytes-g.passed > t.bytesBound()/2 {
 			slow = t.ring[drop].left // who has not taken this one has not taken any before
 			g.passed += t.ring[drop].frame.Len()
 			drop++

@@ -12,9 +12,9 @@
 //
 //   - Producers: one per topic and set of parameters ([ProducerSpec] is the key).
 //     A named producer, or one with its own sequence, is never shared.
-//   - Shared subscriptions: all sessions of one topic, subscription and set of
-//     parameters share one upstream consumer. Every other type has one upstream
-//     consumer per session, since the broker's guarantee is given to a consumer.
+//   - Consumers: one for each session, since the broker's guarantees are given to
+//     a consumer; on a Shared subscription sessions share them where they are very
+//     many, see [group].
 //   - Readers at a topic's end share one upstream reader, the tail: a bounded
 //     ring of encoded frames in which a session is a cursor.
 //

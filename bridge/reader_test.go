@@ -297,3 +297,38 @@ func TestTailLingersAndCloses(t *testing.T) {
 		return g.Tails == 0 && g.UpstreamReaders == 0 && g.ReaderSessions == 0
 	})
 }
+
+// A frame that is larger than what the ring may hold leaves behind who does not
+// take it, and does not hold up the others.
+func TestBacklogGoesOnBehindOneLargeFrame(t *testing.T) {
+	u := &fakeUpstream{last: message(1000).ID}
+	b := newBridge(t, u, Options{TailBytes: backlogShare * 100}) // less than a frame
+	spec := ReaderSpec{Topic: topic, Start: StartEarliest, Queue: 1000}
+	quick, slow := read(t, b, spec, ReadOptions{Window: 1000}), read(t, b, spec, ReadOptions{Window: 1000})
+	past := tailOf(t, u, 1)
+	var n int64
+	deliver := func() {
+		for ; past.allowed() > 0; n++ {
+			past.deliver(t, n)
+		}
+	}
+	deliver()
+	quick.fill(1000)
+	slow.fill(1000)
+	quick.fill(1000)
+	slow.fill(1000)
+	for range 3 {
+		before := n
+		for n == before {
+			waitFor(t, "the backlog to go on", func() bool { return past.allowed() > 0 })
+			deliver()
+		}
+		quick.fill(1000)
+		quick.fill(1000)
+	}
+	slow.fill(1000)
+	own := tailOf(t, u, 2)
+	if own.reader.Start != StartAtPosition {
+		t.Fatalf("begins again at %v", own.reader)
+	}
+}

@@ -24,7 +24,7 @@ func (s *ConsumerSpec) leaverKey() leaverKey {
 //
 // mu guards everything below it. It is held while messages are given to
 // sessions' queues and taken from them, and across calls of an Outlet, which never
-// block, but not across any of the upstream.
+// block, but not across any of the upstream except [Consumer.Congested].
 //
 // Flow: the upstream is granted a permit for each free place of a session's
 // window, up to [Options.UnackedPerConsumer], so it delivers only what a session

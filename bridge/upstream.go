@@ -119,7 +119,8 @@ type Consumer interface {
 	// Congested reports that very many acknowledgements and requests for redelivery
 	// wait for the broker, which may be gone: whoever acknowledges what is not
 	// delivered to it should stop. If it reports true, relieved is called once when that
-	// is over, on any goroutine; of several calls the last one counts. It takes no lock.
+	// is over, on any goroutine; of several calls the last one counts. It may be called
+	// once too often. Congested takes no lock.
 	Congested(relieved func()) bool
 
 	// Connected reports whether the consumer has its connections, as far as the

@@ -29,14 +29,14 @@ func (g *congestion) relieve() {
 // Congested implements [bridge.Consumer].
 func (c *consumer) Congested(relieved func()) bool {
 	g := &c.unsettled
-	if g.waiting.Load() < maxUnsettled {
+	if g.waiting.Load() < maxUnsettled || c.ctx.Err() != nil {
 		return false
 	}
 	g.relieved.Store(&relieved)
 	if g.waiting.Load() > maxUnsettled/2 {
 		return true
 	}
-	// It fell meanwhile, and whoever saw that may have called relieved or not.
-	g.relieved.Store(nil)
+	// It fell meanwhile. Who saw that may be about to call relieved, and others may
+	// wait for that; once too often does no harm.
 	return false
 }

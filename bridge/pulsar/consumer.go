@@ -191,6 +191,10 @@ func (c *consumer) join(m *member) {
 // leave undoes join.
 func (c *consumer) leave(m *member) {
 	c.unsettled.add(-len(m.owed))
+	m.owed = nil
+	if c.letters != nil {
+		c.letters.lost(m)
+	}
 	delete(c.members, m.topic)
 	delete(c.places, c.placeOf(m))
 	c.listed.Lock()
@@ -227,7 +231,7 @@ func (c *consumer) options() pulsar.ConsumerOptions {
 		AckWithResponse:    true,
 		AckGroupingOptions: &pulsar.AckGroupingOptions{MaxSize: 1},
 		// What cannot be decrypted comes as it is, and the forwarder does with it what
-		// the spec says: with FAIL the library forgets the permit that it took.
+		// the spec says: with FAIL the library forgets the permits that it took. See [flow].
 		Decryption: c.u.decryption(bridge.CryptoConsume),
 	}
 	if c.spec.Earliest {
@@ -300,6 +304,7 @@ func (c *consumer) Close() {
 			c.letters.close()
 		}
 		c.u.remove(c)
+		c.unsettled.relieve()
 	})
 	<-c.closed
 }

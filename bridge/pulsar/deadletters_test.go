@@ -106,7 +106,7 @@ func TestLargeDeadLetters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent := make(sends, messages)
+	sent := make(sendOutcome, messages)
 	for i := range messages {
 		payload := make([]byte, size)
 		payload[0] = byte(i)

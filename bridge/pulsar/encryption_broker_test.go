@@ -5,6 +5,7 @@ package pulsar
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -219,6 +220,38 @@ func TestCannotDecrypt(t *testing.T) {
 	for _, want := range []string{"sealed", "open"} {
 		if m := nextMessage(t, e); string(m.Payload) != want {
 			t.Errorf("reader: got %q, want %q", m.Payload, want)
+		}
+	}
+}
+
+// Batches that cannot be decrypted do not stop a consumer: the broker counts all
+// their messages, and more come behind.
+func TestBatchesThatCannotBeDecrypted(t *testing.T) {
+	c := pulsartest.Shared(t)
+	topic := "persistent://" + c.Namespace(t) + "/t"
+	with := newUpstream(t, Options{BrokerServiceURL: c.BrokerURL(), CryptoKeyDirectory: writeKeys(t, "k1")})
+	defer with.Close()
+	without := newUpstream(t, Options{BrokerServiceURL: c.BrokerURL()})
+	defer without.Close()
+	const batches, size = 5, 10
+	sealed := bridge.ProducerSpec{Topic: topic, EncryptionKeys: "k1", Batching: true, BatchingMaxPending: size, BatchingMaxDelay: 3 * time.Second}
+	for range batches {
+		sendAll(t, with, sealed, texts(strings.Split("0123456789", "")...)...)
+	}
+	sendAll(t, with, bridge.ProducerSpec{Topic: topic}, texts("open")...)
+	for _, action := range []bridge.CryptoFailureAction{bridge.CryptoFail, bridge.CryptoDiscard, bridge.CryptoConsume} {
+		in, _ := openEvents(t, without, bridge.ConsumerSpec{
+			Topic: topic, Subscription: fmt.Sprint(action), Type: bridge.Shared, CryptoFailure: action,
+		})
+		m := nextMessage(t, in)
+		for n := 0; action == bridge.CryptoConsume && n < batches; n++ {
+			if m.Encryption == nil || m.Encryption.BatchSize != size {
+				t.Fatalf("CONSUME: got %q, %+v", m.Payload, m.Encryption)
+			}
+			m = nextMessage(t, in)
+		}
+		if string(m.Payload) != "open" {
+			t.Errorf("action %d: got %q", action, m.Payload)
 		}
 	}
 }

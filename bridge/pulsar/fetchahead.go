@@ -13,6 +13,10 @@ const (
 	// or reader once the size of the largest message that it got is known.
 	windowBytes = 4 << 20
 
+	// leastAhead is what may be fetched ahead however large messages are: a permit that
+	// is lost with a broken message must not be the last one.
+	leastAhead = 4
+
 	// largeMessage is the size in bytes from which on a message's size counts for that.
 	largeMessage = 8 << 10
 )
@@ -60,7 +64,7 @@ func uberInt32(f reflect.Value) *int32 {
 // note takes the size of a message that came, in bytes.
 func (w *fetchAhead) note(size int) {
 	if size >= largeMessage {
-		if most := int32(max(windowBytes/size, 1)); w.most == 0 || most < w.most {
+		if most := int32(max(windowBytes/size, leastAhead)); w.most == 0 || most < w.most {
 			w.most = most
 		}
 	}

@@ -8,14 +8,8 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
-	"github.com/pulsegate/pulsegate/codec"
 	pulsartest "github.com/pulsegate/pulsegate/test/pulsar"
 )
-
-// sends takes the outcomes of publishes.
-type sends chan error
-
-func (s sends) Sent(_ codec.MessageID, err error) { s <- err }
 
 // TestLargeMessagesAreFetchedFew has a client that takes nothing on a topic
 // full of large messages, whose size nobody knows before the first one comes.
@@ -30,7 +24,7 @@ func TestLargeMessagesAreFetchedFew(t *testing.T) {
 		t.Fatal(err)
 	}
 	const messages, size = 100, 700_000
-	sent := make(sends, messages)
+	sent := make(sendOutcome, messages)
 	for range messages {
 		p.Send(&bridge.Outgoing{Payload: make([]byte, size)}, sent)
 	}

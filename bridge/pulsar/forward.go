@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"errors"
+	"reflect"
 
 	"github.com/apache/pulsar-client-go/pulsar"
 
@@ -49,6 +50,9 @@ func (c *consumer) obey(used []command) []command {
 			c.memberReopened(cmd.member, cmd.link, cmd.err)
 		case cmdAckFailed:
 			m := cmd.member
+			if c.members[m.topic] != m {
+				break // it was left meanwhile
+			}
 			c.ackFailed(m, cmd.entries)
 			if m.live != nil && m.live != cmd.link {
 				c.sendOwed(m) // it has a new connection meanwhile
@@ -78,6 +82,10 @@ func (c *consumer) receive(cm pulsar.ConsumerMessage) {
 	if m.live != nil {
 		m.live.ahead.note(len(cm.Payload()))
 	}
+	if e, l := cm.GetEncryptionContext(), m.current.Load(); e != nil && e.BatchSize > 1 && l != nil && l.up == cm.Consumer {
+		// It took a permit for each message of the batch, and came as one.
+		flow(onlyPartition(reflect.ValueOf(l.up)), e.BatchSize-1)
+	}
 	native := cm.ID()
 	topic := ""
 	if c.multi {
@@ -90,8 +98,8 @@ func (c *consumer) receive(cm pulsar.ConsumerMessage) {
 		}
 		return
 	}
-	if native.BatchIdx() >= 0 {
-		native = nil // only a message in chunks has none, and is more than one entry
+	if native.BatchIdx() >= 0 || cm.GetEncryptionContext() != nil {
+		native = nil // else it is in chunks, more than one entry
 	}
 	index, size := batchPlace(&id)
 	e := entryOf(&id)

@@ -4,6 +4,7 @@ package pulsar
 
 import (
 	"bytes"
+	"reflect"
 	"runtime"
 	"slices"
 	"testing"
@@ -34,6 +35,9 @@ func TestInternals(t *testing.T) {
 		}
 		if w := newFetchAhead(l.up); w.size == nil || w.permits == nil {
 			t.Error("what is fetched ahead cannot be bounded")
+		}
+		if !flow(onlyPartition(reflect.ValueOf(l.up)), 1) {
+			t.Error("permits that the library forgets are lost")
 		}
 		if !forgetTriggers(u.client) {
 			t.Error("the library keeps each consumer")

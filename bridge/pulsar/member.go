@@ -53,7 +53,7 @@ type origin struct {
 
 // stale reports that a message comes from a consumer that is lost.
 func (s *origin) stale(cm *pulsar.ConsumerMessage) bool {
-	if cm.Consumer != s.up {
+	if cm.Consumer != s.up || s.id == 0 { // what could not be decrypted does not tell
 		s.up, s.id = cm.Consumer, receivedBy(cm.ID())
 	}
 	return s.id != 0 && s.id < s.least

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,7 +87,7 @@ func New(o Options) (*Upstream, error) {
 		KeepAliveInterval:          o.KeepAlive,
 		ListenerName:               o.ListenerName,
 		MaxConnectionsPerBroker:    o.ConnectionsPerBroker,
-		MemoryLimitBytes:           -1, // none: see [fetchAhead] about the library's
+		MemoryLimitBytes:           math.MaxInt64, // none: see [fetchAhead] about the library's
 		TLSTrustCertsFilePath:      o.TLS.TrustCertsFile,
 		TLSCertificateFile:         o.TLS.CertificateFile,
 		TLSKeyFilePath:             o.TLS.KeyFile,
