@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -164,6 +165,32 @@ func TestRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// kind is what tells recorded frames apart: who wrote it, and which fields it has.
+func (r recorded) kind(t *testing.T) string {
+	f, _, err := Next(r.frame, 1<<30)
+	if err != nil {
+		t.Fatalf("%s wrote %x: %v", r.from, r.frame, err)
+	}
+	kind := r.from + f.Type.String() + shape(f.Body)
+	if len(f.Rest) > 0 {
+		e, err := ParseEntry(f.Rest)
+		if err != nil {
+			t.Fatalf("%s wrote %x: %v", r.from, r.frame, err)
+		}
+		kind += fmt.Sprint(e.Broker != nil) + shape(e.Metadata)
+	}
+	return kind
+}
+
+// shape lists the numbers of a message's fields.
+func shape(b []byte) string {
+	var list []int
+	for f := taken(b); f.num != 0; f.next() {
+		list = append(list, int(f.num))
+	}
+	return fmt.Sprint(slices.Compact(list))
 }
 
 // javaClient runs testdata/java/Record.java with Pulsar's jars.

@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/hex"
-	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -45,32 +43,6 @@ func readRecorded(t *testing.T) (list []recorded) {
 		t.Fatal(err)
 	}
 	return list
-}
-
-// kind is what tells recorded frames apart: who wrote it, and which fields it has.
-func (r recorded) kind(t *testing.T) string {
-	f, _, err := Next(r.frame, 1<<30)
-	if err != nil {
-		t.Fatalf("%s wrote %x: %v", r.from, r.frame, err)
-	}
-	kind := r.from + f.Type.String() + shape(f.Body)
-	if len(f.Rest) > 0 {
-		e, err := ParseEntry(f.Rest)
-		if err != nil {
-			t.Fatalf("%s wrote %x: %v", r.from, r.frame, err)
-		}
-		kind += fmt.Sprint(e.Broker != nil) + shape(e.Metadata)
-	}
-	return kind
-}
-
-// shape lists the numbers of a message's fields.
-func shape(b []byte) string {
-	var list []int
-	for f := taken(b); f.num != 0; f.next() {
-		list = append(list, int(f.num))
-	}
-	return fmt.Sprint(slices.Compact(list))
 }
 
 // TestRecorded reads what real clients and a real broker wrote, and writes it again.

@@ -1,0 +1,199 @@
+package pulsar
+
+import (
+	"context"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Client is a cluster as seen by this process: its connections and what uses them. Its methods may
+// be called from any goroutine.
+type Client struct {
+	o       Options
+	service service
+	web     *http.Client // for lookups over HTTP, else nil
+
+	ctx    context.Context // ends with the client
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // all goroutines but the alarms'; see spawn
+	alarms *alarms
+	pool   pool
+
+	host       atomic.Uint32 // which of the service's hosts is asked
+	producerID atomic.Uint64
+	slot       atomic.Uint32 // of the connection for the next producer
+	memory     atomic.Int64  // bytes of unanswered publishes
+
+	close sync.Once
+
+	mu        sync.Mutex // guards what follows
+	closed    bool
+	producers map[*Producer]struct{}
+	asks      map[*ask]struct{}
+}
+
+// New makes a client. It connects to nothing yet.
+func New(o Options) (*Client, error) {
+	s, err := parseService(o.ServiceURL)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{o: o.withDefaults(), service: s, producers: map[*Producer]struct{}{}, asks: map[*ask]struct{}{}}
+	c.pool = pool{client: c, conns: map[connKey]*conn{}}
+	if s.http {
+		if c.web, err = newWeb(&c.o); err != nil {
+			return nil, err
+		}
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.alarms = newAlarms()
+	return c, nil
+}
+
+// Close ends all producers and connections: what is unanswered is answered with
+// [ErrClosed]. It returns when no goroutine of the client is left, so it must not be called from
+// a callback.
+func (c *Client) Close() { c.close.Do(c.end) }
+
+func (c *Client) end() {
+	c.mu.Lock()
+	c.closed = true
+	producers := slices.Collect(maps.Keys(c.producers))
+	asks := slices.Collect(maps.Keys(c.asks))
+	c.mu.Unlock()
+	for _, p := range producers {
+		p.end(ErrClosed)
+	}
+	for _, a := range asks {
+		a.finish(ErrClosed)
+	}
+	c.cancel()
+	c.pool.close()
+	if c.web != nil {
+		c.web.CloseIdleConnections()
+	}
+	c.wg.Wait()
+	c.alarms.close()
+}
+
+// add reports false if the client is closed.
+func (c *Client) add(p *Producer) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.producers[p] = struct{}{}
+	}
+	return !c.closed
+}
+
+// spawn starts a goroutine that Close waits for. It reports false if the client is closed.
+func (c *Client) spawn(f func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.wg.Go(f)
+	}
+	return !c.closed
+}
+
+func (c *Client) forget(p *Producer) {
+	c.mu.Lock()
+	delete(c.producers, p)
+	c.mu.Unlock()
+}
+
+// reserve takes n bytes of the memory limit; release gives them back.
+func (c *Client) reserve(n int) bool {
+	if c.o.MemoryLimit <= 0 {
+		return true
+	}
+	// One message goes through however large it is, when nothing else is on its way.
+	if now := c.memory.Add(int64(n)); now > c.o.MemoryLimit && now > int64(n) {
+		c.memory.Add(int64(-n))
+		return false
+	}
+	return true
+}
+
+func (c *Client) release(n int) {
+	if c.o.MemoryLimit > 0 {
+		c.memory.Add(int64(-n))
+	}
+}
+
+// backoff is how long to wait before the next attempt. Its zero value is the start.
+type backoff struct{ last time.Duration }
+
+func (b *backoff) next(o *Options) time.Duration {
+	if b.last = min(max(2*b.last, o.MinBackoff), o.MaxBackoff); b.last <= 0 {
+		return 0
+	}
+	return b.last - rand.N(b.last/10+1)
+}
+
+// connKey is a connection's place in the pool.
+type connKey struct {
+	to   broker
+	slot int
+}
+
+// pool has the connections that are open or being opened.
+type pool struct {
+	client *Client
+
+	mu     sync.Mutex // guards what follows
+	closed bool
+	conns  map[connKey]*conn
+}
+
+// get calls done with a connection that is up, or with an error: at once or on a goroutine of
+// the client.
+func (p *pool) get(to broker, slot int, done func(*conn, error)) {
+	key := connKey{to, slot}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		done(nil, ErrClosed)
+		return
+	}
+	c := p.conns[key]
+	if c == nil {
+		c = newConn(p.client, to, slot)
+		p.conns[key] = c
+		p.client.wg.Go(c.run)
+	}
+	p.mu.Unlock()
+	c.whenUp(func(err error) {
+		if err != nil {
+			done(nil, err)
+			return
+		}
+		done(c, nil)
+	})
+}
+
+func (p *pool) remove(c *conn) {
+	p.mu.Lock()
+	if key := (connKey{c.to, c.slot}); p.conns[key] == c {
+		delete(p.conns, key)
+	}
+	p.mu.Unlock()
+}
+
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	var all []*conn
+	for _, c := range p.conns {
+		all = append(all, c)
+	}
+	p.mu.Unlock()
+	for _, c := range all {
+		c.fail(ErrClosed)
+	}
+}

@@ -1,0 +1,374 @@
+package pulsar
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+// broker is where a connection goes. It is comparable.
+type broker struct {
+	host    string // host:port to dial
+	tls     bool
+	proxyTo string // the broker's own host:port when host is Pulsar's proxy; else ""
+}
+
+func (b broker) String() string {
+	if b.proxyTo != "" {
+		return b.proxyTo + " through " + b.host
+	}
+	return b.host
+}
+
+// maxRequests bounds the unanswered requests of a connection.
+const maxRequests = 50_000
+
+// The states of a connection, in their order.
+type connState uint8
+
+const (
+	connOpening connState = iota
+	connUp
+	connDead
+)
+
+// request is a command that is answered by another. done is called exactly once. The
+// answer is valid until it returns.
+type request struct {
+	done func(wire.Command, error)
+	due  time.Time
+}
+
+// conn is a connection to a broker, from the decision to open it on. Its reader goroutine is
+// run, its writer write; both end once it is dead.
+type conn struct {
+	client *Client
+	to     broker
+	slot   int
+
+	// Set before the connection is up.
+	maxMessage int // bytes
+
+	lastRead atomic.Int64 // unix nanoseconds
+	beat     alarm        // keep-alive
+	late     alarm        // looks for requests without an answer
+
+	mu          sync.Mutex // guards what follows
+	state       connState
+	err         error // why it is dead
+	nc          net.Conn
+	waiting     []func(error) // for it to be up
+	out         outbox
+	work        *sync.Cond // the writer waits for it
+	asleep      bool       // the writer waits
+	corked      bool       // the reader is at work and lets things gather
+	requests    map[uint64]request
+	lastRequest uint64
+	producers   map[uint64]*Producer
+	thirsty     []*Producer // wait for room in out
+
+	receipt wire.SendReceipt // the reader's
+}
+
+func newConn(client *Client, to broker, slot int) *conn {
+	c := &conn{client: client, to: to, slot: slot, requests: map[uint64]request{}, producers: map[uint64]*Producer{}}
+	c.work = sync.NewCond(&c.mu)
+	c.beat.ring = c.heartbeat
+	c.late.ring = c.expire
+	return c
+}
+
+// whenUp calls done once the connection is up, or with an error once it is dead.
+func (c *conn) whenUp(done func(error)) {
+	c.mu.Lock()
+	if c.state == connOpening {
+		c.waiting = append(c.waiting, done)
+		c.mu.Unlock()
+		return
+	}
+	err := c.err
+	c.mu.Unlock()
+	done(err)
+}
+
+// run opens the connection and reads from it until it is dead.
+func (c *conn) run() {
+	nc, r, err := c.open()
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.mu.Lock()
+	if c.state == connDead {
+		c.mu.Unlock()
+		return
+	}
+	c.state = connUp
+	waiting := c.waiting
+	c.waiting = nil
+	c.mu.Unlock()
+	c.lastRead.Store(time.Now().UnixNano())
+	c.client.alarms.set(&c.beat, c.client.o.KeepAlive)
+	c.client.wg.Go(func() { c.write(nc) })
+	for _, done := range waiting {
+		done(nil)
+	}
+	c.fail(c.read(r))
+}
+
+// read handles what comes until the connection breaks.
+func (c *conn) read(r *frames) error {
+	for {
+		c.cork(true)
+		for {
+			f, ok, err := r.next()
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			if err := c.handle(f); err != nil {
+				return err
+			}
+		}
+		c.cork(false)
+		if err := r.fill(); err != nil {
+			return err
+		}
+		c.lastRead.Store(time.Now().UnixNano())
+	}
+}
+
+// cork makes the writer wait, unless there is a whole chunk for it, while the reader hands out what it has
+// read: the messages that callbacks publish meanwhile leave together.
+func (c *conn) cork(on bool) {
+	c.mu.Lock()
+	c.corked = on
+	c.wakeLocked()
+	c.mu.Unlock()
+}
+
+// readyLocked reports that the writer has something to do.
+func (c *conn) readyLocked() bool { return c.out.bytes > 0 && !c.corked || c.out.bytes >= chunkSize }
+
+func (c *conn) wakeLocked() {
+	if c.asleep && c.readyLocked() {
+		c.asleep = false
+		c.work.Signal()
+	}
+}
+
+// write writes what gathers in the outbox until the connection is dead.
+func (c *conn) write(nc net.Conn) {
+	var parts []part
+	var all net.Buffers
+	for {
+		c.mu.Lock()
+		c.out.recycle(parts)
+		for c.state == connUp && !c.readyLocked() {
+			c.asleep = true
+			c.work.Wait()
+		}
+		if c.state == connDead {
+			c.mu.Unlock()
+			return
+		}
+		parts = c.out.take(parts)
+		thirsty := c.thirsty
+		c.thirsty = nil
+		c.mu.Unlock()
+		for _, p := range thirsty {
+			p.room(c)
+		}
+		// A broker that takes nothing for so long is as dead as one that says nothing.
+		err := nc.SetWriteDeadline(time.Now().Add(2 * c.client.o.KeepAlive))
+		if err == nil && len(parts) == 1 {
+			_, err = nc.Write(parts[0].b)
+		} else if err == nil {
+			all = all[:0]
+			for _, p := range parts {
+				all = append(all, p.b)
+			}
+			rest := all // WriteTo cuts it down
+			_, err = rest.WriteTo(nc)
+			clear(all)
+		}
+		if err != nil {
+			c.fail(err)
+			return
+		}
+	}
+}
+
+// fail ends the connection. Whoever waits for it or uses it is told; the first error
+// counts.
+func (c *conn) fail(err error) {
+	c.mu.Lock()
+	if c.state == connDead {
+		c.mu.Unlock()
+		return
+	}
+	opening := c.state == connOpening
+	c.state = connDead
+	if _, ok := code(err); !ok {
+		err = fmt.Errorf("%w: %s: %w", ErrConnection, c.to, err)
+	}
+	c.err = err
+	nc, waiting, requests, producers := c.nc, c.waiting, c.requests, c.producers
+	c.waiting, c.requests, c.producers, c.thirsty = nil, nil, nil, nil
+	c.out = outbox{}
+	c.asleep = false
+	c.work.Broadcast()
+	c.mu.Unlock()
+
+	c.client.pool.remove(c)
+	c.client.alarms.clear(&c.beat)
+	c.client.alarms.clear(&c.late)
+	if nc != nil {
+		_ = nc.Close() // there is nothing to do about an error
+	}
+	c.client.o.Log.Debug("a connection to a broker has ended", "broker", c.to.String(), "opened", !opening, "error", err)
+	for _, done := range waiting {
+		done(err)
+	}
+	for _, r := range requests {
+		r.done(nil, err)
+	}
+	for _, p := range producers {
+		p.lost(c, err)
+	}
+}
+
+// heartbeat probes the connection.
+func (c *conn) heartbeat() {
+	every := c.client.o.KeepAlive
+	if silent := time.Since(time.Unix(0, c.lastRead.Load())); silent > 2*every {
+		c.fail(fmt.Errorf("nothing came for %s", silent.Round(time.Millisecond)))
+		return
+	}
+	c.client.alarms.set(&c.beat, every)
+	c.command(&wire.Ping{})
+}
+
+// command queues a command that has no answer. It is lost if the connection is dead.
+func (c *conn) command(cmd wire.Command) {
+	c.mu.Lock()
+	if c.state == connUp {
+		c.out.command(cmd)
+		c.wakeLocked()
+	}
+	c.mu.Unlock()
+}
+
+// request queues the command that build makes with the id of the request.
+func (c *conn) request(build func(id uint64) wire.Command, done func(wire.Command, error)) {
+	timeout := c.client.o.OperationTimeout
+	c.mu.Lock()
+	err := c.err
+	if c.state == connUp && len(c.requests) >= maxRequests {
+		err = ErrTooMany
+	}
+	if err != nil {
+		c.mu.Unlock()
+		done(nil, err)
+		return
+	}
+	c.lastRequest++
+	id := c.lastRequest
+	c.requests[id] = request{done, time.Now().Add(timeout)}
+	first := len(c.requests) == 1
+	c.out.command(build(id))
+	c.wakeLocked()
+	c.mu.Unlock()
+	if first {
+		c.client.alarms.set(&c.late, max(timeout/8, time.Millisecond))
+	}
+}
+
+// answer gives a request its answer, or an error.
+func (c *conn) answer(id uint64, cmd wire.Command, err error) {
+	c.mu.Lock()
+	r, ok := c.requests[id]
+	delete(c.requests, id)
+	c.mu.Unlock()
+	if ok {
+		r.done(cmd, err)
+	}
+}
+
+// expire answers the requests that waited too long.
+func (c *conn) expire() {
+	var expired []request
+	now := time.Now()
+	c.mu.Lock()
+	for id, r := range c.requests {
+		if now.After(r.due) {
+			expired = append(expired, r)
+			delete(c.requests, id)
+		}
+	}
+	if len(c.requests) > 0 {
+		c.client.alarms.set(&c.late, max(c.client.o.OperationTimeout/8, time.Millisecond))
+	}
+	c.mu.Unlock()
+	for _, r := range expired {
+		r.done(nil, fmt.Errorf("%s: %w", c.to, ErrTimeout))
+	}
+}
+
+// register makes the connection tell p what concerns the producer with the given id.
+func (c *conn) register(id uint64, p *Producer) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == connUp {
+		c.producers[id] = p
+	}
+	return c.err
+}
+
+func (c *conn) unregister(id uint64) {
+	c.mu.Lock()
+	delete(c.producers, id)
+	c.mu.Unlock()
+}
+
+func (c *conn) producer(id uint64) *Producer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.producers[id]
+}
+
+// sent is what became of a message that was to be written.
+type sent uint8
+
+const (
+	sentQueued sent = iota
+	sentLater       // there is no room: Producer.room will be called
+	sentTooBig
+	sentNever // the connection is dead
+)
+
+// send queues a message of p.
+func (c *conn) send(p *Producer, s *wire.Send, m *wire.Metadata, payload []byte) sent {
+	if len(payload) > c.maxMessage {
+		return sentTooBig
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.state != connUp:
+		return sentNever
+	case c.out.isFull():
+		c.thirsty = append(c.thirsty, p)
+		return sentLater
+	case !c.out.message(s, m, payload, c.maxMessage+wire.FramePadding):
+		return sentTooBig
+	}
+	c.wakeLocked()
+	return sentQueued
+}

@@ -1,0 +1,201 @@
+package pulsar
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+// clientVersion is what brokers show in a topic's statistics.
+const clientVersion = "pulsegate"
+
+// open dials the broker and shakes hands with it.
+func (c *conn) open() (net.Conn, *frames, error) {
+	nc, err := c.dial()
+	if err != nil {
+		return nil, nil, err
+	}
+	c.mu.Lock()
+	c.nc = nc // fail closes it from now on
+	dead := c.state == connDead
+	c.mu.Unlock()
+	if dead {
+		_ = nc.Close() // there is nothing to do about an error
+		return nil, nil, ErrClosed
+	}
+	r := &frames{from: nc, limit: wire.DefaultMaxMessageSize + wire.FramePadding}
+	if err := c.shakeHands(nc, r); err != nil {
+		return nil, nil, err
+	}
+	return nc, r, nil
+}
+
+func (c *conn) dial() (net.Conn, error) {
+	o := &c.client.o
+	ctx, cancel := context.WithTimeout(c.client.ctx, o.ConnectionTimeout)
+	defer cancel()
+	nc, err := new(net.Dialer).DialContext(ctx, "tcp", c.to.host)
+	if err != nil || !c.to.tls {
+		return nc, err
+	}
+	config, err := c.tlsConfig()
+	if err != nil {
+		_ = nc.Close() // it was not used
+		return nil, err
+	}
+	secure := tls.Client(nc, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = nc.Close() // it is of no use
+		return nil, err
+	}
+	return secure, nil
+}
+
+func (c *conn) tlsConfig() (*tls.Config, error) {
+	config, err := c.client.o.TLS()
+	if err != nil {
+		return nil, fmt.Errorf("TLS: %w", err)
+	}
+	config = config.Clone()
+	if config.ServerName == "" {
+		if config.ServerName, _, err = net.SplitHostPort(c.to.host); err != nil {
+			return nil, err
+		}
+	}
+	cert, err := c.client.o.Auth.GetTLSCertificate()
+	if err != nil {
+		return nil, fmt.Errorf("certificate of the login: %w", err)
+	}
+	if cert != nil {
+		config.Certificates = []tls.Certificate{*cert}
+	}
+	return config, nil
+}
+
+// shakeHands sends CONNECT and waits for CONNECTED.
+func (c *conn) shakeHands(nc net.Conn, r *frames) error {
+	o := &c.client.o
+	if err := nc.SetDeadline(time.Now().Add(o.OperationTimeout)); err != nil {
+		return err
+	}
+	data, err := o.Auth.GetData()
+	if err != nil {
+		return fmt.Errorf("login: %w", err)
+	}
+	hello := &wire.Connect{
+		ClientVersion: clientVersion, ProtocolVersion: wire.Version, AuthMethodName: o.Auth.Name(), AuthData: data, ProxyToBrokerURL: c.to.proxyTo,
+		FeatureFlags: wire.FeatureFlags{SupportsAuthRefresh: true, SupportsBrokerEntryMetadata: true, SupportsPartialProducer: true},
+	}
+	if _, err := nc.Write(wire.Append(nil, hello)); err != nil {
+		return err
+	}
+	for {
+		f, ok, err := r.next()
+		if err == nil && !ok {
+			if err = r.fill(); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+		cmd := wire.New(f.Type)
+		if cmd == nil {
+			return fmt.Errorf("the broker answered CONNECT by a %s", f.Type)
+		}
+		if err := wire.Parse(f.Body, cmd); err != nil {
+			return err
+		}
+		switch cmd := cmd.(type) {
+		case *wire.Connected:
+			c.maxMessage = wire.DefaultMaxMessageSize
+			if cmd.MaxMessageSize > 0 {
+				c.maxMessage = int(cmd.MaxMessageSize)
+			}
+			r.limit = c.maxMessage + wire.FramePadding
+			return nc.SetDeadline(time.Time{})
+		case *wire.AuthChallenge:
+			answer, err := c.authResponse()
+			if err != nil {
+				return err
+			}
+			if _, err := nc.Write(wire.Append(nil, answer)); err != nil {
+				return err
+			}
+		case *wire.Error:
+			return brokerError(cmd.Error, cmd.Message)
+		default:
+			return fmt.Errorf("the broker answered CONNECT by a %s", f.Type)
+		}
+	}
+}
+
+// authResponse is the login once more.
+func (c *conn) authResponse() (wire.Command, error) {
+	login := c.client.o.Auth
+	data, err := login.GetData()
+	if err != nil {
+		return nil, fmt.Errorf("login: %w", err)
+	}
+	if data == nil {
+		data = []byte{} // brokers want it to be set
+	}
+	return &wire.AuthResponse{
+		ClientVersion: clientVersion, ProtocolVersion: wire.Version,
+		Response: wire.AuthData{AuthMethodName: login.Name(), AuthData: data},
+	}, nil
+}
+
+// readBuffer is how much a connection reads at once. It has more while a frame is longer.
+const readBuffer = 64 << 10
+
+// frames cuts a stream into frames. It is the reader's alone.
+type frames struct {
+	from       io.Reader
+	limit      int // bytes of a frame at most
+	buf        []byte
+	start, end int // what was read and not yet handed out
+	need       int // bytes of the frame that begins at start, 0: not known
+}
+
+// next returns the next frame that was read whole. It is valid until fill.
+func (r *frames) next() (f wire.Frame, ok bool, err error) {
+	f, n, err := wire.Next(r.buf[r.start:r.end], r.limit)
+	if err != nil {
+		return f, false, err
+	}
+	if n > r.end-r.start {
+		r.need = n
+		return f, false, nil
+	}
+	r.start += n
+	r.need = 0
+	return f, true, nil
+}
+
+// fill reads once.
+func (r *frames) fill() error {
+	size := max(readBuffer, r.need)
+	if len(r.buf) < size || len(r.buf) > size && r.start == r.end {
+		b := make([]byte, size)
+		r.end = copy(b, r.buf[r.start:r.end])
+		r.buf, r.start = b, 0
+	} else if r.start > 0 && (r.start == r.end || len(r.buf)-r.start < size) {
+		r.end = copy(r.buf, r.buf[r.start:r.end])
+		r.start = 0
+	}
+	n, err := r.from.Read(r.buf[r.end:])
+	r.end += n
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}

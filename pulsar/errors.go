@@ -1,0 +1,82 @@
+package pulsar
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+// Errors of the client itself. What a broker says is an [*Error].
+var (
+	// ErrQueueFull: the producer has as many unanswered messages as it may.
+	ErrQueueFull = errors.New("the producer's queue is full")
+	// ErrMemoryFull: the client has as many unanswered bytes as it may.
+	ErrMemoryFull = errors.New("too many bytes are on their way to the brokers")
+	// ErrTooBig: a message is larger than the broker takes.
+	ErrTooBig = errors.New("the message is too big")
+	// ErrTimeout: no answer came in time. What was asked for may have been done.
+	ErrTimeout = errors.New("not answered in time")
+	// ErrClosed: the client or the producer is closed.
+	ErrClosed = errors.New("closed")
+	// ErrConnection: a connection could not be opened, or was lost.
+	ErrConnection = errors.New("no connection to the broker")
+	// ErrTooMany: the client has as many unanswered requests as it may.
+	ErrTooMany = errors.New("too many requests to the broker are unanswered")
+)
+
+// Error is what a broker answered instead of doing what it was asked for.
+type Error struct {
+	Code    wire.ServerError
+	Message string // its first line, of reasonable length
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("broker: %s: %s", e.Code, e.Message) }
+
+// maxMessage bounds what is kept of a broker's text, which may hold a Java stack.
+const maxMessage = 300
+
+func brokerError(code wire.ServerError, text string) *Error {
+	text, _, _ = strings.Cut(text, "\n")
+	if len(text) > maxMessage {
+		text = strings.ToValidUTF8(text[:maxMessage], "") + "..."
+	}
+	return &Error{code, text}
+}
+
+// code is the broker's code in err.
+func code(err error) (wire.ServerError, bool) {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code, true
+	}
+	return 0, false
+}
+
+// isFinal reports that a producer cannot be had (again), however often it is tried:
+// what was wrong will not pass by itself.
+func isFinal(err error) bool {
+	c, ok := code(err)
+	if !ok {
+		return errors.Is(err, ErrClosed)
+	}
+	switch c {
+	case wire.TopicTerminatedError, wire.ProducerFenced, wire.TopicNotFound:
+		return true
+	}
+	return false
+}
+
+// isRefusal reports that a producer cannot be created. What passes soon is tried again.
+func isRefusal(err error) bool {
+	c, ok := code(err)
+	if !ok {
+		return errors.Is(err, ErrClosed)
+	}
+	switch c {
+	case wire.ServiceNotReady, wire.MetadataError, wire.TooManyRequests:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,215 @@
+package pulsar
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+const topic = "persistent://public/default/t"
+
+// faults are what a broker can do instead of what it should, when it gets a command of type at.
+var faults = []struct {
+	name string
+	at   wire.Type
+	do   func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict
+}{
+	{"drops CONNECT", wire.TypeConnect, drop},
+	{"does not answer CONNECT", wire.TypeConnect, ignore},
+	{"drops LOOKUP", wire.TypeLookup, drop},
+	{"does not answer LOOKUP", wire.TypeLookup, ignore},
+	{"is not ready for LOOKUP", wire.TypeLookup, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Send(&wire.LookupResponse{RequestID: cmd.(*wire.Lookup).RequestID, Response: wire.LookupFailed, Error: wire.ServiceNotReady, HasError: true})
+		return fakebroker.Ignore
+	}},
+	{"redirects in a circle", wire.TypeLookup, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Send(&wire.LookupResponse{RequestID: cmd.(*wire.Lookup).RequestID, Response: wire.LookupRedirect, BrokerServiceURL: c.Broker.URL()})
+		return fakebroker.Ignore
+	}},
+	{"drops PRODUCER", wire.TypeProducer, drop},
+	{"does not answer PRODUCER", wire.TypeProducer, ignore},
+	{"refuses PRODUCER for now", wire.TypeProducer, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Send(&wire.Error{RequestID: cmd.(*wire.Producer).RequestID, Error: wire.ServiceNotReady})
+		return fakebroker.Ignore
+	}},
+	{"answers PRODUCER and drops", wire.TypeProducer, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		_ = c.Handle(cmd)
+		return fakebroker.Drop
+	}},
+	{"closes the producer at once", wire.TypeProducer, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		_ = c.Handle(cmd)
+		return closeProducer(c, cmd.(*wire.Producer).ProducerID)
+	}},
+	{"closes the producer before it is made", wire.TypeProducer, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		return closeProducer(c, cmd.(*wire.Producer).ProducerID)
+	}},
+	{"answers PRODUCER by another command", wire.TypeProducer, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Send(&wire.Success{RequestID: cmd.(*wire.Producer).RequestID})
+		return fakebroker.Ignore
+	}},
+	{"drops SEND", wire.TypeSend, drop},
+	{"stores and drops", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		_, _ = c.Store(cmd.(*wire.Send))
+		return fakebroker.Drop
+	}},
+	{"closes the producer at SEND", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		return closeProducer(c, cmd.(*wire.Send).ProducerID)
+	}},
+	{"stores and closes the producer", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		_, _ = c.Store(cmd.(*wire.Send))
+		return closeProducer(c, cmd.(*wire.Send).ProducerID)
+	}},
+	{"names itself as the assigned broker", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		id := cmd.(*wire.Send).ProducerID
+		delete(c.Topics, id)
+		c.Send(&wire.CloseProducer{ProducerID: id, AssignedBrokerServiceURL: c.Broker.URL()})
+		return fakebroker.Ignore
+	}},
+	{"names a broker that is none", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		id := cmd.(*wire.Send).ProducerID
+		delete(c.Topics, id)
+		c.Send(&wire.CloseProducer{ProducerID: id, AssignedBrokerServiceURL: "http://?"})
+		return fakebroker.Ignore
+	}},
+	{"confirms twice", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if r, _ := c.Store(cmd.(*wire.Send)); r != nil {
+			c.Send(r)
+			c.Send(r)
+		}
+		return fakebroker.Ignore
+	}},
+	{"forgets a receipt", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		_, _ = c.Store(cmd.(*wire.Send))
+		return fakebroker.Ignore // the next receipt shows it
+	}},
+	{"confirms what was not sent", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Send(&wire.SendReceipt{ProducerID: cmd.(*wire.Send).ProducerID, SequenceID: 1 << 60})
+		return fakebroker.Handle
+	}},
+	{"confirms for a producer of nobody", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Send(&wire.SendReceipt{ProducerID: 1 << 60})
+		c.Send(&wire.SendError{ProducerID: 1 << 60})
+		c.Send(&wire.CloseProducer{ProducerID: 1 << 60})
+		c.Send(&wire.Success{RequestID: 1 << 60})
+		return fakebroker.Handle
+	}},
+	{"sends garbage", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Deaf = true
+		c.Raw([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+		return fakebroker.Ignore
+	}},
+	{"sends a command without its fields", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Deaf = true
+		c.Raw([]byte{0, 0, 0, 8, 0, 0, 0, 4, 8, 7, 7<<3 | 2, 0})
+		return fakebroker.Ignore
+	}},
+	{"cuts a frame short", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Raw([]byte{0, 0, 0, 100, 0, 0})
+		return fakebroker.Drop
+	}},
+	{"half-closes", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.CloseWrite()
+		return fakebroker.Handle
+	}},
+	{"sends a type that is not known", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Raw([]byte{0, 0, 0, 9, 0, 0, 0, 5, 8, 99, 0x9a, 6, 0})
+		return fakebroker.Handle
+	}},
+	{"asks for a login", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Send(&wire.AuthChallenge{})
+		return fakebroker.Handle
+	}},
+	{"says nothing any more", wire.TypeSend, silence},
+}
+
+func drop(*fakebroker.Conn, wire.Command) fakebroker.Verdict { return fakebroker.Drop }
+
+func ignore(*fakebroker.Conn, wire.Command) fakebroker.Verdict { return fakebroker.Ignore }
+
+func closeProducer(c *fakebroker.Conn, id uint64) fakebroker.Verdict {
+	delete(c.Topics, id)
+	c.Send(&wire.CloseProducer{ProducerID: id})
+	return fakebroker.Ignore
+}
+
+// silence makes the connection one from which nothing comes, by a frame that has no end.
+func silence(c *fakebroker.Conn, _ wire.Command) fakebroker.Verdict {
+	c.Deaf = true
+	c.Raw([]byte{0, 0, 0, 100})
+	return fakebroker.Ignore
+}
+
+// TestFaults lets a broker do each of the faults at several points of a producer's life, with and without
+// batches. Whatever happens, everything is answered once, what is confirmed is stored, in order and, as the broker
+// deduplicates, once.
+func TestFaults(t *testing.T) {
+	for _, f := range faults {
+		for _, batching := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, batching %t", f.name, batching), func(t *testing.T) {
+				t.Parallel()
+				for point := range 4 {
+					b := fakebroker.Start(t)
+					b.Deduplicate = true
+					var mu sync.Mutex // guards seen
+					seen := 0
+					b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+						if cmd.Type() != f.at {
+							return fakebroker.Handle
+						}
+						mu.Lock()
+						n := seen
+						seen++
+						mu.Unlock()
+						if f.at == wire.TypeSend && n == 7*point || f.at != wire.TypeSend && n <= point {
+							return f.do(c, cmd)
+						}
+						return fakebroker.Handle
+					}
+					c := newClient(t, Options{ServiceURL: b.URL(), OperationTimeout: 300 * time.Millisecond, KeepAlive: 60 * time.Millisecond})
+					// An operation's time may be over before the broker is good again.
+					var p *Producer
+					o := ProducerOptions{Topic: topic, Name: "p", Batching: batching, BatchMessages: 3}
+					for p == nil {
+						w := newWatcher()
+						x := c.NewProducer(o, producerOwner{w})
+						if err := receive(t, "the producer", w.opened); err == nil {
+							p = x
+						}
+					}
+					l := newLedger(t)
+					for i := range 40 {
+						l.send(p, text(i))
+						if i%8 == 7 {
+							if f.name != "forgets a receipt" {
+								l.wait()
+							}
+						}
+					}
+					if f.name == "forgets a receipt" {
+						for i := 40; ; i++ { // only a later receipt tells
+							l.send(p, text(i))
+							select {
+							case <-l.none:
+							case <-time.After(20 * time.Millisecond):
+								continue
+							}
+							break
+						}
+					}
+					l.wait()
+					closed := make(chan struct{})
+					p.Close(func() { close(closed) })
+					receive(t, "the end of the producer", closed)
+					l.check(b.Stored(topic), true)
+					for text, err := range l.errs {
+						t.Errorf("%q: %v", text, err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package pulsar
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 30 * time.Second
+
+// newClient makes a client that ends with the test.
+func newClient(t testing.TB, o Options) *Client {
+	t.Helper()
+	if o.MinBackoff == 0 {
+		o.MinBackoff, o.MaxBackoff = time.Millisecond, 20*time.Millisecond
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		done := make(chan struct{})
+		go func() {
+			c.Close()
+			close(done)
+		}()
+		select {
+		case <-done:
+		case <-time.After(patience):
+			t.Fatal("the client does not close")
+		}
+		if c.memory.Load() != 0 {
+			t.Errorf("%d bytes stay reserved", c.memory.Load())
+		}
+	})
+	return c
+}
+
+// watcher is an Owner and a PublisherOwner.
+type watcher struct {
+	opened chan error // holds one
+	ended  chan error // holds one
+	pub    Publisher
+}
+
+func newWatcher() *watcher { return &watcher{opened: make(chan error, 1), ended: make(chan error, 1)} }
+
+// producerOwner is w as Owner.
+type producerOwner struct{ *watcher }
+
+func (w producerOwner) Opened(p *Producer, err error) { w.pub = p; w.opened <- err }
+func (w producerOwner) Ended(_ *Producer, err error)  { w.ended <- err }
+
+func (w *watcher) Opened(p Publisher, err error) { w.pub = p; w.opened <- err }
+func (w *watcher) Ended(err error)               { w.ended <- err }
+
+// receive waits for something that must come.
+func receive[T any](t testing.TB, what string, ch <-chan T) (x T) {
+	t.Helper()
+	select {
+	case x = <-ch:
+	case <-time.After(patience):
+		t.Fatalf("%s does not come", what)
+	}
+	return x
+}
+
+// openProducer opens a producer, which has to succeed.
+func openProducer(t testing.TB, c *Client, o ProducerOptions) (*Producer, *watcher) {
+	t.Helper()
+	w := newWatcher()
+	p := c.NewProducer(o, producerOwner{w})
+	if err := receive(t, "the producer", w.opened); err != nil {
+		t.Fatal(err)
+	}
+	return p, w
+}
+
+// openPublisher opens a publisher, which has to succeed.
+func openPublisher(t testing.TB, c *Client, o ProducerOptions, r Routing) Publisher {
+	t.Helper()
+	w := newWatcher()
+	c.OpenPublisher(o, r, w)
+	if err := receive(t, "the publisher", w.opened); err != nil {
+		t.Fatal(err)
+	}
+	return w.pub
+}
+
+// ledger is what became of messages.
+type ledger struct {
+	t testing.TB
+
+	mu   sync.Mutex // guards all of it
+	left int
+	done map[string]int // answers by message
+	ids  map[string]MessageID
+	errs map[string]error
+	none chan struct{} // closed while nothing is left
+}
+
+func newLedger(t testing.TB) *ledger {
+	none := make(chan struct{})
+	close(none)
+	return &ledger{t: t, done: map[string]int{}, ids: map[string]MessageID{}, errs: map[string]error{}, none: none}
+}
+
+// receiptFor is the Done of one message.
+type receiptFor struct {
+	l    *ledger
+	text string
+}
+
+func (r receiptFor) Sent(id MessageID, err error) {
+	l := r.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.done[r.text]++; l.done[r.text] > 1 {
+		l.t.Errorf("%q is answered %d times", r.text, l.done[r.text])
+		return
+	}
+	l.ids[r.text] = id
+	if err != nil {
+		l.errs[r.text] = err
+	}
+	if l.left--; l.left == 0 {
+		close(l.none)
+	}
+}
+
+// send publishes a text, which must be a new one.
+func (l *ledger) send(p Publisher, text string) {
+	l.sendMessage(p, text, &Message{Payload: []byte(text)})
+}
+
+func (l *ledger) sendMessage(p Publisher, text string, m *Message) {
+	l.mu.Lock()
+	if l.left++; l.left == 1 {
+		l.none = make(chan struct{})
+	}
+	l.mu.Unlock()
+	p.Send(m, receiptFor{l, text})
+}
+
+// wait waits until everything is answered.
+func (l *ledger) wait() {
+	l.t.Helper()
+	l.mu.Lock()
+	none := l.none
+	l.mu.Unlock()
+	select {
+	case <-none:
+	case <-time.After(patience):
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.t.Fatalf("%d messages are not answered", l.left)
+	}
+}
+
+// err is why a message was not stored.
+func (l *ledger) err(text string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.errs[text]
+}
+
+// check compares with what the broker has: all that is confirmed, once where once says so, and in order.
+func (l *ledger) check(stored []fakebroker.Message, once bool) {
+	l.t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	times := map[string]int{}
+	newest := ""
+	for _, m := range stored {
+		times[m.Payload]++
+		if times[m.Payload] > 1 {
+			if once {
+				l.t.Errorf("%q is stored %d times", m.Payload, times[m.Payload])
+			}
+			continue
+		}
+		if m.Payload < newest {
+			l.t.Errorf("%q is stored after %q", m.Payload, newest)
+		}
+		newest = m.Payload
+	}
+	for text := range l.done {
+		if l.errs[text] == nil && times[text] == 0 {
+			l.t.Errorf("%q is confirmed and not stored", text)
+		}
+	}
+}
+
+// text is a message whose order is that of n.
+func text(n int) string { return fmt.Sprintf("message %06d", n) }
+
+// long is a text as text is, of many bytes.
+func long(n, bytes int) string { return text(n) + strings.Repeat(".", bytes) }

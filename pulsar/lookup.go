@@ -1,0 +1,305 @@
+package pulsar
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+// maxHops bounds how many redirections a lookup follows.
+const maxHops = 20
+
+// ask is a question to the service that is put again while its failure may pass, until
+// OperationTimeout is over.
+type ask struct {
+	client *Client
+	once   func(done func(error))
+	done   func(error)
+
+	deadline time.Time
+	wait     backoff
+	again    alarm
+}
+
+func (c *Client) ask(once func(done func(error)), done func(error)) {
+	a := &ask{client: c, once: once, done: done, deadline: time.Now().Add(c.o.OperationTimeout)}
+	a.again.ring = a.try
+	c.mu.Lock()
+	closed := c.closed
+	if !closed {
+		c.asks[a] = struct{}{}
+	}
+	c.mu.Unlock()
+	if closed {
+		done(ErrClosed)
+		return
+	}
+	a.try()
+}
+
+func (a *ask) try() {
+	a.once(func(err error) {
+		wait := a.wait.next(&a.client.o)
+		if err == nil || isRefusal(err) || time.Now().Add(wait).After(a.deadline) {
+			a.finish(err)
+			return
+		}
+		a.client.alarms.set(&a.again, wait)
+	})
+}
+
+// finish tells the outcome, unless that was done.
+func (a *ask) finish(err error) {
+	a.client.mu.Lock()
+	_, open := a.client.asks[a]
+	delete(a.client.asks, a)
+	a.client.mu.Unlock()
+	if open {
+		a.done(err)
+	}
+}
+
+// serviceHost is the service's host to ask now. After it has failed, missed makes it the next one.
+func (c *Client) serviceHost(s *service) string { return s.hosts[int(c.host.Load())%len(s.hosts)] }
+
+func (c *Client) missed() { c.host.Add(1) }
+
+// Partitions asks how many partitions a topic has; 0: it has none. It makes the broker
+// create the topic where topics are created by themselves. done is called once.
+func (c *Client) Partitions(topic string, done func(n int, err error)) {
+	var n int
+	c.ask(func(done func(error)) {
+		if c.service.http {
+			if !c.spawn(func() {
+				var answer struct{ Partitions int }
+				path, old := restPath(topic)
+				if path = "/admin/v2/" + path; old {
+					path = strings.Replace(path, "/v2", "", 1)
+				}
+				err := c.get(path+"/partitions?checkAllowAutoCreation=true", &answer)
+				n = answer.Partitions
+				done(err)
+			}) {
+				done(ErrClosed)
+			}
+			return
+		}
+		c.pool.get(broker{host: c.serviceHost(&c.service), tls: c.service.tls}, 0, func(conn *conn, err error) {
+			if err != nil {
+				c.missed()
+				done(err)
+				return
+			}
+			conn.request(func(id uint64) wire.Command {
+				return &wire.PartitionedMetadata{Topic: topic, RequestID: id}
+			}, func(cmd wire.Command, err error) {
+				if answer, ok := cmd.(*wire.PartitionedMetadataResponse); ok {
+					n = int(answer.Partitions)
+				} else if err == nil {
+					err = unexpected(cmd)
+				}
+				done(err)
+			})
+		})
+	}, func(err error) { done(n, err) })
+}
+
+// unexpected is an answer of a wrong type.
+func unexpected(cmd wire.Command) error { return fmt.Errorf("a broker answered by a %s", cmd.Name()) }
+
+// locate asks once which broker serves a topic. done is called once.
+func (c *Client) locate(s *service, topic string, done func(broker, error)) {
+	if s.http {
+		if !c.spawn(func() { done(c.locateHTTP(s, topic)) }) {
+			done(broker{}, ErrClosed)
+		}
+		return
+	}
+	l := &lookup{client: c, service: s, host: c.serviceHost(s), topic: topic, done: done}
+	l.hop(broker{host: l.host, tls: s.tls}, false)
+}
+
+// lookup follows redirections.
+type lookup struct {
+	client  *Client
+	service *service
+	host    string // the service's
+	topic   string
+	done    func(broker, error)
+	hops    int
+}
+
+func (l *lookup) hop(to broker, authoritative bool) {
+	c := l.client
+	c.pool.get(to, 0, func(conn *conn, err error) {
+		if err != nil {
+			if to.host == l.host && to.proxyTo == "" {
+				c.missed()
+			}
+			l.done(broker{}, err)
+			return
+		}
+		conn.request(func(id uint64) wire.Command {
+			return &wire.Lookup{Topic: l.topic, RequestID: id, Authoritative: authoritative, AdvertisedListenerName: c.o.ListenerName}
+		}, func(cmd wire.Command, err error) {
+			answer, ok := cmd.(*wire.LookupResponse)
+			if err == nil && !ok {
+				err = unexpected(cmd)
+			}
+			var next broker
+			if err == nil {
+				next, err = l.broker(answer)
+			}
+			switch {
+			case err != nil:
+				l.done(broker{}, err)
+			case answer.Response == wire.LookupConnect:
+				l.done(next, nil)
+			case l.hops == maxHops:
+				l.done(broker{}, fmt.Errorf("look up %s: more than %d redirections", l.topic, maxHops))
+			default:
+				l.hops++
+				l.hop(next, answer.Authoritative)
+			}
+		})
+	})
+}
+
+// broker is the one that an answer names.
+func (l *lookup) broker(a *wire.LookupResponse) (broker, error) {
+	url := a.BrokerServiceURL
+	if l.service.tls {
+		url = a.BrokerServiceURLTLS
+	}
+	b, err := parseBroker(url, l.service.tls)
+	if err == nil && a.ProxyThroughServiceURL && b.host != l.host { // a standalone broker says so of itself
+		b.host, b.proxyTo = l.host, b.host
+	}
+	return b, err
+}
+
+// parseBroker reads what a broker says is the URL of one.
+func parseBroker(url string, tls bool) (broker, error) {
+	s, err := parseService(url)
+	if err == nil && (s.http || s.tls != tls || len(s.hosts) != 1) {
+		err = errors.New("not one address of the kind that is used")
+	}
+	if err != nil {
+		return broker{}, fmt.Errorf("the URL of a broker, %q: %w", url, err)
+	}
+	return broker{host: s.hosts[0], tls: tls}, nil
+}
+
+// locateHTTP is locate over HTTP, which follows redirections by itself.
+func (c *Client) locateHTTP(s *service, topic string) (broker, error) {
+	var answer struct{ BrokerURL, BrokerURLTLS string }
+	path, old := restPath(topic)
+	if path = "/lookup/v2/topic/" + path; old {
+		path = strings.Replace(path, "topic", "destination", 1)
+	}
+	if c.o.ListenerName != "" {
+		path += "?listenerName=" + url.QueryEscape(c.o.ListenerName)
+	}
+	if err := c.get(path, &answer); err != nil {
+		return broker{}, err
+	}
+	if s.tls {
+		return parseBroker(answer.BrokerURLTLS, true)
+	}
+	return parseBroker(answer.BrokerURL, false)
+}
+
+// restPath is a topic's name in paths: persistent/tenant/namespace/topic. old tells a name of the old form, with
+// a cluster in it, for which there are paths of their own.
+func restPath(topic string) (path string, old bool) {
+	domain, rest, _ := strings.Cut(topic, "://")
+	parts := strings.SplitN(rest, "/", 4)
+	for i, p := range parts {
+		parts[i] = url.PathEscape(p)
+	}
+	return domain + "/" + strings.Join(parts, "/"), len(parts) == 4
+}
+
+// newWeb makes the client for lookups over HTTP.
+func newWeb(o *Options) (*http.Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxConnsPerHost = 16 * o.ConnectionsPerBroker
+	if strings.HasPrefix(o.ServiceURL, "https") {
+		config, err := o.TLS()
+		if err != nil {
+			return nil, fmt.Errorf("TLS: %w", err)
+		}
+		transport.TLSClientConfig = config.Clone()
+	}
+	web := &http.Client{Timeout: o.OperationTimeout, Transport: transport}
+	if o.Auth.Name() != "" {
+		if err := o.Auth.WithTransport(transport); err != nil {
+			return nil, fmt.Errorf("login: %w", err)
+		}
+		web.Transport = o.Auth
+	}
+	return web, nil
+}
+
+// maxWebAnswer bounds the answer to a lookup over HTTP, in bytes.
+const maxWebAnswer = 1 << 20
+
+// get asks the service over HTTP.
+func (c *Client) get(path string, answer any) error {
+	scheme := "http://"
+	if c.service.tls {
+		scheme = "https://"
+	}
+	req, err := http.NewRequestWithContext(c.ctx, http.MethodGet, scheme+c.serviceHost(&c.service)+path, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := c.web.Do(req)
+	if err != nil {
+		if ctxErr := context.Cause(c.ctx); ctxErr != nil {
+			return ErrClosed
+		}
+		c.missed()
+		return fmt.Errorf("%w: %w", ErrConnection, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxWebAnswer))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrConnection, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return brokerError(webError(resp.StatusCode), fmt.Sprintf("status %d: %s", resp.StatusCode, text))
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return fmt.Errorf("the answer to a lookup: %w", err)
+	}
+	return nil
+}
+
+// webError is what a status means.
+func webError(status int) wire.ServerError {
+	switch status {
+	case http.StatusUnauthorized:
+		return wire.AuthenticationError
+	case http.StatusForbidden:
+		return wire.AuthorizationError
+	case http.StatusNotFound:
+		return wire.TopicNotFound
+	case http.StatusTooManyRequests:
+		return wire.TooManyRequests
+	case http.StatusServiceUnavailable, http.StatusTemporaryRedirect:
+		return wire.ServiceNotReady
+	case http.StatusPreconditionFailed:
+		return wire.InvalidTopicName
+	}
+	return wire.UnknownError
+}

@@ -1,0 +1,113 @@
+package pulsar
+
+import (
+	"math"
+	"time"
+
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+// Message is one message to publish. It and all it points to belong to the producer
+// from Send on and must never be changed again, also not after it is answered: what
+// is still on its way is not copied.
+type Message struct {
+	Payload []byte
+	// NullValue publishes a null instead of Payload, which is what compaction takes for a
+	// deletion.
+	NullValue bool
+	// Key is the message's key. HasKey tells an empty one from none.
+	Key    string
+	HasKey bool
+	// KeyIsBytes says that Key is base64 of a key that is bytes.
+	KeyIsBytes bool
+	// OrderingKey takes the key's place in routing and Key_Shared; nil: none.
+	OrderingKey []byte
+	Properties  []KeyValue
+	EventTime   time.Time // zero: none
+	DeliverAt   time.Time // zero: at once
+	// DeliverAfter is counted from Send on; DeliverAt goes before it.
+	DeliverAfter time.Duration
+	// ReplicateTo are the clusters to replicate to; none: as the namespace says.
+	ReplicateTo        []string
+	DisableReplication bool
+}
+
+// KeyValue is a property.
+type KeyValue = wire.KeyValue
+
+// alone reports that the message cannot be part of a batch.
+func (m *Message) alone() bool {
+	return m.DisableReplication || len(m.ReplicateTo) > 0 || !m.DeliverAt.IsZero() || m.DeliverAfter > 0
+}
+
+// noReplication is what a message's ReplicateTo says to be replicated nowhere.
+var noReplication = []string{"__local__"}
+
+// metadata fills in what the message itself says. now is when it was sent.
+func (m *Message) metadata(x *wire.Metadata, now int64) {
+	x.Properties = m.Properties
+	x.PartitionKey, x.HasPartitionKey, x.PartitionKeyB64Encoded = m.Key, m.HasKey, m.KeyIsBytes
+	x.OrderingKey = m.OrderingKey
+	x.NullValue = m.NullValue
+	x.EventTime = millis(m.EventTime)
+	switch {
+	case !m.DeliverAt.IsZero():
+		x.DeliverAtTime, x.HasDeliverAtTime = m.DeliverAt.UnixMilli(), true
+	case m.DeliverAfter > 0:
+		x.DeliverAtTime, x.HasDeliverAtTime = now+m.DeliverAfter.Milliseconds(), true
+	}
+	x.ReplicateTo = m.ReplicateTo
+	if m.DisableReplication {
+		x.ReplicateTo = noReplication
+	}
+}
+
+// single fills in what the message says of itself in a batch.
+func (m *Message) single(x *wire.SingleMetadata) {
+	x.Properties = m.Properties
+	x.PartitionKey, x.HasPartitionKey, x.PartitionKeyB64Encoded = m.Key, m.HasKey, m.KeyIsBytes
+	x.OrderingKey = m.OrderingKey
+	x.NullValue = m.NullValue
+	x.EventTime = millis(m.EventTime)
+}
+
+// millis is a time as the protocol has it, 0 for none.
+func millis(t time.Time) uint64 {
+	if t.IsZero() {
+		return 0
+	}
+	return uint64(max(t.UnixMilli(), 0))
+}
+
+// payload is what is published.
+func (m *Message) payload() []byte {
+	if m.NullValue {
+		return nil
+	}
+	return m.Payload
+}
+
+// MessageID is where a message was stored.
+type MessageID struct {
+	// LedgerID and EntryID are -1 for a message that the broker had already, from
+	// this producer's name and sequence id.
+	LedgerID, EntryID int64
+	Partition         int32 // -1: the topic is not partitioned
+	BatchIndex        int32 // -1: not in a batch
+	BatchSize         int32 // 0: not in a batch
+}
+
+// storedAt is the id of a receipt.
+func storedAt(r *wire.SendReceipt, partition int32) MessageID {
+	id := MessageID{LedgerID: -1, EntryID: -1, Partition: partition, BatchIndex: -1}
+	if r.HasMessageID && r.MessageID.EntryID != math.MaxUint64 {
+		id.LedgerID, id.EntryID = int64(r.MessageID.LedgerID), int64(r.MessageID.EntryID)
+	}
+	return id
+}
+
+// Done receives the outcome of one message. It is called exactly once, must not block, and
+// may publish further messages.
+type Done interface {
+	Sent(id MessageID, err error)
+}

@@ -1,0 +1,391 @@
+package pulsar
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+// ProducerOptions says what a producer is like.
+type ProducerOptions struct {
+	// Topic is the full name, of one partition if the topic has several.
+	Topic string
+	// Name; "": the broker chooses one.
+	Name string
+	// InitialSequenceID is that of the message before the first one, if
+	// HasInitialSequenceID; else the broker's newest of the same name, or -1.
+	InitialSequenceID    int64
+	HasInitialSequenceID bool
+	// AccessMode may not be AccessWaitForExclusive.
+	AccessMode wire.ProducerAccessMode
+	// Encrypted tells the broker that what is sent is encrypted.
+	Encrypted  bool
+	Properties []KeyValue
+	// Schema of what is sent; nil: bytes. The messages then carry its version.
+	Schema *wire.Schema
+	// SendTimeout bounds how long a message waits for its answer; 0: for ever.
+	SendTimeout time.Duration
+	// MaxPending bounds the unanswered messages; 0: 1000.
+	MaxPending int
+	// Batching makes batches: of BatchMessages (0: 1000) messages or 128 KiB, and never waiting
+	// longer than BatchDelay (0: 1 ms).
+	Batching      bool
+	BatchMessages int
+	BatchDelay    time.Duration
+	Compression   wire.CompressionType
+}
+
+// batchBytes bounds a batch before it is compressed.
+const batchBytes = 128 << 10
+
+// closeTimeout bounds how long a producer without a send timeout is closing.
+const closeTimeout = 30 * time.Second
+
+// Owner is told what becomes of a producer.
+type Owner interface {
+	// Opened is called once: when the broker has the producer, or with the reason why it has not.
+	Opened(p *Producer, err error)
+	// Ended is called at most once, after Opened without an error: nothing can be
+	// published any more, although nobody called Close. Lost connections are not that.
+	Ended(p *Producer, err error)
+}
+
+// The states of a producer, in their order.
+type producerState uint8
+
+const (
+	producerOpening producerState = iota // Owner.Opened is to come
+	producerOpen                         // with a connection or without
+	producerClosing                      // open, but nothing new is taken
+	producerDead
+)
+
+// Producer publishes to one topic that has no partitions. Its methods may be called from any
+// goroutine and do not block.
+//
+// It goes through attempts: look the topic up, have a connection, have the broker create it; then it is
+// connected until that breaks, and the next attempt begins. What an earlier attempt still
+// brings is ignored.
+type Producer struct {
+	client    *Client
+	o         ProducerOptions
+	owner     Owner
+	partition int32 // for ids, -1: none
+
+	again alarm // the next attempt
+	flush alarm // the batch waits no longer
+	late  alarm // looks for messages whose time is over
+	limit alarm // of closing
+
+	mu        sync.Mutex // guards what follows
+	state     producerState
+	err       error // why it is dead
+	attempt   uint64
+	on        *conn  // that this attempt uses
+	id        uint64 // on that
+	connected bool   // the broker has created it there
+	dry       bool   // the connection will call room
+	leaving   bool   // the broker is to forget it, see restart
+	opening   time.Time
+	wait      backoff
+	elsewhere *service // where the topic has moved; nil: the client's service
+	assigned  string   // the broker to try next without asking
+
+	name          string
+	topicEpoch    uint64
+	hasTopicEpoch bool
+	schemaVersion []byte
+	maxMessage    int
+	sequence      uint64 // the next id
+	hasSequence   bool
+
+	queue   pending
+	batch   batch
+	lateSet bool
+	closers []func()
+}
+
+// NewProducer makes a producer. owner is told when it can be used, or that it cannot;
+// before that nothing may be sent.
+func (c *Client) NewProducer(o ProducerOptions, owner Owner) *Producer {
+	return c.newProducer(o, -1, owner)
+}
+
+func (c *Client) newProducer(o ProducerOptions, partition int32, owner Owner) *Producer {
+	if o.MaxPending <= 0 {
+		o.MaxPending = 1000
+	}
+	if o.BatchMessages <= 0 {
+		o.BatchMessages = 1000
+	}
+	if o.BatchDelay <= 0 {
+		o.BatchDelay = time.Millisecond
+	}
+	p := &Producer{client: c, o: o, owner: owner, partition: partition, name: o.Name, opening: time.Now().Add(c.o.OperationTimeout)}
+	p.again.ring, p.flush.ring, p.late.ring, p.limit.ring = p.connect, p.flushBatch, p.expire, p.giveUp
+	if o.HasInitialSequenceID {
+		p.sequence, p.hasSequence = uint64(o.InitialSequenceID+1), true
+	}
+	switch {
+	case o.AccessMode == wire.AccessWaitForExclusive:
+		p.end(fmt.Errorf("producer on %s: access mode WaitForExclusive is not supported", o.Topic))
+	case !c.add(p):
+		p.end(ErrClosed)
+	default:
+		p.connect()
+	}
+	return p
+}
+
+// Name is the producer's name, "" until the broker has chosen it.
+func (p *Producer) Name() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.name
+}
+
+// Send publishes m. done may be called before Send returns.
+func (p *Producer) Send(m *Message, done Done) {
+	size := len(m.payload())
+	p.mu.Lock()
+	err := p.admitLocked(size)
+	var dropped []entry
+	if err == nil {
+		p.takeLocked(m, size, done)
+		dropped = p.pumpLocked()
+	}
+	p.mu.Unlock()
+	if err != nil {
+		done.Sent(MessageID{}, err)
+	}
+	p.answer(dropped, ErrTooBig)
+}
+
+// admitLocked reports why nothing can be sent now.
+func (p *Producer) admitLocked(size int) error {
+	switch {
+	case p.state == producerDead:
+		return p.err
+	case p.state != producerOpen:
+		return ErrClosed
+	case p.queue.messages+len(p.batch.done) >= p.o.MaxPending:
+		return ErrQueueFull
+	case !p.client.reserve(size):
+		return ErrMemoryFull
+	}
+	return nil
+}
+
+// takeLocked makes the message part of the batch, or an entry.
+func (p *Producer) takeLocked(m *Message, size int, done Done) {
+	if !p.o.Batching || m.alone() {
+		p.flushLocked() // what is in the batch is older
+		seq := p.sequence
+		p.sequence++
+		payload := m.payload()
+		p.pushLocked(entry{first: seq, last: seq, payload: p.compress(payload), full: len(payload), reserved: size, msg: m, done: done})
+		return
+	}
+	limit := batchBytes
+	if p.maxMessage > 0 {
+		limit = min(limit, p.maxMessage)
+	}
+	if !p.batch.fits(m, limit) {
+		p.flushLocked()
+	}
+	if len(p.batch.done) == 0 {
+		p.batch.first = p.sequence
+		p.client.alarms.set(&p.flush, p.o.BatchDelay)
+	}
+	p.batch.add(m, p.sequence, size, done)
+	p.sequence++
+	if len(p.batch.done) >= p.o.BatchMessages || p.batch.size >= limit {
+		p.flushLocked()
+	}
+}
+
+// flushLocked makes the batch an entry.
+func (p *Producer) flushLocked() {
+	if len(p.batch.done) == 0 {
+		return
+	}
+	e := p.batch.take()
+	e.payload = p.compress(e.payload)
+	p.pushLocked(e)
+}
+
+func (p *Producer) pushLocked(e entry) {
+	now := time.Now()
+	e.published = now.UnixMilli()
+	if t := p.o.SendTimeout; t > 0 {
+		e.due = now.Add(t).UnixNano()
+		if !p.lateSet {
+			p.lateSet = true
+			p.client.alarms.set(&p.late, t)
+		}
+	}
+	p.queue.push(e)
+}
+
+// pumpLocked gives the connection what is to be sent, as far as it has room. It returns
+// what is too big for the broker.
+func (p *Producer) pumpLocked() (dropped []entry) {
+	if !p.connected || p.dry || p.leaving {
+		return nil
+	}
+	for e := p.queue.next(); e != nil; e = p.queue.next() {
+		var m wire.Metadata
+		s := p.describe(e, &m)
+		switch p.on.send(p, &s, &m, e.payload) {
+		case sentQueued:
+			p.queue.wasSent()
+		case sentTooBig:
+			dropped = append(dropped, p.queue.drop())
+		case sentLater:
+			p.dry = true
+			return dropped
+		case sentNever: // lost is about to be called
+			return dropped
+		}
+	}
+	return dropped
+}
+
+// describe fills in the command and the metadata of an entry.
+func (p *Producer) describe(e *entry, m *wire.Metadata) wire.Send {
+	s := wire.Send{ProducerID: p.id, SequenceID: e.first}
+	if e.batch == nil {
+		e.msg.metadata(m, e.published)
+	} else {
+		m.PartitionKey, m.HasPartitionKey, m.PartitionKeyB64Encoded = e.msg.Key, e.msg.HasKey, e.msg.KeyIsBytes
+		m.OrderingKey = e.msg.OrderingKey
+		m.NumMessagesInBatch, m.IsBatch = int32(len(e.batch)), true
+		m.HighestSequenceID = e.last
+		s.NumMessages, s.HighestSequenceID = m.NumMessagesInBatch, e.last
+	}
+	m.ProducerName, m.SequenceID, m.PublishTime = p.name, e.first, uint64(e.published)
+	m.Compression, m.UncompressedSize = p.o.Compression, uint32(e.full)
+	if p.o.Schema != nil {
+		m.SchemaVersion = p.schemaVersion
+	}
+	return s
+}
+
+// room is called when the connection has room again.
+func (p *Producer) room(c *conn) {
+	p.mu.Lock()
+	var dropped []entry
+	if p.on == c {
+		p.dry = false
+		dropped = p.pumpLocked()
+	}
+	p.mu.Unlock()
+	p.answer(dropped, ErrTooBig)
+}
+
+// flushBatch is the alarm for the batch that waited long enough.
+func (p *Producer) flushBatch() {
+	p.mu.Lock()
+	p.flushLocked()
+	dropped := p.pumpLocked()
+	p.mu.Unlock()
+	p.answer(dropped, ErrTooBig)
+}
+
+// expire is the alarm for messages whose time is over.
+func (p *Producer) expire() {
+	now := time.Now().UnixNano()
+	var list []entry
+	p.mu.Lock()
+	for {
+		e, ok := p.queue.expired(now)
+		if !ok {
+			break
+		}
+		list = append(list, e)
+	}
+	due := p.queue.due()
+	if p.lateSet = due > 0; p.lateSet {
+		p.client.alarms.set(&p.late, time.Duration(due-now))
+	}
+	p.mu.Unlock()
+	p.answer(list, ErrTimeout)
+}
+
+// receipt takes a SEND_RECEIPT, on the goroutine of c.
+func (p *Producer) receipt(c *conn, r *wire.SendReceipt) {
+	p.mu.Lock()
+	if p.on != c || p.id != r.ProducerID || !p.connected {
+		p.mu.Unlock()
+		return
+	}
+	e, v := p.queue.receipt(r.SequenceID)
+	if v == answered {
+		p.wait = backoff{} // now it works
+	}
+	p.mu.Unlock()
+	switch v {
+	case answered:
+		p.settle(&e, storedAt(r, p.partition), nil)
+		p.checkClosing()
+	case astray:
+		p.restart(c, fmt.Errorf("a receipt for sequence id %d, which is not the next", r.SequenceID))
+	}
+}
+
+// refused takes a SEND_ERROR, on the goroutine of c. What is wrong with one message is the answer to that message.
+// What may pass, as when the topic is moving to another broker, has the producer created again, which sends
+// all that is unanswered again; it bothers nobody else on the connection.
+func (p *Producer) refused(c *conn, r *wire.SendError) {
+	err := brokerError(r.Error, r.Message)
+	switch {
+	case isFinal(err):
+		p.mu.Lock()
+		mine := p.on == c && p.id == r.ProducerID
+		p.mu.Unlock()
+		if mine {
+			p.end(err)
+		}
+	case r.Error == wire.ChecksumError || r.Error == wire.NotAllowedError:
+		p.mu.Lock()
+		var e entry
+		v := stale
+		if p.on == c && p.id == r.ProducerID && p.connected {
+			e, v = p.queue.refuse(r.SequenceID)
+		}
+		p.mu.Unlock()
+		if v == answered {
+			p.settle(&e, MessageID{}, err)
+			p.checkClosing()
+		}
+	default:
+		p.restart(c, err)
+	}
+}
+
+// answer answers entries with an error.
+func (p *Producer) answer(list []entry, err error) {
+	for i := range list {
+		p.settle(&list[i], MessageID{}, err)
+	}
+	if len(list) > 0 {
+		p.checkClosing()
+	}
+}
+
+// settle gives an entry its outcome.
+func (p *Producer) settle(e *entry, id MessageID, err error) {
+	p.client.release(e.reserved)
+	if e.batch == nil {
+		e.done.Sent(id, err)
+		return
+	}
+	for i, done := range e.batch {
+		if err == nil {
+			id.BatchIndex, id.BatchSize = int32(i), int32(len(e.batch))
+		}
+		done.Sent(id, err)
+	}
+}
