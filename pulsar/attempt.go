@@ -149,7 +149,11 @@ func (p *Producer) failed(n uint64, err error) {
 		p.on.unregister(p.id)
 	}
 	p.on, p.connected = nil, false
+	first := p.wait.last == 0
 	wait := p.wait.next(&p.client.o)
+	if first && p.assigned != "" {
+		wait = 0 // there is a broker to go to
+	}
 	if p.state == producerOpening && (isRefusal(err) || time.Now().Add(wait).After(p.opening)) || isFinal(err) {
 		p.mu.Unlock()
 		p.end(err)

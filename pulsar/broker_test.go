@@ -160,6 +160,56 @@ func TestUnload(t *testing.T) {
 	}
 }
 
+// TestKilledBroker kills a broker under load and starts it again.
+func TestKilledBroker(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cluster, err := pulsartest.Start(ctx, pulsartest.Options{BrokerConf: map[string]string{"brokerDeduplicationEnabled": "true"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := cluster.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	const topic = "persistent://public/default/t"
+	if err := cluster.Admin.CreateTopic(ctx, topic); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Admin.CreateSubscription(ctx, topic, "keep"); err != nil {
+		t.Fatal(err)
+	}
+	c := newClient(t, Options{ServiceURL: cluster.BrokerURL(), MaxBackoff: 500 * time.Millisecond, MinBackoff: 10 * time.Millisecond})
+	p, _ := openProducer(t, c, ProducerOptions{Topic: topic, Name: "p", MaxPending: 100_000})
+	l := newLedger(t)
+	n := 0
+	burst := func() {
+		for range 3000 {
+			l.send(p, text(n))
+			n++
+		}
+	}
+	burst()
+	if err := cluster.KillBroker(); err != nil {
+		t.Fatal(err)
+	}
+	burst()
+	if err := cluster.StartBroker(ctx); err != nil {
+		t.Fatal(err)
+	}
+	burst()
+	l.wait()
+	for text, err := range l.errs {
+		t.Errorf("%s: %v", text, err)
+	}
+	var stored []fakebroker.Message
+	for _, m := range readAll(t, native(t, cluster.BrokerURL()), topic, n) {
+		stored = append(stored, fakebroker.Message{Payload: string(m.Payload())})
+	}
+	l.check(stored, true)
+}
+
 // TestTerminate ends the producer of a topic that is terminated.
 func TestTerminate(t *testing.T) {
 	cluster := pulsartest.Shared(t)

@@ -54,6 +54,7 @@ type conn struct {
 	maxMessage int // bytes
 
 	lastRead atomic.Int64 // unix nanoseconds
+	login    atomic.Bool  // a goroutine is about to answer an AUTH_CHALLENGE
 	beat     alarm        // keep-alive
 	late     alarm        // looks for requests without an answer
 
@@ -255,10 +256,11 @@ func (c *conn) heartbeat() {
 	c.command(&wire.Ping{})
 }
 
-// command queues a command that has no answer. It is lost if the connection is dead.
+// command queues a command that has no answer. It is lost if the connection is dead; or if what waits is
+// twice what should, as when a broker asks and asks and does not read the answers.
 func (c *conn) command(cmd wire.Command) {
 	c.mu.Lock()
-	if c.state == connUp {
+	if c.state == connUp && c.out.bytes < 2*outboxRoom {
 		c.out.command(cmd)
 		c.wakeLocked()
 	}

@@ -151,8 +151,12 @@ func (c *conn) authResponse() (wire.Command, error) {
 	}, nil
 }
 
-// readBuffer is how much a connection reads at once. It has more while a frame is longer.
-const readBuffer = 64 << 10
+const (
+	// readBuffer is how much a connection reads at once. It has more while a frame is longer.
+	readBuffer = 64 << 10
+	// readAhead is up to how long a frame is believed to be before it has come.
+	readAhead = 16 << 20
+)
 
 // frames cuts a stream into frames. It is the reader's alone.
 type frames struct {
@@ -180,7 +184,7 @@ func (r *frames) next() (f wire.Frame, ok bool, err error) {
 
 // fill reads once.
 func (r *frames) fill() error {
-	size := max(readBuffer, r.need)
+	size := max(readBuffer, min(r.need, max(readAhead, 2*(r.end-r.start))))
 	if len(r.buf) < size || len(r.buf) > size && r.start == r.end {
 		b := make([]byte, size)
 		r.end = copy(b, r.buf[r.start:r.end])

@@ -119,8 +119,11 @@ var faults = []struct {
 		c.Raw([]byte{0, 0, 0, 9, 0, 0, 0, 5, 8, 99, 0x9a, 6, 0})
 		return fakebroker.Handle
 	}},
-	{"asks for a login", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-		c.Send(&wire.AuthChallenge{})
+	{"asks for a login again and again", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		for range 1000 {
+			c.Send(&wire.AuthChallenge{})
+			c.Send(&wire.Ping{})
+		}
 		return fakebroker.Handle
 	}},
 	{"says nothing any more", wire.TypeSend, silence},
@@ -205,6 +208,7 @@ func TestFaults(t *testing.T) {
 					p.Close(func() { close(closed) })
 					receive(t, "the end of the producer", closed)
 					l.check(b.Stored(topic), true)
+					l.checkPlaces(b.Stored(topic))
 					for text, err := range l.errs {
 						t.Errorf("%q: %v", text, err)
 					}

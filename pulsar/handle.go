@@ -25,7 +25,9 @@ func (c *conn) handle(f wire.Frame) error {
 	case *wire.Ping:
 		c.command(&wire.Pong{})
 	case *wire.AuthChallenge:
-		c.client.wg.Go(func() { c.authenticate() }) // the login may ask others
+		if c.login.CompareAndSwap(false, true) {
+			c.client.wg.Go(c.authenticate) // the login may ask others
+		}
 	case *wire.Error:
 		c.answer(cmd.RequestID, nil, brokerError(cmd.Error, cmd.Message))
 	case *wire.Success:
@@ -74,6 +76,7 @@ func (c *conn) handle(f wire.Frame) error {
 // authenticate answers an AUTH_CHALLENGE on a connection that is up.
 func (c *conn) authenticate() {
 	cmd, err := c.authResponse()
+	c.login.Store(false)
 	if err != nil {
 		c.fail(err)
 		return

@@ -200,6 +200,21 @@ func (l *ledger) check(stored []fakebroker.Message, once bool) {
 	}
 }
 
+// checkPlaces compares where messages are said to be stored with where they are.
+func (l *ledger) checkPlaces(stored []fakebroker.Message) {
+	l.t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for text, id := range l.ids {
+		if l.errs[text] != nil || id.EntryID < 0 {
+			continue
+		}
+		if at := int(id.EntryID) + max(0, int(id.BatchIndex)); at >= len(stored) || stored[at].Payload != text {
+			l.t.Errorf("%q is not at %+v", text, id)
+		}
+	}
+}
+
 // text is a message whose order is that of n.
 func text(n int) string { return fmt.Sprintf("message %06d", n) }
 

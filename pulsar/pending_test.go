@@ -1,6 +1,7 @@
 package pulsar
 
 import (
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -12,6 +13,14 @@ func FuzzPending(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 1, 2, 6, 1, 1, 2, 2})
 	f.Add([]byte{0, 1, 0, 1, 0, 1, 3, 3, 2, 5, 4, 6, 1, 2})
 	f.Add([]byte{0, 8, 16, 24, 32, 1, 1, 1, 11, 2, 2, 5, 5, 6, 7, 0})
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		b := make([]byte, 500)
+		for i := range b {
+			b[i] = byte(r.Uint32())
+		}
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, events []byte) {
 		events = events[:min(len(events), 1000)]
 		type open struct {

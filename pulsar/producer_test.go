@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -445,6 +446,33 @@ func TestMigration(t *testing.T) {
 	l.check(append(blue.Stored(topic), green.Stored(topic)...), true)
 	if len(blue.Stored(topic)) != 2 || len(green.Stored(topic)) != 4 {
 		t.Errorf("%d and %d are stored", len(blue.Stored(topic)), len(green.Stored(topic)))
+	}
+}
+
+// TestAssignedBroker goes to the broker that CLOSE_PRODUCER names, without asking.
+func TestAssignedBroker(t *testing.T) {
+	old, assigned := fakebroker.Start(t), fakebroker.Start(t)
+	var lookups atomic.Int32
+	old.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		switch cmd := cmd.(type) {
+		case *wire.Lookup:
+			lookups.Add(1)
+		case *wire.Send:
+			c.Deaf = true
+			c.Send(&wire.CloseProducer{ProducerID: cmd.ProducerID, AssignedBrokerServiceURL: assigned.URL()})
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	// The wait before another attempt would be longer than the test's patience.
+	c := newClient(t, Options{ServiceURL: old.URL(), MinBackoff: time.Hour, MaxBackoff: time.Hour})
+	p, _ := openProducer(t, c, ProducerOptions{Topic: topic})
+	l := newLedger(t)
+	l.send(p, "moved")
+	l.wait()
+	l.check(assigned.Stored(topic), true)
+	if n := lookups.Load(); n != 1 {
+		t.Errorf("%d lookups", n)
 	}
 }
 
