@@ -1,6 +1,8 @@
 package pulsar
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -230,10 +232,17 @@ func (c *conn) fail(err error) {
 	c.client.pool.remove(c)
 	c.client.alarms.clear(&c.beat)
 	c.client.alarms.clear(&c.late)
+	if secure, ok := nc.(*tls.Conn); ok {
+		nc = secure.NetConn() // to say goodbye may block
+	}
 	if nc != nil {
 		_ = nc.Close() // there is nothing to do about an error
 	}
-	c.client.o.Log.Debug("a connection to a broker has ended", "broker", c.to.String(), "opened", !opening, "error", err)
+	if opening {
+		c.client.o.Log.Info("a connection to a broker cannot be opened", "broker", c.to.String(), "error", err)
+	} else if !errors.Is(err, ErrClosed) {
+		c.client.o.Log.Info("a connection to a broker is lost", "broker", c.to.String(), "error", err)
+	}
 	for _, done := range waiting {
 		done(err)
 	}

@@ -16,6 +16,7 @@
 //
 // # Locks
 //
-// In the order in which they may be taken: Producer.mu, pool.mu, conn.mu, and alarms.mu last.
-// Methods whose name ends in Locked are called with the lock of their type held.
+// In the order in which they may be taken: Producer.mu, conn.mu, alarms.mu. The others (Client.mu, pool.mu,
+// partitioned.mu) are held for a few instructions, with no other taken. Methods whose name ends in Locked are
+// called with the lock of their type held.
 package pulsar

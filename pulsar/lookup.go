@@ -67,10 +67,14 @@ func (a *ask) finish(err error) {
 	}
 }
 
-// serviceHost is the service's host to ask now. After it has failed, missed makes it the next one.
-func (c *Client) serviceHost(s *service) string { return s.hosts[int(c.host.Load())%len(s.hosts)] }
+// serviceHost is the service's host to ask now. When it has failed, missed, given turn, makes it the next one; once,
+// however many find that out.
+func (c *Client) serviceHost(s *service) (host string, turn uint32) {
+	turn = c.host.Load()
+	return s.hosts[int(turn)%len(s.hosts)], turn
+}
 
-func (c *Client) missed() { c.host.Add(1) }
+func (c *Client) missed(turn uint32) { c.host.CompareAndSwap(turn, turn+1) }
 
 // Partitions asks how many partitions a topic has; 0: it has none. It makes the broker
 // create the topic where topics are created by themselves. done is called once.
@@ -92,9 +96,10 @@ func (c *Client) Partitions(topic string, done func(n int, err error)) {
 			}
 			return
 		}
-		c.pool.get(broker{host: c.serviceHost(&c.service), tls: c.service.tls}, 0, func(conn *conn, err error) {
+		host, turn := c.serviceHost(&c.service)
+		c.pool.get(broker{host: host, tls: c.service.tls}, 0, func(conn *conn, err error) {
 			if err != nil {
-				c.missed()
+				c.missed(turn)
 				done(err)
 				return
 			}
@@ -123,7 +128,8 @@ func (c *Client) locate(s *service, topic string, done func(broker, error)) {
 		}
 		return
 	}
-	l := &lookup{client: c, service: s, host: c.serviceHost(s), topic: topic, done: done}
+	l := &lookup{client: c, service: s, topic: topic, done: done}
+	l.host, l.turn = c.serviceHost(s)
 	l.hop(broker{host: l.host, tls: s.tls}, false)
 }
 
@@ -132,6 +138,7 @@ type lookup struct {
 	client  *Client
 	service *service
 	host    string // the service's
+	turn    uint32
 	topic   string
 	done    func(broker, error)
 	hops    int
@@ -142,7 +149,7 @@ func (l *lookup) hop(to broker, authoritative bool) {
 	c.pool.get(to, 0, func(conn *conn, err error) {
 		if err != nil {
 			if to.host == l.host && to.proxyTo == "" {
-				c.missed()
+				c.missed(l.turn)
 			}
 			l.done(broker{}, err)
 			return
@@ -258,7 +265,8 @@ func (c *Client) get(path string, answer any) error {
 	if c.service.tls {
 		scheme = "https://"
 	}
-	req, err := http.NewRequestWithContext(c.ctx, http.MethodGet, scheme+c.serviceHost(&c.service)+path, nil)
+	host, turn := c.serviceHost(&c.service)
+	req, err := http.NewRequestWithContext(c.ctx, http.MethodGet, scheme+host+path, nil)
 	if err != nil {
 		return err
 	}
@@ -268,7 +276,7 @@ func (c *Client) get(path string, answer any) error {
 		if ctxErr := context.Cause(c.ctx); ctxErr != nil {
 			return ErrClosed
 		}
-		c.missed()
+		c.missed(turn)
 		return fmt.Errorf("%w: %w", ErrConnection, err)
 	}
 	defer resp.Body.Close()
