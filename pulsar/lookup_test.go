@@ -1,0 +1,184 @@
+package pulsar
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/apache/pulsar-client-go/pulsar/auth"
+
+	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+// TestServiceURLs has to pass over hosts that do not answer.
+func TestServiceURLs(t *testing.T) {
+	b := fakebroker.Start(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close() // nobody is there any more
+	publish(t, newClient(t, Options{ServiceURL: "pulsar://" + l.Addr().String() + "," + strings.TrimPrefix(b.URL(), "pulsar://")}))
+}
+
+func TestParseService(t *testing.T) {
+	for url, want := range map[string]string{
+		"pulsar://a":                 "[a:6650] false false",
+		"pulsar+ssl://a,b:1":         "[a:6651 b:1] false true",
+		"pulsar://a:1,pulsar://b:2/": "[a:1 b:2] false false",
+		"http://a":                   "[a:80] true false",
+		"https://[::1]":              "[[::1]:443] true true",
+		"pulsar://[::1]:7":           "[[::1]:7] false false",
+		"a:6650":                     "error",
+		"ftp://a":                    "error",
+		"pulsar://":                  "error",
+		"pulsar://a,,b":              "error",
+		"pulsar://a/path":            "error",
+		"pulsar://user@a":            "error",
+	} {
+		s, err := parseService(url)
+		got := fmt.Sprint(s.hosts, s.http, s.tls)
+		if err != nil {
+			got = "error"
+		}
+		if got != want {
+			t.Errorf("%s: %s, not %s (%v)", url, got, want, err)
+		}
+	}
+}
+
+// TestProxied has to come back to the service URL and name the broker there.
+func TestProxied(t *testing.T) {
+	b := fakebroker.Start(t)
+	proxied := make(chan string, 10)
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		switch cmd := cmd.(type) {
+		case *wire.Connect:
+			proxied <- cmd.ProxyToBrokerURL
+		case *wire.Lookup:
+			r := &wire.LookupResponse{RequestID: cmd.RequestID, ProxyThroughServiceURL: true, Response: wire.LookupRedirect, Authoritative: true, BrokerServiceURL: "pulsar://one.invalid:1"}
+			if cmd.Authoritative {
+				r.Response, r.BrokerServiceURL = wire.LookupConnect, "pulsar://two.invalid:2"
+			}
+			if cmd.AdvertisedListenerName != "inside" {
+				t.Errorf("LOOKUP: %+v", cmd)
+			}
+			c.Send(r)
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	publish(t, newClient(t, Options{ServiceURL: b.URL(), ListenerName: "inside"}))
+	for _, want := range []string{"", "one.invalid:1", "two.invalid:2"} {
+		if got := receive(t, "a connection", proxied); got != want {
+			t.Errorf("a connection for %q, not %q", got, want)
+		}
+	}
+}
+
+// TestRedirectCircle has to end.
+func TestRedirectCircle(t *testing.T) {
+	b := fakebroker.Start(t)
+	var lookups atomic.Int32
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if l, ok := cmd.(*wire.Lookup); ok {
+			lookups.Add(1)
+			c.Send(&wire.LookupResponse{RequestID: l.RequestID, Response: wire.LookupRedirect, BrokerServiceURL: b.URL()})
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	done := make(chan error, 1)
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	c.locate(&c.service, topic, func(_ broker, err error) { done <- err })
+	if err := receive(t, "an answer", done); err == nil || lookups.Load() != maxHops+1 {
+		t.Errorf("%v after %d lookups", err, lookups.Load())
+	}
+}
+
+// TestRequestTimeout asks a broker that does not answer.
+func TestRequestTimeout(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if cmd.Type() == wire.TypePartitionedMetadata {
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL(), OperationTimeout: 50 * time.Millisecond})
+	done := make(chan error, 1)
+	c.Partitions(topic, func(_ int, err error) { done <- err })
+	if err := receive(t, "an answer", done); !errors.Is(err, ErrTimeout) {
+		t.Error(err)
+	}
+	// One that waits when the client is closed is answered, too.
+	c = newClient(t, Options{ServiceURL: b.URL()})
+	c.Partitions(topic, func(_ int, err error) { done <- err })
+	c.Close()
+	if err := receive(t, "an answer", done); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	c.Partitions(topic, func(_ int, err error) { done <- err })
+	if err := receive(t, "an answer", done); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// TestHTTP looks topics up over HTTP, with the login, and tells statuses apart.
+func TestHTTP(t *testing.T) {
+	b := fakebroker.Start(t)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer secret" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		switch r.URL.Path {
+		case "/lookup/v2/topic/persistent/public/default/t":
+			if r.URL.Query().Get("listenerName") != "inside" {
+				t.Error(r.URL)
+			}
+			_ = json.NewEncoder(w).Encode(map[string]string{"brokerUrl": b.URL(), "httpUrl": "http://x"})
+		case "/admin/v2/persistent/public/default/t/partitions":
+			_, _ = w.Write([]byte(`{"partitions":3}`))
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	defer web.Close()
+	c := newClient(t, Options{ServiceURL: web.URL, ListenerName: "inside", Auth: auth.NewAuthenticationToken("secret")})
+	publish(t, c)
+	partitions := func(topic string) (int, error) {
+		done := make(chan error, 1)
+		n := 0
+		c.Partitions(topic, func(m int, err error) { n = m; done <- err })
+		return n, receive(t, "an answer", done)
+	}
+	if n, err := partitions(topic); n != 3 || err != nil {
+		t.Error(n, err)
+	}
+	var e *Error
+	if _, err := partitions("persistent://public/default/none"); !errors.As(err, &e) || e.Code != wire.TopicNotFound {
+		t.Error(err)
+	}
+}
+
+func TestRestPath(t *testing.T) {
+	for in, want := range map[string]string{
+		"persistent://a/b/c":             "persistent/a/b/c false",
+		"non-persistent://a/b/c e?#":     "non-persistent/a/b/c%20e%3F%23 false",
+		"persistent://prop/cluster/ns/t": "persistent/prop/cluster/ns/t true",
+	} {
+		path, old := restPath(in)
+		if got := fmt.Sprint(path, " ", old); got != want {
+			t.Errorf("%s: %s, not %s", in, got, want)
+		}
+	}
+}
