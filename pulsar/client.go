@@ -46,7 +46,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{o: o.withDefaults(), service: s, producers: map[*Producer]struct{}{}, asks: map[*ask]struct{}{}}
 	c.pool = pool{client: c, conns: map[connKey]*conn{}}
 	if s.http {
-		if c.web, err = newWeb(&c.o); err != nil {
+		if c.web, err = c.newWeb(); err != nil {
 			return nil, err
 		}
 	}

@@ -7,11 +7,14 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/big"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -106,8 +109,9 @@ func TestLoginFails(t *testing.T) {
 	}
 }
 
-// tlsProxy accepts TLS for the given name and passes on to a broker. It returns its address and who to trust.
-func tlsProxy(t *testing.T, b *fakebroker.Broker, name string) (string, *x509.CertPool) {
+// tlsProxy accepts TLS for the given name, from clients with a certificate, and passes on to addr. It returns its address, who
+// to trust, and a certificate.
+func tlsProxy(t *testing.T, to, name string) (string, *x509.CertPool, tls.Certificate) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +130,8 @@ func tlsProxy(t *testing.T, b *fakebroker.Broker, name string) (string, *x509.Ce
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(parsed)
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+	own := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{own}, ClientAuth: tls.RequireAnyClientCert})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +142,7 @@ func tlsProxy(t *testing.T, b *fakebroker.Broker, name string) (string, *x509.Ce
 			if err != nil {
 				return
 			}
-			out, err := net.Dial("tcp", strings.TrimPrefix(b.URL(), "pulsar://"))
+			out, err := net.Dial("tcp", to)
 			if err != nil {
 				in.Close()
 				continue
@@ -152,13 +157,19 @@ func tlsProxy(t *testing.T, b *fakebroker.Broker, name string) (string, *x509.Ce
 		}
 	})
 	t.Cleanup(func() { l.Close(); wg.Wait() })
-	return l.Addr().String(), pool
+	return l.Addr().String(), pool, own
 }
 
+// TestTLS encrypts, with the login's certificate, over both kinds of lookup; and checks the host's name.
 func TestTLS(t *testing.T) {
 	b := fakebroker.Start(t)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]string{"brokerUrl": "pulsar://192.0.2.1:1", "brokerUrlTls": "pulsar+ssl://" + r.URL.Query().Get("listenerName")})
+	}))
+	defer web.Close()
 	for _, name := range []string{"127.0.0.1", "another.example"} {
-		addr, pool := tlsProxy(t, b, name)
+		addr, pool, own := tlsProxy(t, strings.TrimPrefix(b.URL(), "pulsar://"), name)
+		webAddr, webPool, _ := tlsProxy(t, web.Listener.Addr().String(), name)
 		b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 			if l, ok := cmd.(*wire.Lookup); ok {
 				c.Send(&wire.LookupResponse{RequestID: l.RequestID, Response: wire.LookupConnect, BrokerServiceURL: "pulsar://192.0.2.1:1", BrokerServiceURLTLS: "pulsar+ssl://" + addr})
@@ -166,14 +177,21 @@ func TestTLS(t *testing.T) {
 			}
 			return fakebroker.Handle
 		}
-		c := newClient(t, Options{ServiceURL: "pulsar+ssl://" + addr, OperationTimeout: 200 * time.Millisecond,
-			TLS: func() (*tls.Config, error) { return &tls.Config{RootCAs: pool}, nil }})
-		if name == "127.0.0.1" {
-			publish(t, c)
-			continue
-		}
-		if err := opening(t, c); err == nil || !strings.Contains(err.Error(), "certificate") {
-			t.Errorf("a certificate for another host: %v", err)
+		for url, trust := range map[string][]*x509.CertPool{"pulsar+ssl://" + addr: {pool}, "https://" + webAddr: {webPool, pool}} {
+			dials := 0
+			c := newClient(t, Options{ServiceURL: url, OperationTimeout: time.Second, ListenerName: addr,
+				Auth: auth.NewAuthenticationFromTLSCertSupplier(func() (*tls.Certificate, error) { return &own, nil }),
+				TLS: func() (*tls.Config, error) {
+					dials++
+					return &tls.Config{RootCAs: trust[min(dials, len(trust))-1]}, nil
+				}})
+			if name == "127.0.0.1" {
+				publish(t, c)
+				continue
+			}
+			if err := opening(t, c); err == nil || !strings.Contains(err.Error(), "certificate") {
+				t.Errorf("a certificate for another host: %v", err)
+			}
 		}
 	}
 }

@@ -36,45 +36,34 @@ func (c *conn) open() (net.Conn, *frames, error) {
 }
 
 func (c *conn) dial() (net.Conn, error) {
-	o := &c.client.o
-	ctx, cancel := context.WithTimeout(c.client.ctx, o.ConnectionTimeout)
+	ctx, cancel := context.WithTimeout(c.client.ctx, c.client.o.ConnectionTimeout)
 	defer cancel()
-	nc, err := new(net.Dialer).DialContext(ctx, "tcp", c.to.host)
-	if err != nil || !c.to.tls {
-		return nc, err
+	if c.to.tls {
+		return c.client.dialTLS(ctx, c.to.host)
 	}
-	config, err := c.tlsConfig()
-	if err != nil {
-		_ = nc.Close() // it was not used
-		return nil, err
-	}
-	secure := tls.Client(nc, config)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		_ = nc.Close() // it is of no use
-		return nil, err
-	}
-	return secure, nil
+	return new(net.Dialer).DialContext(ctx, "tcp", c.to.host)
 }
 
-func (c *conn) tlsConfig() (*tls.Config, error) {
-	config, err := c.client.o.TLS()
+// dialTLS opens an encrypted connection to host:port.
+func (c *Client) dialTLS(ctx context.Context, addr string) (net.Conn, error) {
+	config, err := c.o.TLS()
 	if err != nil {
 		return nil, fmt.Errorf("TLS: %w", err)
 	}
 	config = config.Clone()
 	if config.ServerName == "" {
-		if config.ServerName, _, err = net.SplitHostPort(c.to.host); err != nil {
+		if config.ServerName, _, err = net.SplitHostPort(addr); err != nil {
 			return nil, err
 		}
 	}
-	cert, err := c.client.o.Auth.GetTLSCertificate()
+	cert, err := c.o.Auth.GetTLSCertificate()
 	if err != nil {
 		return nil, fmt.Errorf("certificate of the login: %w", err)
 	}
 	if cert != nil {
 		config.Certificates = []tls.Certificate{*cert}
 	}
-	return config, nil
+	return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", addr)
 }
 
 // shakeHands sends CONNECT and waits for CONNECTED.

@@ -20,10 +20,30 @@ var faults = []struct {
 }{
 	{"drops CONNECT", wire.TypeConnect, drop},
 	{"does not answer CONNECT", wire.TypeConnect, ignore},
+	{"sends garbage for CONNECT", wire.TypeConnect, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Raw([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+		return fakebroker.Drop
+	}},
+	{"is not ready for CONNECT", wire.TypeConnect, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Send(&wire.Error{Error: wire.ServiceNotReady})
+		return fakebroker.Drop
+	}},
+	{"answers CONNECT by another command", wire.TypeConnect, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Send(&wire.Success{})
+		return fakebroker.Ignore
+	}},
 	{"drops LOOKUP", wire.TypeLookup, drop},
 	{"does not answer LOOKUP", wire.TypeLookup, ignore},
 	{"is not ready for LOOKUP", wire.TypeLookup, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		c.Send(&wire.LookupResponse{RequestID: cmd.(*wire.Lookup).RequestID, Response: wire.LookupFailed, Error: wire.ServiceNotReady, HasError: true})
+		return fakebroker.Ignore
+	}},
+	{"names no broker", wire.TypeLookup, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Send(&wire.LookupResponse{RequestID: cmd.(*wire.Lookup).RequestID, Response: wire.LookupConnect})
+		return fakebroker.Ignore
+	}},
+	{"names a broker that is not there", wire.TypeLookup, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		c.Send(&wire.LookupResponse{RequestID: cmd.(*wire.Lookup).RequestID, Response: wire.LookupConnect, BrokerServiceURL: "pulsar://127.0.0.1:1"})
 		return fakebroker.Ignore
 	}},
 	{"redirects in a circle", wire.TypeLookup, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
@@ -61,6 +81,17 @@ var faults = []struct {
 	}},
 	{"stores and closes the producer", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		_, _ = c.Store(cmd.(*wire.Send))
+		return closeProducer(c, cmd.(*wire.Send).ProducerID)
+	}},
+	{"refuses SEND for now", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		return refuse(c, cmd.(*wire.Send))
+	}},
+	{"stores and refuses", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		_, _ = c.Store(cmd.(*wire.Send))
+		return refuse(c, cmd.(*wire.Send))
+	}},
+	{"refuses and closes the producer", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		refuse(c, cmd.(*wire.Send))
 		return closeProducer(c, cmd.(*wire.Send).ProducerID)
 	}},
 	{"names itself as the assigned broker", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
@@ -132,6 +163,13 @@ var faults = []struct {
 func drop(*fakebroker.Conn, wire.Command) fakebroker.Verdict { return fakebroker.Drop }
 
 func ignore(*fakebroker.Conn, wire.Command) fakebroker.Verdict { return fakebroker.Ignore }
+
+// refuse refuses a message, and all that follow it, as a topic does that is being closed.
+func refuse(c *fakebroker.Conn, s *wire.Send) fakebroker.Verdict {
+	delete(c.Topics, s.ProducerID)
+	c.Send(&wire.SendError{ProducerID: s.ProducerID, SequenceID: max(s.SequenceID, s.HighestSequenceID), Error: wire.PersistenceError})
+	return fakebroker.Ignore
+}
 
 func closeProducer(c *fakebroker.Conn, id uint64) fakebroker.Verdict {
 	delete(c.Topics, id)

@@ -2,10 +2,12 @@ package pulsar
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -235,23 +237,24 @@ func restPath(topic string) (path string, old bool) {
 	return domain + "/" + strings.Join(parts, "/"), len(parts) == 4
 }
 
-// newWeb makes the client for lookups over HTTP.
-func newWeb(o *Options) (*http.Client, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxConnsPerHost = 16 * o.ConnectionsPerBroker
-	if strings.HasPrefix(o.ServiceURL, "https") {
-		config, err := o.TLS()
-		if err != nil {
-			return nil, fmt.Errorf("TLS: %w", err)
-		}
-		transport.TLSClientConfig = config.Clone()
+// newWeb makes the client for lookups over HTTP. Certificates are read for each connection, as for those to brokers.
+func (c *Client) newWeb() (*http.Client, error) {
+	transport := &http.Transport{
+		MaxConnsPerHost: 16 * c.o.ConnectionsPerBroker, IdleConnTimeout: time.Minute,
+		TLSClientConfig: &tls.Config{}, // logins expect one to be there
+		DialContext:     (&net.Dialer{Timeout: c.o.ConnectionTimeout}).DialContext,
+		DialTLSContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, c.o.ConnectionTimeout)
+			defer cancel()
+			return c.dialTLS(ctx, addr)
+		},
 	}
-	web := &http.Client{Timeout: o.OperationTimeout, Transport: transport}
-	if o.Auth.Name() != "" {
-		if err := o.Auth.WithTransport(transport); err != nil {
+	web := &http.Client{Timeout: c.o.OperationTimeout, Transport: transport}
+	if c.o.Auth.Name() != "" {
+		if err := c.o.Auth.WithTransport(transport); err != nil {
 			return nil, fmt.Errorf("login: %w", err)
 		}
-		web.Transport = o.Auth
+		web.Transport = c.o.Auth
 	}
 	return web, nil
 }
