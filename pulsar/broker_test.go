@@ -236,6 +236,23 @@ func TestTerminate(t *testing.T) {
 	}
 }
 
+// TestNonPersistent publishes where nothing is stored: that is confirmed, too, without a place.
+func TestNonPersistent(t *testing.T) {
+	cluster := pulsartest.Shared(t)
+	c := newClient(t, Options{ServiceURL: cluster.BrokerURL()})
+	for _, batching := range []bool{false, true} {
+		p, _ := openProducer(t, c, ProducerOptions{Topic: "non-persistent://" + cluster.Namespace(t) + "/t", Batching: batching})
+		l := newLedger(t)
+		for i := range 20 {
+			l.send(p, text(i))
+		}
+		l.wait()
+		if id, err := l.ids[text(0)], l.err(text(0)); id.LedgerID != -1 || id.EntryID != -1 || len(l.errs) > 0 {
+			t.Errorf("%+v, %v", id, err)
+		}
+	}
+}
+
 // TestExclusive has the broker keep a topic for one producer, and fence it off for the next.
 func TestExclusive(t *testing.T) {
 	cluster := pulsartest.Shared(t)

@@ -113,7 +113,7 @@ func TestRequestTimeout(t *testing.T) {
 		}
 		return fakebroker.Handle
 	}
-	c := newClient(t, Options{ServiceURL: b.URL(), OperationTimeout: 50 * time.Millisecond})
+	c := newClient(t, Options{ServiceURL: b.URL(), OperationTimeout: time.Second})
 	done := make(chan error, 1)
 	c.Partitions(topic, func(_ int, err error) { done <- err })
 	if err := receive(t, "an answer", done); !errors.Is(err, ErrTimeout) {

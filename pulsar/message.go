@@ -90,7 +90,7 @@ func (m *Message) payload() []byte {
 // MessageID is where a message was stored.
 type MessageID struct {
 	// LedgerID and EntryID are -1 for a message that the broker had already, from
-	// this producer's name and sequence id.
+	// this producer's name and sequence id, and on topics that are not persistent.
 	LedgerID, EntryID int64
 	Partition         int32 // -1: the topic is not partitioned
 	BatchIndex        int32 // -1: not in a batch
