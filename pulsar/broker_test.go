@@ -247,7 +247,7 @@ func TestNonPersistent(t *testing.T) {
 			l.send(p, text(i))
 		}
 		l.wait()
-		if id, err := l.ids[text(0)], l.err(text(0)); id.LedgerID != -1 || id.EntryID != -1 || len(l.errs) > 0 {
+		if id, err := l.ids[text(0)], l.err(text(0)); id.LedgerID != 0 || id.EntryID != 0 || len(l.errs) > 0 {
 			t.Errorf("%+v, %v", id, err)
 		}
 	}

@@ -132,6 +132,27 @@ func TestRequestTimeout(t *testing.T) {
 	}
 }
 
+// TestCloseWhileWaiting answers a question that waits to be put again.
+func TestCloseWhileWaiting(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close() // nobody is there any more
+	c := newClient(t, Options{ServiceURL: "pulsar://" + l.Addr().String(), MinBackoff: time.Hour, MaxBackoff: time.Hour, OperationTimeout: 24 * time.Hour})
+	done := make(chan error, 1)
+	c.Partitions(topic, func(_ int, err error) { done <- err })
+	for deadline := time.Now().Add(patience); c.host.Load() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the host is not found missing")
+		}
+	}
+	c.Close()
+	if err := receive(t, "an answer", done); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
+
 // TestHTTP looks topics up over HTTP, with the login, and tells statuses apart.
 func TestHTTP(t *testing.T) {
 	b := fakebroker.Start(t)

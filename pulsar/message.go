@@ -90,7 +90,8 @@ func (m *Message) payload() []byte {
 // MessageID is where a message was stored.
 type MessageID struct {
 	// LedgerID and EntryID are -1 for a message that the broker had already, from
-	// this producer's name and sequence id, and on topics that are not persistent.
+	// this producer's name and sequence id. On topics that are not persistent,
+	// brokers say 0 and 0 of every message.
 	LedgerID, EntryID int64
 	Partition         int32 // -1: the topic is not partitioned
 	BatchIndex        int32 // -1: not in a batch
