@@ -244,3 +244,44 @@ func TestOneConnection(t *testing.T) {
 		t.Errorf("%s: %v", text, err)
 	}
 }
+
+// TestCloseWhileOpening closes a producer whose topic is being looked up: the broker is not asked for it any more.
+func TestCloseWhileOpening(t *testing.T) {
+	b := fakebroker.Start(t)
+	looked := make(chan func(), 1)
+	var created atomic.Int32
+	first := true
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		switch cmd := cmd.(type) {
+		case *wire.Lookup:
+			if first {
+				first = false
+				looked <- func() { _ = c.Handle(cmd) }
+				return fakebroker.Ignore
+			}
+		case *wire.Producer:
+			created.Add(1)
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	w := newWatcher()
+	p := c.NewProducer(ProducerOptions{Topic: topic}, producerOwner{w})
+	answer := receive(t, "LOOKUP", looked)
+	closed := make(chan struct{})
+	p.Close(func() { close(closed) })
+	receive(t, "the end", closed)
+	if err := receive(t, "an answer", w.opened); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	answer()
+	openProducer(t, c, ProducerOptions{Topic: topic}) // on the same connection, so after it
+	if n := created.Load(); n != 1 {
+		t.Errorf("%d producers were asked for", n)
+	}
+	l := newLedger(t)
+	l.send(p, "too late")
+	if err := l.err("too late"); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
