@@ -130,12 +130,22 @@ func (f *fields) done() {
 	f.next()
 }
 
-// tag appends the tag of a field.
-func (f *fields) tag(n number, t protowire.Type) { f.out = protowire.AppendTag(f.out, n, t) }
+// tag appends the tag of a field. Nearly all are one byte.
+func (f *fields) tag(n number, t protowire.Type) {
+	if n < 16 {
+		f.out = append(f.out, byte(n)<<3|byte(t))
+		return
+	}
+	f.out = protowire.AppendTag(f.out, n, t)
+}
 
-// put appends a varint field.
+// put appends a varint field. Most values are one byte.
 func (f *fields) put(n number, v uint64) {
 	f.tag(n, protowire.VarintType)
+	if v < 0x80 {
+		f.out = append(f.out, byte(v))
+		return
+	}
 	f.out = protowire.AppendVarint(f.out, v)
 }
 
