@@ -88,7 +88,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "memoryLimitInMB", Section: sectionOwn, Default: "0",
-		Doc:  "Memory that the messages of all sessions may take together, in MiB: published and not answered, queued for consumers, kept for readers, unfinished or not read by clients. Of what is free one session may have an eighth, but at least 64 KiB: those that hold most are slowed first. A message that does not fit any more ends its session with close code 1013; when a twentieth is left, new sessions get 503. What the process takes is more, by half or so, since garbage is collected now and then. 0: a quarter of the memory that the process may use (GOMEMLIMIT, its control group, the machine).",
+		Doc:  "Memory that the messages of all sessions may take together, in MiB: published and not answered, queued for consumers, kept for readers, unfinished or not read by clients. Of what is free one session may have an eighth, but at least 64 KiB: those that hold most are slowed first. A message that does not fit any more ends its session with close code 1013; when nothing is left, new sessions get 503. What the process takes is more, by half or so, since garbage is collected now and then. 0: a quarter of the memory that the process may use (GOMEMLIMIT, its control group, the machine).",
 		kind: whole(func(c *Config) *int64 { return &c.MemoryLimit }, "MiB", 1<<20, 0, 1<<24),
 	},
 	{

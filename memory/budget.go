@@ -107,10 +107,11 @@ func (b *Budget) Allowance() int {
 	return int(max(b.free()/part, Least))
 }
 
-// Exhausted reports that so little is free, a twentieth, that nobody new
-// should be let in.
+// Exhausted reports that nothing is free: nobody new should be let in. Holders
+// that keep to their bounds do that only where they are so many that each has no more than
+// [Least].
 func (b *Budget) Exhausted() bool {
-	return b != nil && b.free() < b.limit/20
+	return b != nil && b.free() <= 0
 }
 
 // Refused counts a client that was turned away or closed for want of memory.

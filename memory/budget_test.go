@@ -55,11 +55,11 @@ func TestGreedyHoldersKeepWithinTheLimit(t *testing.T) {
 
 func TestExhausted(t *testing.T) {
 	b := New(100 << 20)
-	if b.Take(Unread, 90<<20); b.Exhausted() {
-		t.Error("with a tenth free")
+	if b.Take(Unread, 99<<20); b.Exhausted() {
+		t.Error("with a hundredth free")
 	}
-	if b.Take(Unread, 6<<20); !b.Exhausted() {
-		t.Error("not with four of a hundred free")
+	if b.Take(Unread, 1<<20); !b.Exhausted() {
+		t.Error("not with nothing free")
 	}
 }
 

@@ -73,8 +73,12 @@ var memoryAttacks = slices.Concat([]attack{
 			stream{target: h.producer(2), send: large, unread: true}, stream{target: h.producer(3), send: large, unread: true})
 		return nil
 	})),
-	// Readers and consumers at the end of a topic that fills, and that read nothing of it.
-	loading(both("16 readers and 16 consumers that do not read a flood", 33, unread)),
+	// Readers and consumers at the end of a topic that fills, and that read nothing of it. Topics in the process
+	// keep what is not acknowledged, up to a limit for all of them.
+	loading([]attack{
+		{name: "32 readers that do not read a flood", connections: 33, run: unread(32, 0)},
+		{name: "16 readers and 16 consumers that do not read a flood, broker", broker: true, connections: 33, run: unread(16, 16)},
+	}),
 )
 
 // loading marks those attacks that load the broker.
@@ -113,18 +117,21 @@ func (h *hostile) hold(n int, target func(i int) string, sent ...[]byte) error {
 	return nil
 }
 
-func unread(h *hostile) error {
-	topic := func(int) string { return h.reader(0) }
-	for i := range 16 {
-		if _, _, err := h.open(topic(i)); err != nil {
-			return err
+func unread(readers, consumers int) func(*hostile) error {
+	return func(h *hostile) error {
+		for range readers {
+			if _, _, err := h.open(h.reader(0)); err != nil {
+				return err
+			}
 		}
-		if _, _, err := h.open(fmt.Sprintf("/ws/v2/consumer/%s/hostile-0/lazy-%d", h.Topics, i)); err != nil {
-			return err
+		for i := range consumers {
+			if _, _, err := h.open(fmt.Sprintf("/ws/v2/consumer/%s/hostile-0/lazy-%d", h.Topics, i)); err != nil {
+				return err
+			}
 		}
+		h.floods(stream{target: h.producer(0), send: same(payload(50 << 10))})
+		return nil
 	}
-	h.floods(stream{target: h.producer(0), send: same(payload(50 << 10))})
-	return nil
 }
 
 var filled struct {
