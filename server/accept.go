@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -72,6 +73,9 @@ func (s *Server) accept(d door) {
 		if err == nil {
 			pause = firstAcceptPause
 			s.admit(nc, d.tls)
+			// Those who are served already go first: a flood of connections would keep
+			// the processor for 10 ms at a time.
+			runtime.Gosched()
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {

@@ -102,6 +102,7 @@ type conn struct {
 	sent     uint64 // bytes of session output
 	backlog  []byte // output that the kernel has not taken yet: unsent bytes
 
+	awaits    bool // it is counted in Server.awaiting
 	closeSent bool // a close frame is in the output
 	answering bool // the answer to a request is not all taken yet; the next one waits
 	drop      bool // end the connection when all output is sent

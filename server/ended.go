@@ -43,6 +43,11 @@ func (w *worker) conclude(c *conn) {
 		}
 		c.setPhase(phaseDiscard)
 		drop = true
+	case phaseOpening:
+		if !c.awaits {
+			c.awaits = w.s.awaiting.take()
+			drop = !c.awaits
+		}
 	case phaseOpen:
 		if c.stalled || c.kind == route.Producer && c.session.InFlight() > 0 {
 			break
@@ -58,5 +63,18 @@ func (w *worker) conclude(c *conn) {
 	if drop {
 		c.drop = true
 		w.dropIfSent(c)
+	}
+}
+
+// maxAwaiting is how many may wait for their session to be opened after they
+// have ended their direction. Most of those have gone, and what they asked for
+// costs what it costs all the same: beyond so many they are taken for gone at once.
+const maxAwaiting = 64
+
+// awaitsNoMore is called when a connection's session is open, or its socket closed.
+func (w *worker) awaitsNoMore(c *conn) {
+	if c.awaits {
+		c.awaits = false
+		w.s.awaiting.give()
 	}
 }

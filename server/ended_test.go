@@ -320,3 +320,18 @@ func TestCloseWithUnreadAnswers(t *testing.T) {
 		t.Errorf("%d of %d publishes were handled", got, many)
 	}
 }
+
+// Clients that leave while their sessions are opened are taken for gone where
+// they are many; the first of them would get their answers.
+func TestHalfCloseOfManyWhileOpening(t *testing.T) {
+	b := newFakeBridge()
+	s := start(t, b)
+	const many = maxAwaiting + 20
+	for range many {
+		c := dialRaw(t, s)
+		c.send(upgradeHead(producerPath))
+		opened(t, b)
+		c.endsSending()
+	}
+	eventually(t, "the rest to be closed", func() bool { return s.conns.Load() == maxAwaiting })
+}

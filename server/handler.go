@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -18,15 +19,16 @@ const readyTimeout = 5 * time.Second
 // may be part of a topic's name.
 func (s *Server) routes() http.Handler {
 	metrics := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{DisableCompression: true})
+	var collecting sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
 		if stats, ok := statsPath(path); ok {
-			onlyGet(s.guard(statsSubject(stats), func(w http.ResponseWriter, _ *http.Request) { s.stats(w, stats) }))(w, r)
+			onlyGet(s.guard(statsSubject(stats), inTurn(&collecting, func(w http.ResponseWriter, _ *http.Request) { s.stats(w, stats) })))(w, r)
 			return
 		}
 		switch {
 		case path == "/metrics":
-			onlyGet(metrics.ServeHTTP)(w, r)
+			onlyGet(inTurn(&collecting, metrics.ServeHTTP))(w, r)
 		case path == "/healthz":
 			onlyGet(healthy)(w, r)
 		case path == "/readyz":
@@ -39,6 +41,19 @@ func (s *Server) routes() http.Handler {
 			writeReason(w, http.StatusNotFound, "Not Found")
 		}
 	})
+}
+
+// inTurn lets requests that look at all sessions be answered one at a time, and
+// pauses behind each for as long as it took: however many there are, they take half
+// a processor. What they write is collected in memory, so nobody waits for a slow client.
+func inTurn(turn *sync.Mutex, h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		turn.Lock()
+		defer turn.Unlock()
+		begun := time.Now()
+		h(w, r)
+		time.Sleep(time.Since(begun))
+	}
 }
 
 func onlyGet(h http.HandlerFunc) http.HandlerFunc {

@@ -65,6 +65,7 @@ type Server struct {
 
 	sessions  [3]atomic.Int64 // open ones by kind
 	requests  bound
+	awaiting  bound // see maxAwaiting
 	addresses addressBound
 	bytesIn   atomic.Uint64
 	bytesOut  atomic.Uint64
@@ -91,6 +92,7 @@ func New(o Options) (*Server, error) {
 		empty:        make(chan struct{}),
 	}
 	s.requests.most = int64(o.MaxConcurrentRequests)
+	s.awaiting.most = maxAwaiting
 	s.places.most = int64(o.MaxConnections)
 	s.addresses.most, s.addresses.used = o.MaxSessionsPerAddress, map[netip.Addr]int{}
 	s.ticksOf = timeouts{

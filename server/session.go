@@ -39,6 +39,7 @@ func (w *worker) attach(c *conn) {
 	if o == nil {
 		return
 	}
+	w.awaitsNoMore(c)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -218,6 +218,7 @@ func (w *worker) bury(c *conn) {
 	if before == phaseBusy && req != nil && req.cancel != nil {
 		req.cancel()
 	}
+	w.awaitsNoMore(c)
 	w.detach(c)
 	c.holdUnread(-int(c.unsent.Load()))
 	c.backlog = nil

@@ -31,6 +31,7 @@ type attack struct {
 	broker bool              // it needs a real one
 	loads  bool              // it sends the broker more than others do: whoever brings it, the broker has to bear it
 	hung   bool              // the broker is stopped meanwhile
+	opens  bool              // it opens sessions all the time, which no one can tell from the victims' new ones: those are not judged
 	large  bool              // it needs the topic with large messages
 	asks   bool              // it only asks, so that the broker is to have next to nothing of it
 	tokens bool              // clients have to log in
@@ -117,7 +118,7 @@ func attempt(t *testing.T, a *attack, beside *victims) *figures {
 func round(t *testing.T, a *attack, beside *victims) *figures {
 	t.Helper()
 	s := newSite(t, a)
-	f := &figures{connections: a.connections, hung: a.hung, asks: a.asks && a.broker}
+	f := &figures{connections: a.connections, hung: a.hung, opens: a.opens, asks: a.asks && a.broker}
 	fault := func(format string, args ...any) { f.faults = append(f.faults, fmt.Sprintf(format, args...)) }
 
 	v, err := startVictims(s.addr, s.topics+"/victims", s.token)

@@ -63,6 +63,7 @@ var probeNames = [probes]string{"publish", "deliver", "reply", "open"}
 type figures struct {
 	connections int   // hostile ones that are open at the same time, at most
 	hung        bool  // the broker was: only what needs none is judged
+	opens       bool  // sessions are opened all the time: the victims' new ones are not judged
 	did         int64 // what the attackers have done: frames, requests or connections
 	refused     int64 // what of that was refused
 
@@ -94,7 +95,7 @@ func (f *figures) most() int64 {
 
 // judges reports whether the latencies of a probe count.
 func (f *figures) judges(p probe) bool {
-	return f.counted[p] > 0 && (!f.hung || p == reply)
+	return f.counted[p] > 0 && (!f.hung || p == reply) && (!f.opens || p != open)
 }
 
 // worst is the probe that came nearest to its bound, or went furthest beyond it.

@@ -61,8 +61,16 @@ var httpAttacks = slices.Concat([]attack{
 	{name: "pathological topicsPattern", connections: 4, run: patterns},
 },
 	// Sessions that come and go: in order, by a reset once they are open, and by one before.
-	loading(both("sessions that come and go", 16, comeAndGo)),
+	opening(loading(both("sessions that come and go", 16, comeAndGo))),
 )
+
+// opening marks attacks that open sessions all the time.
+func opening(all []attack) []attack {
+	for i := range all {
+		all[i].opens = true
+	}
+	return all
+}
 
 // hugeHead sends a request whose head is as long as may be, or longer.
 func (h *hostile) hugeHead(nc net.Conn, i int) error {
