@@ -25,7 +25,6 @@ func TestUnfinishedMessagesKeepWithinTheBudget(t *testing.T) {
 	s := start(t, echoBridge(), func(o *Options) { o.Memory = budget })
 	small := dial(t, s, producerPath)
 	const half = 500 << 10
-	refused := 0
 	var raws []*rawConn
 	for range 20 {
 		c := dialRaw(t, s)
@@ -42,16 +41,19 @@ func TestUnfinishedMessagesKeepWithinTheBudget(t *testing.T) {
 	if got := message(t, small); got != "hello" {
 		t.Fatalf("a small session got %q", got)
 	}
-	refused = int(budget.Refusals())
-	if refused == len(raws) {
+	if int(budget.Refusals()) == len(raws) {
 		t.Error("all were refused")
 	}
-	// The last one found the least: it was told why.
-	op, payload := raws[len(raws)-1].frame()
+	// One that comes now finds too little, and is told so.
+	late := dialRaw(t, s)
+	late.send(upgradeHead(producerPath))
+	late.response()
+	late.send(unfinished(1<<20, 2*half-1000))
+	op, payload := late.frame()
 	if op != 8 || binary.BigEndian.Uint16([]byte(payload)) != closeTryAgain || !strings.Contains(payload, "memory") {
 		t.Errorf("opcode %d with %q", op, payload)
 	}
-	for _, c := range raws {
+	for _, c := range append(raws, late) {
 		c.Close()
 	}
 	eventually(t, "all to be given back", func() bool { return budget.Held(memory.Unfinished) == 0 })

@@ -194,11 +194,12 @@ func TestUnreadingClientIsGivenUp(t *testing.T) {
 	client, fs := unreading(t, s, b, consumerPath("s"), 2000)
 	fs.set(func(s *fakeSession) { s.queue = []string{strings.Repeat("x", 16<<20)} })
 	c := fs.out.(*conn)
-	for c.unsent.Load() < 8<<20 { // it reads until the large one is on its way
-		if _, err := io.CopyN(io.Discard, client.r, 64<<10); err != nil {
+	for fs.queued() > 0 { // it reads until the large one is on its way, and no more
+		if _, err := io.CopyN(io.Discard, client.r, 4<<10); err != nil {
 			t.Fatal(err)
 		}
 	}
+	eventually(t, "the large one waits", func() bool { return c.unsent.Load() >= 8<<20 })
 	fs.out.End(4, "gone")
 	receive(t, fs.closed, "the session's end")
 	clock.forward(t, s, s.ticksOf.close-1)
