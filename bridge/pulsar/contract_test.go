@@ -28,7 +28,7 @@ func newUpstream(t testing.TB, o Options) *Upstream {
 
 func TestContract(t *testing.T) {
 	pulsartest.Shared(t) // which has goroutines of its own
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), leftByClient[0], leftByClient[1])
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), leftByClient[0], leftByClient[1], leftByClient[2])
 	runContract(t, true, func(c *pulsartest.Cluster) Options {
 		return Options{BrokerServiceURL: c.BrokerURL(), AdminURL: c.AdminURL()}
 	})
@@ -46,10 +46,12 @@ func TestContractWithoutAdmin(t *testing.T) {
 
 // leftByClient are goroutines that pulsar-client-go leaves behind: one for each
 // producer until its send timeout is over, and one for ever for a producer that
-// ended because its topic was terminated.
+// ended because its topic was terminated, or for a consumer that was closed before the
+// library told itself that it is connected.
 var leftByClient = [...]goleak.Option{
 	goleak.IgnoreAnyFunction("github.com/apache/pulsar-client-go/pulsar.(*partitionProducer).failTimeoutMessages"),
 	goleak.IgnoreAnyFunction("github.com/apache/pulsar-client-go/pulsar.(*partitionProducer).runEventsLoop.func1"),
+	goleak.IgnoreAnyFunction("github.com/apache/pulsar-client-go/pulsar.(*partitionConsumer).grabConn.func1"),
 }
 
 // runContract runs the suite over the shared cluster. admin says that the options know the admin API.
