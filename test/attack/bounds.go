@@ -20,7 +20,7 @@ import (
 // when all of them hold in one of its rounds: what a machine does by chance it does not do in every round, and what an
 // attack does it does in each.
 const (
-	rounds = 3
+	rounds = 6
 
 	// During an attack the 99th percentile of each of the victims' latencies is at most this many times what it was before
 	// or, if that is more, what it is meanwhile beside the gateway that nobody attacks, and this much more.
