@@ -164,19 +164,31 @@ func TestReadersAtTheSamePlaceShareABacklog(t *testing.T) {
 	}
 }
 
+// inOneBacklog opens two readers of the same topic from its beginning, and returns
+// them and the upstream reader that they share.
+func inOneBacklog(t *testing.T, tailBytes int) (u *fakeUpstream, quick, slow *fakeOutlet, past *fakeConsumer) {
+	t.Helper()
+	u = &fakeUpstream{last: message(1000).ID}
+	b := newBridge(t, u, Options{TailBytes: tailBytes})
+	spec := ReaderSpec{Topic: topic, Start: StartEarliest, Queue: 1000}
+	quick, slow = read(t, b, spec, ReadOptions{Window: 1000}), read(t, b, spec, ReadOptions{Window: 1000})
+	return u, quick, slow, tailOf(t, u, 1)
+}
+
+// deliverAll uses all permits, for messages from n on, and returns the number behind them.
+func (c *fakeConsumer) deliverAll(t *testing.T, n int64) int64 {
+	t.Helper()
+	for ; c.allowed() > 0; n++ {
+		c.deliver(t, n)
+	}
+	return n
+}
+
 // A backlog waits for its members, but not for ever for one that keeps others waiting.
 func TestBacklogLeavesBehindWhoStalls(t *testing.T) {
-	u := &fakeUpstream{last: message(1000).ID}
-	b := newBridge(t, u, Options{TailBytes: backlogShare * 150 * 10})
-	spec := ReaderSpec{Topic: topic, Start: StartEarliest, Queue: 1000}
-	quick, slow := read(t, b, spec, ReadOptions{Window: 1000}), read(t, b, spec, ReadOptions{Window: 1000})
-	past := tailOf(t, u, 1)
+	u, quick, slow, past := inOneBacklog(t, backlogShare*150*10)
 	var n int64
-	deliver := func() {
-		for ; past.allowed() > 0; n++ {
-			past.deliver(t, n)
-		}
-	}
+	deliver := func() { n = past.deliverAll(t, n) }
 	deliver()
 	if quick.fill(1000); n > 20 {
 		t.Fatalf("%d messages fetched ahead of a session that takes none", n)
@@ -301,17 +313,9 @@ func TestTailLingersAndCloses(t *testing.T) {
 // A frame that is larger than what the ring may hold leaves behind who does not
 // take it, and does not hold up the others.
 func TestBacklogGoesOnBehindOneLargeFrame(t *testing.T) {
-	u := &fakeUpstream{last: message(1000).ID}
-	b := newBridge(t, u, Options{TailBytes: backlogShare * 100}) // less than a frame
-	spec := ReaderSpec{Topic: topic, Start: StartEarliest, Queue: 1000}
-	quick, slow := read(t, b, spec, ReadOptions{Window: 1000}), read(t, b, spec, ReadOptions{Window: 1000})
-	past := tailOf(t, u, 1)
+	u, quick, slow, past := inOneBacklog(t, backlogShare*100) // less than a frame
 	var n int64
-	deliver := func() {
-		for ; past.allowed() > 0; n++ {
-			past.deliver(t, n)
-		}
-	}
+	deliver := func() { n = past.deliverAll(t, n) }
 	deliver()
 	quick.fill(1000)
 	slow.fill(1000)
