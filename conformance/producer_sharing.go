@@ -97,6 +97,8 @@ func producerSharingCases() Area {
 			topic := t.Topic()
 			t.Producer(topic).Publish("x")
 			t.Terminate(topic)
+			// The broker answers who terminated before it has told the producers.
+			t.Eventually("a session is refused", func() bool { return t.status(ProducerPath(topic)) == 503 })
 			t.Refused(503, "", ProducerPath(topic))
 		}},
 		{ID: "sharing/quota", Text: "a session that comes while the broker takes no producer for the topic's backlog is refused at once", Better: "Java asks the broker again for 30 seconds before it refuses", Skip: noBroker("topics in the process have no such policy"), Run: func(t *T) {
@@ -104,7 +106,12 @@ func producerSharingCases() Area {
 			t.Consumer(topic, "s", "pullMode=true")
 			t.Producer(topic).Publish(strings.Repeat("x", 1000))
 			t.topicPolicy(topic, "backlogQuota", `{"limitSize":1,"policy":"producer_exception"}`)
-			t.Eventually("the quota holds", func() bool { return t.status(ProducerPath(topic, "sendTimeoutMillis=20000")) == 503 })
+			// Another number each time, so that none joins a producer that is there already.
+			timeout := 20000
+			t.Eventually("the quota holds", func() bool {
+				timeout++
+				return t.status(ProducerPath(topic, fmt.Sprint("sendTimeoutMillis=", timeout))) == 503
+			})
 			t.admin("PUT", "/admin/v2/"+string(topic)+"/unload", "")
 			t.Refused(503, "", ProducerPath(topic))
 		}},

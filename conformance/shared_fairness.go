@@ -26,7 +26,7 @@ func sharedFairnessCases() Area {
 				t.drain(sessions[1:], 5)
 				t.AwaitBacklog(topic, "s", 0)
 			}},
-		{ID: "fair/native", Text: "four sessions and a native consumer of one subscription get a fifth of the messages each", Skip: native, Run: func(t *T) {
+		{ID: "fair/native", Text: "four sessions and a native consumer of one subscription get about a fifth of the messages each", Skip: native, Run: func(t *T) {
 			topic := t.Topic()
 			sessions := t.alike(topic, 4)
 			other := t.nativeConsumer(topic, "s")
@@ -39,8 +39,10 @@ func sharedFairnessCases() Area {
 			for sum := 0; sum < total; sum++ {
 				counts[t.takeAny(sessions, other)]++
 			}
+			// A consumer that is slow to take its messages gets fewer. If the sessions shared
+			// one, the native consumer would get half.
 			for _, n := range counts {
-				if n < total/10 || n > total*3/10 {
+				if n < total/20 || n > total*2/5 {
 					t.Fatalf("%d messages: %v to the sessions, %d to the native consumer", total, counts[:4], counts[4])
 				}
 			}
