@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 // Access is what a session wants to do. It is not changed once made.
@@ -179,12 +181,11 @@ func (a *Authorizer) decide(role string, access *Access, k knowledge) *Refusal {
 		return nil
 	}
 	decide := func(action Action, full, subscription string, pattern bool) *Refusal {
-		topic, err := parseTopic(full)
+		name, err := topic.Parse(full)
 		if err != nil {
 			return &Refusal{Kind: ErrForbidden, Reason: "the topic is not valid"}
 		}
-		topic.pattern = pattern
-		return a.decideTopic(role, action, topic, subscription, k)
+		return a.decideTopic(role, action, subject{name, pattern}, subscription, k)
 	}
 	if access.Pattern != "" {
 		if no := decide(access.Action, access.Pattern, access.Subscription, true); no != nil {
@@ -209,26 +210,26 @@ func (a *Authorizer) decide(role string, access *Access, k knowledge) *Refusal {
 	return nil
 }
 
-func (a *Authorizer) decideTopic(role string, action Action, topic topicName, subscription string, k knowledge) *Refusal {
-	p, err := k.namespace(topic.namespace)
+func (a *Authorizer) decideTopic(role string, action Action, s subject, subscription string, k knowledge) *Refusal {
+	p, err := k.namespace(s.Namespace())
 	if err != nil {
-		return unknown(topic.namespace, err)
+		return unknown(s.Namespace(), err)
 	}
 	reason := ""
 	if p != nil {
-		if reason = p.refuse(role, action, topic, subscription, a.o.Wildcards); reason == "" && a.ownCluster(topic) {
+		if reason = p.refuse(role, action, s, subscription, a.o.Wildcards); reason == "" && a.ownCluster(s.Cluster()) {
 			return nil
 		}
 	}
-	t, err := k.tenant(topic.tenant)
+	t, err := k.tenant(s.Tenant())
 	if err != nil {
-		return unknown(topic.tenant, err)
+		return unknown(s.Tenant(), err)
 	}
 	if t != nil && slices.Contains(t.Admins, role) {
 		return nil
 	}
 	if reason == "" {
-		reason = needs(action, topic.full)
+		reason = needs(action, s.String())
 	}
 	return &Refusal{Kind: ErrForbidden, Reason: reason, Cause: "role " + role}
 }
@@ -246,13 +247,13 @@ func needs(action Action, full string) string {
 }
 
 // ownCluster reports whether a name's cluster, if it has one, is this one.
-func (a *Authorizer) ownCluster(t topicName) bool {
-	return t.cluster == "" || t.cluster == "global" || a.o.Cluster == "" || t.cluster == a.o.Cluster
+func (a *Authorizer) ownCluster(cluster string) bool {
+	return cluster == "" || cluster == "global" || a.o.Cluster == "" || cluster == a.o.Cluster
 }
 
 // refuse says why a role may not do something on a topic, "" if it may. A
 // subscription that has roles of its own is for them alone.
-func (p *policies) refuse(role string, action Action, topic topicName, subscription string, wildcards bool) string {
+func (p *policies) refuse(role string, action Action, s subject, subscription string, wildcards bool) string {
 	if subscription != "" {
 		if list := p.subscriptions[subscription]; len(list) > 0 && !slices.Contains(list, role) {
 			return "the subscription is for other roles"
@@ -262,10 +263,10 @@ func (p *policies) refuse(role string, action Action, topic topicName, subscript
 		}
 	}
 	lists := []roles{p.namespace}
-	if !topic.pattern {
-		lists = append(lists, p.topics[topic.full])
-		if whole, ok := topic.partitioned(); ok {
-			lists = append(lists, p.topics[whole])
+	if !s.pattern {
+		lists = append(lists, p.topics[s.String()])
+		if s.Partition() != topic.NotPartitioned {
+			lists = append(lists, p.topics[s.Partitioned()])
 		}
 	}
 	for _, list := range lists {
@@ -273,7 +274,7 @@ func (p *policies) refuse(role string, action Action, topic topicName, subscript
 			return ""
 		}
 	}
-	return needs(action, topic.full)
+	return needs(action, s.String())
 }
 
 // allow reports whether the list gives a role an action, by its name or by a
@@ -302,12 +303,12 @@ func (r roles) allow(role string, action Action, wildcards bool) bool {
 // names lists the namespaces and tenants that a decision depends on.
 func (access *Access) names() (namespaces, tenants []string) {
 	for _, full := range slices.Concat(access.Topics, access.DeadLetterTopics, []string{access.Pattern, access.DeadLetterPattern}) {
-		t, err := parseTopic(full)
-		if err == nil && !slices.Contains(namespaces, t.namespace) {
-			namespaces = append(namespaces, t.namespace)
+		t, err := topic.Parse(full)
+		if err == nil && !slices.Contains(namespaces, t.Namespace()) {
+			namespaces = append(namespaces, t.Namespace())
 		}
-		if err == nil && !slices.Contains(tenants, t.tenant) {
-			tenants = append(tenants, t.tenant)
+		if err == nil && !slices.Contains(tenants, t.Tenant()) {
+			tenants = append(tenants, t.Tenant())
 		}
 	}
 	return namespaces, tenants

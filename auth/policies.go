@@ -2,9 +2,10 @@ package auth
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 // Action is what a role may do on a topic. Values are bits.
@@ -113,43 +114,12 @@ func readTenant(api API) func(context.Context, string) (*tenant, error) {
 	}
 }
 
-// topicName is a topic taken apart as Pulsar does: with four parts behind the
-// domain the second is a cluster, as in the API's first version.
-type topicName struct {
-	full      string
-	tenant    string
-	cluster   string // "" in names of the second version
-	namespace string // tenant/namespace or property/cluster/namespace
+// subject is a topic that a permission is asked for.
+type subject struct {
+	topic.Name
 
 	// pattern: it stands for all topics of the namespace that match. Which those
 	// will be is not known beforehand, so only a permission for the whole
 	// namespace counts.
 	pattern bool
-}
-
-func parseTopic(full string) (topicName, error) {
-	domain, rest, ok := strings.Cut(full, "://")
-	parts := strings.SplitN(rest, "/", 4)
-	if !ok || domain == "" || len(parts) < 3 {
-		return topicName{}, fmt.Errorf("%q is no full topic name", full)
-	}
-	n := topicName{full: full, tenant: parts[0]}
-	if len(parts) == 4 {
-		n.cluster = parts[1]
-	}
-	n.namespace = strings.Join(parts[:len(parts)-1], "/")
-	return n, nil
-}
-
-// partitioned returns the topic that a partition is of, if its name is one's.
-func (n topicName) partitioned() (string, bool) {
-	i := strings.LastIndex(n.full, "-partition-")
-	if i < 0 {
-		return "", false
-	}
-	number := n.full[i+len("-partition-"):]
-	if number == "" || strings.Trim(number, "0123456789") != "" {
-		return "", false
-	}
-	return n.full[:i], true
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // fakeUpstream hands the test the upstream side of everything the bridge opens.
@@ -66,7 +67,7 @@ func (u *fakeUpstream) OpenReader(_ context.Context, spec ReaderSpec, r Receiver
 func (u *fakeUpstream) Partitions(_ context.Context, topic string) (int, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if strings.Contains(topic, PartitionSuffix) {
+	if _, n := names.SplitPartition(topic); n >= 0 {
 		return 0, nil
 	}
 	return u.split, nil

@@ -2,9 +2,9 @@ package bridge
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/pulsegate/pulsegate/codec"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // partitions is a topic with partitions that has readers. The bridge's mutex
@@ -115,7 +115,7 @@ func (s *readerSession) startPartitions(ctx context.Context, spec *ReaderSpec, k
 	for {
 		tails := make([]*tail, count)
 		for i := range tails {
-			tails[i] = s.b.tailFor(s.tailKey(spec, spec.Topic+PartitionSuffix+strconv.Itoa(i)))
+			tails[i] = s.b.tailFor(s.tailKey(spec, names.PartitionName(spec.Topic, i)))
 		}
 		now, err := s.startOnTails(ctx, spec, known, tails)
 		switch {

@@ -3,10 +3,10 @@ package bridge
 import (
 	"errors"
 	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/pulsegate/pulsegate/codec"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // openReaders are the topics of the upstream readers that are open, in order.
@@ -25,7 +25,7 @@ func openReaders(u *fakeUpstream) []string {
 
 func partitionNames(n int) (topics []string) {
 	for i := range n {
-		topics = append(topics, topic+PartitionSuffix+strconv.Itoa(i))
+		topics = append(topics, names.PartitionName(topic, i))
 	}
 	return topics
 }

@@ -104,6 +104,3 @@ func (p *place) ended(ctx context.Context) (bool, error) {
 	defer p.s.mu.Unlock()
 	return p.cur.in == t && t.atEnd(&p.cur), nil
 }
-
-// PartitionSuffix is what stands between a topic's name and the number of a partition.
-const PartitionSuffix = "-partition-"

@@ -3,11 +3,11 @@ package bridge
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // leaverKey is what two consumers that cannot be connected at once have in common.
@@ -77,7 +77,7 @@ func (sub *subscription) volatile(id *codec.MessageID) bool {
 	if topic == "" {
 		topic = id.Topic
 	}
-	return strings.HasPrefix(topic, "non-persistent://")
+	return !names.Persistent(topic)
 }
 
 // ordered reports that the subscription has one consumer at a time, which gets

@@ -2,9 +2,9 @@ package bridge
 
 import (
 	"context"
-	"strings"
 
 	"github.com/pulsegate/pulsegate/codec"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // tailFor returns the topic's tail with one more session counted, creating it
@@ -72,8 +72,8 @@ func (t *tail) lastPosition(ctx context.Context) (codec.MessageID, error) {
 // partitioned: then there are tails for its partitions.
 func (t *tail) open(ctx context.Context) error {
 	b := t.b
-	topic, _, _ := strings.Cut(t.key.topic, PartitionSuffix)
-	release, err := b.slot(ctx, topic)
+	partitioned, _ := names.SplitPartition(t.key.topic)
+	release, err := b.slot(ctx, partitioned)
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,13 @@ func v3Sessions() []Case {
 			t.AwaitBacklog(a, "s", 0)
 			t.AwaitBacklog(b, "s", 0)
 		}},
+		{ID: "v3/domain-capitals", Text: "the domain of a topic that is named may be written in capitals", Run: func(t *T) {
+			topic := t.Topic()
+			s := t.Open(v3("s", "topics="+strings.Replace(topic.Name(), "persistent:", "Persistent:", 1)))
+			t.Producer(topic).Publish("a")
+			s.takeAll("a")
+			t.AwaitBacklog(topic, "s", 0)
+		}},
 		{ID: "v3/too-many-topics", Text: "more topics than maxTopicsPerSession, by list or by pattern, are 400; as many are taken", Better: "Java takes any number", Conf: smallConf, Run: func(t *T) {
 			base := t.Topic()
 			list := func(n int) (names []string) {

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"net/url"
 	"time"
 )
 
@@ -81,6 +82,15 @@ func authorizationCases() Area {
 			t.admin("POST", "/admin/v2/"+string(topic)+"/permissions/"+role, both)
 			t.OpenAs(role, ProducerPath(topic)).Publish("x")
 			t.OpenAs(role, ConsumerPath(topic+"-partition-1", "s")).Fence()
+		}},
+		{ID: "permission/no-parts", Text: "a permission on a topic is not for topics whose names only look like its partitions'", Run: func(t *T) {
+			topic, _ := t.Secured()
+			role := t.role()
+			t.Partition(topic, 2)
+			t.admin("POST", "/admin/v2/"+string(topic)+"/permissions/"+role, both)
+			for _, suffix := range []string{"007", "+3", "-1", "99999999999", ""} {
+				t.RefusedAs(403, notAuthorized, role, ConsumerPath(topic+Topic("-partition-"+url.QueryEscape(suffix)), "s"))
+			}
 		}},
 		{ID: "permission/no-namespace", Text: "what does not exist is 403 to a role without permissions: it learns nothing", Better: "Java answers 500 for a tenant that does not exist", Run: func(t *T) {
 			t.RefusedAs(403, notAuthorized, t.role(), ProducerPath(Topic("persistent/public/no-such-namespace/t")))

@@ -129,11 +129,11 @@ func (c *consumer) mayJoin(t *topic) error {
 	}
 	switch {
 	case s.typ != c.spec.Type:
-		return errorf(bridge.ErrBusy, "subscription %s of %s has %s consumers", s.name, t.full, s.typ)
+		return errorf(bridge.ErrBusy, "subscription %s of %s has %s consumers", s.name, t.String(), s.typ)
 	case s.typ == bridge.Exclusive:
-		return errorf(bridge.ErrBusy, "exclusive consumer is already connected to subscription %s of %s", s.name, t.full)
+		return errorf(bridge.ErrBusy, "exclusive consumer is already connected to subscription %s of %s", s.name, t.String())
 	case s.durable == c.spec.NonDurable:
-		return errorf(bridge.ErrBusy, "subscription %s of %s is connected as durable=%t", s.name, t.full, s.durable)
+		return errorf(bridge.ErrBusy, "subscription %s of %s is connected as durable=%t", s.name, t.String(), s.durable)
 	}
 	return nil
 }
@@ -269,7 +269,7 @@ func (c *consumer) Unsubscribe(ctx context.Context) error {
 	defer c.u.handOver()
 	for _, mb := range c.members {
 		if len(mb.s.members) > 1 {
-			return errorf(bridge.ErrSubscriptions, "subscription %s of %s has other connected consumers", mb.s.name, mb.s.t.full)
+			return errorf(bridge.ErrSubscriptions, "subscription %s of %s has other connected consumers", mb.s.name, mb.s.t.String())
 		}
 	}
 	c.permits = 0

@@ -36,7 +36,7 @@ func (s *subscription) bury(mb *member, m *message, sl *slot) {
 	topic := mb.c.spec.DeadLetterTopic
 	switch {
 	case topic == "":
-		topic = s.t.base() + "-" + s.name + "-DLQ"
+		topic = s.t.Partitioned() + "-" + s.name + "-DLQ"
 	case !strings.Contains(topic, "://"):
 		if !strings.Contains(topic, "/") {
 			topic = "public/default/" + topic
@@ -88,7 +88,7 @@ func (l *letter) publish() error {
 	m := &message{payload: l.m.payload, key: l.m.key, hasKey: l.m.hasKey, event: l.m.event}
 	origin := l.origin()
 	m.properties = map[string]string{
-		propRealTopic: l.s.t.full, propRealSubscription: l.s.name, propOriginMessage: origin, propOriginMessageOld: origin,
+		propRealTopic: l.s.t.String(), propRealSubscription: l.s.name, propOriginMessage: origin, propOriginMessageOld: origin,
 	}
 	maps.Copy(m.properties, l.m.properties)
 	m.cost = costOf(m)

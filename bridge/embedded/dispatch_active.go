@@ -28,8 +28,8 @@ func (s *subscription) chooseActive() {
 		best++
 	}
 	mb := s.members[0]
-	if s.t.partition >= 0 && s.typ == bridge.Failover {
-		mb = s.members[int(s.t.partition)%best]
+	if s.t.Partition() >= 0 && s.typ == bridge.Failover {
+		mb = s.members[int(s.t.Partition())%best]
 	}
 	if s.active == mb {
 		return

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // maxPartitions bounds what one CreatePartitionedTopic makes.
@@ -89,7 +90,7 @@ func (u *Upstream) CreatePartitionedTopic(full string, n int) error {
 	if err != nil {
 		return err
 	}
-	if name.partition >= 0 {
+	if name.Partition() >= 0 {
 		return errorf(bridge.ErrInvalid, "topic %s: a name ending in -partition-N cannot be partitioned", full)
 	}
 	if len(u.existing(full)) > 0 {
@@ -138,7 +139,7 @@ func (u *Upstream) existing(full string) []*topic {
 	}
 	var topics []*topic
 	for i := range n {
-		if t := u.topics[partitionName(full, i)]; t != nil {
+		if t := u.topics[names.PartitionName(full, i)]; t != nil {
 			topics = append(topics, t)
 		}
 	}
@@ -198,7 +199,7 @@ func (u *Upstream) DeleteTopic(full string, force bool) error {
 			n += len(s.members)
 		}
 		if n > 0 {
-			return errorf(bridge.ErrBusy, "topic %s has %d connected producers and consumers", t.full, n)
+			return errorf(bridge.ErrBusy, "topic %s has %d connected producers and consumers", t.String(), n)
 		}
 	}
 	delete(u.partitioned, full)
@@ -211,9 +212,9 @@ func (u *Upstream) DeleteTopic(full string, force bool) error {
 // remove deletes one topic and ends who is on it.
 func (t *topic) remove() {
 	u := t.u
-	lost := errorf(bridge.ErrNotFound, "topic %s was deleted", t.full)
+	lost := errorf(bridge.ErrNotFound, "topic %s was deleted", t.String())
 	t.deleted = true
-	delete(u.topics, t.full)
+	delete(u.topics, t.String())
 	for _, s := range t.subs {
 		for _, mb := range slices.Clone(s.members) {
 			mb.c.part(mb)
@@ -231,7 +232,7 @@ func (t *topic) remove() {
 	for t.log.len() > 0 {
 		t.drop()
 	}
-	u.release(topicCost(t.full))
+	u.release(topicCost(t.String()))
 }
 
 // TopicStats tells the state of a topic.

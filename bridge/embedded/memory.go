@@ -143,7 +143,7 @@ func (u *Upstream) dropIdleTopics() {
 		if t.step == u.step || t.declared || t.terminated || t.log.len() > 0 || len(t.subs)+len(t.producers)+len(t.readers) > 0 {
 			continue
 		}
-		if _, partition := u.partitioned[t.base()]; partition {
+		if _, partition := u.partitioned[t.Partitioned()]; partition {
 			continue
 		}
 		t.deleted = true

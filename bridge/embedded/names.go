@@ -2,59 +2,20 @@ package embedded
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
-// topicName is a topic's full name taken apart. There are two forms,
-// domain://tenant/namespace/topic and, from before Pulsar 2.0,
-// domain://property/cluster/namespace/topic.
-type topicName struct {
-	full       string
-	persistent bool
-	namespace  string // tenant/namespace or property/cluster/namespace
-	partition  int32  // of a name ending in -partition-N; else -1
-}
-
-const partitionSuffix = bridge.PartitionSuffix
-
-func parseTopic(full string) (topicName, error) {
-	n := topicName{full: full, partition: -1}
-	domain, rest, ok := strings.Cut(full, "://")
-	if !ok || (domain != "persistent" && domain != "non-persistent") {
-		return n, errorf(bridge.ErrInvalid, "topic %q: the name must begin with persistent:// or non-persistent://", full)
-	}
-	n.persistent = domain == "persistent"
-	parts := strings.SplitN(rest, "/", 4)
-	for _, part := range parts {
-		if part == "" {
-			return n, errorf(bridge.ErrInvalid, "topic %q: a part of the name is empty", full)
-		}
-	}
-	if len(parts) < 3 {
-		return n, errorf(bridge.ErrInvalid, "topic %q: the name must be tenant/namespace/topic", full)
-	}
-	n.namespace = strings.Join(parts[:len(parts)-1], "/")
-	if i := strings.LastIndex(full, partitionSuffix); i >= 0 {
-		digits := full[i+len(partitionSuffix):]
-		if p, err := strconv.ParseInt(digits, 10, 32); err == nil && strconv.FormatInt(p, 10) == digits && p >= 0 {
-			n.partition = int32(p)
-		}
+// parse takes a full name apart.
+func parse(full string) (names.Name, error) {
+	n, err := names.Parse(full)
+	if err != nil {
+		return n, errorf(bridge.ErrInvalid, "%v", err)
 	}
 	return n, nil
 }
-
-// base is the name without -partition-N.
-func (n *topicName) base() string {
-	if n.partition < 0 {
-		return n.full
-	}
-	return n.full[:strings.LastIndex(n.full, partitionSuffix)]
-}
-
-func partitionName(base string, i int) string { return base + partitionSuffix + strconv.Itoa(i) }
 
 // errorf makes the error that the bridge decides on: a kind and one line.
 func errorf(kind error, format string, args ...any) error {
@@ -78,7 +39,7 @@ func (u *Upstream) resolve(full string) ([]*topic, error) {
 	}
 	topics := make([]*topic, 0, n)
 	for i := range n {
-		name, err := parseTopic(partitionName(full, i))
+		name, err := parse(names.PartitionName(full, i))
 		if err != nil {
 			return nil, err
 		}
@@ -92,13 +53,13 @@ func (u *Upstream) resolve(full string) ([]*topic, error) {
 }
 
 // known parses a topic's name and makes sure that its namespace exists. Called with mu held.
-func (u *Upstream) known(full string) (topicName, error) {
-	name, err := parseTopic(full)
+func (u *Upstream) known(full string) (names.Name, error) {
+	name, err := parse(full)
 	if err != nil {
 		return name, err
 	}
-	if !u.hasNamespace(name.namespace) {
-		return name, errorf(bridge.ErrNotFound, "namespace %s of topic %s does not exist", name.namespace, full)
+	if !u.hasNamespace(name.Namespace()) {
+		return name, errorf(bridge.ErrNotFound, "namespace %s of topic %s does not exist", name.Namespace(), full)
 	}
 	return name, nil
 }
@@ -111,17 +72,17 @@ func (u *Upstream) hasNamespace(name string) bool {
 }
 
 // topicFor returns the topic of exactly this name. Called with mu held.
-func (u *Upstream) topicFor(name topicName) (*topic, error) {
-	if t := u.topics[name.full]; t != nil {
+func (u *Upstream) topicFor(name names.Name) (*topic, error) {
+	if t := u.topics[name.String()]; t != nil {
 		t.step = u.step
 		return t, nil
 	}
-	if err := u.charge(topicCost(name.full), "topic "+name.full); err != nil {
+	if err := u.charge(topicCost(name.String()), "topic "+name.String()); err != nil {
 		return nil, err
 	}
 	u.lastLedger++
-	t := &topic{u: u, topicName: name, ledger: u.lastLedger, step: u.step, subs: map[string]*subscription{}, producers: map[string]*producer{}}
-	u.topics[name.full] = t
+	t := &topic{u: u, Name: name, ledger: u.lastLedger, step: u.step, subs: map[string]*subscription{}, producers: map[string]*producer{}}
+	u.topics[name.String()] = t
 	u.matchNewTopic(t)
 	return t, nil
 }

@@ -200,7 +200,7 @@ func (o *outlet) frame(d *delivery) *codec.Message {
 		Key: d.m.key, HasKey: d.m.hasKey, RedeliveryCount: d.count,
 	}
 	if o.topics {
-		m.ID.Topic = d.t.base()
+		m.ID.Topic = d.t.Partitioned()
 	}
 	return m
 }

@@ -14,8 +14,8 @@ func (u *Upstream) parsePattern(text string) (*bridge.TopicsPattern, error) {
 // matching returns the existing topics that match, with all their partitions. Called with mu held.
 func (u *Upstream) matching(p *bridge.TopicsPattern) ([]*topic, error) {
 	for base, n := range u.partitioned {
-		name, err := parseTopic(base)
-		if err != nil || n == 0 || !p.Matches(name.base()) {
+		name, err := parse(base)
+		if err != nil || n == 0 || !p.Matches(name.Partitioned()) {
 			continue
 		}
 		if _, err := u.resolve(base); err != nil {
@@ -24,7 +24,7 @@ func (u *Upstream) matching(p *bridge.TopicsPattern) ([]*topic, error) {
 	}
 	var topics []*topic
 	for _, t := range u.topics {
-		if p.Matches(t.base()) {
+		if p.Matches(t.Partitioned()) {
 			topics = append(topics, t)
 		}
 	}
@@ -36,7 +36,7 @@ func (u *Upstream) matching(p *bridge.TopicsPattern) ([]*topic, error) {
 // no memory, or has as many topics as it may have, goes without. Called with mu held.
 func (u *Upstream) matchNewTopic(t *topic) {
 	for c := range u.patterns {
-		if !c.pattern.Matches(t.base()) || c.mayJoin(t) != nil || c.spec.TopicsLeft(len(c.members)) == 0 {
+		if !c.pattern.Matches(t.Partitioned()) || c.mayJoin(t) != nil || c.spec.TopicsLeft(len(c.members)) == 0 {
 			continue
 		}
 		if t.subs[c.spec.Subscription] == nil && u.charge(subscriptionCost, "subscription "+c.spec.Subscription) != nil {

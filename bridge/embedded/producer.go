@@ -52,9 +52,9 @@ func (p *producer) Check(ctx context.Context) error {
 	for _, t := range p.topics {
 		switch {
 		case t.terminated:
-			return errorf(bridge.ErrTerminated, "topic %s is terminated", t.full)
+			return errorf(bridge.ErrTerminated, "topic %s is terminated", t.String())
 		case t.deleted:
-			return errorf(bridge.ErrNotFound, "topic %s was deleted", t.full)
+			return errorf(bridge.ErrNotFound, "topic %s was deleted", t.String())
 		}
 	}
 	return nil
@@ -75,10 +75,10 @@ func (u *Upstream) CreateProducer(ctx context.Context, spec bridge.ProducerSpec)
 	}
 	for _, t := range topics {
 		if t.terminated {
-			return nil, errorf(bridge.ErrTerminated, "topic %s is terminated", t.full)
+			return nil, errorf(bridge.ErrTerminated, "topic %s is terminated", t.String())
 		}
 		if t.producers[spec.Name] != nil {
-			return nil, errorf(bridge.ErrBusy, "producer with name %q is already connected to topic %s", spec.Name, t.full)
+			return nil, errorf(bridge.ErrBusy, "producer with name %q is already connected to topic %s", spec.Name, t.String())
 		}
 	}
 	p := &producer{spec: spec, name: spec.Name, topics: topics, open: make([]*batch, len(topics))}
@@ -214,17 +214,17 @@ func (p *producer) publish(b *batch, batched bool, now time.Time) {
 func (t *topic) admit(msgs []*message) error {
 	switch {
 	case t.deleted:
-		return errorf(bridge.ErrNotFound, "topic %s was deleted", t.full)
+		return errorf(bridge.ErrNotFound, "topic %s was deleted", t.String())
 	case t.terminated:
-		return errorf(bridge.ErrTerminated, "topic %s is terminated", t.full)
-	case !t.persistent:
+		return errorf(bridge.ErrTerminated, "topic %s is terminated", t.String())
+	case !t.Persistent():
 		return nil
 	}
 	var cost int64
 	for _, m := range msgs {
 		cost += m.cost
 	}
-	return t.u.charge(cost, "publishing to "+t.full)
+	return t.u.charge(cost, "publishing to "+t.String())
 }
 
 // Close publishes what is being collected, waits until every Send is answered

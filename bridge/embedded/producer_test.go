@@ -9,6 +9,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 func TestUnknownNames(t *testing.T) {
@@ -279,8 +280,8 @@ func TestPartitionedConsume(t *testing.T) {
 	if n := backlog(t, u, testTopic, "s"); n != 0 {
 		t.Errorf("backlog %d, want 0", n)
 	}
-	one := subscribe(t, u, bridge.ConsumerSpec{Topic: partitionName(testTopic, 2), Subscription: "other"}, 5)
-	id := produce(t, u, bridge.ProducerSpec{Topic: partitionName(testTopic, 2)}).send("x")[0]
+	one := subscribe(t, u, bridge.ConsumerSpec{Topic: names.PartitionName(testTopic, 2), Subscription: "other"}, 5)
+	id := produce(t, u, bridge.ProducerSpec{Topic: names.PartitionName(testTopic, 2)}).send("x")[0]
 	if m := one.take("x")[0]; m.ID != id || id.Partition != 2 {
 		t.Errorf("partition as a topic: %+v, published as %+v", m.ID, id)
 	}

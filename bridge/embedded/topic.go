@@ -6,6 +6,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // message is one message of a topic. It is never changed once published, so
@@ -35,7 +36,7 @@ type message struct {
 // non-persistent topic's log is always empty.
 type topic struct {
 	u *Upstream
-	topicName
+	names.Name
 	ledger int64
 
 	log       ring[*message]
@@ -59,13 +60,13 @@ func (t *topic) end() int64 { return t.first + int64(t.log.len()) }
 func (t *topic) message(seq int64) *message { return *t.log.at(int(seq - t.first)) }
 
 func (t *topic) id(m *message) codec.MessageID {
-	return codec.MessageID{LedgerID: t.ledger, EntryID: m.entry, Partition: t.partition, BatchIndex: m.index, BatchSize: m.batch}
+	return codec.MessageID{LedgerID: t.ledger, EntryID: m.entry, Partition: t.Partition(), BatchIndex: m.index, BatchSize: m.batch}
 }
 
 // lastID is the id of the last message published; EntryID -1: there was none.
 func (t *topic) lastID() codec.MessageID {
 	if t.nextEntry == 0 {
-		return codec.MessageID{LedgerID: t.ledger, EntryID: -1, Partition: t.partition, BatchIndex: -1}
+		return codec.MessageID{LedgerID: t.ledger, EntryID: -1, Partition: t.Partition(), BatchIndex: -1}
 	}
 	return t.last
 }
@@ -126,13 +127,13 @@ func (t *topic) append(batch []*message, batched bool, now time.Time) {
 		}
 		t.u.lastStamp++
 		m.stamp = t.u.lastStamp
-		if t.persistent {
+		if t.Persistent() {
 			m.seq = t.end()
 			t.log.push(m)
 		}
 	}
 	t.last = t.id(batch[len(batch)-1])
-	if t.persistent {
+	if t.Persistent() {
 		for _, s := range t.subs {
 			s.dispatch()
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // place names a partition of a topic of this consumer.
@@ -173,8 +174,8 @@ func (c *consumer) membersOf(ctx context.Context, topic string, list func(contex
 }
 
 func (c *consumer) newMember(concrete, topic string) *member {
-	_, partition := partitionOf(concrete)
-	return &member{c: c, topic: concrete, base: topic, partition: partition, keep: persistent(concrete)}
+	_, partition := names.SplitPartition(concrete)
+	return &member{c: c, topic: concrete, base: topic, partition: partition, keep: names.Persistent(concrete)}
 }
 
 func (c *consumer) join(m *member) {

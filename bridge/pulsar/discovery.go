@@ -1,6 +1,10 @@
 package pulsar
 
-import "context"
+import (
+	"context"
+
+	names "github.com/pulsegate/pulsegate/topic"
+)
 
 // matching makes a member for each topic, and each partition, that matches the
 // pattern and that known does not have.
@@ -12,7 +16,7 @@ func (c *consumer) matching(ctx context.Context, known map[string]bool) ([]*memb
 	}
 	var found []*member
 	for _, topic := range listed {
-		if base, _ := partitionOf(topic); !known[topic] && c.pattern.Matches(base) {
+		if base, _ := names.SplitPartition(topic); !known[topic] && c.pattern.Matches(base) {
 			found = append(found, c.newMember(topic, base))
 		}
 	}

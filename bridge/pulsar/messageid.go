@@ -2,8 +2,6 @@ package pulsar
 
 import (
 	"math"
-	"strconv"
-	"strings"
 
 	"github.com/apache/pulsar-client-go/pulsar"
 
@@ -83,30 +81,10 @@ func reached(at, last *codec.MessageID) bool {
 	return startsAfter(at, false, last)
 }
 
-const partitionSuffix = bridge.PartitionSuffix
-
-// partitionOf splits the name of a partition; index is -1 if it is none.
-func partitionOf(topic string) (base string, index int32) {
-	at := strings.LastIndex(topic, partitionSuffix)
-	if at < 0 {
-		return topic, notPartitioned
-	}
-	n, err := strconv.ParseInt(topic[at+len(partitionSuffix):], 10, 32)
-	if err != nil || n < 0 {
-		return topic, notPartitioned
-	}
-	return topic[:at], int32(n)
-}
-
 // libraryID names an entry to a consumer of the client library, to which the one topic
 // it is on has no partitions.
 func libraryID(e entryID) pulsar.MessageID {
 	return pulsar.NewMessageID(e.ledger, e.entry, -1, 0)
-}
-
-// persistent reports that a topic keeps what is published, so that its ids are positions.
-func persistent(topic string) bool {
-	return !strings.HasPrefix(topic, "non-persistent://")
 }
 
 // fromClientMessage copies a message of the client library. Payload and

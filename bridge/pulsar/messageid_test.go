@@ -64,24 +64,6 @@ func TestFromClient(t *testing.T) {
 	}
 }
 
-func TestPartitionOf(t *testing.T) {
-	for topic, want := range map[string]struct {
-		base  string
-		index int32
-	}{
-		"persistent://a/b/c":                          {"persistent://a/b/c", -1},
-		"persistent://a/b/c-partition-12":             {"persistent://a/b/c", 12},
-		"persistent://a/b/c-partition-":               {"persistent://a/b/c-partition-", -1},
-		"persistent://a/b/c-partition--1":             {"persistent://a/b/c-partition--1", -1},
-		"persistent://a/b/c-partition-1-DLQ":          {"persistent://a/b/c-partition-1-DLQ", -1},
-		"persistent://a/b/c-partition-99999999999999": {"persistent://a/b/c-partition-99999999999999", -1},
-	} {
-		if base, index := partitionOf(topic); base != want.base || index != want.index {
-			t.Errorf("%s: %s, %d", topic, base, index)
-		}
-	}
-}
-
 func TestTopicPath(t *testing.T) {
 	for topic, want := range map[string]string{
 		"persistent://t/n/a b":         "/admin/v2/persistent/t/n/a%20b",

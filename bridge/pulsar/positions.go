@@ -7,6 +7,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // Partitions implements [bridge.Upstream].
@@ -37,7 +38,7 @@ func (u *Upstream) lastPosition(ctx context.Context, topic string) (codec.Messag
 	if err != nil {
 		return codec.MessageID{}, err
 	}
-	_, partition := partitionOf(topic)
+	_, partition := names.SplitPartition(topic)
 	return lastOfTopic(id, partition), nil
 }
 

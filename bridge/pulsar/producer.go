@@ -13,6 +13,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // batchBytes bounds a batch, as the Java client does.
@@ -87,7 +88,7 @@ func (u *Upstream) CreateProducer(ctx context.Context, spec bridge.ProducerSpec)
 	p := &producer{u: u, spec: spec, closed: make(chan struct{}), last: map[int32]*sender{}}
 	p.pending.prev, p.pending.next = &p.pending, &p.pending
 	p.partitioned = len(topics) != 1 || topics[0] != spec.Topic
-	_, p.partition = partitionOf(spec.Topic)
+	_, p.partition = names.SplitPartition(spec.Topic)
 	p.partitions.Store(int32(len(topics)))
 	p.own = p.newSender()
 	if spec.HasInitialSequenceID {

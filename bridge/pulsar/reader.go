@@ -11,6 +11,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // reader is one reader of the bridge: one [readerPart] for each partition.
@@ -83,7 +84,7 @@ func (u *Upstream) OpenReader(ctx context.Context, spec bridge.ReaderSpec, r bri
 	errs := make([]error, len(topics))
 	var opening sync.WaitGroup
 	for i, topic := range topics {
-		_, partition := partitionOf(topic)
+		_, partition := names.SplitPartition(topic)
 		part := &readerPart{r: rd, topic: topic, partition: partition, queue: max(spec.Queue, 1)}
 		rd.parts = append(rd.parts, part)
 		opening.Go(func() { errs[i] = part.start(ctx) })
@@ -181,7 +182,7 @@ func (p *readerPart) start(ctx context.Context) error {
 // published in between is left out, as if it had come before.
 func (p *readerPart) startLatest(ctx context.Context) error {
 	p.position = codec.MessageID{LedgerID: -1, EntryID: -1, BatchIndex: -1}
-	if !persistent(p.topic) {
+	if !names.Persistent(p.topic) {
 		return p.openVolatile(ctx)
 	}
 	for {
@@ -224,7 +225,7 @@ func (p *readerPart) drop() {
 // last asks for the topic's last message, through a reader of its own if the part's
 // has no connection: it gets a new one no sooner than there is a permit for what came before.
 func (p *readerPart) last(ctx context.Context) (codec.MessageID, error) {
-	if !persistent(p.topic) {
+	if !names.Persistent(p.topic) {
 		return codec.MessageID{LedgerID: -1, EntryID: -1, Partition: p.partition, BatchIndex: -1}, nil
 	}
 	id, err := attempt(ctx, p.r.u, "find the end of "+p.topic, func() (pulsar.MessageID, error) {
@@ -268,7 +269,7 @@ func (p *readerPart) ended(ctx context.Context) (bool, error) {
 
 // open opens the part where it is, for the first time or again.
 func (p *readerPart) open(ctx context.Context) error {
-	if !persistent(p.topic) {
+	if !names.Persistent(p.topic) {
 		return p.openVolatile(ctx)
 	}
 	start, include := startBefore(p.position, p.inclusive)
@@ -329,7 +330,7 @@ func (p *readerPart) run() {
 		}
 		p.doubt = 0
 		id := fromClient(m.ID(), p.partition, "")
-		if persistent(p.topic) {
+		if names.Persistent(p.topic) {
 			if p.position.LedgerID >= 0 && startsAfter(&p.position, p.inclusive, &id) {
 				continue
 			}
@@ -352,7 +353,7 @@ func (p *readerPart) run() {
 // part is to be opened anew with a shorter queue.
 func (p *readerPart) fetchesTooMany(size int) bool {
 	most := max(windowBytes/max(size, 1), 1)
-	if size < largeMessage || p.queue <= 2*most || !persistent(p.topic) {
+	if size < largeMessage || p.queue <= 2*most || !names.Persistent(p.topic) {
 		return false
 	}
 	p.queue = most
@@ -361,7 +362,7 @@ func (p *readerPart) fetchesTooMany(size int) bool {
 
 // forgotten reports that the topic has messages which the part did not get.
 func (p *readerPart) forgotten() bool {
-	if !persistent(p.topic) {
+	if !names.Persistent(p.topic) {
 		return false
 	}
 	last, err := p.r.u.lastPosition(p.r.ctx, p.topic)

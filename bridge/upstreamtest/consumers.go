@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // redeliveryTick is how soon the cases want messages again.
@@ -233,10 +234,10 @@ var consumerCases = []testCase{
 		in.Ack(in.next().ID)
 		r.next()
 		r.next()
-		s.env.Terminate(s, topic+bridge.PartitionSuffix+"0")
+		s.env.Terminate(s, names.PartitionName(topic, 0))
 		s.notAtEnd(in, "before both partitions are terminated")
 		s.notAtEnd(r, "before both partitions are terminated")
-		s.env.Terminate(s, topic+bridge.PartitionSuffix+"1")
+		s.env.Terminate(s, names.PartitionName(topic, 1))
 		s.atEnd(in)
 		s.atEnd(r)
 	}},

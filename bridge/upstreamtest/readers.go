@@ -7,6 +7,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 var readerCases = []testCase{
@@ -195,7 +196,7 @@ var positionCases = []testCase{
 	{"the number of partitions", needsPartitions, func(s *suite) {
 		topic := s.env.Partitioned(s, 3)
 		for of, want := range map[string]int{
-			topic: 3, s.env.Partitioned(s, 1): 1, topic + bridge.PartitionSuffix + "1": 0, s.topic(): 0,
+			topic: 3, s.env.Partitioned(s, 1): 1, names.PartitionName(topic, 1): 0, s.topic(): 0,
 		} {
 			got, err := s.up.Partitions(s.ctx, of)
 			s.check(err, "ask for the partitions")

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 // endpoint is a parsed path.
@@ -141,19 +143,9 @@ func checkNamespace(names []string) error {
 		return invalid("domain %s must be persistent or non-persistent", shown(names[0]))
 	}
 	for _, name := range names[1:] {
-		if name == "" || strings.ContainsFunc(name, notNameRune) || len(name) > maxNameBytes {
+		if !topic.IsNamespacePart(name) || len(name) > maxNameBytes {
 			return invalid("%s is no name of a tenant, cluster or namespace: letters, digits and - = : . _ are allowed", shown(name))
 		}
 	}
 	return nil
-}
-
-// notNameRune reports what Pulsar does not allow in the name of a tenant,
-// cluster or namespace.
-func notNameRune(r rune) bool {
-	switch {
-	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
-		return false
-	}
-	return !strings.ContainsRune("-=:._", r)
 }

@@ -4,6 +4,8 @@ import (
 	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 // fullName completes a topic's name as Pulsar does: a name alone is in
@@ -12,6 +14,9 @@ func fullName(parameter, name string) (string, error) {
 	domain, path, found := strings.Cut(name, "://")
 	if !found {
 		domain, path = "persistent", name
+	}
+	if d, ok := topic.Domain(domain); ok {
+		domain = d
 	}
 	segments := strings.SplitN(path, "/", 4)
 	switch {
@@ -41,17 +46,17 @@ func topicList(value string, most int) (string, error) {
 		if name == "" {
 			return "", invalid("topics: a name in %s is blank", shown(value))
 		}
-		topic, err := fullName("topics", name)
+		name, err := fullName("topics", name)
 		if err != nil {
 			return "", err
 		}
-		if seen[topic] {
+		if seen[name] {
 			continue
 		}
-		if seen[topic] = true; most > 0 && len(seen) > most {
+		if seen[name] = true; most > 0 && len(seen) > most {
 			return "", invalid("topics: more are named than the %d that maxTopicsPerSession allows", most)
 		}
-		full = append(full, topic)
+		full = append(full, name)
 	}
 	return strings.Join(full, ","), nil
 }
