@@ -83,8 +83,10 @@ type conn struct {
 	counted   bool // it is counted in the limit of its address
 	deflate   bool
 	refused   bool      // over the limit of connections: any request is answered 503
+	leaves    bool      // the server stops, and the session's turn to end has come
+	parting   bool      // it is closing for that, and its client's last acknowledgements still count
 	closeCode uint16    // what the session ended with, for the log; 0: the connection broke
-	since     uint32    // tick at which the phase began
+	since     uint32    // tick at which the phase began, or the turn to leave came
 	messages  uint32    // messages received
 	who       *standing // nil where clients need not log in
 	lane      lane      // its place among the costly messages; theirs

@@ -122,7 +122,7 @@ func (h *costlyQueue) Pop() any {
 // Costly leaves a message to the [costlyMessages]; input waits for it.
 func (h *frameHandler) Costly(m *ws.Costly) {
 	c := (*conn)(h)
-	if c.phase != phaseOpen {
+	if !c.listens() {
 		m.Release()
 		return
 	}
@@ -141,7 +141,7 @@ func (c *conn) workCostly() {
 	work := c.costly
 	message, session := work.message, c.session
 	work.message = nil
-	if c.phase != phaseOpen { // it has ended meanwhile, as for an expired token
+	if !c.listens() { // it has ended meanwhile, as for an expired token
 		session = nil
 	}
 	if session == nil {

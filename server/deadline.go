@@ -71,10 +71,7 @@ func (w *worker) sweep() {
 	})
 	w.recheckAll()
 	if w.s.draining.Load() {
-		if !w.drain {
-			w.drain = true
-			w.wheel.all(w.drainConn)
-		}
+		w.depart(now)
 	}
 }
 
@@ -129,7 +126,7 @@ func (w *worker) untilDue(c *conn, now uint32) uint32 {
 		if c.who != nil && !c.who.expires.IsZero() {
 			sooner(c.who.due, 0)
 		}
-		if w.s.draining.Load() {
+		if c.leaves {
 			due = 1
 		}
 	}
@@ -196,6 +193,10 @@ func (w *worker) check(c *conn, now uint32) {
 	case phaseOpen:
 		w.checkToken(c, now)
 		w.checkSession(c, now, passed)
+	}
+	if w.s.draining.Load() {
+		w.drainConn(c)
+		return
 	}
 	w.schedule(c)
 }

@@ -23,13 +23,14 @@ func (w *worker) flush(c *conn) {
 	out := &w.out
 	out.reset(min(passBytes, bound-unsent))
 	out.deflate = c.session != nil && c.deflate // before there is one, an upgrade may be deciding about it
+	speaks := c.session != nil && !c.closeSent
 	if m != nil {
 		out.buf = append(out.buf, m.raw...)
-		if c.session != nil {
+		if speaks {
 			out.buf = append(out.buf, m.pongs...)
 		}
 	}
-	if c.session != nil {
+	if speaks {
 		out.room += out.len()
 		before := out.len()
 		c.session.Fill(out)
@@ -50,7 +51,10 @@ func (w *worker) flush(c *conn) {
 			out.buf = appendClose(out.buf, *m.close)
 			w.finish(c, m.close)
 		}
-		c.drop = c.drop || m.close.last
+		if m.close.last {
+			c.drop = true
+			w.detach(c)
+		}
 	}
 	w.write(c, more)
 	if ends && c.unsent.Load() > 0 {
@@ -99,8 +103,11 @@ func (w *worker) finish(c *conn, cl *closing) {
 		c.wake(wantRead)
 	}
 	c.half = c.phase == phaseDiscard // there is no answer to wait for
+	parting := c.parting && c.phase == phaseClosing
 	c.mu.Unlock()
-	w.detach(c)
+	if !parting { // else what comes before the answer still counts
+		w.detach(c)
+	}
 	w.schedule(c)
 }
 

@@ -15,7 +15,8 @@ const (
 	closeNoStatus  = 1005
 	closePolicy    = 1008
 	closeInternal  = 1011
-	closeTryAgain  = 1013 // registered at IANA
+	closeRestart   = 1012 // this and the next are registered at IANA
+	closeTryAgain  = 1013
 )
 
 // frames handles WebSocket input. own: data is the connection's and can be kept.
@@ -70,12 +71,16 @@ type frameHandler conn
 // Message hands a message to the session. Text and binary are the same to it.
 func (h *frameHandler) Message(_ ws.Opcode, payload []byte) (more bool) {
 	c := (*conn)(h)
-	if c.phase != phaseOpen {
+	if !c.listens() {
 		return true
 	}
 	c.messages++
 	c.s.metrics.messagesIn.Add(1)
 	if err := c.session.Handle(payload); err != nil {
+		if c.parting {
+			c.parting = false // its close frame is under way already
+			return true
+		}
 		c.refusedBy(err)
 		return true
 	}

@@ -70,9 +70,9 @@ func onlyGet(h http.HandlerFunc) http.HandlerFunc {
 // healthy answers as long as the process can answer at all.
 func healthy(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") }
 
-// ready tells whether new sessions can be served now.
+// ready tells whether new sessions can be served, now and for a while.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	if s.draining.Load() {
+	if s.leaving.Load() {
 		writeReason(w, http.StatusServiceUnavailable, errDraining.Error())
 		return
 	}
@@ -85,8 +85,8 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	writeText(w, "ok\n")
 }
 
-// statusFile answers load balancers: OK while the configured file exists. An
-// operator takes the server out of service by removing it.
+// statusFile answers load balancers: OK while the configured file exists and the
+// server is to stay. An operator takes the server out of service by removing it.
 func (s *Server) statusFile(w http.ResponseWriter, _ *http.Request) {
 	if s.o.StatusFile == "" {
 		writeReason(w, http.StatusNotFound, "Not Found")
@@ -94,6 +94,10 @@ func (s *Server) statusFile(w http.ResponseWriter, _ *http.Request) {
 	}
 	if _, err := os.Stat(s.o.StatusFile); err != nil {
 		writeReason(w, http.StatusNotFound, "the status file does not exist")
+		return
+	}
+	if s.leaving.Load() {
+		writeReason(w, http.StatusNotFound, errDraining.Error())
 		return
 	}
 	writeText(w, "OK")

@@ -96,6 +96,14 @@ type Options struct {
 	// StatusFile decides what /status.html answers, "" for 404.
 	StatusFile string
 
+	// DrainSpread is the time over which a drain closes the sessions, evenly and
+	// in random order, so that their clients do not come back all at once; 0: none.
+	DrainSpread time.Duration
+
+	// Replaced says that other servers take this one's clients when it stops:
+	// sessions are closed with 1012 then, which invites them back, and not with 1001.
+	Replaced bool
+
 	// Admin serves what lies under /admin/ and is no statistics of the proxy;
 	// nil: nothing does. Request bodies are at most 64 KiB.
 	Admin http.Handler

@@ -70,7 +70,7 @@ func broken(nc *nbio.Conn) (hup bool) {
 // salvage takes what the kernel still holds of a session whose socket is about to be
 // closed; see [worker.leftover]. The caller holds mu.
 func (c *conn) salvage(buf []byte) {
-	if c.phase != phaseOpen || c.stalled && !c.yielded {
+	if !c.listens() || c.stalled && !c.yielded {
 		return
 	}
 	for {
@@ -170,7 +170,7 @@ func (c *conn) takes() bool {
 	switch {
 	case c.phase == phaseGone || c.stalled:
 		return false
-	case c.phase == phaseOpen && c.drainsFirst():
+	case c.drainsFirst():
 		return false
 	}
 	return true
@@ -182,8 +182,8 @@ func (c *conn) resume() {
 	if !c.stalled || c.costly != nil {
 		return
 	}
-	switch c.phase {
-	case phaseOpen:
+	switch {
+	case c.listens():
 		if c.session.Full() || c.drainsFirst() {
 			c.yielded = false
 			return
@@ -191,8 +191,8 @@ func (c *conn) resume() {
 		rest := c.rest
 		c.unstall()
 		c.frames(rest, true)
-	case phaseBusy, phaseOpening:
-	case phaseTLS:
+	case c.phase == phaseBusy, c.phase == phaseOpening:
+	case c.phase == phaseTLS:
 		c.stalled = len(c.tls.hs.in) > maxHandshakeInput
 	default:
 		c.unstall()

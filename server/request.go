@@ -146,7 +146,7 @@ func (c *conn) handle(h *head, req *http.Request) {
 		return
 	}
 	after := closeAfter
-	if keepsAlive(h, req) && !s.draining.Load() && !c.refused {
+	if keepsAlive(h, req) && !s.leaving.Load() && !c.refused {
 		after = keepOpen
 	}
 	req.RemoteAddr = c.remote.String()

@@ -18,7 +18,7 @@ import (
 )
 
 // Server accepts connections and serves them until it is closed. Use New,
-// Start, then Drain if clients shall not be cut off, and Close.
+// Start, then Leave and Drain if clients shall not be cut off, and Close.
 type Server struct {
 	o   Options
 	log *slog.Logger
@@ -54,7 +54,8 @@ type Server struct {
 	started   time.Time
 	clock     atomic.Uint32 // see [Server.now]
 	passed    uint32        // ticks of real time at the clock's last step; the first worker's
-	draining  atomic.Bool
+	leaving   atomic.Bool   // whoever sends clients here is told to send no more
+	draining  atomic.Bool   // comes after leaving
 	drainedAt atomic.Uint32 // tick at which the drain began, if draining
 	conns     atomic.Int64  // open sockets, those over the limit included
 	places    bound         // for connections that are served
@@ -74,7 +75,9 @@ type Server struct {
 }
 
 // timeouts are the options' in ticks; 0: none.
-type timeouts struct{ second, handshake, begun, close, closeMost, linger, idle, ping, slow, answer uint32 }
+type timeouts struct {
+	second, handshake, begun, close, closeMost, linger, idle, ping, slow, answer, spread uint32
+}
 
 // New checks the options. It opens nothing.
 func New(o Options) (*Server, error) {
@@ -103,6 +106,7 @@ func New(o Options) (*Server, error) {
 		closeMost: s.ticks(closeMost),
 		linger:    s.ticks(lingerTimeout),
 		answer:    s.ticks(answerTimeout),
+		spread:    uint32(o.DrainSpread / o.tick), // rounded down: it is a bound
 	}
 	if o.SlowTimeout > 0 {
 		s.ticksOf.slow = s.ticks(o.SlowTimeout)

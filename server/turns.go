@@ -37,18 +37,15 @@ func (c *conn) turnOver(bytes int) bool {
 func (w *worker) leftover(c *conn) (more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase != phaseOpen || !c.yielded || c.s.ctx.Err() != nil {
+	if !c.listens() || !c.yielded || c.s.ctx.Err() != nil {
 		return false
 	}
 	c.receive(w.buf, false) // of the socket there is nothing more
-	return c.phase == phaseOpen && c.yielded
+	return c.listens() && c.yielded
 }
 
-// handsOver reports whether a drain has to wait for what c has sent before. The
-// caller holds mu.
+// handsOver reports whether a drain has to wait for what c, whose turn to leave has
+// come, has sent before. The caller holds mu.
 func (w *worker) handsOver(c *conn) bool {
-	if w.drainSince == 0 {
-		w.drainSince = w.s.now() | 1
-	}
-	return c.yielded && int32(w.s.now()-w.drainSince) < int32(w.s.ticksOf.close)
+	return c.yielded && int32(w.s.now()-c.since) < int32(w.s.ticksOf.close)
 }

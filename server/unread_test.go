@@ -109,6 +109,7 @@ func TestUnreadingClientIsToldWhy(t *testing.T) {
 		code   uint16
 		reason string
 		slow   uint64
+		listen bool // the session listens to its client as long as the connection is there
 	}{
 		"idle timeout": {
 			change: idle, path: consumerPath("s"), code: closeGoingAway, reason: "idle timeout: the client does not read", slow: 1,
@@ -124,7 +125,7 @@ func TestUnreadingClientIsToldWhy(t *testing.T) {
 			end: func(s *Server, clock *testClock, _ *fakeSession) { clock.forward(t, s, s.ticksOf.slow+1) },
 		},
 		"drain": {
-			change: idle, path: consumerPath("s"), code: closeGoingAway, reason: drainReason,
+			change: idle, path: consumerPath("s"), code: closeGoingAway, reason: drainReason, listen: true,
 			end: func(s *Server, clock *testClock, _ *fakeSession) {
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
@@ -150,10 +151,13 @@ func TestUnreadingClientIsToldWhy(t *testing.T) {
 			}
 			c := fs.out.(*conn)
 			tt.end(s, &clock, fs)
-			receive(t, fs.closed, "the session's end")
+			if !tt.listen {
+				receive(t, fs.closed, "the session's end")
+			}
 			eventually(t, "the kernel takes all of it", func() bool { return c.unsent.Load() == 0 })
 			clock.forward(t, s, s.ticksOf.close+2)
 			eventually(t, "the connection is forgotten", func() bool { return s.conns.Load() == 0 })
+			receive(t, fs.closed, "the session's end")
 			messages, code, reason := client.readToTheEnd()
 			if code != tt.code || reason != tt.reason {
 				t.Errorf("closed with %d %q, want %d %q", code, reason, tt.code, tt.reason)

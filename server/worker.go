@@ -18,9 +18,8 @@ type worker struct {
 	buf        []byte // for reading
 	spare      []*conn
 	reads      []*conn // those that want to read, each at most once; they have turns in between
-	drain      bool    // the drain was begun for all connections
-	drainSince uint32  // tick at which it was noticed; 0: not yet
-	generation uint64  // of the permissions that all sessions were checked against
+	departures departures
+	generation uint64 // of the permissions that all sessions were checked against
 
 	mu    sync.Mutex
 	queue []*conn // each connection at most once, see [conn.wake]
