@@ -23,6 +23,10 @@ func (c *Config) finish() (notices []Notice, errs []error) {
 		notices = append(notices, Notice{Kind: Risky, Key: "tlsAllowInsecureConnection", Source: c.source("tlsAllowInsecureConnection"),
 			Text: "the brokers' certificates are not checked"})
 	}
+	if c.DrainSpread > c.DrainTimeout {
+		errs = append(errs, fmt.Errorf("drainSpreadMillis=%d (%s) is more than drainTimeoutMillis=%d: sessions whose turn comes later would be cut; raise drainTimeoutMillis",
+			c.DrainSpread.Milliseconds(), c.source("drainSpreadMillis"), c.DrainTimeout.Milliseconds()))
+	}
 	n, e := c.settleTLS()
 	notices, errs = append(notices, n...), append(errs, e...)
 	return notices, errs

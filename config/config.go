@@ -102,6 +102,8 @@ type Config struct {
 	PingIdleSessions         bool          // webSocketPingIdleSessions
 	WebSocketCompression     bool          // webSocketCompression
 	HandshakeTimeout         time.Duration // handshakeTimeoutMillis
+	DrainDelay               time.Duration // drainDelayMillis
+	DrainSpread              time.Duration // drainSpreadMillis, never more than DrainTimeout
 	DrainTimeout             time.Duration // drainTimeoutMillis
 	SlowClientTimeout        time.Duration // slowClientTimeoutMillis
 	MaxTopicsPerSession      int           // maxTopicsPerSession

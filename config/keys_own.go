@@ -97,8 +97,18 @@ var ownKeys = []Key{
 		kind: whole(func(c *Config) *int64 { return &c.EmbeddedMemoryLimitBytes }, "bytes", 1, 1<<20, math.MaxInt64/2),
 	},
 	{
+		Name: "drainDelayMillis", Section: sectionOwn, Default: "0",
+		Doc:  "How long a stop (SIGTERM) goes on serving, new sessions too, after /readyz has turned to 503 and /status.html to 404, in milliseconds: the time in which whoever sends clients here takes notice. Behind a balancer: its interval between two checks times the checks that must fail, and some more. 0: the port closes at once.",
+		kind: millis(func(c *Config) *time.Duration { return &c.DrainDelay }, 0, dayMs),
+	},
+	{
+		Name: "drainSpreadMillis", Section: sectionOwn, Default: "0",
+		Doc:  "Time over which a stop closes the sessions once the port is closed, evenly and in random order, in milliseconds, so that their clients do not come back elsewhere all at once: 20,000 sessions over 20 seconds are 1,000 in a second. Each works until its turn comes. At most drainTimeoutMillis. 0: all at once. With this or drainDelayMillis sessions are closed with 1012, after which a client may connect again at once, else with 1001.",
+		kind: millis(func(c *Config) *time.Duration { return &c.DrainSpread }, 0, dayMs),
+	},
+	{
 		Name: "drainTimeoutMillis", Section: sectionOwn, Default: "20000",
-		Doc:  "How long a stop (SIGTERM) may take to answer what is in flight before sessions are closed, in milliseconds.",
+		Doc:  "How long a stop may take from the moment the port is closed, in milliseconds: to close all sessions, drainSpreadMillis among it, to answer what is in flight and to wait for the clients' own close frames. Connections that are left then are cut.",
 		kind: millis(func(c *Config) *time.Duration { return &c.DrainTimeout }, 0, dayMs),
 	},
 	{

@@ -97,6 +97,13 @@ func TestBadValues(t *testing.T) {
 	}
 }
 
+// A spread that does not fit into the time of a stop would cut sessions.
+func TestSpreadFitsIntoTheDrain(t *testing.T) {
+	_, _, err := parse("t.conf", []byte("drainTimeoutMillis=2000\ndrainSpreadMillis=2001"), nil)
+	wantError(t, err, "drainSpreadMillis=2001", "t.conf:2", "drainTimeoutMillis=2000", "raise")
+	mustParse(t, "drainTimeoutMillis=2000\ndrainSpreadMillis=2000\ndrainDelayMillis=60000")
+}
+
 func TestAllBadValuesAtOnce(t *testing.T) {
 	_, _, err := parse("t.conf", []byte("webServicePort=x\nlogLevel=x\nauthorizationEnabled=x"), nil)
 	wantError(t, err, "webServicePort", "logLevel", "authorizationEnabled")

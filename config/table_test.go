@@ -132,6 +132,8 @@ var effects = []struct {
 	{"webSocketPingIdleSessions", "false", "PingIdleSessions", false},
 	{"webSocketCompression", "false", "WebSocketCompression", false},
 	{"handshakeTimeoutMillis", "1", "HandshakeTimeout", time.Millisecond},
+	{"drainDelayMillis", "5000", "DrainDelay", 5 * time.Second},
+	{"drainSpreadMillis", "20000", "DrainSpread", 20 * time.Second},
 	{"drainTimeoutMillis", "0", "DrainTimeout", time.Duration(0)},
 	{"slowClientTimeoutMillis", "100", "SlowClientTimeout", 100 * time.Millisecond},
 	{"maxSessionsPerAddress", "3", "MaxSessionsPerAddress", 3},

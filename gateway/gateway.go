@@ -27,7 +27,7 @@ type Options struct {
 }
 
 // Run serves until ctx ends and then drains: sessions end in good order, as far
-// as Config.DrainTimeout allows. It returns nil after a drain, complete or not,
+// as Config.DrainTimeout allows, after Config.DrainDelay in which it serves on. It returns nil after a drain, complete or not,
 // and an error when it could not begin to serve.
 func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts Options) error {
 	log := opts.Logger
@@ -67,9 +67,11 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	}
 	defer s.Close()
 
+	pace, endPace := context.WithCancel(context.WithoutCancel(ctx)) // a drain needs it, too
 	var pacing sync.WaitGroup
-	pacing.Go(func() { paceHeap(ctx) })
+	pacing.Go(func() { paceHeap(pace) })
 	defer pacing.Wait()
+	defer endPace()
 
 	if addr := s.Addr(); addr != nil {
 		log.Info("listening", "address", addr.String(), "version", opts.Version)
@@ -103,9 +105,12 @@ func serveUntil(ctx context.Context, hangup <-chan os.Signal, s *server.Server, 
 	}
 }
 
-// drain ends all sessions in good order, or gives up after the configured time.
+// drain ends all sessions in good order, or gives up after the configured time. First
+// it gives whoever sends clients here the time to notice, which nobody tells of.
 func drain(s *server.Server, cfg *config.Config, log *slog.Logger) {
-	log.Info("draining", "timeout", cfg.DrainTimeout)
+	log.Info("draining", "delay", cfg.DrainDelay, "spread", cfg.DrainSpread, "timeout", cfg.DrainTimeout)
+	s.Leave()
+	time.Sleep(cfg.DrainDelay)
 	ctx, cancel := context.WithTimeout(context.Background(), cfg.DrainTimeout)
 	defer cancel()
 	if err := s.Drain(ctx); err != nil {
@@ -176,5 +181,7 @@ func serverOptions(cfg *config.Config, b server.Bridge, admin http.Handler, log 
 		DeadLettersFree:       !cfg.AuthorizeDeadLetters,
 		V1LegacyTime:          cfg.V1PublishTimeFormat == config.PublishTimeSeed,
 		StatusFile:            cfg.StatusFilePath,
+		DrainSpread:           cfg.DrainSpread,
+		Replaced:              cfg.DrainDelay > 0 || cfg.DrainSpread > 0,
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"os"
@@ -60,6 +61,63 @@ func TestSignalsThatDoNotEnd(t *testing.T) {
 		t.Error("the main goroutine is not among those printed")
 	}
 	publish(t, c)
+}
+
+// A stop with a delay is announced first, and everything works on; another signal ends it
+// at once.
+func TestStopIsAnnounced(t *testing.T) {
+	g := gateway.Start(t, gateway.Options{Embedded: true, Conf: map[string]string{
+		"drainDelayMillis": "86400000", "statusFilePath": os.Args[0],
+	}})
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	await := func(path string, want int) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			resp, err := client.Get(g.HTTPURL() + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode == want {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%s: %d, want %d", path, resp.StatusCode, want)
+			}
+		}
+	}
+	c := session(t, g)
+	await("/status.html", http.StatusOK)
+	g.Signal(syscall.SIGTERM)
+	await("/readyz", http.StatusServiceUnavailable)
+	await("/status.html", http.StatusNotFound)
+	await("/healthz", http.StatusOK)
+	session(t, g)
+	publish(t, c)
+	g.Signal(syscall.SIGINT)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if code, err := g.Wait(ctx); err != nil || code != -1 { // ended by a signal
+		t.Fatalf("exit code %d, %v", code, err)
+	}
+}
+
+// With a delay or a spread, clients are told that they may come back at once.
+func TestStopOfOneThatIsReplaced(t *testing.T) {
+	for _, conf := range []map[string]string{{"drainDelayMillis": "100"}, {"drainSpreadMillis": "100"}} {
+		g := gateway.Start(t, gateway.Options{Embedded: true, Conf: conf})
+		c := session(t, g)
+		g.Signal(syscall.SIGTERM)
+		if _, _, err := c.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseServiceRestart) {
+			t.Errorf("%v: closed with %v", conf, err)
+		}
+		_ = c.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if code, err := g.Wait(ctx); err != nil || code != 0 {
+			t.Fatalf("%v: exit code %d, %v", conf, code, err)
+		}
+	}
 }
 
 // Whoever reads the log may end: the server goes on, and also stops in good order.
