@@ -24,8 +24,8 @@ REAL_FLAGS    = -tags pulsar -p 1 -count 1
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
-build: ## build bin/pulsegate, a static binary
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/pulsegate ./cmd/pulsegate
+build: ## build bin/pulsegate and the load generator bin/pulsegate-bench, static binaries
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/pulsegate ./cmd/pulsegate-bench
 
 run: build ## serve on port 8080 without a Pulsar; what is sent lives until Ctrl-C
 	./bin/pulsegate serve --embedded
@@ -88,9 +88,9 @@ vulncheck: ## look for known vulnerabilities in what the binary uses
 	./test/tools/vulncheck $(GO) run $(GOVULNCHECK) ./...
 
 # What is ignored is permissive, but the tool does not know it: asm is MIT-0; freetype is under the FreeType License, of the
-# two to choose from; svgo is CC BY 4.0. The latter two come with gonum/plot.
-licences: ## refuse dependencies of the binary whose licence is not permissive
-	CGO_ENABLED=0 ./test/tools/licences $(GO) run $(GOLICENSES) check ./cmd/pulsegate --ignore github.com/segmentio/asm \
+# two to choose from; svgo is CC BY 4.0. The latter two come with gonum/plot, into the load generator only.
+licences: ## refuse dependencies of the binaries whose licence is not permissive
+	CGO_ENABLED=0 ./test/tools/licences $(GO) run $(GOLICENSES) check ./cmd/pulsegate ./cmd/pulsegate-bench --ignore github.com/segmentio/asm \
 		--ignore github.com/golang/freetype --ignore github.com/ajstarks/svgo \
 		--disallowed_types=forbidden,restricted,unknown
 

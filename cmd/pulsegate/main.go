@@ -30,10 +30,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	fmt.Fprintln(stderr, "pulsegate:", err)
-	var chosen interface{ ExitCode() int }
-	if errors.As(err, &chosen) {
-		return chosen.ExitCode()
-	}
 	if failed := (*runtimeError)(nil); errors.As(err, &failed) {
 		return exitRuntime
 	}

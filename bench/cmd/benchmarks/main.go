@@ -31,7 +31,7 @@ type options struct {
 	only                  []string
 	runs                  int
 	file, results, charts string
-	page, binary          string
+	page, binary, load    string
 	codec                 bool
 }
 
@@ -50,6 +50,7 @@ func main() {
 	flag.StringVar(&o.charts, "charts", "bench/charts", "`directory` of the charts")
 	flag.StringVar(&o.page, "page", "BENCHMARKS.md", "`file` to write")
 	flag.StringVar(&o.binary, "binary", "bin/pulsegate", "the pulsegate to measure")
+	flag.StringVar(&o.load, "load", "bin/pulsegate-bench", "the load generator")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "benchmarks: %q is no flag\n", flag.Arg(0))
@@ -118,7 +119,7 @@ func measure(ctx context.Context, o *options, m *measured) error {
 	var failed error
 	for i, t := range trials {
 		c, err := bench.Compare(ctx, []bench.Trial{t}, s.contestants(t), bench.CompareOptions{
-			Runs: o.runs, Pause: pause, Prepare: s.prepare, Worker: []string{o.binary, "bench", "worker"},
+			Runs: o.runs, Pause: pause, Prepare: s.prepare, Worker: []string{o.load, "worker"},
 			Watch: func(t bench.Trial, c bench.Contestant, run int) func(bench.Progress) {
 				return display.Start(fmt.Sprintf("== %d of %d: %s: %s, run %d of %d", i+1, len(trials), t.Name, c.Name, run+1, o.runs))
 			},

@@ -1,3 +1,5 @@
+// Command pulsegate-bench puts load on a server of Pulsar's WebSocket protocol and
+// measures it. `pulsegate bench` runs it.
 package main
 
 import (
@@ -17,15 +19,40 @@ import (
 	"github.com/pulsegate/pulsegate/bench/scenario"
 )
 
-// The exit codes of bench beside the usual ones.
+// The exit codes.
 const (
+	exitOK          = 0
+	exitRuntime     = 1
+	exitUsage       = 2   // wrong flags, or the machine's limits do not allow the run
 	exitFaulty      = 3   // the run went through, but the server failed at something
 	exitInterrupted = 130 // as shells do for Ctrl-C
 )
 
-func newBench() *cobra.Command {
+// version is set at build time with -ldflags "-X main.version=…".
+var version = "unknown"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run executes one command line and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.Execute()
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(stderr, "pulsegate-bench:", err)
+	if chosen := (*exitError)(nil); errors.As(err, &chosen) {
+		return chosen.code
+	}
+	return exitUsage
+}
+
+func newRoot() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "bench",
+		Use:   "pulsegate-bench",
 		Short: "Put load on a server of the protocol and measure it",
 		Long: `Put load on any server of Pulsar's WebSocket protocol and measure what it does.
 
@@ -34,13 +61,16 @@ server is not there or refuses; 2 wrong flags, or the machine's limits do not
 allow it; 3 the run went through, but sessions failed or were dropped, or
 messages failed, were lost, repeated or out of order; 130 interrupted by Ctrl-C
 (the results so far are written).`,
-		Args: cobra.NoArgs,
-		RunE: help,
+		Version:       version,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceUsage:  true,
+		SilenceErrors: true,
 	}
 	for _, s := range scenario.All() {
-		cmd.AddCommand(newBenchScenario(s))
+		cmd.AddCommand(newScenario(s))
 	}
-	cmd.AddCommand(newBenchRun(), newBenchCompare(), newBenchReport(), newBenchWorker())
+	cmd.AddCommand(newRun(), newCompare(), newReport(), newWorker())
 	return cmd
 }
 
@@ -53,23 +83,23 @@ func workerCommand() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program's file: %w", err)
 	}
-	return []string{self, "bench", workerName}, nil
+	return []string{self, workerName}, nil
 }
 
-func newBenchWorker() *cobra.Command {
+func newWorker() *cobra.Command {
 	return &cobra.Command{
 		Use: workerName, Short: "Serve a share of a run (for --processes)", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := bench.ServeWorker(cmd.InOrStdin(), cmd.OutOrStdout()); err != nil {
-				return &runtimeError{err}
+				return failed(err)
 			}
 			return nil
 		},
 	}
 }
 
-// newBenchScenario is the command of a scenario.
-func newBenchScenario(s *scenario.Scenario) *cobra.Command {
+// newScenario is the command of a scenario.
+func newScenario(s *scenario.Scenario) *cobra.Command {
 	f := &scenario.Flags{}
 	var jsonFile string
 	cmd := &cobra.Command{
@@ -88,7 +118,7 @@ counts as the server's cost: what a gateway can reach at best.`,
 			if plan.Worker, err = workerCommand(); err != nil {
 				return err
 			}
-			return runBench(cmd, plan, jsonFile)
+			return measure(cmd, plan, jsonFile)
 		},
 	}
 	s.Register(f, cmd.Flags())
@@ -96,8 +126,8 @@ counts as the server's cost: what a gateway can reach at best.`,
 	return cmd
 }
 
-// runBench runs a plan and writes what came out.
-func runBench(cmd *cobra.Command, plan bench.Plan, jsonFile string) error {
+// measure runs a plan and writes what came out.
+func measure(cmd *cobra.Command, plan bench.Plan, jsonFile string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	// From the first signal on the default action is back: a second one kills.
@@ -106,8 +136,8 @@ func runBench(cmd *cobra.Command, plan bench.Plan, jsonFile string) error {
 	result, err := bench.Run(ctx, plan, progress.Start(""))
 	progress.Close()
 	if err == nil {
-		if werr := writeBench(cmd.OutOrStdout(), result, jsonFile); werr != nil {
-			return &runtimeError{werr}
+		if werr := writeResult(cmd.OutOrStdout(), result, jsonFile); werr != nil {
+			return failed(werr)
 		}
 	}
 	switch {
@@ -116,7 +146,7 @@ func runBench(cmd *cobra.Command, plan bench.Plan, jsonFile string) error {
 	case errors.Is(err, bench.ErrPlan):
 		return err
 	case err != nil:
-		return &runtimeError{err}
+		return failed(err)
 	case result.Interrupted:
 		return &exitError{exitInterrupted, errors.New("interrupted; these are the results so far")}
 	case result.Faulty():
@@ -125,7 +155,7 @@ func runBench(cmd *cobra.Command, plan bench.Plan, jsonFile string) error {
 	return nil
 }
 
-func writeBench(to io.Writer, r *bench.Result, jsonFile string) error {
+func writeResult(to io.Writer, r *bench.Result, jsonFile string) error {
 	fmt.Fprintln(to)
 	if err := bench.WriteSummary(to, r); err != nil {
 		return err
@@ -156,7 +186,10 @@ func isTerminal(w io.Writer) bool {
 	return err == nil
 }
 
-// exitError chooses an exit code of its own.
+// failed marks what was not possible although the command line was right.
+func failed(err error) error { return &exitError{exitRuntime, err} }
+
+// exitError chooses an exit code other than that of a wrong command line.
 type exitError struct {
 	code int
 	err  error
@@ -164,6 +197,3 @@ type exitError struct {
 
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
-
-// ExitCode is the exit code of the process.
-func (e *exitError) ExitCode() int { return e.code }

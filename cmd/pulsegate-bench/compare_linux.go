@@ -30,7 +30,7 @@ type compareFlags struct {
 	markdown, charts, json string
 }
 
-func newBenchCompare() *cobra.Command {
+func newCompare() *cobra.Command {
 	f := &compareFlags{}
 	cmd := &cobra.Command{
 		Use:   "compare FILE",
@@ -64,8 +64,8 @@ Pulsar's Go client: what a gateway can reach at best.`,
 	return cmd
 }
 
-// newBenchRun runs a scenario file against one server.
-func newBenchRun() *cobra.Command {
+// newRun runs a scenario file against one server.
+func newRun() *cobra.Command {
 	f := &compareFlags{}
 	var pids []int
 	var scrapes []string
@@ -123,7 +123,7 @@ func (f *compareFlags) run(cmd *cobra.Command, path string, contestants []bench.
 	progress.Close()
 	if len(c.Outcomes) > 0 {
 		if err := errors.Join(show(c), f.write(c)); err != nil {
-			return &runtimeError{err}
+			return failed(err)
 		}
 	}
 	if err != nil {
@@ -140,7 +140,7 @@ func verdict(c *bench.Comparison) error {
 	faulty, impossible := "", ""
 	for _, o := range c.Outcomes {
 		if len(o.Results) == 0 {
-			return &runtimeError{fmt.Errorf("%s: no run against %s was possible: %s", o.Trial.Name, o.Contestant, o.Errors[0])}
+			return failed(fmt.Errorf("%s: no run against %s was possible: %s", o.Trial.Name, o.Contestant, o.Errors[0]))
 		}
 		if n := len(o.Errors); n > 0 {
 			impossible = fmt.Sprintf("%s: %d of %d runs against %s were not possible: %s", o.Trial.Name, n, n+len(o.Results), o.Contestant, o.Errors[0])
@@ -150,7 +150,7 @@ func verdict(c *bench.Comparison) error {
 		}
 	}
 	if impossible != "" {
-		return &runtimeError{errors.New(impossible)}
+		return failed(errors.New(impossible))
 	}
 	if faulty != "" {
 		return &exitError{exitFaulty, fmt.Errorf("not all went well, such as in %s", faulty)}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -17,9 +18,17 @@ import (
 	"github.com/pulsegate/pulsegate/bench/scenario"
 )
 
+// command runs a command line.
+func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
 var scenarios = []string{"idle", "publish", "consume", "e2e", "fanout", "churn", "mixed"}
 
-func TestBenchUsageErrors(t *testing.T) {
+func TestUsageErrors(t *testing.T) {
 	const target = "ws://127.0.0.1:1"
 	for _, tc := range []struct {
 		args []string
@@ -38,8 +47,8 @@ func TestBenchUsageErrors(t *testing.T) {
 		{[]string{"publish", target, "--source", "x"}, "--source x"},
 		{[]string{"publish", target, "--ca", "gone.pem"}, "gone.pem"},
 		{[]string{"publish", target, "--token-file", "gone.jwt"}, "gone.jwt"},
-		{[]string{"publish", target, "--cert", "bench_linux.go"}, "--key"},
-		{[]string{"publish", target, "--cert", "bench_linux.go", "--key", "bench_linux.go"}, "certificate"},
+		{[]string{"publish", target, "--cert", "main_linux.go"}, "--key"},
+		{[]string{"publish", target, "--cert", "main_linux.go", "--key", "main_linux.go"}, "certificate"},
 		{[]string{"publish", target, "--processes", "0"}, "0 processes"},
 		{[]string{"churn", "pulsar://127.0.0.1:1"}, "not possible with a target pulsar://"},
 		{[]string{"publish", target, "--producers", "0"}, "no sessions"},
@@ -50,14 +59,14 @@ func TestBenchUsageErrors(t *testing.T) {
 		{[]string{"e2e", target, "--subscriptions", "0"}, "--subscriptions 0"},
 		{[]string{"churn", target, "--lifetime", "0s"}, "--lifetime"},
 	} {
-		code, _, stderr := command(t, append([]string{"bench"}, tc.args...)...)
+		code, _, stderr := command(t, tc.args...)
 		if code != exitUsage || !strings.Contains(stderr, tc.want) {
 			t.Errorf("%q: exit code %d, %q", tc.args, code, stderr)
 		}
 	}
 }
 
-func TestBenchUnreachable(t *testing.T) {
+func TestUnreachable(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +74,7 @@ func TestBenchUnreachable(t *testing.T) {
 	target := "ws://" + ln.Addr().String()
 	ln.Close()
 	for _, name := range scenarios {
-		code, _, stderr := command(t, "bench", name, target)
+		code, _, stderr := command(t, name, target)
 		if code != exitRuntime || !strings.Contains(stderr, "connection refused") {
 			t.Errorf("%s: exit code %d, %q", name, code, stderr)
 		}
@@ -93,7 +102,7 @@ func silentServer(t *testing.T) (target string) {
 }
 
 // Each scenario opens its sessions.
-func TestBenchScenarios(t *testing.T) {
+func TestScenarios(t *testing.T) {
 	target := silentServer(t)
 	for name, tc := range map[string]struct {
 		args     []string
@@ -109,7 +118,7 @@ func TestBenchScenarios(t *testing.T) {
 		"mixed":   {[]string{"--idle", "7", "--producers", "1", "--consumers", "1", "--drain", "10ms"}, exitFaulty, 9},
 	} {
 		file := filepath.Join(t.TempDir(), "result.json")
-		args := append([]string{"bench", name, target, "--warm-up", "0s", "--duration", "100ms", "--json", file}, tc.args...)
+		args := append([]string{name, target, "--warm-up", "0s", "--duration", "100ms", "--json", file}, tc.args...)
 		code, stdout, stderr := command(t, args...)
 		if code != tc.code || !strings.Contains(stdout, name+" against ws://") || !strings.Contains(stderr, "measure") {
 			t.Errorf("%s: exit code %d\n%s%s", name, code, stdout, stderr)
@@ -138,7 +147,7 @@ func trialFile(t *testing.T, text string) string {
 	return path
 }
 
-func TestBenchCompareUsageErrors(t *testing.T) {
+func TestCompareUsageErrors(t *testing.T) {
 	const good = "scenarios:\n- {name: one, scenario: idle, sessions: 1}\n"
 	target := []string{"--target", "a=ws://127.0.0.1:1"}
 	with := func(args ...string) []string { return append(args, target...) }
@@ -174,7 +183,7 @@ func TestBenchCompareUsageErrors(t *testing.T) {
 		{good + "- {name: one, scenario: publish}\n", target, "twice"},
 		{one("scenario: publish, payload: 3"), target, "30"},
 	} {
-		code, _, stderr := command(t, append([]string{"bench", "compare", trialFile(t, tc.text)}, tc.args...)...)
+		code, _, stderr := command(t, append([]string{"compare", trialFile(t, tc.text)}, tc.args...)...)
 		if code != exitUsage || !strings.Contains(stderr, tc.want) {
 			t.Errorf("%q %q: exit code %d, %q", tc.text, tc.args, code, stderr)
 		}
@@ -196,12 +205,12 @@ scenarios:
   param: [a=b c, d=e]
 `
 
-func TestBenchCompare(t *testing.T) {
+func TestCompare(t *testing.T) {
 	s := silentServer(t)
 	file := trialFile(t, twoTrials)
 	dir := t.TempDir()
 	markdown, results := filepath.Join(dir, "t.md"), filepath.Join(dir, "r.json")
-	code, stdout, stderr := command(t, "bench", "compare", file, "--runs", "2", "--pause", "0s", "--set", "duration=40ms",
+	code, stdout, stderr := command(t, "compare", file, "--runs", "2", "--pause", "0s", "--set", "duration=40ms",
 		"--target", "a="+s, "--target", "b="+s, "--pid", "b="+strconv.Itoa(os.Getpid()),
 		"--markdown", markdown, "--json", results, "--charts", filepath.Join(dir, "charts"))
 	if code != exitOK || !strings.Contains(stderr, "quiet: b, run 2 of 2") {
@@ -232,8 +241,8 @@ func TestBenchCompare(t *testing.T) {
 	}
 }
 
-func TestBenchRun(t *testing.T) {
-	code, stdout, stderr := command(t, "bench", "run", trialFile(t, twoTrials), silentServer(t), "--only", "quiet")
+func TestRun(t *testing.T) {
+	code, stdout, stderr := command(t, "run", trialFile(t, twoTrials), silentServer(t), "--only", "quiet")
 	if code != exitOK || strings.Count(stdout, "idle against") != 1 || !strings.Contains(stdout, "2 of 2 open") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}

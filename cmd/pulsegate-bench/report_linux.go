@@ -10,7 +10,7 @@ import (
 	"github.com/pulsegate/pulsegate/bench/report"
 )
 
-func newBenchReport() *cobra.Command {
+func newReport() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "report FILE...",
@@ -27,10 +27,10 @@ same scenario are drawn together.`,
 			}
 			var page bytes.Buffer
 			if err := report.Write(&page, sections); err != nil {
-				return &runtimeError{fmt.Errorf("draw the results: %w", err)}
+				return failed(fmt.Errorf("draw the results: %w", err))
 			}
 			if err := os.WriteFile(out, page.Bytes(), 0o644); err != nil {
-				return &runtimeError{err}
+				return failed(err)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "written:", out)
 			return nil

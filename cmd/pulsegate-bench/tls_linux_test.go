@@ -19,7 +19,7 @@ import (
 var allDelivered = regexp.MustCompile(`\b[1-9][0-9]* delivered, 0 lost`)
 
 // Load goes through TLS and a login by token; what is missing of them is named.
-func TestBenchOverTLSWithToken(t *testing.T) {
+func TestOverTLSWithToken(t *testing.T) {
 	ca, other := tlstest.New(t), tlstest.New(t)
 	cert := ca.Issue("server", "ecdsa")
 	ports, err := port.Free(1)
@@ -47,7 +47,7 @@ func TestBenchOverTLSWithToken(t *testing.T) {
 	}})
 	target := "wss://localhost:" + strconv.Itoa(ports[0])
 	load := func(args ...string) (code int, stdout, stderr string) {
-		return command(t, append([]string{"bench", "e2e", target, "--rate", "200", "--warm-up", "0s", "--duration", "300ms"}, args...)...)
+		return command(t, append([]string{"e2e", target, "--rate", "200", "--warm-up", "0s", "--duration", "300ms"}, args...)...)
 	}
 	if code, stdout, stderr := load("--ca", ca.File, "--token-file", tokenFile); code != exitOK || !allDelivered.MatchString(stdout) {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
