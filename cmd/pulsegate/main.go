@@ -51,7 +51,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newConfig(), newProduce(), newConsume(), newBench(), newVersion())
+	root.AddCommand(newServe(), newConfig(), newProduce(), newConsume(), newBench(), newHealth(), newVersion())
 	return root
 }
 

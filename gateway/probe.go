@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/pulsegate/pulsegate/config"
+)
+
+// The pages that [Probe] asks for.
+const (
+	PageHealthy = "/healthz" // 200 as long as the process can answer
+	PageReady   = "/readyz"  // 200 while it serves new sessions
+)
+
+// Probe asks the gateway that runs on this machine with the same configuration
+// for a page, and returns nil when it answers 200. It takes the plain port if there
+// is one, else that of TLS, where any certificate will do: nothing is told to it.
+func Probe(ctx context.Context, cfg *config.Config, page string) error {
+	scheme, port, key := "http", cfg.WebServicePort, "webServicePort"
+	if port == config.NoPort {
+		scheme, port, key = "https", cfg.WebServicePortTLS, "webServicePortTls"
+	}
+	if port <= 0 {
+		return fmt.Errorf("%s=%d: the system picks the port, so it is not known here", key, port)
+	}
+	address := net.JoinHostPort(reachable(cfg.BindAddress), strconv.Itoa(port))
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return dialSelf(ctx, network, addr, cfg.HAProxyProtocol)
+		},
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+		DisableKeepAlives: true,
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+address+page, nil)
+	if err != nil {
+		return err
+	}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return fmt.Errorf("no answer at %s://%s: %w", scheme, address, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		reason, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
+		return errors.New(response.Status + ": " + strings.TrimSpace(string(reason)))
+	}
+	return nil
+}
+
+// reachable is where who listens at bind can be reached from the same machine.
+func reachable(bind string) string {
+	addr, err := netip.ParseAddr(bind)
+	switch {
+	case bind == "" || err == nil && addr.IsUnspecified() && addr.Is4():
+		return "127.0.0.1"
+	case err == nil && addr.IsUnspecified():
+		return "::1"
+	}
+	return bind
+}
+
+// dialSelf connects; where the gateway demands HAProxy's PROXY header, it gets the
+// one of a proxy's own checks.
+func dialSelf(ctx context.Context, network, addr string, proxyHeader bool) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	if err != nil || !proxyHeader {
+		return conn, err
+	}
+	if _, err := io.WriteString(conn, "PROXY UNKNOWN\r\n"); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
