@@ -5,8 +5,16 @@ FUZZTIME    ?= 30s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLICENSES  ?= github.com/google/go-licenses@v1.6.0
+NFPM        ?= github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
+HELM        ?= helm.sh/helm/v3/cmd/helm@v3.18.6
+VALIDATE    ?= sigs.k8s.io/kubectl-validate@v0.0.4
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# Where the deb and the rpm are put, what they are made from, and their version: a tag's number, or one below all tags.
+DIST            ?= dist
+NFPM_CONFIG     ?= deploy/packages/nfpm.yaml
+PACKAGE_VERSION ?= $(subst -,.,$(if $(filter v%,$(VERSION)),$(VERSION:v%=%),0.0.0+$(VERSION)))
 
 # Packages under the race detector: all but those that hold no code of the gateway's own.
 RACE_PACKAGES = $(shell $(GO) list ./... | grep -vE '/(test|conformance)(/|$$)')
@@ -19,13 +27,22 @@ REAL_LAST     = ./test/clients ./test/restart
 REAL_FLAGS    = -tags pulsar -p 1 -count 1
 
 .PHONY: help build run test test-fast unit race real attack conformance clients restart \
-	bench lint fmt vet staticcheck vulncheck licences fuzz deps clean
+	packages charts image dist bench lint fmt vet staticcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 build: ## build bin/pulsegate and the load generator bin/pulsegate-bench, static binaries
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/pulsegate ./cmd/pulsegate-bench
+
+image: ## build the container image pulsegate:VERSION with docker, or with IMAGE_BUILDER=buildah
+	$(or $(IMAGE_BUILDER),docker) build --build-arg VERSION=$(VERSION) -t pulsegate:$(VERSION) .
+
+dist: build ## build the deb and the rpm, into dist/
+	mkdir -p $(DIST)
+	for kind in deb rpm; do \
+		GOARCH=$$($(GO) env GOARCH) PACKAGE_VERSION=$(PACKAGE_VERSION) $(GO) run $(NFPM) package -f $(NFPM_CONFIG) -p $$kind -t $(DIST) || exit 1; \
+	done
 
 run: build ## serve on port 8080 without a Pulsar; what is sent lives until Ctrl-C
 	./bin/pulsegate serve --embedded
@@ -40,6 +57,7 @@ test: ## everything; needs Java and more, see deps
 	@$(MAKE) --no-print-directory licences
 	@$(MAKE) --no-print-directory real
 	@$(MAKE) --no-print-directory attack
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory packages; else echo "not run, as it needs root: make packages"; fi
 	@echo "all tests passed"
 
 test-fast: fmt vet unit ## what needs only Go
@@ -63,6 +81,13 @@ clients: ## the examples in Python, in Node and in a browser against a real Puls
 restart: ## the broker and the gateway restarted under load
 	$(GO) test $(REAL_FLAGS) -timeout 10m -v ./test/restart
 
+packages: ## build, install, start and remove the image, the deb and the rpm; check the unit and the examples (needs root on Debian)
+	$(GO) test -tags packages -timeout 10m -count 1 ./test/packages
+
+# Not a part of test: from nothing, its tools take two processors four minutes to build.
+charts: ## check the Helm chart with helm and kubectl-validate
+	HELM=$(HELM) VALIDATE=$(VALIDATE) $(GO) test -tags charts -timeout 30m -count 1 ./test/packages
+
 # BENCH takes flags, such as BENCH="-quick" or BENCH="-only 'readers at 20/s'"; -help lists them.
 bench: build ## measure pulsegate beside the Java proxy and write BENCHMARKS.md (takes about an hour and a half; BENCH=-quick: 20 minutes)
 	$(GO) build -tags pulsar -o bin/benchmarks ./bench/cmd/benchmarks
@@ -79,10 +104,10 @@ fmt:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags pulsar ./...
+	$(GO) vet -tags pulsar,packages,charts ./...
 
 staticcheck:
-	$(GO) run $(STATICCHECK) -tags pulsar ./...
+	$(GO) run $(STATICCHECK) -tags pulsar,packages,charts ./...
 
 vulncheck: ## look for known vulnerabilities in what the binary uses
 	./test/tools/vulncheck $(GO) run $(GOVULNCHECK) ./...
@@ -106,5 +131,5 @@ deps: ## install what the tests need beside Go, or name it
 	@./test/tools/deps
 
 clean: ## remove what was built and what the tests cached
-	rm -rf bin examples/node/node_modules examples/python/.venv
+	rm -rf bin dist examples/node/node_modules examples/python/.venv
 	rm -rf "$$($(GO) run ./test/pulsar/cmd/devpulsar -cache)"

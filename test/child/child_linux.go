@@ -21,7 +21,10 @@ var forker = sync.OnceValue(func() chan<- func() {
 })
 
 func start(cmd *exec.Cmd) (func() error, error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
 	done := make(chan error)
 	forker() <- func() { done <- cmd.Start() }
 	return cmd.Wait, <-done

@@ -15,7 +15,10 @@ import (
 const watch = `read _; kill -9 -- "-$1" 2>/dev/null`
 
 func start(cmd *exec.Cmd) (func() error, error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid = true
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
