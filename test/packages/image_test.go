@@ -113,6 +113,11 @@ func TestImage(t *testing.T) {
 		if err == nil {
 			break
 		}
+		select {
+		case err := <-done:
+			t.Fatalf("it ended: %v", err)
+		default:
+		}
 		if time.Now().After(end) {
 			t.Fatalf("not healthy: %v %s", err, out)
 		}
