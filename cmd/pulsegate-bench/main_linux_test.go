@@ -120,7 +120,7 @@ func TestScenarios(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "result.json")
 		args := append([]string{name, target, "--warm-up", "0s", "--duration", "100ms", "--json", file}, tc.args...)
 		code, stdout, stderr := command(t, args...)
-		if code != tc.code || !strings.Contains(stdout, name+" against ws://") || !strings.Contains(stderr, "measure") {
+		if code != tc.code || !strings.Contains(stdout, name+" against ws://") || !strings.Contains(stderr, "sessions") {
 			t.Errorf("%s: exit code %d\n%s%s", name, code, stdout, stderr)
 			continue
 		}
