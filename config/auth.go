@@ -11,12 +11,13 @@ const pluginPackage = "org.apache.pulsar.client.impl.auth."
 const (
 	AuthToken  = pluginPackage + "AuthenticationToken"
 	AuthTLS    = pluginPackage + "AuthenticationTls"
+	AuthStore  = pluginPackage + "AuthenticationKeyStoreTls"
 	AuthBasic  = pluginPackage + "AuthenticationBasic"
 	AuthAthenz = pluginPackage + "AuthenticationAthenz"
 	AuthOAuth2 = pluginPackage + "oauth2.AuthenticationOAuth2"
 )
 
-var plugins = []string{AuthToken, AuthTLS, AuthBasic, AuthAthenz, AuthOAuth2}
+var plugins = []string{AuthToken, AuthTLS, AuthStore, AuthBasic, AuthAthenz, AuthOAuth2}
 
 func knownPlugin(name string) bool { return slices.Contains(plugins, name) }
 

@@ -16,6 +16,8 @@ func (c *Config) finish() (notices []Notice, errs []error) {
 	}
 	n, faults := c.settleAccess()
 	notices, errs = append(notices, n...), append(errs, faults...)
+	n, faults = c.settleBrokerStores()
+	notices, errs = append(notices, n...), append(errs, faults...)
 	if (c.BrokerClientTLSCertificateFile == "") != (c.BrokerClientTLSKeyFile == "") {
 		errs = append(errs, errors.New("brokerClient_tlsCertificateFilePath and brokerClient_tlsKeyFilePath must be set together"))
 	}

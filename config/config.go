@@ -25,6 +25,13 @@ type Config struct {
 	BrokerClientTrustCertsFile     string        // brokerClientTrustCertsFilePath
 	BrokerClientTLSCertificateFile string        // brokerClient_tlsCertificateFilePath
 	BrokerClientTLSKeyFile         string        // brokerClient_tlsKeyFilePath
+	BrokerClientUseKeyStore        bool          // brokerClient_useKeyStoreTls
+	BrokerClientKeyStoreType       string        // brokerClient_tlsKeyStoreType
+	BrokerClientKeyStore           string        // brokerClient_tlsKeyStorePath
+	BrokerClientKeyStorePassword   Secret        // brokerClient_tlsKeyStorePassword
+	BrokerClientTrustStoreType     string        // brokerClient_tlsTrustStoreType
+	BrokerClientTrustStore         string        // brokerClient_tlsTrustStorePath
+	BrokerClientTrustStorePassword Secret        // brokerClient_tlsTrustStorePassword
 	TLSAllowInsecure               bool          // tlsAllowInsecureConnection
 	TLSHostnameVerification        bool          // tlsHostnameVerificationEnabled
 	BrokerClientAuthPlugin         string        // brokerClientAuthenticationPlugin, "" for none
@@ -57,8 +64,10 @@ type Config struct {
 	TLSProtocols           []string      // webServiceTlsProtocols
 	TLSCiphers             []string      // webServiceTlsCiphers
 	TLSEnabledWithKeyStore bool          // tlsEnabledWithKeyStore
+	TLSKeyStoreType        string        // tlsKeyStoreType
 	TLSKeyStore            string        // tlsKeyStore
 	TLSKeyStorePassword    Secret        // tlsKeyStorePassword
+	TLSTrustStoreType      string        // tlsTrustStoreType
 	TLSTrustStore          string        // tlsTrustStore
 	TLSTrustStorePassword  Secret        // tlsTrustStorePassword
 

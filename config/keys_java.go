@@ -77,6 +77,48 @@ var brokerClientKeys = []Key{
 		kind: text(func(c *Config) *string { return &c.BrokerClientTLSKeyFile }),
 	},
 	{
+		Name: "brokerClient_useKeyStoreTls", Section: sectionBrokerClient, Default: "false",
+		Aliases: []Alias{{Name: "brokerClientTlsEnabledWithKeyStore"}},
+		Doc:     "Take the certificate shown to the brokers and its key from brokerClient_tlsKeyStorePath and the authorities from brokerClient_tlsTrustStorePath, not from PEM files.",
+		kind:    boolean(func(c *Config) *bool { return &c.BrokerClientUseKeyStore }),
+	},
+	{
+		Name: "brokerClient_tlsKeyStoreType", Section: sectionBrokerClient, Default: "JKS",
+		Aliases: []Alias{{Name: "brokerClientTlsKeyStoreType"}},
+		Doc:     "Format of that key store: JKS or PKCS12. As in Java the file itself tells which of the two it is, whatever stands here.",
+		kind:    text(func(c *Config) *string { return &c.BrokerClientKeyStoreType }),
+	},
+	{
+		Name: "brokerClient_tlsKeyStorePath", Section: sectionBrokerClient,
+		Aliases: []Alias{{Name: "brokerClientTlsKeyStore"}},
+		Doc:     "Key store (JKS or PKCS12) with the certificate that is shown to the brokers and its private key, the only one in it. Empty: none is shown.",
+		kind:    text(func(c *Config) *string { return &c.BrokerClientKeyStore }),
+	},
+	{
+		Name: "brokerClient_tlsKeyStorePassword", Section: sectionBrokerClient, Secret: true,
+		Aliases: []Alias{{Name: "brokerClientTlsKeyStorePassword"}},
+		Doc:     "Password of that key store. Never printed.",
+		kind:    secretText(func(c *Config) *Secret { return &c.BrokerClientKeyStorePassword }),
+	},
+	{
+		Name: "brokerClient_tlsTrustStoreType", Section: sectionBrokerClient, Default: "JKS",
+		Aliases: []Alias{{Name: "brokerClientTlsTrustStoreType"}},
+		Doc:     "Format of the trust store for the brokers: JKS or PKCS12, told by the file itself as for the key store.",
+		kind:    text(func(c *Config) *string { return &c.BrokerClientTrustStoreType }),
+	},
+	{
+		Name: "brokerClient_tlsTrustStorePath", Section: sectionBrokerClient,
+		Aliases: []Alias{{Name: "brokerClientTlsTrustStore"}},
+		Doc:     "Trust store (JKS or PKCS12) with the certificate authorities that a broker's certificate is checked against. Empty: those of the system.",
+		kind:    text(func(c *Config) *string { return &c.BrokerClientTrustStore }),
+	},
+	{
+		Name: "brokerClient_tlsTrustStorePassword", Section: sectionBrokerClient, Secret: true,
+		Aliases: []Alias{{Name: "brokerClientTlsTrustStorePassword"}},
+		Doc:     "Password of that trust store. Never printed.",
+		kind:    secretText(func(c *Config) *Secret { return &c.BrokerClientTrustStorePassword }),
+	},
+	{
 		Name: "tlsAllowInsecureConnection", Section: sectionBrokerClient, Default: "false",
 		Aliases: []Alias{{Name: "brokerClient_tlsAllowInsecureConnection", Wins: true}},
 		Doc:     "Accept any certificate from a broker. Only for trying out: the connection is then open to anyone in between. A client, too, may then show a certificate of an authority that tlsTrustCertsFilePath does not hold; it logs nobody in.",
@@ -91,7 +133,7 @@ var brokerClientKeys = []Key{
 	{
 		Name: "brokerClientAuthenticationPlugin", Section: sectionBrokerClient,
 		Aliases: []Alias{{Name: "brokerClient_authPluginClassName"}},
-		Doc:     "How pulsegate itself logs in at the brokers, by the Java class name: org.apache.pulsar.client.impl.auth.AuthenticationToken, AuthenticationTls, AuthenticationBasic, AuthenticationAthenz or oauth2.AuthenticationOAuth2. It counts only together with its parameters. Empty: no login.",
+		Doc:     "How pulsegate itself logs in at the brokers, by the Java class name: org.apache.pulsar.client.impl.auth.AuthenticationToken, AuthenticationTls, AuthenticationKeyStoreTls, AuthenticationBasic, AuthenticationAthenz or oauth2.AuthenticationOAuth2. It counts only together with its parameters. Empty: no login.",
 		kind: kind{accepts: "one of the Java classes " + pluginNames(), set: func(c *Config, v string) error {
 			if !knownPlugin(v) {
 				return errValue
@@ -103,7 +145,7 @@ var brokerClientKeys = []Key{
 	{
 		Name: "brokerClientAuthenticationParameters", Section: sectionBrokerClient, Secret: true,
 		Aliases: []Alias{{Name: "brokerClient_authParams"}},
-		Doc:     "Parameters of that login, as the Java class takes them: token:eyJ… or file:///path for a token, tlsCertFile:…,tlsKeyFile:… for TLS, JSON for the others. Never printed.",
+		Doc:     "Parameters of that login, as the Java class takes them: token:eyJ… or file:///path for a token, tlsCertFile:…,tlsKeyFile:… or keyStorePath:…,keyStorePassword:… for TLS, JSON for the others. Never printed.",
 		kind:    secretText(func(c *Config) *Secret { return &c.BrokerClientAuthParams }),
 	},
 	{

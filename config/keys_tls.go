@@ -71,12 +71,14 @@ var tlsKeys = []Key{
 		Doc:  "Take the certificate and its key from tlsKeyStore and the authorities from tlsTrustStore, not from PEM files.",
 		kind: boolean(func(c *Config) *bool { return &c.TLSEnabledWithKeyStore }),
 	},
-	{Name: "tlsKeyStoreType", Section: sectionTLS, Default: "JKS", Effect: WithoutEffect, kind: anything(),
-		Doc: "Format of the key store. The file tells it by itself, and it must be PKCS12, as keytool makes it since Java 9: the old format JKS is refused.",
+	{
+		Name: "tlsKeyStoreType", Section: sectionTLS, Default: "JKS",
+		Doc:  "Format of the key store: JKS or PKCS12. As in Java the file itself tells which of the two it is, whatever stands here.",
+		kind: text(func(c *Config) *string { return &c.TLSKeyStoreType }),
 	},
 	{
 		Name: "tlsKeyStore", Section: sectionTLS,
-		Doc:  "PKCS12 file with the certificate shown to clients and its private key.",
+		Doc:  "Key store (JKS or PKCS12) with the certificate shown to clients and its private key, the only one in it, whose password is that of the store.",
 		kind: text(func(c *Config) *string { return &c.TLSKeyStore }),
 	},
 	{
@@ -84,12 +86,14 @@ var tlsKeys = []Key{
 		Doc:  "Password of the key store. Never printed.",
 		kind: secretText(func(c *Config) *Secret { return &c.TLSKeyStorePassword }),
 	},
-	{Name: "tlsTrustStoreType", Section: sectionTLS, Default: "JKS", Effect: WithoutEffect, kind: anything(),
-		Doc: "Format of the trust store. As for the key store, the file tells it by itself and must be PKCS12.",
+	{
+		Name: "tlsTrustStoreType", Section: sectionTLS, Default: "JKS",
+		Doc:  "Format of the trust store: JKS or PKCS12, told by the file itself as for the key store.",
+		kind: text(func(c *Config) *string { return &c.TLSTrustStoreType }),
 	},
 	{
 		Name: "tlsTrustStore", Section: sectionTLS,
-		Doc:  "PKCS12 file with the authorities that client certificates are checked against.",
+		Doc:  "Trust store (JKS or PKCS12) with the authorities that client certificates are checked against.",
 		kind: text(func(c *Config) *string { return &c.TLSTrustStore }),
 	},
 	{

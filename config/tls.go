@@ -109,6 +109,8 @@ func (c *Config) settleTLS() (notices []Notice, errs []error) {
 	}
 	unused := []string{"tlsKeyStore", "tlsTrustStore"}
 	if c.TLSEnabledWithKeyStore {
+		errs = append(errs, c.checkStore(c.TLSKeyStore, "tlsKeyStoreType", c.TLSKeyStoreType)...)
+		errs = append(errs, c.checkStore(c.TLSTrustStore, "tlsTrustStoreType", c.TLSTrustStoreType)...)
 		unused = []string{"tlsCertificateFilePath", "tlsKeyFilePath", "tlsTrustCertsFilePath"}
 	}
 	for _, key := range unused {

@@ -58,6 +58,9 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	if serve.TLS, err = loadTLS(cfg); err != nil {
 		return err
 	}
+	if text := expired(cfg, serve.TLS); text != "" {
+		log.Warn(text)
+	}
 	s, err := server.New(serve)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge/embedded"
 	"github.com/pulsegate/pulsegate/bridge/pulsar"
 	"github.com/pulsegate/pulsegate/config"
+	"github.com/pulsegate/pulsegate/keystore"
 	"github.com/pulsegate/pulsegate/memory"
 )
 
@@ -58,6 +59,10 @@ func pulsarOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) 
 		ListenerName:         cfg.BrokerClientListenerName,
 		Logger:               log,
 	}
+	if cfg.BrokerClientUseKeyStore {
+		o.TLS.TrustCertsFile, o.TLS.CertificateFile, o.TLS.KeyFile = "", "", ""
+		o.TLS.TrustStore, o.TLS.KeyStore = brokerStores(cfg)
+	}
 	// Any of the keys may hold an address of either protocol.
 	if url := cfg.UpstreamURL(); isHTTP(url) {
 		o.ServiceURL = url
@@ -65,6 +70,12 @@ func pulsarOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) 
 		o.BrokerServiceURL = url
 	}
 	return o
+}
+
+// brokerStores are the stores of the connections to the brokers.
+func brokerStores(cfg *config.Config) (trust, key keystore.Store) {
+	return keystore.Store{Setting: "brokerClient_tlsTrustStorePath", File: cfg.BrokerClientTrustStore, Password: string(cfg.BrokerClientTrustStorePassword)},
+		keystore.Store{Setting: "brokerClient_tlsKeyStorePath", File: cfg.BrokerClientKeyStore, Password: string(cfg.BrokerClientKeyStorePassword)}
 }
 
 func isHTTP(url string) bool {

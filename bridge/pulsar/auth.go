@@ -1,6 +1,7 @@
 package pulsar
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/apache/pulsar-client-go/pulsar/auth"
+
+	"github.com/pulsegate/pulsegate/keystore"
 )
 
 // authParamsError names what is wrong with AuthParams without repeating them,
@@ -37,6 +40,8 @@ func newAuthProvider(plugin, params string) (auth.Provider, error) {
 			return nil, authParamsError(short, "tlsCertFile and tlsKeyFile are needed")
 		}
 		return auth.NewAuthenticationTLS(filePath(p["tlsCertFile"]), filePath(p["tlsKeyFile"])), nil
+	case "keystoretls":
+		return newKeyStoreProvider(short, params)
 	case "basic":
 		return newBasicProvider(short, params)
 	case "oauth2":
@@ -64,8 +69,35 @@ func newAuthProvider(plugin, params string) (auth.Provider, error) {
 		}
 		return provider, nil
 	}
-	return nil, fmt.Errorf("brokerClientAuthenticationPlugin: %q is none of AuthenticationToken, AuthenticationTls, "+
+	return nil, fmt.Errorf("brokerClientAuthenticationPlugin: %q is none of AuthenticationToken, AuthenticationTls, AuthenticationKeyStoreTls, "+
 		"AuthenticationBasic, AuthenticationOAuth2, AuthenticationAthenz", plugin)
+}
+
+// newKeyStoreProvider takes a key store of Java, which is read for each connection, so
+// that it may be replaced.
+func newKeyStoreProvider(plugin, params string) (auth.Provider, error) {
+	p, err := parseAuthParams(plugin, params)
+	if err != nil {
+		return nil, err
+	}
+	store := keystore.Store{Setting: "keyStorePath", File: filePath(p["keyStorePath"]), Password: p["keyStorePassword"]}
+	switch kind := p["keyStoreType"]; {
+	case store.File == "":
+		return nil, authParamsError(plugin, "keyStorePath is needed")
+	case kind != "" && !keystore.KnownType(kind):
+		return nil, authParamsError(plugin, "keyStoreType must be one of "+strings.Join(keystore.Types, ", "))
+	}
+	return auth.NewAuthenticationFromTLSCertSupplier(func() (*tls.Certificate, error) {
+		b, err := store.Read()
+		if err != nil {
+			return nil, authParamsError(plugin, err.Error())
+		}
+		own, err := keystore.ReadIdentity(b, store.Password)
+		if err != nil {
+			return nil, authParamsError(plugin, store.Fault(err).Error())
+		}
+		return own.TLS(), nil
+	}), nil
 }
 
 // newTokenProvider takes the token itself, token:the-token, file:///path/of/it,

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pulsegate/pulsegate/keystore"
 	"github.com/pulsegate/pulsegate/memory"
 )
 
@@ -68,6 +69,9 @@ type TLS struct {
 	TrustCertsFile string
 	// CertificateFile and KeyFile are the client's own, in PEM.
 	CertificateFile, KeyFile string
+	// TrustStore and KeyStore are stores of Java in the place of those files, if
+	// their File is not empty.
+	TrustStore, KeyStore keystore.Store
 	// AllowInsecure accepts any certificate.
 	AllowInsecure bool
 	// VerifyHostname checks that the certificate is the host's.

@@ -33,6 +33,7 @@ type Upstream struct {
 	heard   heard
 	endings endings
 	keys    *keyDirectory // nil: none
+	stores  stores
 	many    chan struct{} // places of consumers over many topics, see [pace]
 
 	clock atomic.Int64 // Unix seconds at the janitor's last sweep: the time, to a second, for what is done very often
@@ -54,11 +55,20 @@ var _ bridge.Upstream = (*Upstream)(nil)
 // New finds the cluster and makes an upstream of it. It does not need a broker
 // that answers: connections are opened when they are needed. With a
 // configuration store it waits for that, bounded by its timeout.
-func New(o Options) (*Upstream, error) {
+func New(o Options) (up *Upstream, err error) {
 	o = o.withDefaults()
 	if err := o.locate(); err != nil {
 		return nil, err
 	}
+	stores, err := openStores(&o.TLS)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			stores.close()
+		}
+	}()
 	provider, err := newAuthProvider(o.AuthPlugin, o.AuthParams)
 	if err != nil {
 		return nil, err
@@ -78,7 +88,7 @@ func New(o Options) (*Upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Upstream{opts: o, log: o.Logger, admin: admin, dial: dial, keys: keys, clients: map[closer]struct{}{}, many: make(chan struct{}, paceMany)}
+	u := &Upstream{opts: o, log: o.Logger, stores: stores, admin: admin, dial: dial, keys: keys, clients: map[closer]struct{}{}, many: make(chan struct{}, paceMany)}
 	u.client, err = pulsar.NewClient(pulsar.ClientOptions{
 		URL:                        o.lookupURL(),
 		Authentication:             provider,
@@ -106,6 +116,7 @@ func New(o Options) (*Upstream, error) {
 	u.clock.Store(time.Now().Unix())
 	u.begin()
 	go u.janitor()
+	u.calls.Go(func() { stores.watch(u.ctx, u.log) })
 	return u, nil
 }
 
@@ -140,6 +151,7 @@ func (u *Upstream) Close() {
 		u.client.Close()
 		u.admin.close()
 		u.calls.Wait()
+		u.stores.close()
 		close(done)
 	}()
 	select {

@@ -22,7 +22,11 @@ func newConfigCheck() *cobra.Command {
 				err = gateway.CheckAccess(cfg)
 			}
 			if err == nil {
-				err = gateway.CheckTLS(cfg)
+				var warnings []string
+				warnings, err = gateway.CheckTLS(cfg)
+				for _, text := range warnings {
+					fmt.Fprintln(cmd.OutOrStdout(), "warning:", text)
+				}
 			}
 			if err != nil {
 				return err

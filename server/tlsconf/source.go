@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/lesismal/llib/std/crypto/tls"
+
+	"github.com/pulsegate/pulsegate/keystore"
 )
 
 // Options say where a server's certificates are and what it accepts.
@@ -20,13 +22,13 @@ type Options struct {
 	// private key, as PEM.
 	CertificateFile, KeyFile string
 	// KeyStore holds both of them instead, if its File is not empty.
-	KeyStore Store
+	KeyStore keystore.Store
 
 	// The authorities that clients' certificates are checked against, as PEM, or
 	// instead from a store. With neither clients are asked for a certificate only if one
 	// is required, and the authorities of the system count.
 	TrustFile  string
-	TrustStore Store
+	TrustStore keystore.Store
 
 	// RequireClientCertificate refuses clients that show no trusted certificate.
 	// Otherwise one that is shown must be trusted, and none is fine.
@@ -37,11 +39,6 @@ type Options struct {
 
 	MinVersion, MaxVersion uint16   // TLS 1.2 and 1.3 if 0
 	CipherSuites           []uint16 // of TLS 1.2; those with forward secrecy and authenticated encryption if empty
-}
-
-// Store is a PKCS #12 file, as Java's keytool makes them.
-type Store struct {
-	File, Password string
 }
 
 // Source is the TLS configuration as of the latest look at the files. It may be
@@ -92,8 +89,8 @@ func (s *Source) Refresh() (changed bool, err error) {
 // read returns before if nothing changed since.
 func (s *Source) read(before *snapshot) (*snapshot, error) {
 	var files fileReader
-	identity := files.read(s.o.CertificateFile, s.o.KeyFile, s.o.KeyStore.File)
-	authorities := files.read(s.o.TrustFile, s.o.TrustStore.File)
+	identity := files.read(keystore.Store{File: s.o.CertificateFile}, keystore.Store{File: s.o.KeyFile}, s.o.KeyStore)
+	authorities := files.read(keystore.Store{File: s.o.TrustFile}, s.o.TrustStore)
 	if files.err != nil {
 		return nil, files.err
 	}
@@ -165,9 +162,9 @@ func (s *Source) trust(c *tls.Config, authorities contents) error {
 	if s.o.TrustStore.File == "" {
 		return nil
 	}
-	certs, err := decodeTrust(authorities[1], s.o.TrustStore.Password)
+	certs, err := keystore.ReadTrust(authorities[1], s.o.TrustStore.Password)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.o.TrustStore.File, err)
+		return s.o.TrustStore.Fault(err)
 	}
 	for _, cert := range certs {
 		c.ClientCAs.AddCert(cert)
@@ -208,11 +205,11 @@ func (s *Source) identityFile() string {
 
 func (s *Source) certificate(identity contents) (*tls.Certificate, error) {
 	if s.o.KeyStore.File != "" {
-		cert, err := decodeIdentity(identity[2], s.o.KeyStore.Password)
+		own, err := keystore.ReadIdentity(identity[2], s.o.KeyStore.Password)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.o.KeyStore.File, err)
+			return nil, s.o.KeyStore.Fault(err)
 		}
-		return cert, nil
+		return &tls.Certificate{PrivateKey: own.Key, Certificate: own.Raw()}, nil
 	}
 	if s.o.CertificateFile == "" || s.o.KeyFile == "" {
 		return nil, errors.New("no certificate is configured")

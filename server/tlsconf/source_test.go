@@ -10,6 +10,7 @@ import (
 	"github.com/lesismal/llib/std/crypto/tls"
 	pkcs12 "software.sslmate.com/src/go-pkcs12"
 
+	"github.com/pulsegate/pulsegate/keystore"
 	"github.com/pulsegate/pulsegate/server/tlsconf/tlstest"
 )
 
@@ -76,7 +77,7 @@ func TestKeyStores(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := Options{KeyStore: Store{ca.Path("k.p12"), "secret"}, TrustStore: Store{ca.Path("t.p12"), "secret"}}
+		o := Options{KeyStore: keystore.Store{Setting: "tlsKeyStore", File: ca.Path("k.p12"), Password: "secret"}, TrustStore: keystore.Store{Setting: "tlsTrustStore", File: ca.Path("t.p12"), Password: "secret"}}
 		write(t, o.KeyStore.File, identity)
 		write(t, o.TrustStore.File, trust)
 		s, err := Load(o)
@@ -92,12 +93,55 @@ func TestKeyStores(t *testing.T) {
 			t.Errorf("%s: the authorities: %v", name, err)
 		}
 		o.KeyStore.Password = "wrong"
-		if _, err := Load(o); err == nil || !strings.Contains(err.Error(), "k.p12") || !strings.Contains(err.Error(), "password") {
+		if _, err := Load(o); err == nil || !strings.Contains(err.Error(), "tlsKeyStore=") || !strings.Contains(err.Error(), "k.p12") || !strings.Contains(err.Error(), "password") {
 			t.Errorf("%s: wrong password: %v", name, err)
 		}
 	}
-	write(t, ca.Path("k.jks"), []byte("\xfe\xed\xfe\xed\x00\x00\x00\x02"))
-	if _, err := Load(Options{KeyStore: Store{File: ca.Path("k.jks")}}); err == nil || !strings.Contains(err.Error(), "keytool") {
-		t.Errorf("JKS: %v", err)
+}
+
+// Java's own format is watched as all others: what a newer file holds is shown to new
+// connections, and one that is half written leaves the old one in use.
+func TestJKSRenewed(t *testing.T) {
+	ca := tlstest.New(t)
+	copied := func(from, to string) string {
+		b, err := os.ReadFile("../../keystore/testdata/" + from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, ca.Path(to), b)
+		return ca.Path(to)
+	}
+	o := Options{
+		KeyStore:   keystore.Store{Setting: "tlsKeyStore", File: copied("key.jks", "k.jks"), Password: "store-password"},
+		TrustStore: keystore.Store{Setting: "tlsTrustStore", File: copied("trust.jks", "t.jks"), Password: "store-password"},
+	}
+	s, err := Load(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := s.Config()
+	if n := len(first.Certificates[0].Certificate); n != 2 {
+		t.Errorf("a chain of %d", n)
+	}
+	whole, err := os.ReadFile("../../keystore/testdata/mixed.jks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, o.KeyStore.File, whole[:len(whole)/2])
+	if changed, err := s.Refresh(); changed || err == nil || !strings.Contains(err.Error(), "tlsKeyStore="+o.KeyStore.File) || s.Config() != first {
+		t.Fatalf("half a store: %v %v", changed, err)
+	}
+	write(t, o.KeyStore.File, whole)
+	if changed, err := s.Refresh(); !changed || err != nil || bytes.Equal(first.Certificates[0].Certificate[0], s.Config().Certificates[0].Certificate[0]) {
+		t.Fatalf("the whole store: %v %v", changed, err)
+	}
+	authorities := s.Config().ClientCAs
+	copied("mixed.jks", "t.jks")
+	if changed, err := s.Refresh(); !changed || err != nil || s.Config().ClientCAs.Equal(authorities) {
+		t.Fatalf("other authorities: %v %v", changed, err)
+	}
+	o.TrustStore.Password = "wrong"
+	if _, err := Load(o); err == nil || !strings.Contains(err.Error(), "tlsTrustStore="+o.TrustStore.File) || !strings.Contains(err.Error(), "password") {
+		t.Errorf("wrong password: %v", err)
 	}
 }
