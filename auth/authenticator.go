@@ -17,8 +17,9 @@ type provider interface {
 
 // AuthenticatorOptions say how clients may log in.
 type AuthenticatorOptions struct {
-	Methods []string // [MethodToken], [MethodBasic], [MethodTLS]: tried in this order
+	Methods []string // [MethodToken], [LoginOpenID], [MethodBasic], [MethodTLS]: tried in this order
 	Token   TokenOptions
+	OpenID  OpenIDOptions
 	// BasicConf is the file of users and password hashes, in a form that
 	// [material] reads.
 	BasicConf string
@@ -28,47 +29,81 @@ type AuthenticatorOptions struct {
 }
 
 // Authenticator finds out who a client is. It may be used from any goroutine,
-// but not on an event loop: it verifies signatures and password hashes, and
-// reads keys again that have changed.
+// but not on an event loop: it verifies signatures and password hashes, reads keys
+// again that have changed, and waits for keys of issuers.
 type Authenticator struct {
 	providers []provider
 	anonymous string
 	challenge string
+	closers   []func()
 }
 
-// NewAuthenticator reads keys and users. Its errors are [*SettingError].
+// NewAuthenticator reads keys and users. Its errors are [*SettingError]. Close must
+// be called in the end.
 func NewAuthenticator(o AuthenticatorOptions) (*Authenticator, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	a := &Authenticator{anonymous: o.AnonymousRole}
-	for _, m := range o.Methods {
-		if slices.ContainsFunc(a.providers, func(p provider) bool { return p.method() == m }) {
+	for i, m := range o.Methods {
+		if slices.Contains(o.Methods[:i], m) {
 			continue
 		}
-		var p provider
-		var err error
-		switch m {
-		case MethodToken:
-			p, err = newTokenProvider(o.Token, o.Logger)
-			a.offer("Bearer")
-		case MethodBasic:
-			p, err = newBasicProvider(o.BasicConf, o.Logger)
-			a.offer("Basic")
-		case MethodTLS:
-			p = certificateProvider{}
-		default:
-			err = setting("authenticationProviders", "there is no login method %q", m)
-		}
+		p, err := a.open(m, &o)
 		if err != nil {
+			a.Close()
 			return nil, err
 		}
-		a.providers = append(a.providers, p)
+		a.add(p)
 	}
 	if len(a.providers) == 0 {
 		return nil, setting("authenticationProviders", "none is named")
 	}
 	return a, nil
+}
+
+// open makes the provider of a way to log in.
+func (a *Authenticator) open(login string, o *AuthenticatorOptions) (provider, error) {
+	switch login {
+	case MethodToken:
+		return newTokenProvider(o.Token, o.Logger)
+	case LoginOpenID:
+		p, err := newOpenIDProvider(o.OpenID, o.Logger)
+		if err != nil {
+			return nil, err
+		}
+		a.closers = append(a.closers, p.close)
+		return p, nil
+	case MethodBasic:
+		return newBasicProvider(o.BasicConf, o.Logger)
+	case MethodTLS:
+		return certificateProvider{}, nil
+	}
+	return nil, setting("authenticationProviders", "there is no login method %q", login)
+}
+
+// add takes a provider, beside the one of the same method if there is one.
+func (a *Authenticator) add(p provider) {
+	for i, other := range a.providers {
+		if other.method() == p.method() {
+			a.providers[i] = alternatives{other, p}
+			return
+		}
+	}
+	a.providers = append(a.providers, p)
+	switch p.method() {
+	case MethodToken:
+		a.offer("Bearer")
+	case MethodBasic:
+		a.offer("Basic")
+	}
+}
+
+// Close ends what the providers do by themselves, such as fetching keys.
+func (a *Authenticator) Close() {
+	for _, c := range a.closers {
+		c()
+	}
 }
 
 func (a *Authenticator) offer(scheme string) {

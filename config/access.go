@@ -14,12 +14,13 @@ const (
 
 // The ways for clients to log in, by the Java class that names them.
 const (
-	ProviderToken = providerPackage + "AuthenticationProviderToken"
-	ProviderBasic = providerPackage + "AuthenticationProviderBasic"
-	ProviderTLS   = providerPackage + "AuthenticationProviderTls"
+	ProviderToken  = providerPackage + "AuthenticationProviderToken"
+	ProviderOpenID = providerPackage + "oidc.AuthenticationProviderOpenID"
+	ProviderBasic  = providerPackage + "AuthenticationProviderBasic"
+	ProviderTLS    = providerPackage + "AuthenticationProviderTls"
 )
 
-var providers = []string{ProviderToken, ProviderBasic, ProviderTLS}
+var providers = []string{ProviderToken, ProviderOpenID, ProviderBasic, ProviderTLS}
 
 // settleAccess says what contradicts itself in who may connect, and on what.
 // Nothing is read here that the values name.
@@ -64,8 +65,12 @@ func (c *Config) settleAccess() (notices []Notice, errs []error) {
 		if c.TokenAudience != "" && c.TokenAudienceClaim == "" {
 			ignored("tokenAudience", "it counts only together with tokenAudienceClaim")
 		}
-	} else if c.AuthenticationRefreshCheck > 0 {
-		ignored("authenticationRefreshCheckSeconds", "only tokens run out, and AuthenticationProviderToken is not among the authenticationProviders")
+	} else if c.AuthenticationRefreshCheck > 0 && !has(ProviderOpenID) {
+		ignored("authenticationRefreshCheckSeconds", "only tokens run out, and neither AuthenticationProviderToken nor AuthenticationProviderOpenID is among the authenticationProviders")
+	}
+	if has(ProviderOpenID) {
+		n, faults := c.settleOpenID()
+		notices, errs = append(notices, n...), append(errs, faults...)
 	}
 	if has(ProviderTLS) && c.WebServicePortTLS == NoPort {
 		errs = append(errs, errors.New("AuthenticationProviderTls needs webServicePortTls: only there clients show certificates"))

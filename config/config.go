@@ -96,6 +96,18 @@ type Config struct {
 	TokenAudience               string        // tokenAudience
 	TokenAllowedClockSkew       time.Duration // tokenAllowedClockSkewSeconds
 	TokenSettingPrefix          string        // tokenSettingPrefix
+	OpenIDIssuers               []string      // openIDAllowedTokenIssuers
+	OpenIDAudiences             []string      // openIDAllowedAudiences
+	OpenIDRoleClaim             string        // openIDRoleClaim
+	OpenIDLeeway                time.Duration // openIDAcceptedTimeLeewaySeconds
+	OpenIDTrustCertsFile        string        // openIDTokenIssuerTrustCertsFilePath, "" for the system's
+	OpenIDRequireHTTPS          bool          // openIDRequireIssuersUseHttps
+	OpenIDCacheRefresh          time.Duration // openIDCacheRefreshAfterWriteSeconds
+	OpenIDCacheExpiration       time.Duration // openIDCacheExpirationSeconds
+	OpenIDCacheMissRefresh      time.Duration // openIDKeyIdCacheMissRefreshSeconds
+	OpenIDConnectTimeout        time.Duration // openIDHttpConnectionTimeoutMillis
+	OpenIDReadTimeout           time.Duration // openIDHttpReadTimeoutMillis
+	OpenIDFallback              string        // openIDFallbackDiscoveryMode
 	BasicAuthConf               Secret        // basicAuthConf
 	MaxFailedLoginsPerAddress   int           // maxFailedLoginsPerAddress; 0: no limit
 	AuthorizationEnabled        bool          // authorizationEnabled

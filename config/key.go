@@ -108,7 +108,7 @@ var (
 
 func makeTable() []*Key {
 	var all []*Key
-	for _, part := range [][]Key{clusterKeys, brokerClientKeys, listenerKeys, sessionKeys, ownKeys, authKeys, tlsKeys, inertKeys} {
+	for _, part := range [][]Key{clusterKeys, brokerClientKeys, listenerKeys, sessionKeys, ownKeys, authKeys, openIDKeys, tlsKeys, inertKeys} {
 		for i := range part {
 			all = append(all, &part[i])
 		}

@@ -13,7 +13,7 @@ var authKeys = []Key{
 	},
 	{
 		Name: "authenticationProviders", Section: sectionAuth,
-		Doc:  "The ways to log in, as Java class names separated by commas: org.apache.pulsar.broker.authentication.AuthenticationProviderToken (JSON web tokens), AuthenticationProviderBasic (user and password) and AuthenticationProviderTls (the common name of a client certificate). A client picks one with the header X-Pulsar-Auth-Method-Name: token, basic or tls; else they are tried in this order.",
+		Doc:  "The ways to log in, as Java class names separated by commas: org.apache.pulsar.broker.authentication.AuthenticationProviderToken (JSON web tokens), oidc.AuthenticationProviderOpenID (those of OpenID Connect issuers), AuthenticationProviderBasic (user and password) and AuthenticationProviderTls (the common name of a client certificate). A client picks one with the header X-Pulsar-Auth-Method-Name: token, basic or tls; else they are tried in this order.",
 		kind: list(func(c *Config) *[]string { return &c.AuthenticationProviders }),
 	},
 	{

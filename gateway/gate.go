@@ -18,8 +18,12 @@ func CheckAccess(cfg *config.Config) error {
 	if !cfg.AuthenticationEnabled {
 		return nil
 	}
-	_, err := auth.NewAuthenticator(authenticatorOptions(cfg, slog.New(slog.DiscardHandler)))
-	return err
+	authenticator, err := auth.NewAuthenticator(authenticatorOptions(cfg, slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return err
+	}
+	authenticator.Close()
+	return nil
 }
 
 // openGate returns who decides about clients, nil if everyone is let in.
@@ -33,6 +37,7 @@ func openGate(cfg *config.Config, up bridge.Upstream, log *slog.Logger) (gate *a
 	if err != nil {
 		return nil, done, err
 	}
+	done = authenticator.Close
 	o := auth.GateOptions{
 		Authenticator: authenticator,
 		SuperUsers:    cfg.SuperUserRoles,
@@ -43,7 +48,8 @@ func openGate(cfg *config.Config, up bridge.Upstream, log *slog.Logger) (gate *a
 	if cfg.AuthorizationEnabled {
 		api, err := adminAPI(up, log)
 		if err != nil {
-			return nil, done, err
+			done()
+			return nil, func() {}, err
 		}
 		o.Authorizer = auth.NewAuthorizer(auth.AuthorizerOptions{
 			SuperUsers: cfg.SuperUserRoles,
@@ -53,7 +59,10 @@ func openGate(cfg *config.Config, up bridge.Upstream, log *slog.Logger) (gate *a
 			TTL:        cfg.AuthorizationCache,
 			Logger:     log,
 		})
-		done = o.Authorizer.Close
+		done = func() {
+			authenticator.Close()
+			o.Authorizer.Close()
+		}
 	}
 	return auth.NewGate(o), done, nil
 }
@@ -76,9 +85,10 @@ func adminAPI(up bridge.Upstream, log *slog.Logger) (auth.API, error) {
 }
 
 var methods = map[string]string{
-	config.ProviderToken: auth.MethodToken,
-	config.ProviderBasic: auth.MethodBasic,
-	config.ProviderTLS:   auth.MethodTLS,
+	config.ProviderToken:  auth.MethodToken,
+	config.ProviderOpenID: auth.LoginOpenID,
+	config.ProviderBasic:  auth.MethodBasic,
+	config.ProviderTLS:    auth.MethodTLS,
 }
 
 func authenticatorOptions(cfg *config.Config, log *slog.Logger) auth.AuthenticatorOptions {
@@ -91,6 +101,19 @@ func authenticatorOptions(cfg *config.Config, log *slog.Logger) auth.Authenticat
 			AudienceClaim: cfg.TokenAudienceClaim,
 			Audience:      cfg.TokenAudience,
 			ClockSkew:     cfg.TokenAllowedClockSkew,
+		},
+		OpenID: auth.OpenIDOptions{
+			Issuers:        cfg.OpenIDIssuers,
+			Audiences:      cfg.OpenIDAudiences,
+			RoleClaim:      cfg.OpenIDRoleClaim,
+			Leeway:         cfg.OpenIDLeeway,
+			TrustCertsFile: cfg.OpenIDTrustCertsFile,
+			Plain:          !cfg.OpenIDRequireHTTPS,
+			Refresh:        cfg.OpenIDCacheRefresh,
+			Expire:         cfg.OpenIDCacheExpiration,
+			Miss:           cfg.OpenIDCacheMissRefresh,
+			ConnectTimeout: cfg.OpenIDConnectTimeout,
+			ReadTimeout:    cfg.OpenIDReadTimeout,
 		},
 		BasicConf:     string(cfg.BasicAuthConf),
 		AnonymousRole: cfg.AnonymousUserRole,

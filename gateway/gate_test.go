@@ -118,9 +118,9 @@ func TestCheckAccess(t *testing.T) {
 // Each provider of the configuration has a method here.
 func TestEveryProviderHasAMethod(t *testing.T) {
 	cfg := config.Defaults()
-	cfg.AuthenticationProviders = []string{config.ProviderToken, config.ProviderBasic, config.ProviderTLS}
+	cfg.AuthenticationProviders = []string{config.ProviderToken, config.ProviderOpenID, config.ProviderBasic, config.ProviderTLS}
 	got := authenticatorOptions(cfg, nil).Methods
-	if strings.Join(got, ",") != "token,basic,tls" {
+	if strings.Join(got, ",") != "token,openid,basic,tls" {
 		t.Errorf("%q", got)
 	}
 }
