@@ -5,158 +5,17 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	jose "github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 )
-
-var otherKey = must(rsa.GenerateKey(rand.Reader, 2048))
-
-// idp is an OpenID Connect issuer on loopback.
-type idp struct {
-	*httptest.Server
-	asked atomic.Int32  // for its keys
-	came  chan struct{} // told when it is
-
-	mu   sync.Mutex // guards what follows
-	keys []jose.JSONWebKey
-	hold chan struct{} // not nil: answers wait until it is closed
-	down bool
-}
-
-func newIDP(t *testing.T, start func(http.Handler) *httptest.Server) *idp {
-	t.Helper()
-	i := &idp{came: make(chan struct{}, 1)}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"issuer": i.URL, "jwks_uri": i.URL + "/keys"})
-	})
-	mux.HandleFunc("/keys", func(w http.ResponseWriter, r *http.Request) {
-		i.asked.Add(1)
-		select {
-		case i.came <- struct{}{}:
-		default:
-		}
-		i.mu.Lock()
-		keys, hold, down := i.keys, i.hold, i.down
-		i.mu.Unlock()
-		if hold != nil {
-			select {
-			case <-hold:
-			case <-r.Context().Done():
-			}
-		}
-		if down {
-			w.WriteHeader(http.StatusInternalServerError)
-			return
-		}
-		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: keys})
-	})
-	i.Server = start(mux)
-	t.Cleanup(i.Close)
-	i.publish(key("rsa", &rsaKey.PublicKey, "", ""))
-	return i
-}
-
-func key(id string, public any, alg, use string) jose.JSONWebKey {
-	return jose.JSONWebKey{Key: public, KeyID: id, Algorithm: alg, Use: use}
-}
-
-func (i *idp) publish(keys ...jose.JSONWebKey) { i.set(func() { i.keys = keys }) }
-
-func (i *idp) set(f func()) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	f()
-}
-
-// token signs claims that are as they should be, but for those given as pairs; a nil value
-// takes a claim away.
-func (i *idp) token(method jwt.SigningMethod, signer any, id string, pairs ...any) string {
-	now := time.Now()
-	claims := jwt.MapClaims{"iss": i.URL, "sub": "me", "aud": "pulsar", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()}
-	header := map[string]any{}
-	for n := 0; n < len(pairs); n += 2 {
-		name := pairs[n].(string)
-		switch field, isHeader := strings.CutPrefix(name, "header."); {
-		case isHeader:
-			header[field] = pairs[n+1]
-		case pairs[n+1] == nil:
-			delete(claims, name)
-		default:
-			claims[name] = pairs[n+1]
-		}
-	}
-	t := jwt.NewWithClaims(method, claims)
-	if id != "" {
-		t.Header["kid"] = id
-	}
-	for name, v := range header {
-		t.Header[name] = v
-	}
-	return must(t.SignedString(signer))
-}
-
-func (i *idp) rs256(pairs ...any) string {
-	return i.token(jwt.SigningMethodRS256, rsaKey, "rsa", pairs...)
-}
-
-// openID makes a provider for issuers whose clock the test may change.
-func openID(t *testing.T, change func(*OpenIDOptions), issuers ...*idp) (*openIDProvider, *clock) {
-	t.Helper()
-	o := OpenIDOptions{Audiences: []string{"other", "pulsar"}, RoleClaim: "sub", Plain: true, Refresh: 18 * time.Hour, Expire: 24 * time.Hour,
-		Miss: 5 * time.Minute, ConnectTimeout: time.Minute, ReadTimeout: time.Minute}
-	for _, i := range issuers {
-		o.Issuers = append(o.Issuers, i.URL)
-	}
-	if change != nil {
-		change(&o)
-	}
-	p, err := newOpenIDProvider(o, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.close)
-	c := &clock{}
-	for _, i := range p.issuers {
-		i.now = c.now
-	}
-	return p, c
-}
-
-// clock is real time and some.
-type clock struct{ ahead atomic.Int64 }
-
-func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
-
-func (c *clock) pass(d time.Duration) { c.ahead.Add(int64(d)) }
-
-func (p *openIDProvider) login(t *testing.T, token string) (Principal, error) {
-	t.Helper()
-	return p.authenticate(t.Context(), &Request{Authorization: "Bearer " + token, turn: turnLogin})
-}
-
-func wantRole(t *testing.T, what string, p *openIDProvider, token, role string) {
-	t.Helper()
-	if who, err := p.login(t, token); err != nil || who.Role != role || who.Method != MethodToken {
-		t.Errorf("%s: %+v, %v", what, who, err)
-	}
-}
 
 func TestOpenIDTokens(t *testing.T) {
 	i, other := newIDP(t, httptest.NewServer), newIDP(t, httptest.NewServer)
@@ -408,82 +267,6 @@ func TestOpenIDFetchHoldsNoTurn(t *testing.T) {
 	wantRefused(t, "closed", <-ended, ErrUnknown, "")
 }
 
-// Keys come from nowhere but where the issuer's own certificate vouches for.
-func TestOpenIDDiscovery(t *testing.T) {
-	i := newIDP(t, httptest.NewTLSServer)
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	d := discovery{trustFile: ca, connect: time.Minute, read: time.Minute}
-	if keys, err := d.fetch(t.Context(), i.URL); err != nil || len(keys.byID) != 1 {
-		t.Errorf("%+v, %v", keys, err)
-	}
-	if _, err := (discovery{connect: time.Minute, read: time.Minute}).fetch(t.Context(), i.URL); err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("an unknown authority: %v", err)
-	}
-	var document, keys string
-	status := http.StatusOK
-	mux := http.NewServeMux()
-	mux.HandleFunc("/a/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Location", i.URL+"/.well-known/openid-configuration")
-		w.WriteHeader(status)
-		_, _ = fmt.Fprint(w, document)
-	})
-	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, keys) })
-	s := httptest.NewUnstartedServer(mux)
-	s.TLS = i.TLS
-	s.StartTLS()
-	defer s.Close()
-	issuer := s.URL + "/a/"
-	good := fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, issuer, s.URL+"/keys")
-	for _, tc := range []struct {
-		status               int
-		document, keys, says string
-	}{
-		{200, good, `{"keys":[]}`, ""},
-		{200, good, `{"keys":[{"kty":"RSA"},{"kty":"new"},7]}`, ""},
-		{302, good, `{"keys":[]}`, "status 302"},
-		{404, good, `{"keys":[]}`, "status 404"},
-		{200, "<html>", "", "not the JSON"},
-		{200, `{}`, "", "the same to the letter"},
-		{200, strings.Replace(good, "/a/", "/a", 1), `{"keys":[]}`, "the same to the letter"},
-		{200, fmt.Sprintf(`{"issuer":%q}`, issuer), "", "no jwks_uri"},
-		{200, fmt.Sprintf(`{"issuer":%q,"jwks_uri":"http://%s/keys"}`, issuer, s.Listener.Addr()), `{"keys":[]}`, "does not use https"},
-		{200, fmt.Sprintf(`{"issuer":%q,"jwks_uri":"file:///etc/passwd"}`, issuer), "", "not a URL"},
-		{200, good, "{}", `no list of "keys"`},
-		{200, good, "[]", `no list of "keys"`},
-		{200, good, strings.Repeat(" ", maxDocument+1), "more than"},
-	} {
-		status, document, keys = tc.status, tc.document, tc.keys
-		set, err := d.fetch(t.Context(), issuer)
-		if tc.says == "" && (err != nil || len(set.byID) != 0) || tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says)) {
-			t.Errorf("%d %.80s %.80s: %v, want %q", tc.status, tc.document, tc.keys, err, tc.says)
-		}
-	}
-}
-
-func TestOpenIDSettings(t *testing.T) {
-	for _, tc := range []struct {
-		change func(*OpenIDOptions)
-		key    string
-	}{
-		{func(o *OpenIDOptions) { o.Issuers = nil }, "openIDAllowedTokenIssuers"},
-		{func(o *OpenIDOptions) { o.Issuers = []string{"http://issuer.example"} }, "openIDAllowedTokenIssuers"},
-		{func(o *OpenIDOptions) { o.Issuers = []string{"https://me:secret@issuer.example"} }, "openIDAllowedTokenIssuers"},
-		{func(o *OpenIDOptions) { o.Issuers = []string{"issuer"} }, "openIDAllowedTokenIssuers"},
-		{func(o *OpenIDOptions) { o.Audiences = nil }, "openIDAllowedAudiences"},
-		{func(o *OpenIDOptions) { o.TrustCertsFile = "/none" }, "openIDTokenIssuerTrustCertsFilePath"},
-	} {
-		o := OpenIDOptions{Issuers: []string{"https://issuer.example"}, Audiences: []string{"a"}}
-		tc.change(&o)
-		_, err := NewAuthenticator(AuthenticatorOptions{Methods: []string{LoginOpenID}, OpenID: o, Logger: quiet})
-		if s := (*SettingError)(nil); !errors.As(err, &s) || s.Key != tc.key {
-			t.Errorf("%v, want one of %s", err, tc.key)
-		}
-	}
-}
-
 // Tokens of both kinds are taken, and renewed, side by side.
 func TestOpenIDBesideToken(t *testing.T) {
 	i := newIDP(t, httptest.NewServer)
@@ -531,32 +314,4 @@ func TestOpenIDBesideToken(t *testing.T) {
 		_, err = g.Renew(t.Context(), grant, MethodToken, i.rs256("sub", "you"), netip.Addr{})
 		wantRefused(t, "another role", err, ErrUnauthenticated, "another role")
 	}
-}
-
-// Whatever an issuer sends, only public keys that are strong enough come of it.
-func FuzzKeySet(f *testing.F) {
-	for _, k := range []jose.JSONWebKey{key("rsa", &rsaKey.PublicKey, "RS256", "sig"), key("ec", &ecKey.PublicKey, "", ""), key("private", rsaKey, "", "")} {
-		f.Add(must(json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{k}})))
-	}
-	f.Add([]byte(`{"keys":[{"kty":"RSA","kid":"a","n":"AQ","e":"AQ"},{"kty":"oct","kid":"b","k":"AA"}]}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		set, err := parseKeySet(data)
-		if err != nil {
-			return
-		}
-		for id, v := range set.byID {
-			switch k := v.key.(type) {
-			case *rsa.PublicKey:
-				if k.N.BitLen() < minModulus {
-					t.Errorf("%q: %d bits", id, k.N.BitLen())
-				}
-			case *ecdsa.PublicKey:
-			default:
-				t.Errorf("%q: %T", id, v.key)
-			}
-			if id == "" || len(v.algorithms) == 0 {
-				t.Errorf("%q: %v", id, v.algorithms)
-			}
-		}
-	})
 }
