@@ -44,8 +44,9 @@ dist: build ## build the deb and the rpm, into dist/
 		GOARCH=$$($(GO) env GOARCH) PACKAGE_VERSION=$(PACKAGE_VERSION) $(GO) run $(NFPM) package -f $(NFPM_CONFIG) -p $$kind -t $(DIST) || exit 1; \
 	done
 
-run: build ## serve on port 8080 without a Pulsar; what is sent lives until Ctrl-C
-	./bin/pulsegate serve --embedded
+# FLAGS are more flags of the server, such as FLAGS="--set webServicePort=8081".
+run: build ## serve on port 8080 without a Pulsar; what is sent lives until Ctrl-C (FLAGS="--set webServicePort=8081": elsewhere)
+	./bin/pulsegate serve --embedded $(FLAGS)
 
 # The cheap comes first, so that what is wrong shows early.
 test: ## everything; needs Java and more, see deps

@@ -72,15 +72,13 @@ func unknown(e entry) Notice {
 
 // suggest returns the known key closest to name, "" if none is close.
 func suggest(name string) string {
-	best, least := "", 1+len(name)/4
+	var known []string
 	for _, k := range table {
 		for _, a := range k.names() {
-			if d := distance(strings.ToLower(name), strings.ToLower(a.Name), least); d < least {
-				best, least = a.Name, d
-			}
+			known = append(known, a.Name)
 		}
 	}
-	return best
+	return Nearest(name, known)
 }
 
 // distance is the number of bytes to insert, delete or replace to make b of a,

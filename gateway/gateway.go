@@ -66,7 +66,7 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 		return err
 	}
 	if err := s.Start(); err != nil {
-		return err
+		return explainListen(err)
 	}
 	defer s.Close()
 

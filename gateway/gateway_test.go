@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pulsegate/pulsegate/config"
+	"github.com/pulsegate/pulsegate/server/tlsconf/tlstest"
 )
 
 // patience bounds every wait; none is expected to use it up.
@@ -183,9 +184,27 @@ func TestAddressInUse(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	cfg := config.Defaults()
 	cfg.BindAddress, cfg.WebServicePort = "127.0.0.1", l.Addr().(*net.TCPAddr).Port
+	for _, tc := range []struct {
+		change func()
+		want   string
+	}{
+		{func() {}, "--set webServicePort=PORT"},
+		{func() {
+			cert := tlstest.New(t).Issue("server", "ecdsa")
+			cfg.WebServicePortTLS, cfg.WebServicePort = cfg.WebServicePort, 0
+			cfg.TLSCertificateFile, cfg.TLSKeyFile = cert.CertFile, cert.KeyFile
+		}, "--set webServicePortTls=PORT"},
+	} {
+		tc.change()
+		err = Run(t.Context(), cfg, nil, Options{Embedded: true, Logger: slog.New(slog.DiscardHandler)})
+		if err == nil || !strings.HasPrefix(err.Error(), "listen on "+l.Addr().String()+": bind: address already in use: ") || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("got %v, want %s", err, tc.want)
+		}
+	}
+	cfg.WebServicePortTLS, cfg.BindAddress = config.NoPort, "192.0.2.1"
 	err = Run(t.Context(), cfg, nil, Options{Embedded: true, Logger: slog.New(slog.DiscardHandler)})
-	if err == nil || !strings.Contains(err.Error(), l.Addr().String()) {
-		t.Fatalf("got %v", err)
+	if err == nil || !strings.Contains(err.Error(), "see bindAddress") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -59,10 +59,28 @@ func (s *Server) listen(address string) (net.Listener, error) {
 	}
 	l, err := lc.Listen(context.Background(), "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", address, err)
+		return nil, &ListenError{Address: address, Err: err}
 	}
 	return l, nil
 }
+
+// ListenError says why nothing can be served at an address.
+type ListenError struct {
+	Address string // as it was configured
+	TLS     bool   // it is the address for TLS
+	Err     error
+}
+
+func (e *ListenError) Error() string {
+	// The net package's own text names the address a second time.
+	if op := (*net.OpError)(nil); errors.As(e.Err, &op) {
+		return fmt.Sprintf("listen on %s: %v", e.Address, op.Err)
+	}
+	return fmt.Sprintf("listen on %s: %v", e.Address, e.Err)
+}
+
+// Unwrap makes errors.Is find the system's reason.
+func (e *ListenError) Unwrap() error { return e.Err }
 
 // accept takes connections until the door is closed. When the process has
 // no descriptor left it pauses instead of trying in a loop.

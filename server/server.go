@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -169,6 +170,9 @@ func (s *Server) open() (doors []door, err error) {
 	}
 	if s.o.TLS != nil {
 		if s.tls, err = s.listen(s.o.TLSAddress); err != nil {
+			if le := (*ListenError)(nil); errors.As(err, &le) {
+				le.TLS = true
+			}
 			s.closeDoors()
 			return nil, err
 		}

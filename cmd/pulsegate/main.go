@@ -46,12 +46,21 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "pulsegate",
 		Short:         "Pulsar's WebSocket protocol for very many clients",
+		Long:          rootHelp,
 		Args:          cobra.NoArgs,
-		RunE:          help,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	versions := root.Flags().Bool("version", false, "print the versions, as the command version does")
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *versions {
+			printVersions(cmd.OutOrStdout())
+			return nil
+		}
+		return cmd.Help()
+	}
 	root.AddCommand(newServe(), newConfig(), newProduce(), newConsume(), newBench(), newHealth(), newVersion())
+	explainUsage(root)
 	return root
 }
 

@@ -45,9 +45,26 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"serve", "--set", "brokerServicUrl=pulsar://b:1"}, "did you mean brokerServiceUrl?"},
 		{[]string{"config", "check"}, "brokerServiceUrl"},
 		{[]string{"config", "show", "--set", "x"}, "key=value"},
+		{[]string{"serv"}, "did you mean serve?"},
+		{[]string{"config", "chek"}, "did you mean check?"},
+		{[]string{"nothing"}, "pulsegate --help lists them"},
+		{[]string{"serve", "--confg", "x"}, "unknown flag: --confg; did you mean --config?"},
+		{[]string{"serve", "--nothing"}, "pulsegate serve --help lists them"},
+		{[]string{"serve", "-x"}, "'x' in -x; pulsegate serve --help"},
+		{[]string{"serve", "-c"}, "-c, --config needs a value: configuration file"},
+		{[]string{"serve", "-c", "gone.conf"}, "-c gone.conf: there is no such file; pulsegate config defaults"},
+		{[]string{"serve", "-c", "."}, "-c .: it is a directory"},
+		{[]string{"serve", "extra"}, "the usage is: pulsegate serve [flags]"},
+		{[]string{"serve", "--embedded=x"}, `--embedded "x": it must be true or false`},
+		{[]string{"serve", "--embedded", "--set", "drainTimeoutMillis=5s"}, "drainTimeoutMillis=5s (--set): it must be a whole number of milliseconds from 0"},
+		{[]string{"produce", "ws://localhost:1"}, "the usage is: pulsegate produce URL MESSAGE..."},
+		{[]string{"produce", "http://localhost:1/x?token=hunter2", "m"}, `"http://localhost:1/x": it must be ws://host:port/path`},
+		{[]string{"consume", "localhost:8080"}, "it must be ws://host:port/path"},
+		{[]string{"consume", "-n", "x", "ws://localhost:1"}, `-n, --count "x": it must be a whole number`},
+		{[]string{"consume", "-n", "-1", "ws://localhost:1"}, "--count -1: it must be 0 or more"},
 	} {
 		code, stdout, stderr := command(t, tc.args...)
-		if code != exitUsage || !strings.Contains(stderr, tc.want) {
+		if code != exitUsage || !strings.Contains(stderr, tc.want) || strings.Contains(stderr, "hunter2") {
 			t.Errorf("%q: exit code %d, output %q %q", tc.args, code, stdout, stderr)
 		}
 	}
@@ -113,8 +130,10 @@ func TestDefaultFile(t *testing.T) {
 func TestVersion(t *testing.T) {
 	version = "v9.8.7"
 	defer func() { version = "" }()
-	code, stdout, _ := command(t, "version")
-	if code != exitOK || !strings.HasPrefix(stdout, "pulsegate v9.8.7\ngo go") {
-		t.Errorf("exit code %d, %s", code, stdout)
+	for _, how := range []string{"version", "--version"} {
+		code, stdout, _ := command(t, how)
+		if code != exitOK || !strings.HasPrefix(stdout, "pulsegate v9.8.7\ngo go") {
+			t.Errorf("%s: exit code %d, %s", how, code, stdout)
+		}
 	}
 }

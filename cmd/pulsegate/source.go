@@ -1,9 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +33,20 @@ func (s *source) load(embedded bool) (*config.Config, []config.Notice, error) {
 	if err == nil && !embedded {
 		err = cfg.RequireCluster()
 	}
-	return cfg, notices, err
+	return cfg, notices, s.explain(err)
+}
+
+// explain says what to do about a file that cannot be read.
+func (s *source) explain(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("-c %s: there is no such file; pulsegate config defaults prints one to start from", s.path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("-c %s: user %d may not read it", s.path, os.Getuid())
+	case errors.Is(err, syscall.EISDIR):
+		return fmt.Errorf("-c %s: it is a directory; name the file in it", s.path)
+	}
+	return err
 }
 
 func printWarnings(w io.Writer, notices []config.Notice) {

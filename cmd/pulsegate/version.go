@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -19,22 +20,25 @@ func newVersion() *cobra.Command {
 		Short: "Print the versions of pulsegate, Go and the main libraries",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			out := cmd.OutOrStdout()
-			fmt.Fprintln(out, "pulsegate", buildVersion())
-			info, ok := debug.ReadBuildInfo()
-			if !ok {
-				return nil
-			}
-			fmt.Fprintln(out, "go", info.GoVersion)
-			for _, path := range libraries {
-				for _, dep := range info.Deps {
-					if dep.Path == path {
-						fmt.Fprintln(out, path, dep.Version)
-					}
-				}
-			}
+			printVersions(cmd.OutOrStdout())
 			return nil
 		},
+	}
+}
+
+func printVersions(out io.Writer) {
+	fmt.Fprintln(out, "pulsegate", buildVersion())
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return
+	}
+	fmt.Fprintln(out, "go", info.GoVersion)
+	for _, path := range libraries {
+		for _, dep := range info.Deps {
+			if dep.Path == path {
+				fmt.Fprintln(out, path, dep.Version)
+			}
+		}
 	}
 }
 
