@@ -51,7 +51,7 @@ type AuthorizerOptions struct {
 // a bounded number of them, ask the admin API. Close ends them.
 type Authorizer struct {
 	o          AuthorizerOptions
-	superUsers map[string]bool
+	powers     atomic.Pointer[powers] // of the options those that may change
 	namespaces *cache[*policies]
 	tenants    *cache[*tenant]
 	generation atomic.Uint64
@@ -69,10 +69,8 @@ func NewAuthorizer(o AuthorizerOptions) *Authorizer {
 	if o.API == nil {
 		o.API = noAPI{}
 	}
-	a := &Authorizer{o: o, superUsers: map[string]bool{}}
-	for _, role := range o.SuperUsers {
-		a.superUsers[role] = true
-	}
+	a := &Authorizer{o: o}
+	a.powers.Store(&powers{setOf(o.SuperUsers), o.Wildcards})
 	var ctx context.Context
 	ctx, a.cancel = context.WithCancel(context.Background())
 	a.namespaces = newCache(ctx, &a.work, o.TTL, readPolicies(o.API))
@@ -177,7 +175,7 @@ func known[V any](v V, ok bool) (V, error) {
 
 // decide applies Pulsar's rules to each topic of a session.
 func (a *Authorizer) decide(role string, access *Access, k knowledge) *Refusal {
-	if a.superUsers[role] {
+	if a.isSuper(role) {
 		return nil
 	}
 	decide := func(action Action, full, subscription string, pattern bool) *Refusal {
@@ -217,7 +215,7 @@ func (a *Authorizer) decideTopic(role string, action Action, s subject, subscrip
 	}
 	reason := ""
 	if p != nil {
-		if reason = p.refuse(role, action, s, subscription, a.o.Wildcards); reason == "" && a.ownCluster(s.Cluster()) {
+		if reason = p.refuse(role, action, s, subscription, a.powers.Load().wildcards); reason == "" && a.ownCluster(s.Cluster()) {
 			return nil
 		}
 	}
@@ -314,12 +312,8 @@ func (access *Access) names() (namespaces, tenants []string) {
 	return namespaces, tenants
 }
 
-// hold keeps fresh what a session's permission depends on, until release. Of
-// super-users nothing has to be kept.
-func (a *Authorizer) hold(role string, access *Access) {
-	if a.superUsers[role] {
-		return
-	}
+// hold keeps fresh what a session's permission depends on, until release.
+func (a *Authorizer) hold(access *Access) {
 	namespaces, tenants := access.names()
 	for _, n := range namespaces {
 		a.namespaces.hold(n, true)
@@ -329,10 +323,7 @@ func (a *Authorizer) hold(role string, access *Access) {
 	}
 }
 
-func (a *Authorizer) release(role string, access *Access) {
-	if a.superUsers[role] {
-		return
-	}
+func (a *Authorizer) release(access *Access) {
 	namespaces, tenants := access.names()
 	for _, n := range namespaces {
 		a.namespaces.release(n)

@@ -231,7 +231,7 @@ func TestRevocation(t *testing.T) {
 	if err := a.authorize(t.Context(), "both", access); err != nil {
 		t.Fatal(err)
 	}
-	a.hold("both", access)
+	a.hold(access)
 	before := a.generation.Load()
 	eventually(t, "it is kept fresh", func() bool { return api.count(nsPath) > 3 })
 	if a.generation.Load() != before || a.reauthorize("both", access) != nil {
@@ -250,7 +250,7 @@ func TestRevocation(t *testing.T) {
 	eventually(t, "the change is told", func() bool { return a.generation.Load() != before })
 	// That the role is no tenant's admin either has to be asked for first.
 	eventually(t, "the permission is gone", func() bool { return a.reauthorize("both", access) != nil })
-	a.release("both", access)
+	a.release(access)
 	eventually(t, "what nobody holds is forgotten", func() bool {
 		a.namespaces.mu.Lock()
 		defer a.namespaces.mu.Unlock()
@@ -265,8 +265,8 @@ func TestRevocationOfATenantAdmin(t *testing.T) {
 	if err := a.authorize(t.Context(), "boss", access); err != nil {
 		t.Fatal(err)
 	}
-	a.hold("boss", access)
-	defer a.release("boss", access)
+	a.hold(access)
+	defer a.release(access)
 	api.set(func(f *fakeAPI) { f.pages[tenantPath] = `{"adminRoles":[]}` })
 	eventually(t, "the permission is gone", func() bool { return a.reauthorize("boss", access) != nil })
 }
@@ -277,8 +277,8 @@ func TestCacheIsBounded(t *testing.T) {
 	if err := a.authorize(t.Context(), "both", held); err != nil {
 		t.Fatal(err)
 	}
-	a.hold("both", held)
-	defer a.release("both", held)
+	a.hold(held)
+	defer a.release(held)
 	for i := range maxEntries + 100 {
 		name := "persistent://x/" + strings.Repeat("n", i%50) + time.Duration(i).String() + "/t"
 		_ = a.authorize(t.Context(), "nobody", &Access{Action: Produce, Topics: []string{name}})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,31 +28,34 @@ type GateOptions struct {
 // Gate lets clients in. Its methods may be called from any goroutine; those
 // with a context may take long and must not be called on an event loop.
 type Gate struct {
-	o          GateOptions
-	superUsers map[string]bool
-	failures   *throttle
+	o        GateOptions
+	rules    atomic.Pointer[rules] // of the options those that may change
+	failures *throttle
 }
 
-// NewGate returns a gate. It does not own the authorizer.
+// NewGate returns a gate. It owns the authenticator, but not the authorizer.
 func NewGate(o GateOptions) *Gate {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	g := &Gate{o: o, superUsers: map[string]bool{}, failures: newThrottle(o.MaxFailures)}
-	for _, role := range o.SuperUsers {
-		g.superUsers[role] = true
-	}
+	g := &Gate{o: o, failures: newThrottle(o.MaxFailures)}
+	g.rules.Store(&rules{o.Authenticator, setOf(o.SuperUsers)})
 	return g
 }
 
-// Grant is what an open session is allowed, and to whom. It is not changed.
+// Close ends the authenticator.
+func (g *Gate) Close() { g.rules.Load().authenticator.Close() }
+
+// Grant is what an open session is allowed, and to whom. What it says is not changed.
 type Grant struct {
 	Principal
 	Access Access
+
+	held atomic.Bool // the policies it depends on are kept fresh for it
 }
 
 // Challenge is [Authenticator.Challenge].
-func (g *Gate) Challenge() string { return g.o.Authenticator.Challenge() }
+func (g *Gate) Challenge() string { return g.rules.Load().authenticator.Challenge() }
 
 // Refresh is how long a client has to answer a challenge; 0: none is sent.
 func (g *Gate) Refresh() time.Duration { return g.o.Refresh }
@@ -63,20 +67,29 @@ func (g *Gate) Admit(ctx context.Context, r *Request, access Access) (*Grant, er
 	if err != nil {
 		return nil, err
 	}
-	grant := &Grant{who, access}
+	grant := &Grant{Principal: who, Access: access}
 	if a := g.o.Authorizer; a != nil {
 		if err := a.authorize(ctx, who.Role, &grant.Access); err != nil {
 			return nil, err
 		}
-		a.hold(who.Role, &grant.Access)
+		g.hold(a, grant)
 	}
 	return grant, nil
 }
 
-// Release forgets a grant.
+// hold keeps fresh what a grant depends on, until its release. Of super-users
+// nothing has to be kept, as long as they are that.
+func (g *Gate) hold(a *Authorizer, grant *Grant) {
+	if !a.isSuper(grant.Role) && !grant.held.Swap(true) {
+		a.hold(&grant.Access)
+	}
+}
+
+// Release forgets a grant. [Gate.Recheck] must not be called with it at the same
+// time, nor afterwards.
 func (g *Gate) Release(grant *Grant) {
-	if a := g.o.Authorizer; a != nil {
-		a.release(grant.Role, &grant.Access)
+	if grant.held.Load() {
+		g.o.Authorizer.release(&grant.Access)
 	}
 }
 
@@ -97,7 +110,11 @@ func (g *Gate) identify(ctx context.Context, r *Request, t turn) (Principal, err
 	}
 	user, _, isUser := r.userPassword()
 	shown.guessed = isUser && g.failures.often(g.failures.source(r.Address, user))
-	who, err := g.o.Authenticator.Authenticate(ctx, &shown)
+	rules := g.rules.Load()
+	who, err := rules.authenticator.Authenticate(ctx, &shown)
+	if now := g.rules.Load(); err != nil && now != rules { // what counted before may have been closed meanwhile
+		who, err = now.authenticator.Authenticate(ctx, &shown)
+	}
 	no := (*Refusal)(nil)
 	if !errors.As(err, &no) || !no.forged {
 		return who, err
@@ -141,6 +158,7 @@ func (g *Gate) Generation() uint64 {
 // session of which nothing is known may go on.
 func (g *Gate) Recheck(grant *Grant) *Refusal {
 	if a := g.o.Authorizer; a != nil {
+		g.hold(a, grant)
 		return a.reauthorize(grant.Role, &grant.Access)
 	}
 	return nil
@@ -152,7 +170,7 @@ func (g *Gate) AdmitSuperUser(ctx context.Context, r *Request) error {
 	if err != nil {
 		return err
 	}
-	if !g.superUsers[who.Role] {
+	if !g.rules.Load().superUsers[who.Role] {
 		return &Refusal{Kind: ErrForbidden, Reason: "this is for super-users", Cause: "role " + who.Role}
 	}
 	return nil
@@ -165,7 +183,7 @@ func (g *Gate) AdmitViewer(ctx context.Context, r *Request, topic string) error 
 	if err != nil {
 		return err
 	}
-	if g.superUsers[who.Role] {
+	if g.rules.Load().superUsers[who.Role] {
 		return nil
 	}
 	refusal := error(&Refusal{Kind: ErrForbidden, Reason: "this is for super-users", Cause: "role " + who.Role})

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +26,7 @@ type source struct {
 // minute. It only counts: what a failure means for others from the same address
 // is for [Gate.identify] to say, as very many may be behind one.
 type throttle struct {
-	most int // 0: nothing is counted
+	most atomic.Int64 // 0: nothing is counted
 	now  func() time.Time
 	seed maphash.Seed // no one can choose names whose hashes are the same
 
@@ -35,7 +36,9 @@ type throttle struct {
 }
 
 func newThrottle(most int) *throttle {
-	return &throttle{most: most, now: time.Now, seed: maphash.MakeSeed(), count: map[source]int{}}
+	t := &throttle{now: time.Now, seed: maphash.MakeSeed(), count: map[source]int{}}
+	t.most.Store(int64(most))
+	return t
 }
 
 // source returns where a user of Basic comes from; "": anyone. An IPv6 client has a
@@ -59,19 +62,20 @@ func counted(a netip.Addr) netip.Addr {
 
 // often reports whether a source has failed too often.
 func (t *throttle) often(s source) bool {
-	if t.most <= 0 {
+	most := int(t.most.Load())
+	if most <= 0 {
 		return false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	elapsed := t.advance(false)
 	left := 1 - float64(elapsed)/float64(throttleWindow)
-	return t.count[s]+int(float64(t.before[s])*left) >= t.most
+	return t.count[s]+int(float64(t.before[s])*left) >= most
 }
 
 // failed counts a failure.
 func (t *throttle) failed(s source) {
-	if t.most <= 0 {
+	if t.most.Load() <= 0 {
 		return
 	}
 	t.mu.Lock()

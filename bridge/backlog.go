@@ -37,7 +37,7 @@ type backlog struct {
 
 // bytesBound is how many bytes of frames the ring is to hold.
 func (t *tail) bytesBound() int {
-	bound := t.b.opts.TailBytes
+	bound := t.b.limits.Load().TailBytes
 	if t.backlog != nil {
 		bound /= backlogShare
 	}

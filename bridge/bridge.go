@@ -109,9 +109,10 @@ type Opened func(Session, error)
 // for map operations and [Consumer.Connected] only, never across another call into the upstream or an Outlet.
 // Every goroutine the bridge starts is counted in work, and Close waits for it.
 type Bridge struct {
-	up    Upstream
-	opts  Options
-	stats registry
+	up     Upstream
+	opts   Options
+	limits atomic.Pointer[Limits] // what counts now; a snapshot is never changed
+	stats  registry
 
 	ctx    context.Context // ends with Close: stops openings and upstream queries
 	cancel context.CancelFunc
@@ -143,6 +144,7 @@ func New(up Upstream, o Options) *Bridge {
 		tails:     map[tailKey]*tail{},
 		split:     map[string]*partitions{},
 	}
+	b.SetLimits(o.limits())
 	b.stats.init(&b.work, ctx)
 	return b
 }

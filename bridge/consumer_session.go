@@ -31,7 +31,7 @@ const redeliveryTick = 100 * time.Millisecond
 func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done Opened) (cancel func()) {
 	own := o.Pull // a pull session's permits know no bound, so it shares with nobody
 	if spec.Topic == "" {
-		spec.MaxTopics = b.opts.MaxTopics
+		spec.MaxTopics = b.limits.Load().MaxTopics
 	}
 	spec.RedeliveryTick = redeliveryTick
 	return b.open(func(ctx context.Context) (Session, error) {

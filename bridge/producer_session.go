@@ -13,7 +13,7 @@ import (
 
 // Produce attaches a session that publishes.
 func (b *Bridge) Produce(spec ProducerSpec, out Outlet, done Opened) (cancel func()) {
-	spec = b.opts.within(spec)
+	spec = b.limits.Load().within(spec)
 	return b.open(func(ctx context.Context) (Session, error) {
 		e, err := b.producerFor(ctx, spec)
 		if err != nil {
@@ -112,7 +112,7 @@ func (s *producerSession) Handle(frame []byte) error {
 // publishRoom fails if n more bytes of publishes are more than all sessions may
 // have together.
 func (b *Bridge) publishRoom(n int64) error {
-	most := b.opts.MaxPublishBytes
+	most := b.limits.Load().MaxPublishBytes
 	if most <= 0 || b.opts.Memory.Held(memory.Publishes)+n <= most {
 		return nil
 	}
@@ -243,7 +243,7 @@ func (s *producerSession) Fill(w Writer) {
 		s.writing = s.writing[1:]
 	}
 	// Reading goes on at half the bound, not at every single place.
-	if s.stopped.Load() && s.load.Load() <= int64(s.e.b.opts.MaxInFlight/2) && s.loadBytes.Load() <= s.byteBound()/2 {
+	if s.stopped.Load() && s.load.Load() <= int64(s.e.b.limits.Load().MaxInFlight/2) && s.loadBytes.Load() <= s.byteBound()/2 {
 		s.stopped.Store(false)
 		s.out.Resume()
 	}
@@ -251,7 +251,7 @@ func (s *producerSession) Fill(w Writer) {
 
 func (s *producerSession) Full() bool {
 	full := func() bool {
-		return s.load.Load() >= int64(s.e.b.opts.MaxInFlight) || s.loadBytes.Load() >= s.byteBound()
+		return s.load.Load() >= int64(s.e.b.limits.Load().MaxInFlight) || s.loadBytes.Load() >= s.byteBound()
 	}
 	if !full() {
 		return false
@@ -263,8 +263,7 @@ func (s *producerSession) Full() bool {
 
 // byteBound is how much memory the session's publishes may take now.
 func (s *producerSession) byteBound() int64 {
-	o := &s.e.b.opts
-	return int64(min(o.MaxInFlightBytes, o.Memory.Allowance()))
+	return int64(min(s.e.b.limits.Load().MaxInFlightBytes, s.e.b.opts.Memory.Allowance()))
 }
 
 func (s *producerSession) InFlight() int { return int(s.load.Load()) }

@@ -16,7 +16,7 @@ const (
 )
 
 // within brings what a client asks for into the ranges that it is used in.
-func (o *Options) within(spec ProducerSpec) ProducerSpec {
+func (o *Limits) within(spec ProducerSpec) ProducerSpec {
 	spec.MaxPending = min(spec.MaxPending, max(entryQueue, min(o.MaxInFlight, mostPending)))
 	if spec.SendTimeout > 0 {
 		spec.SendTimeout = max(spec.SendTimeout, leastSendTimeout)

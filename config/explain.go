@@ -11,7 +11,8 @@ const lineWidth = 96
 
 const fileHead = "Configuration of pulsegate. The format is that of Java properties files, and the keys are those of " +
 	"Pulsar's WebSocket proxy: its websocket.conf works here unless it names Java classes. Every key is shown with its default; remove the # to " +
-	"change it. pulsegate serve --set key=value counts more than this file, and pulsegate config check says what is wrong with it."
+	"change it. pulsegate serve --set key=value counts more than this file, and pulsegate config check says what is wrong with it. " +
+	"On SIGHUP the file is read again: some keys take effect then, the others with the next start."
 
 // WriteDefaults writes a configuration file in which every key is explained and
 // commented out with its default.
@@ -38,6 +39,9 @@ func writeKey(out *bufio.Writer, k *Key) {
 	writeComment(out, k.Doc)
 	if k.kind.ranged {
 		writeComment(out, "Accepts "+k.kind.accepts+".")
+	}
+	if k.Live() {
+		writeComment(out, "Takes effect on SIGHUP.")
 	}
 	if len(k.Aliases) > 0 {
 		var names []string

@@ -57,6 +57,7 @@ func parse(path string, data []byte, sets []string) (*Config, []Notice, error) {
 type setting struct {
 	value  string // as written, masked if secret; the default if nothing was
 	source Source
+	chosen *entry // nil if the key is not mentioned. A pointer, as the value may be secret: nothing prints what it points to
 }
 
 // resolve makes a configuration of what was written in the file and on the command line.
@@ -92,7 +93,11 @@ func resolve(fromFile, fromFlags []entry) (*Config, []Notice, error) {
 
 // apply stores the default of k and then what was chosen over it.
 func (c *Config) apply(k *Key, chosen entry, written bool) error {
-	c.settings[k] = setting{k.Default, chosen.source}
+	now := setting{value: k.Default, source: chosen.source}
+	if written {
+		now.chosen = &chosen
+	}
+	c.settings[k] = now
 	if k.Default != "" {
 		if err := k.kind.set(c, k.Default); err != nil {
 			return valueError(k, entry{k.Name, k.Default, Source{}}, err)
@@ -109,10 +114,11 @@ func (c *Config) apply(k *Key, chosen entry, written bool) error {
 	if err := k.kind.set(c, chosen.value); err != nil {
 		return valueError(k, chosen, err)
 	}
+	now.value = chosen.value
 	if k.Secret {
-		chosen.value = masked
+		now.value = masked
 	}
-	c.settings[k] = setting{chosen.value, chosen.source}
+	c.settings[k] = now
 	return nil
 }
 

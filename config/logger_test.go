@@ -10,7 +10,7 @@ import (
 func TestLogger(t *testing.T) {
 	for _, name := range []string{"debug", "info", "warn", "error"} {
 		var out bytes.Buffer
-		log := NewLogger(&Config{LogLevel: name, LogFormat: "json"}, &out)
+		log, _ := NewLogger(&Config{LogLevel: name, LogFormat: "json"}, &out)
 		for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
 			log.Log(t.Context(), l, "x")
 		}
@@ -20,8 +20,11 @@ func TestLogger(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	NewLogger(Defaults(), &out).Info("hello")
-	if !strings.Contains(out.String(), "msg=hello") {
+	log, level := NewLogger(Defaults(), &out)
+	log.Info("hello")
+	(&Config{LogLevel: "error"}).SetLevel(level)
+	log.Warn("left out")
+	if !strings.Contains(out.String(), "msg=hello") || strings.Contains(out.String(), "left out") {
 		t.Errorf("got %s", out.String())
 	}
 }

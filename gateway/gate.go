@@ -33,38 +33,50 @@ func openGate(cfg *config.Config, up bridge.Upstream, log *slog.Logger) (gate *a
 	if !cfg.AuthenticationEnabled {
 		return nil, done, nil
 	}
-	authenticator, err := auth.NewAuthenticator(authenticatorOptions(cfg, log))
+	rules, err := authRules(cfg, log)
 	if err != nil {
 		return nil, done, err
 	}
-	done = authenticator.Close
 	o := auth.GateOptions{
-		Authenticator: authenticator,
-		SuperUsers:    cfg.SuperUserRoles,
+		Authenticator: rules.Authenticator,
+		SuperUsers:    rules.SuperUsers,
 		Refresh:       cfg.AuthenticationRefreshCheck,
-		MaxFailures:   cfg.MaxFailedLoginsPerAddress,
+		MaxFailures:   rules.MaxFailures,
 		Logger:        log,
 	}
 	if cfg.AuthorizationEnabled {
 		api, err := adminAPI(up, log)
 		if err != nil {
-			done()
-			return nil, func() {}, err
+			rules.Authenticator.Close()
+			return nil, done, err
 		}
 		o.Authorizer = auth.NewAuthorizer(auth.AuthorizerOptions{
-			SuperUsers: cfg.SuperUserRoles,
-			Wildcards:  cfg.AuthorizationAllowWildcards,
+			SuperUsers: rules.SuperUsers,
+			Wildcards:  rules.Wildcards,
 			Cluster:    cfg.ClusterName,
 			API:        api,
 			TTL:        cfg.AuthorizationCache,
 			Logger:     log,
 		})
-		done = func() {
-			authenticator.Close()
+	}
+	gate = auth.NewGate(o)
+	return gate, func() {
+		gate.Close()
+		if o.Authorizer != nil {
 			o.Authorizer.Close()
 		}
-	}
-	return auth.NewGate(o), done, nil
+	}, nil
+}
+
+// authRules are the options of the gate that may change while it is asked.
+func authRules(cfg *config.Config, log *slog.Logger) (auth.Rules, error) {
+	authenticator, err := auth.NewAuthenticator(authenticatorOptions(cfg, log))
+	return auth.Rules{
+		Authenticator: authenticator,
+		SuperUsers:    cfg.SuperUserRoles,
+		Wildcards:     cfg.AuthorizationAllowWildcards,
+		MaxFailures:   cfg.MaxFailedLoginsPerAddress,
+	}, err
 }
 
 // adminAPI is who tells what roles may do; nil for topics in this process, of

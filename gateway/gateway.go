@@ -22,8 +22,11 @@ type Options struct {
 	Embedded bool
 	Logger   *slog.Logger // slog.Default() if nil
 	Version  string
-	// Hangup asks to read again what is read while serving; nil: never.
+	// Hangup asks for the configuration to be read again, with Reload; nil: never.
 	Hangup <-chan os.Signal
+	Reload func() (*config.Config, []config.Notice, error)
+	// Level is the logger's, to be changed when the configuration is read again; nil: it stays.
+	Level *slog.LevelVar
 }
 
 // Run serves until ctx ends and then drains: sessions end in good order, as far
@@ -88,24 +91,10 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 			tryOut(os.Stdout, os.Args[0], addr)
 		}
 	}
-	serveUntil(ctx, opts.Hangup, s, log)
-	drain(s, cfg, log)
+	now := &live{cfg: cfg, load: opts.Reload, log: log, level: opts.Level, budget: budget, bridge: b, server: s, gate: gate, tls: serve.TLS}
+	now.until(ctx, opts.Hangup)
+	drain(s, now.cfg, log)
 	return nil
-}
-
-// serveUntil returns when ctx ends. On a hangup certificates are looked at at once;
-// other files that may change are read again within a second, or when they are
-// needed. The configuration stays what it was at the start.
-func serveUntil(ctx context.Context, hangup <-chan os.Signal, s *server.Server, log *slog.Logger) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hangup:
-			log.Info("SIGHUP: looking for newer certificates; the configuration file is read at the start only")
-			s.Reread()
-		}
-	}
 }
 
 // drain ends all sessions in good order, or gives up after the configured time. First
@@ -136,16 +125,17 @@ func memoryLimit(cfg *config.Config) int64 {
 }
 
 func bridgeOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) bridge.Options {
+	limits := bridgeLimits(cfg)
 	o := bridge.Options{
 		Memory:           budget,
-		MaxPublishBytes:  cfg.ClientMemoryLimit,
+		MaxPublishBytes:  limits.MaxPublishBytes,
 		Linger:           cfg.UpstreamLinger,
 		SharedConsumers:  cfg.SharedConsumers,
 		OpenTimeout:      cfg.BrokerClientOperationTimeout,
-		MaxTopics:        cfg.MaxTopicsPerSession,
-		TailBytes:        cfg.TailBufferBytes,
-		MaxInFlight:      cfg.MaxInFlightPublishes,
-		MaxInFlightBytes: cfg.MaxInFlightPublishBytes,
+		MaxTopics:        limits.MaxTopics,
+		TailBytes:        limits.TailBytes,
+		MaxInFlight:      limits.MaxInFlight,
+		MaxInFlightBytes: limits.MaxInFlightBytes,
 		Logger:           log,
 	}
 	if o.Linger == 0 {
@@ -154,18 +144,34 @@ func bridgeOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) 
 	return o
 }
 
+// bridgeLimits are the options of the bridge that may change while it serves.
+func bridgeLimits(cfg *config.Config) bridge.Limits {
+	return bridge.Limits{
+		MaxTopics:        cfg.MaxTopicsPerSession,
+		TailBytes:        cfg.TailBufferBytes,
+		MaxInFlight:      cfg.MaxInFlightPublishes,
+		MaxInFlightBytes: cfg.MaxInFlightPublishBytes,
+		MaxPublishBytes:  cfg.ClientMemoryLimit,
+	}
+}
+
 func serverOptions(cfg *config.Config, b server.Bridge, admin http.Handler, log *slog.Logger, version string) server.Options {
+	o := serverLimits(cfg)
+	o.Bridge, o.Admin, o.Logger, o.Version = b, admin, log, version
+	o.Address, o.TLSAddress = address(cfg, cfg.WebServicePort), address(cfg, cfg.WebServicePortTLS)
+	o.ReusePort = cfg.ReusePort
+	o.TrustForwardedFor, o.ProxyProtocol = cfg.TrustXForwardedFor, cfg.HAProxyProtocol
+	o.Compression = cfg.WebSocketCompression
+	o.V1LegacyTime = cfg.V1PublishTimeFormat == config.PublishTimeSeed
+	o.StatusFile = cfg.StatusFilePath
+	o.DrainSpread, o.Replaced = cfg.DrainSpread, cfg.DrainDelay > 0 || cfg.DrainSpread > 0
+	return o
+}
+
+// serverLimits are the options of the server that may change while it serves.
+func serverLimits(cfg *config.Config) server.Options {
 	return server.Options{
-		Bridge:                b,
-		Admin:                 admin,
-		Logger:                log,
-		Version:               version,
-		Address:               address(cfg, cfg.WebServicePort),
-		TLSAddress:            address(cfg, cfg.WebServicePortTLS),
 		TLSRefresh:            max(cfg.TLSCertRefreshInterval, time.Second),
-		ReusePort:             cfg.ReusePort,
-		TrustForwardedFor:     cfg.TrustXForwardedFor,
-		ProxyProtocol:         cfg.HAProxyProtocol,
 		MaxConnections:        cfg.MaxHTTPServerConnections,
 		MaxSessionsPerAddress: cfg.MaxSessionsPerAddress,
 		MaxConcurrentRequests: cfg.MaxConcurrentHTTPRequests,
@@ -179,12 +185,7 @@ func serverOptions(cfg *config.Config, b server.Bridge, admin http.Handler, log 
 		PingInterval:          cfg.PingInterval,
 		NoIdlePing:            !cfg.PingIdleSessions,
 		AllowedOrigins:        cfg.AllowedOrigins,
-		Compression:           cfg.WebSocketCompression,
 		MaxTopics:             cfg.MaxTopicsPerSession,
 		DeadLettersFree:       !cfg.AuthorizeDeadLetters,
-		V1LegacyTime:          cfg.V1PublishTimeFormat == config.PublishTimeSeed,
-		StatusFile:            cfg.StatusFilePath,
-		DrainSpread:           cfg.DrainSpread,
-		Replaced:              cfg.DrainDelay > 0 || cfg.DrainSpread > 0,
 	}
 }

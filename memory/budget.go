@@ -53,7 +53,7 @@ const (
 //
 // A nil Budget knows no limit. All methods may be called from any goroutine.
 type Budget struct {
-	limit int64
+	limit atomic.Int64
 	held  [kinds]atomic.Int64
 
 	refused atomic.Uint64
@@ -61,10 +61,21 @@ type Budget struct {
 
 // New returns a budget of limit bytes; 0 or less: no limit, but what is held is counted.
 func New(limit int64) *Budget {
+	b := new(Budget)
+	b.SetLimit(limit)
+	return b
+}
+
+// SetLimit changes the limit to so many bytes; 0 or less: no limit. When more is
+// held already nobody gets more than [Least] until it has become less.
+func (b *Budget) SetLimit(limit int64) {
+	if b == nil {
+		return
+	}
 	if limit <= 0 {
 		limit = math.MaxInt64
 	}
-	return &Budget{limit: limit}
+	b.limit.Store(limit)
 }
 
 // Take counts n bytes more of a kind, or less if n is negative. It never
@@ -88,11 +99,11 @@ func (b *Budget) Limit() int64 {
 	if b == nil {
 		return math.MaxInt64
 	}
-	return b.limit
+	return b.limit.Load()
 }
 
 func (b *Budget) free() int64 {
-	free := b.limit
+	free := b.limit.Load()
 	for i := range b.held {
 		free -= b.held[i].Load()
 	}

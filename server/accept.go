@@ -112,7 +112,7 @@ func (s *Server) accept(d door) {
 
 // admit hands a connection to the engine.
 func (s *Server) admit(nc net.Conn, secure bool) {
-	if s.conns.Add(1) > int64(s.o.MaxConnections+refusalRoom) {
+	if s.conns.Add(1) > int64(s.set().maxConnections+refusalRoom) {
 		s.conns.Add(-1)
 		s.metrics.overLimit.Add(1)
 		_ = nc.Close()

@@ -34,9 +34,9 @@ func TestSilentClientIsClosedAtTheIdleTimeout(t *testing.T) {
 	pings := make(chan string, 10)
 	c.SetPingHandler(func(m string) error { pings <- m; return nil }) // and no pong
 	_, end := reading(c)
-	clock.forward(t, s, s.ticksOf.idle/2)
+	clock.forward(t, s, s.set().ticks.idle/2)
 	receive(t, pings, "a ping")
-	clock.forward(t, s, s.ticksOf.idle-s.ticksOf.idle/2)
+	clock.forward(t, s, s.set().ticks.idle-s.set().ticks.idle/2)
 	if code := closeCode(t, receive(t, end, "the end")); code != closeGoingAway {
 		t.Fatalf("code %d", code)
 	}
@@ -57,8 +57,8 @@ func TestIdleClientIsClosedWithoutPings(t *testing.T) {
 		answer := c.PingHandler()
 		c.SetPingHandler(func(m string) error { pings <- m; return answer(m) })
 		_, end := reading(c)
-		clock.forward(t, s, s.ticksOf.idle/2)
-		clock.forward(t, s, s.ticksOf.idle-s.ticksOf.idle/2)
+		clock.forward(t, s, s.set().ticks.idle/2)
+		clock.forward(t, s, s.set().ticks.idle-s.set().ticks.idle/2)
 		if code := closeCode(t, receive(t, end, "the end")); code != closeGoingAway || len(pings) != 0 {
 			t.Fatalf("%s: code %d after %d pings", path, code, len(pings))
 		}
@@ -78,7 +78,7 @@ func TestClientThatAnswersPingsStays(t *testing.T) {
 	seen := &fs.out.(*conn).lastSeen
 	for range 8 { // several times the timeout
 		before := seen.Load()
-		clock.forward(t, s, s.ticksOf.idle/2+1)
+		clock.forward(t, s, s.set().ticks.idle/2+1)
 		receive(t, pings, "a ping")
 		eventually(t, "its answer is read", func() bool { return seen.Load() != before })
 	}
@@ -97,7 +97,7 @@ func TestPingInterval(t *testing.T) {
 	c.SetPingHandler(func(m string) error { pings <- m; return nil })
 	reading(c)
 	for range 5 {
-		clock.forward(t, s, s.ticksOf.ping)
+		clock.forward(t, s, s.set().ticks.ping)
 		receive(t, pings, "a ping")
 	}
 	if len(pings) != 0 {
@@ -118,7 +118,7 @@ func TestThrottledClientIsNotIdle(t *testing.T) {
 	say(t, c, "second")
 	receive(t, fs.handled, "the first message")
 	for range 20 { // several times the timeout; the second message stands in line, unread
-		clock.forward(t, s, s.ticksOf.ping+1)
+		clock.forward(t, s, s.set().ticks.ping+1)
 		receive(t, pings, "a ping")
 	}
 	fs.set(func(s *fakeSession) { s.full = false })
@@ -173,7 +173,7 @@ func TestGoneClientStaysForgotten(t *testing.T) {
 	eventually(t, "the connection is forgotten", func() bool { return s.conns.Load() == 0 })
 	fs.out.Wake()
 	eventually(t, "the worker looks", func() bool { return fs.out.(*conn).wants.Load() == 0 })
-	clock.forward(t, s, s.ticksOf.slow+2)
+	clock.forward(t, s, s.set().ticks.slow+2)
 	if n := s.metrics.slow.Load(); n != 0 {
 		t.Fatalf("%d slow clients after all have left", n)
 	}
@@ -286,7 +286,7 @@ func TestPingIsAnswered(t *testing.T) {
 func TestPeerThatNeverAnswersOurClose(t *testing.T) {
 	b := newFakeBridge()
 	s := start(t, b)
-	s.ticksOf.close = 5
+	s.set().ticks.close = 5
 	sessions := make(chan *fakeSession, 1)
 	b.auto = func(o *fakeOpen) *fakeSession {
 		fs := newFakeSession(o.out)

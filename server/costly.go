@@ -212,6 +212,6 @@ func (h *costlyHandler) take(c *conn, m *ws.Costly) (failure error, panicked boo
 			panicked = true
 		}
 	}()
-	_, failure = m.Deliver(&c.s.limits, h)
+	_, failure = m.Deliver(&c.s.set().frames, h)
 	return failure, false
 }

@@ -69,6 +69,7 @@ func (w *worker) sweep() {
 			w.interrupt()
 		}
 	})
+	w.adopt()
 	w.recheckAll()
 	if w.s.draining.Load() {
 		w.depart(now)
@@ -105,7 +106,7 @@ func (w *worker) scheduleLocked(c *conn) {
 // with every read or write are not moved in the wheel: c is looked at when the
 // old one comes, and put back. The caller holds mu.
 func (w *worker) untilDue(c *conn, now uint32) uint32 {
-	t := &w.s.ticksOf
+	t := &w.s.set().ticks
 	due := int32(far)
 	sooner := func(since, span uint32) { due = min(due, int32(since+span-now)) }
 	switch since := c.since; c.phase {
@@ -143,10 +144,11 @@ func (w *worker) untilDue(c *conn, now uint32) uint32 {
 // not sleep for long while anything runs. So those of a second are sent together,
 // a tenth of the interval early at most.
 func (w *worker) pingAt(c *conn) (at uint32, ok bool) {
-	t := &w.s.ticksOf
+	now := w.s.set()
+	t := &now.ticks
 	since, span := c.lastPing, t.ping
 	if span == 0 {
-		if w.s.o.NoIdlePing {
+		if now.noIdlePing {
 			return 0, false
 		}
 		since, span = c.lastTraffic(), t.idle/2
@@ -166,7 +168,7 @@ func (c *conn) state() (phase, uint32) {
 
 // check acts on the deadlines of c that have passed, and sets the next.
 func (w *worker) check(c *conn, now uint32) {
-	t := &w.s.ticksOf
+	t := &w.s.set().ticks
 	passed := func(since, span uint32) bool { return int32(now-since-span) >= 0 }
 	phase, since := c.state()
 	if at, ok := w.slowAt(c, phase); ok && passed(at, 0) {
@@ -210,7 +212,7 @@ func (w *worker) check(c *conn, now uint32) {
 // of the idle timeout, unless [Options.NoIdlePing] says no. One that answers can so stay for ever; one that is gone,
 // or never answers pings, is closed when the timeout comes.
 func (w *worker) checkSession(c *conn, now uint32, passed func(since, span uint32) bool) {
-	t := &w.s.ticksOf
+	t := &w.s.set().ticks
 	if t.idle > 0 && passed(c.lastTraffic(), t.idle) {
 		reads, reason := c.unsent.Load() == 0, "idle timeout"
 		if !reads {

@@ -131,7 +131,7 @@ func TestDrainSpreads(t *testing.T) {
 	for range sessions {
 		receive(t, ended, "the end of a session")
 	}
-	clock.forward(t, s, s.ticksOf.linger+1)
+	clock.forward(t, s, s.set().ticks.linger+1)
 	if err := receive(t, drained, "the end of the drain"); err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestDrainDoesNotHearForEver(t *testing.T) {
 	var clock testClock
 	b := newFakeBridge()
 	s := start(t, b, clock.drive)
-	s.ticksOf.close = 5
+	s.set().ticks.close = 5
 	client, fs := openRaw(t, s, b, consumerPath("s"))
 	heard := make(chan string, 10)
 	fs.handle = func(frame []byte) error {
@@ -215,7 +215,7 @@ func TestDrainDoesNotHearForEver(t *testing.T) {
 	nonsense := clientFrame(1, "nonsense")
 	client.send(nonsense + nonsense)
 	eventually(t, "both are read", func() bool { return s.bytesIn.Load() == read+uint64(2*len(nonsense)) })
-	clock.forward(t, s, s.ticksOf.close+1)
+	clock.forward(t, s, s.set().ticks.close+1)
 	receive(t, fs.closed, "the session's end")
 	client.ended()
 	if err := receive(t, drained, "the end of the drain"); err != nil {
@@ -231,7 +231,7 @@ func TestDrainDoesNotWaitForEverForALargeMessage(t *testing.T) {
 	var clock testClock
 	b := newFakeBridge()
 	s := start(t, b, clock.drive)
-	s.ticksOf.close = 5
+	s.set().ticks.close = 5
 	client, fs, begun, goOn := openBlocking(t, s, b)
 	client.send(largeFrame)
 	receive(t, begun, "the large message")
@@ -240,7 +240,7 @@ func TestDrainDoesNotWaitForEverForALargeMessage(t *testing.T) {
 	drained := make(chan error, 1)
 	go func() { drained <- s.Drain(ctx) }()
 	eventually(t, "the drain begins", s.draining.Load)
-	clock.forward(t, s, s.ticksOf.close+2)
+	clock.forward(t, s, s.set().ticks.close+2)
 	if op, _ := client.frame(); op != 8 {
 		t.Fatalf("opcode %d", op)
 	}

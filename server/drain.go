@@ -82,7 +82,7 @@ func (w *worker) depart(now uint32) {
 		d.all = len(d.sessions)
 		rand.Shuffle(d.all, func(i, j int) { d.sessions[i], d.sessions[j] = d.sessions[j], d.sessions[i] })
 	}
-	left := d.due(now, w.s.ticksOf.spread)
+	left := d.due(now, w.s.set().ticks.spread)
 	for told := 1; len(d.sessions) > left; told++ {
 		last := len(d.sessions) - 1
 		c := d.sessions[last]

@@ -88,7 +88,7 @@ func TestDrain(t *testing.T) {
 	if len(ps.handled) != 0 {
 		t.Fatal("a message was taken while draining")
 	}
-	clock.forward(t, s, s.ticksOf.linger+1) // some clients have not ended their side
+	clock.forward(t, s, s.set().ticks.linger+1) // some clients have not ended their side
 	if err := receive(t, done, "the end of the drain"); err != nil {
 		t.Fatal(err)
 	}
@@ -164,12 +164,12 @@ func TestDrainDoesNotWaitForHalfARequest(t *testing.T) {
 		want  int // status of the answer, 0: none
 		span  func(*Server) uint32
 	}{
-		"half a head":              {send: "GET /healthz HTTP/1.1\r\nHost: x\r\n", want: 503, span: func(s *Server) uint32 { return s.ticksOf.begun }},
-		"half a body":              {send: "PUT /admin/x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel", want: 503, span: func(s *Server) uint32 { return s.ticksOf.begun }},
-		"half a PROXY header":      {send: "PROXY TCP4 1.2.3.4", proxy: true, want: 503, span: func(s *Server) uint32 { return s.ticksOf.begun }},
+		"half a head":              {send: "GET /healthz HTTP/1.1\r\nHost: x\r\n", want: 503, span: func(s *Server) uint32 { return s.set().ticks.begun }},
+		"half a body":              {send: "PUT /admin/x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel", want: 503, span: func(s *Server) uint32 { return s.set().ticks.begun }},
+		"half a PROXY header":      {send: "PROXY TCP4 1.2.3.4", proxy: true, want: 503, span: func(s *Server) uint32 { return s.set().ticks.begun }},
 		"half a TLS handshake":     {send: hello, tls: true, span: func(*Server) uint32 { return 2 }},
 		"half of a first message":  {send: hello[:len(hello)/2], tls: true, span: func(*Server) uint32 { return 2 }},
-		"an answer that is unread": {send: "GET /admin/large HTTP/1.1\r\nHost: x\r\n\r\n", want: -1, span: func(s *Server) uint32 { return s.ticksOf.close }},
+		"an answer that is unread": {send: "GET /admin/large HTTP/1.1\r\nHost: x\r\n\r\n", want: -1, span: func(s *Server) uint32 { return s.set().ticks.close }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var clock testClock

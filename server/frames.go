@@ -23,7 +23,7 @@ const (
 // The caller holds mu.
 func (c *conn) frames(data []byte, own bool) {
 	for len(data) > 0 {
-		n, err := c.reader.Feed(&c.s.limits, data, (*frameHandler)(c))
+		n, err := c.reader.Feed(&c.s.set().frames, data, (*frameHandler)(c))
 		data = data[n:]
 		if c.stalled {
 			if c.rest = data; !own {

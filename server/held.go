@@ -36,4 +36,4 @@ func (c *conn) holdUnread(n int) int64 {
 }
 
 // unreadBound is how many bytes of output may wait for one client now.
-func (s *Server) unreadBound() int { return min(s.o.MaxUnread, s.o.Memory.Allowance()) }
+func (s *Server) unreadBound() int { return min(s.set().maxUnread, s.o.Memory.Allowance()) }

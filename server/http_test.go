@@ -285,7 +285,7 @@ func TestHandshakeTimeout(t *testing.T) {
 	silent, partial := dialRaw(t, s), dialRaw(t, s)
 	partial.send("GET / HTTP/1.1\r\nHost: ")
 	eventually(t, "the part is read", func() bool { return s.conns.Load() == 2 && s.bytesIn.Load() > 0 })
-	clock.forward(t, s, s.ticksOf.handshake)
+	clock.forward(t, s, s.set().ticks.handshake)
 	if resp, _ := partial.response(); resp.StatusCode != http.StatusRequestTimeout {
 		t.Fatalf("status %d", resp.StatusCode)
 	}

@@ -57,7 +57,7 @@ func (s *Server) accessOf(r *route.Request) auth.Access {
 	usual := *spec
 	usual.DeadLetterTopic = ""
 	switch dead := spec.DeadLetterTopics(); {
-	case s.o.DeadLettersFree && slices.Equal(dead, usual.DeadLetterTopics()):
+	case s.set().deadLettersFree && slices.Equal(dead, usual.DeadLetterTopics()):
 	case spec.DeadLetterTopic == "" && spec.TopicsPattern != "" && len(dead) > 0:
 		a.DeadLetterPattern = dead[0]
 	default:

@@ -41,7 +41,7 @@ type Bridge interface {
 }
 
 // Options configure a [Server]. A zero value means the default named at the
-// field, unless the field says otherwise.
+// field, unless the field says otherwise. [Server.Apply] tells which may change later.
 type Options struct {
 	Bridge Bridge       // required
 	Gate   *auth.Gate   // who may connect, and on what; nil: everyone, on everything
@@ -122,18 +122,23 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	setDefault(&o.tick, 100*time.Millisecond)
+	setDefault(&o.workers, runtime.GOMAXPROCS(0))
+	return o.withValues(), nil
+}
+
+// withValues gives the options that may change their defaults.
+func (o Options) withValues() Options {
 	setDefault(&o.TLSRefresh, 5*time.Minute)
 	setDefault(&o.MaxURLBytes, 8192)
 	setDefault(&o.MaxHeaderBytes, 16384)
 	setDefault(&o.HandshakeTimeout, 15*time.Second)
 	setDefault(&o.MaxMessage, 1<<20)
 	setDefault(&o.MaxUnread, 256<<10)
-	setDefault(&o.tick, 100*time.Millisecond)
-	setDefault(&o.workers, runtime.GOMAXPROCS(0))
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = machineConnections()
 	}
-	return o, nil
+	return o
 }
 
 func setDefault[T comparable](field *T, value T) {

@@ -103,17 +103,17 @@ func (c *conn) refuseMalformed(h *head) {
 // tooLong checks the limits of a head of which end bytes, or if negative not
 // yet all, are there.
 func (c *conn) tooLong(end int) *refusal {
-	o, buf := &c.s.o, c.req.buf
-	line := bytes.IndexByte(buf[:min(len(buf), o.MaxURLBytes+64)], '\n')
-	if line < 0 && len(buf) >= o.MaxURLBytes+64 {
+	most, buf := c.s.set(), c.req.buf
+	line := bytes.IndexByte(buf[:min(len(buf), most.maxURLBytes+64)], '\n')
+	if line < 0 && len(buf) >= most.maxURLBytes+64 {
 		return refused(http.StatusRequestURITooLong, "the request line is too long")
 	}
 	if line >= 0 {
-		if fields := bytes.Fields(buf[:line]); len(fields) > 1 && len(fields[1]) > o.MaxURLBytes {
+		if fields := bytes.Fields(buf[:line]); len(fields) > 1 && len(fields[1]) > most.maxURLBytes {
 			return refused(http.StatusRequestURITooLong, "the URL is too long")
 		}
 	}
-	if end > o.MaxHeaderBytes || end < 0 && len(buf) > o.MaxHeaderBytes {
+	if end > most.maxHeaderBytes || end < 0 && len(buf) > most.maxHeaderBytes {
 		return refused(http.StatusRequestHeaderFieldsTooLarge, "the request's head is too long")
 	}
 	return nil

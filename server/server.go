@@ -13,9 +13,6 @@ import (
 	"time"
 
 	"github.com/lesismal/nbio"
-
-	"github.com/pulsegate/pulsegate/codec/ws"
-	"github.com/pulsegate/pulsegate/server/route"
 )
 
 // Server accepts connections and serves them until it is closed. Use New,
@@ -24,12 +21,9 @@ type Server struct {
 	o   Options
 	log *slog.Logger
 
-	limits       ws.Limits
-	origins      map[string]bool
-	routeOptions route.Options
-	handler      http.Handler
-	metrics      *metrics
-	ticksOf      timeouts
+	settings atomic.Pointer[settings]
+	handler  http.Handler
+	metrics  *metrics
 
 	ctx      context.Context // of all requests that are no session
 	cancel   context.CancelFunc
@@ -75,11 +69,6 @@ type Server struct {
 	acceptWarning, slowWarning, memoryWarning, panicWarning, authWarning, certificateWarning warning
 }
 
-// timeouts are the options' in ticks; 0: none.
-type timeouts struct {
-	second, handshake, begun, close, closeMost, linger, idle, ping, slow, answer, spread uint32
-}
-
 // New checks the options. It opens nothing.
 func New(o Options) (*Server, error) {
 	o, err := o.withDefaults()
@@ -88,36 +77,13 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		o: o, log: o.Logger,
-		limits:       ws.Limits{MaxMessage: o.MaxMessage, Inline: inlineMessage},
-		origins:      originSet(o.AllowedOrigins),
-		routeOptions: route.Options{MaxTopics: o.MaxTopics, V1LegacyTime: o.V1LegacyTime},
-		stopping:     make(chan struct{}),
-		reread:       make(chan struct{}, 1),
-		empty:        make(chan struct{}),
+		stopping: make(chan struct{}),
+		reread:   make(chan struct{}, 1),
+		empty:    make(chan struct{}),
 	}
-	s.requests.most = int64(o.MaxConcurrentRequests)
-	s.awaiting.most = maxAwaiting
-	s.places.most = int64(o.MaxConnections)
-	s.addresses.most, s.addresses.used = o.MaxSessionsPerAddress, map[netip.Addr]int{}
-	s.ticksOf = timeouts{
-		second:    uint32(time.Second / o.tick),
-		handshake: s.ticks(o.HandshakeTimeout),
-		begun:     s.ticks(begunTimeout),
-		close:     s.ticks(closeTimeout),
-		closeMost: s.ticks(closeMost),
-		linger:    s.ticks(lingerTimeout),
-		answer:    s.ticks(answerTimeout),
-		spread:    uint32(o.DrainSpread / o.tick), // rounded down: it is a bound
-	}
-	if o.SlowTimeout > 0 {
-		s.ticksOf.slow = s.ticks(o.SlowTimeout)
-	}
-	if o.IdleTimeout > 0 {
-		s.ticksOf.idle = s.ticks(o.IdleTimeout)
-	}
-	if o.PingInterval > 0 {
-		s.ticksOf.ping = s.ticks(o.PingInterval)
-	}
+	s.awaiting.most.Store(maxAwaiting)
+	s.addresses.used = map[netip.Addr]int{}
+	s.apply(&o)
 	s.metrics = newMetrics(s)
 	s.handler = s.routes()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -130,10 +96,7 @@ func (s *Server) Start() error {
 	if err != nil {
 		return err
 	}
-	if possible := machineConnections(); s.o.MaxConnections > possible {
-		s.log.Warn("more connections are allowed than the limit of open files has room for: raise it (ulimit -n)",
-			"allowed", s.o.MaxConnections, "possible", possible)
-	}
+	s.warnImpossible(s.o.MaxConnections)
 	quietNbio(s.log)
 	s.started = time.Now()
 	if s.o.passed == nil {
@@ -158,6 +121,13 @@ func (s *Server) Start() error {
 		s.accepting.Go(func() { s.accept(d) })
 	}
 	return nil
+}
+
+func (s *Server) warnImpossible(allowed int) {
+	if possible := machineConnections(); allowed > possible {
+		s.log.Warn("more connections are allowed than the limit of open files has room for: raise it (ulimit -n)",
+			"allowed", allowed, "possible", possible)
+	}
 }
 
 // open opens the listeners.

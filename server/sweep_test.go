@@ -22,9 +22,9 @@ func TestPingsComeTogether(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := newWorker(s)
-		span := s.ticksOf.ping
+		span := s.set().ticks.ping
 		if span == 0 {
-			span = s.ticksOf.idle / 2
+			span = s.set().ticks.idle / 2
 		}
 		ticks := map[uint32]bool{}
 		for opened := uint32(5000); opened < 5000+span; opened++ {
@@ -32,18 +32,18 @@ func TestPingsComeTogether(t *testing.T) {
 			c.lastSeen.Store(opened)
 			at, ok := w.pingAt(c)
 			if early := int32(opened + span - at); !ok || early < 0 || early > int32(span)/10 {
-				t.Fatalf("%+v: a session of tick %d is pinged at %d (%v)", s.ticksOf, opened, at, ok)
+				t.Fatalf("%+v: a session of tick %d is pinged at %d (%v)", s.set().ticks, opened, at, ok)
 			}
 			ticks[at] = true
 			if o.PingInterval > 0 { // and from then on with the same distance
 				c.lastPing = at
 				if next, _ := w.pingAt(c); next-at > span || next-at < span-span/10 {
-					t.Fatalf("%+v: pings at %d and %d", s.ticksOf, at, next)
+					t.Fatalf("%+v: pings at %d and %d", s.set().ticks, at, next)
 				}
 			}
 		}
-		if most := max(int(span/min(s.ticksOf.second, max(span/10, 1)))+1, 2); len(ticks) > most {
-			t.Errorf("%+v: pings at %d ticks, want %d at most", s.ticksOf, len(ticks), most)
+		if most := max(int(span/min(s.set().ticks.second, max(span/10, 1)))+1, 2); len(ticks) > most {
+			t.Errorf("%+v: pings at %d ticks, want %d at most", s.set().ticks, len(ticks), most)
 		}
 	}
 }

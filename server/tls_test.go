@@ -318,7 +318,7 @@ func TestReread(t *testing.T) {
 	}
 	before := serial()
 	ca.Issue("server", "ecdsa") // in its place
-	s.Reread()
+	s.lookAtCertificates()
 	eventually(t, "the new certificate is shown", func() bool { return serial() != before })
 }
 

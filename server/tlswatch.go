@@ -16,7 +16,7 @@ const certificateRetry = 5 * time.Second
 // watchCertificates reads the certificates again when they change. Connections
 // keep what they began with; new ones get the new.
 func (s *Server) watchCertificates() {
-	next := s.o.TLSRefresh
+	next := s.set().tlsRefresh
 	for {
 		select {
 		case <-time.After(next):
@@ -25,7 +25,7 @@ func (s *Server) watchCertificates() {
 			return
 		}
 		changed, err := s.o.TLS.Refresh()
-		next = s.o.TLSRefresh
+		next = s.set().tlsRefresh
 		switch {
 		case err != nil:
 			next = min(next, certificateRetry)
@@ -36,8 +36,9 @@ func (s *Server) watchCertificates() {
 	}
 }
 
-// Reread makes the server look at the certificates now. It does not wait for that.
-func (s *Server) Reread() {
+// lookAtCertificates makes the server look at the certificates now, and again when
+// the settings say. It does not wait for that.
+func (s *Server) lookAtCertificates() {
 	select {
 	case s.reread <- struct{}{}:
 	default: // it is about to

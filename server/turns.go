@@ -47,5 +47,5 @@ func (w *worker) leftover(c *conn) (more bool) {
 // handsOver reports whether a drain has to wait for what c, whose turn to leave has
 // come, has sent before. The caller holds mu.
 func (w *worker) handsOver(c *conn) bool {
-	return c.yielded && int32(w.s.now()-c.since) < int32(w.s.ticksOf.close)
+	return c.yielded && int32(w.s.now()-c.since) < int32(w.s.set().ticks.close)
 }

@@ -56,13 +56,14 @@ func (c *conn) lastTraffic() uint32 {
 // long. ok: there is such a bound. An answer does not hold a stop for longer than a
 // client that answers no close frame.
 func (w *worker) slowAt(c *conn, p phase) (at uint32, ok bool) {
-	span := w.s.ticksOf.answer
+	t := &w.s.set().ticks
+	span := t.answer
 	if w.s.draining.Load() {
-		span = min(span, w.s.ticksOf.close)
+		span = min(span, t.close)
 	}
 	switch p {
 	case phaseOpen:
-		span = w.s.ticksOf.slow
+		span = t.slow
 	case phaseClosing, phaseDiscard:
 		return 0, false // these have a deadline of their own
 	}
@@ -72,7 +73,7 @@ func (w *worker) slowAt(c *conn, p phase) (at uint32, ok bool) {
 // overAt is the tick at which a connection that is ending is ended, whatever still
 // waits. A client that takes its output gets some time more for each piece.
 func (w *worker) overAt(c *conn, p phase, since uint32) uint32 {
-	t := &w.s.ticksOf
+	t := &w.s.set().ticks
 	span := t.close
 	if p == phaseDiscard && c.unsent.Load() == 0 {
 		span = t.linger

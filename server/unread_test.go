@@ -76,7 +76,7 @@ func TestBusyClientGetsEverything(t *testing.T) {
 			b := newFakeBridge()
 			s := start(t, b, clock.drive, func(o *Options) { o.MaxUnread, o.IdleTimeout = unreadBound, 400*time.Millisecond }, change)
 			client, fs := unreading(t, s, b, consumerPath("s"), frames)
-			clock.forward(t, s, s.ticksOf.idle-1)
+			clock.forward(t, s, s.set().ticks.idle-1)
 			for got := 0; got < frames; {
 				if op, _ := client.frame(); op == 1 {
 					got++
@@ -85,7 +85,7 @@ func TestBusyClientGetsEverything(t *testing.T) {
 				}
 			}
 			// What was taken just now is traffic.
-			clock.forward(t, s, s.ticksOf.idle/2)
+			clock.forward(t, s, s.set().ticks.idle/2)
 			fs.push("still open")
 			for op, text := client.frame(); text != "still open"; op, text = client.frame() {
 				if op != 9 {
@@ -113,16 +113,16 @@ func TestUnreadingClientIsToldWhy(t *testing.T) {
 	}{
 		"idle timeout": {
 			change: idle, path: consumerPath("s"), code: closeGoingAway, reason: "idle timeout: the client does not read", slow: 1,
-			end: func(s *Server, clock *testClock, _ *fakeSession) { clock.forward(t, s, s.ticksOf.idle+1) },
+			end: func(s *Server, clock *testClock, _ *fakeSession) { clock.forward(t, s, s.set().ticks.idle+1) },
 		},
 		"a producer that reads no answers": {
 			change: idle, path: producerPath, full: true, code: closeGoingAway, reason: "idle timeout: the client does not read", slow: 1,
-			end: func(s *Server, clock *testClock, _ *fakeSession) { clock.forward(t, s, s.ticksOf.idle+1) },
+			end: func(s *Server, clock *testClock, _ *fakeSession) { clock.forward(t, s, s.set().ticks.idle+1) },
 		},
 		"a bound of its own": {
 			change: func(o *Options) { o.IdleTimeout, o.SlowTimeout = time.Hour, 200*time.Millisecond },
 			path:   consumerPath("s"), code: closePolicy, reason: "the client does not read", slow: 1,
-			end: func(s *Server, clock *testClock, _ *fakeSession) { clock.forward(t, s, s.ticksOf.slow+1) },
+			end: func(s *Server, clock *testClock, _ *fakeSession) { clock.forward(t, s, s.set().ticks.slow+1) },
 		},
 		"drain": {
 			change: idle, path: consumerPath("s"), code: closeGoingAway, reason: drainReason, listen: true,
@@ -142,7 +142,7 @@ func TestUnreadingClientIsToldWhy(t *testing.T) {
 			var clock testClock
 			b := newFakeBridge()
 			s := start(t, b, clock.drive, func(o *Options) { o.MaxUnread = unreadBound }, tt.change)
-			s.ticksOf.close = 5
+			s.set().ticks.close = 5
 			client, fs := unreading(t, s, b, tt.path, frames)
 			if tt.full {
 				fs.set(func(s *fakeSession) { s.full = true })
@@ -155,7 +155,7 @@ func TestUnreadingClientIsToldWhy(t *testing.T) {
 				receive(t, fs.closed, "the session's end")
 			}
 			eventually(t, "the kernel takes all of it", func() bool { return c.unsent.Load() == 0 })
-			clock.forward(t, s, s.ticksOf.close+2)
+			clock.forward(t, s, s.set().ticks.close+2)
 			eventually(t, "the connection is forgotten", func() bool { return s.conns.Load() == 0 })
 			receive(t, fs.closed, "the session's end")
 			messages, code, reason := client.readToTheEnd()
@@ -194,7 +194,7 @@ func TestUnreadingClientIsGivenUp(t *testing.T) {
 	var clock testClock
 	b := newFakeBridge()
 	s := start(t, b, clock.drive, func(o *Options) { o.MaxUnread = unreadBound })
-	s.ticksOf.close = 5
+	s.set().ticks.close = 5
 	client, fs := unreading(t, s, b, consumerPath("s"), 2000)
 	fs.set(func(s *fakeSession) { s.queue = []string{strings.Repeat("x", 16<<20)} })
 	c := fs.out.(*conn)
@@ -206,7 +206,7 @@ func TestUnreadingClientIsGivenUp(t *testing.T) {
 	eventually(t, "the large one waits", func() bool { return c.unsent.Load() >= 8<<20 })
 	fs.out.End(4, "gone")
 	receive(t, fs.closed, "the session's end")
-	clock.forward(t, s, s.ticksOf.close-1)
+	clock.forward(t, s, s.set().ticks.close-1)
 	if s.conns.Load() != 1 {
 		t.Fatal("ended at once")
 	}
@@ -225,7 +225,7 @@ func TestTakenOutputIsTraffic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, idle := newWorker(s), s.ticksOf.idle
+	w, idle := newWorker(s), s.set().ticks.idle
 	c := &conn{s: s, w: w, phase: phaseOpen, lastPing: 1000}
 	c.session = &fillSession{fill: func() {}}
 	c.lastSeen.Store(1000)
@@ -250,7 +250,7 @@ func TestOverAt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, o := newWorker(s), &s.ticksOf
+	w, o := newWorker(s), &s.set().ticks
 	for _, tt := range []struct {
 		phase             phase
 		since, take, want uint32

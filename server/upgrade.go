@@ -33,7 +33,7 @@ func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
 	if no := checkUpgrade(h, req.Header); no != nil {
 		return no
 	}
-	if !originAllowed(s.origins, req.Header) {
+	if !originAllowed(s.set().origins, req.Header) {
 		return refused(http.StatusForbidden, "this Origin is not allowed")
 	}
 	r, no := s.parseRoute(h)
@@ -53,10 +53,11 @@ func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
 	if s.o.TrustForwardedFor {
 		c.remote = forwardedFor(req.Header, c.remote)
 	}
-	if !s.addresses.take(c.remote.Addr()) {
+	counted, ok := s.addresses.take(c.remote.Addr())
+	if !ok {
 		return refused(http.StatusTooManyRequests, "too many sessions from this address")
 	}
-	c.counted = true
+	c.counted = counted
 	c.req.accept, c.deflate = acceptance(req.Header, s.o.Compression)
 	c.req.topic = r.Topic()
 	c.setPhase(phaseOpening)
@@ -70,7 +71,7 @@ func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
 
 func (s *Server) parseRoute(h *head) (*route.Request, *refusal) {
 	// The session keeps parts of both: without a copy it would keep the whole head.
-	r, err := route.Parse(strings.Clone(h.path), strings.Clone(h.query), s.routeOptions)
+	r, err := route.Parse(strings.Clone(h.path), strings.Clone(h.query), s.set().route)
 	if err != nil {
 		e := &route.Error{Status: http.StatusInternalServerError, Reason: "internal error"}
 		errors.As(err, &e)

@@ -19,7 +19,8 @@ type worker struct {
 	spare      []*conn
 	reads      []*conn // those that want to read, each at most once; they have turns in between
 	departures departures
-	generation uint64 // of the permissions that all sessions were checked against
+	generation uint64    // of the permissions that all sessions were checked against
+	settings   *settings // that its connections' deadlines were made with
 
 	mu    sync.Mutex
 	queue []*conn // each connection at most once, see [conn.wake]
@@ -27,7 +28,7 @@ type worker struct {
 }
 
 func newWorker(s *Server) *worker {
-	return &worker{s: s, bell: make(chan struct{}, 1), buf: make([]byte, readBuffer)}
+	return &worker{s: s, bell: make(chan struct{}, 1), buf: make([]byte, readBuffer), settings: s.set()}
 }
 
 func (w *worker) push(c *conn) {

@@ -29,14 +29,15 @@ func newServe() *cobra.Command {
 				printWarnings(cmd.ErrOrStderr(), notices)
 				return err
 			}
-			log := config.NewLogger(cfg, cmd.ErrOrStderr())
+			log, level := config.NewLogger(cfg, cmd.ErrOrStderr())
 			from.log(log)
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
 			// From the first signal on the default action is back: a second one kills.
 			context.AfterFunc(ctx, stop)
 			return asRuntime(gateway.Run(ctx, cfg, notices, gateway.Options{
-				Embedded: embedded, Logger: log, Version: buildVersion(), Hangup: hangup,
+				Embedded: embedded, Logger: log, Level: level, Version: buildVersion(), Hangup: hangup,
+				Reload: func() (*config.Config, []config.Notice, error) { return from.load(embedded) },
 			}))
 		},
 	}

@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"reflect"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,12 +46,16 @@ type Options struct {
 // Source is the TLS configuration as of the latest look at the files. It may be
 // used by any number of goroutines.
 type Source struct {
-	o       Options
 	current atomic.Pointer[snapshot]
+	mu      sync.Mutex // held while current is read in order to be replaced
 }
 
-// snapshot is what the files made once.
+// Reading is what options and the files they name make, before it is in use.
+type Reading struct{ snapshot *snapshot }
+
+// snapshot is what options and files made once. It is not changed.
 type snapshot struct {
+	o           *Options
 	config      *tls.Config
 	identity    [sha256.Size]byte // of the contents of the certificate's files
 	authorities [sha256.Size]byte // of the contents of the others
@@ -58,11 +64,11 @@ type snapshot struct {
 
 // Load reads the files. Its errors name the file.
 func Load(o Options) (*Source, error) {
-	s := &Source{o: o}
-	now, err := s.read(nil)
+	now, err := o.read(nil)
 	if err != nil {
 		return nil, err
 	}
+	s := &Source{}
 	s.current.Store(now)
 	return s, nil
 }
@@ -74,46 +80,62 @@ func (s *Source) Config() *tls.Config { return s.current.Load().config }
 func (s *Source) NotAfter() time.Time { return s.current.Load().notAfter }
 
 // Refresh looks at the files again. When they changed, connections made from now
-// on get what they hold; with an error all stays as it was. Only one goroutine
-// may call it.
+// on get what they hold; with an error all stays as it was.
 func (s *Source) Refresh() (changed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	before := s.current.Load()
-	now, err := s.read(before)
-	if err != nil || now == before {
+	now, err := before.o.read(before)
+	if err != nil {
 		return false, err
 	}
 	s.current.Store(now)
-	return true, nil
+	return now != before, nil
+}
+
+// Read looks at the files that other options name. Nothing is changed until
+// [Source.Use] is called with what it returns.
+func (s *Source) Read(o Options) (Reading, error) {
+	now, err := o.read(s.current.Load())
+	return Reading{now}, err
+}
+
+// Use makes connections from now on get what was read. It reports whether that
+// is something else than before.
+func (s *Source) Use(r Reading) (changed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current.Swap(r.snapshot) != r.snapshot
 }
 
 // read returns before if nothing changed since.
-func (s *Source) read(before *snapshot) (*snapshot, error) {
+func (o *Options) read(before *snapshot) (*snapshot, error) {
 	var files fileReader
-	identity := files.read(keystore.Store{File: s.o.CertificateFile}, keystore.Store{File: s.o.KeyFile}, s.o.KeyStore)
-	authorities := files.read(keystore.Store{File: s.o.TrustFile}, s.o.TrustStore)
+	identity := files.read(keystore.Store{File: o.CertificateFile}, keystore.Store{File: o.KeyFile}, o.KeyStore)
+	authorities := files.read(keystore.Store{File: o.TrustFile}, o.TrustStore)
 	if files.err != nil {
 		return nil, files.err
 	}
-	now := &snapshot{identity: identity.sum(), authorities: authorities.sum()}
-	if before != nil && now.identity == before.identity && now.authorities == before.authorities {
+	now := &snapshot{o: o, identity: identity.sum(), authorities: authorities.sum()}
+	if before != nil && reflect.DeepEqual(o, before.o) && now.identity == before.identity && now.authorities == before.authorities {
 		return before, nil
 	}
 	var config *tls.Config
-	if before != nil && now.authorities == before.authorities {
+	if before != nil && o.acceptsAs(before.o) && now.authorities == before.authorities {
 		config = before.config.Clone() // with the keys of the session tickets that clients have
 	} else {
-		config = s.newConfig()
-		if err := s.trust(config, authorities); err != nil {
+		config = o.newConfig()
+		if err := o.trust(config, authorities); err != nil {
 			return nil, err
 		}
 	}
-	cert, err := s.certificate(identity)
+	cert, err := o.certificate(identity)
 	if err != nil {
 		return nil, err
 	}
 	leaf, err := x509.ParseCertificate(cert.Certificate[0])
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.identityFile(), err)
+		return nil, fmt.Errorf("%s: %w", o.identityFile(), err)
 	}
 	cert.Leaf, now.notAfter = leaf, leaf.NotAfter
 	config.Certificates = []tls.Certificate{*cert}
@@ -121,11 +143,19 @@ func (s *Source) read(before *snapshot) (*snapshot, error) {
 	return now, nil
 }
 
-func (s *Source) newConfig() *tls.Config {
+// acceptsAs reports whether o differs from the other in the server's own
+// certificate at most.
+func (o *Options) acceptsAs(other *Options) bool {
+	same := *other
+	same.CertificateFile, same.KeyFile, same.KeyStore = o.CertificateFile, o.KeyFile, o.KeyStore
+	return reflect.DeepEqual(*o, same)
+}
+
+func (o *Options) newConfig() *tls.Config {
 	c := &tls.Config{
-		MinVersion:   max(s.o.MinVersion, tls.VersionTLS12),
-		MaxVersion:   s.o.MaxVersion,
-		CipherSuites: s.o.CipherSuites,
+		MinVersion:   max(o.MinVersion, tls.VersionTLS12),
+		MaxVersion:   o.MaxVersion,
+		CipherSuites: o.CipherSuites,
 		// What is fast on this CPU comes first. In TLS 1.3 a client that asks for
 		// ChaCha20 first, as it has no instructions for AES, gets it.
 		PreferServerCipherSuites: true,
@@ -142,12 +172,12 @@ func (s *Source) newConfig() *tls.Config {
 	return c
 }
 
-func (s *Source) trust(c *tls.Config, authorities contents) error {
-	given := s.o.TrustFile != "" || s.o.TrustStore.File != ""
+func (o *Options) trust(c *tls.Config, authorities contents) error {
+	given := o.TrustFile != "" || o.TrustStore.File != ""
 	switch {
-	case s.o.RequireClientCertificate:
+	case o.RequireClientCertificate:
 		c.ClientAuth = tls.RequireAndVerifyClientCert
-	case s.o.AllowInsecure && given:
+	case o.AllowInsecure && given:
 		c.ClientAuth = tls.RequestClientCert
 	case given:
 		c.ClientAuth = tls.VerifyClientCertIfGiven
@@ -156,15 +186,15 @@ func (s *Source) trust(c *tls.Config, authorities contents) error {
 		return nil
 	}
 	c.ClientCAs = x509.NewCertPool()
-	if pem := authorities[0]; s.o.TrustFile != "" && !c.ClientCAs.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("%s: it holds no certificate in PEM", s.o.TrustFile)
+	if pem := authorities[0]; o.TrustFile != "" && !c.ClientCAs.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("%s: it holds no certificate in PEM", o.TrustFile)
 	}
-	if s.o.TrustStore.File == "" {
+	if o.TrustStore.File == "" {
 		return nil
 	}
-	certs, err := keystore.ReadTrust(authorities[1], s.o.TrustStore.Password)
+	certs, err := keystore.ReadTrust(authorities[1], o.TrustStore.Password)
 	if err != nil {
-		return s.o.TrustStore.Fault(err)
+		return o.TrustStore.Fault(err)
 	}
 	for _, cert := range certs {
 		c.ClientCAs.AddCert(cert)
@@ -183,43 +213,43 @@ func (s *Source) Verified(state *tls.ConnectionState) *x509.Certificate {
 		return leaf
 	}
 	// llib has not looked: untrusted ones are let in.
-	o := x509.VerifyOptions{Roots: s.Config().ClientCAs, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	v := x509.VerifyOptions{Roots: s.Config().ClientCAs, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
 	for _, cert := range state.PeerCertificates[1:] {
-		o.Intermediates.AddCert(cert)
+		v.Intermediates.AddCert(cert)
 	}
-	if o.Roots == nil {
+	if v.Roots == nil {
 		return nil
 	}
-	if _, err := leaf.Verify(o); err != nil {
+	if _, err := leaf.Verify(v); err != nil {
 		return nil
 	}
 	return leaf
 }
 
-func (s *Source) identityFile() string {
-	if s.o.KeyStore.File != "" {
-		return s.o.KeyStore.File
+func (o *Options) identityFile() string {
+	if o.KeyStore.File != "" {
+		return o.KeyStore.File
 	}
-	return s.o.CertificateFile
+	return o.CertificateFile
 }
 
-func (s *Source) certificate(identity contents) (*tls.Certificate, error) {
-	if s.o.KeyStore.File != "" {
-		own, err := keystore.ReadIdentity(identity[2], s.o.KeyStore.Password)
+func (o *Options) certificate(identity contents) (*tls.Certificate, error) {
+	if o.KeyStore.File != "" {
+		own, err := keystore.ReadIdentity(identity[2], o.KeyStore.Password)
 		if err != nil {
-			return nil, s.o.KeyStore.Fault(err)
+			return nil, o.KeyStore.Fault(err)
 		}
 		return &tls.Certificate{PrivateKey: own.Key, Certificate: own.Raw()}, nil
 	}
-	if s.o.CertificateFile == "" || s.o.KeyFile == "" {
+	if o.CertificateFile == "" || o.KeyFile == "" {
 		return nil, errors.New("no certificate is configured")
 	}
 	if bytes.Contains(identity[1], []byte("ENCRYPTED")) {
-		return nil, fmt.Errorf("%s: the private key is encrypted; it must be in PEM without a password", s.o.KeyFile)
+		return nil, fmt.Errorf("%s: the private key is encrypted; it must be in PEM without a password", o.KeyFile)
 	}
 	cert, err := tls.X509KeyPair(identity[0], identity[1])
 	if err != nil {
-		return nil, fmt.Errorf("%s with %s: %w", s.o.CertificateFile, s.o.KeyFile, err)
+		return nil, fmt.Errorf("%s with %s: %w", o.CertificateFile, o.KeyFile, err)
 	}
 	return &cert, nil
 }

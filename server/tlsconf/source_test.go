@@ -145,3 +145,37 @@ func TestJKSRenewed(t *testing.T) {
 		t.Errorf("wrong password: %v", err)
 	}
 }
+
+// Other options are read without an effect until they are used.
+func TestReadAndUse(t *testing.T) {
+	ca := tlstest.New(t)
+	one, two := ca.Issue("one", "ecdsa"), ca.Issue("two", "ecdsa")
+	o := Options{CertificateFile: one.CertFile, KeyFile: one.KeyFile, TrustFile: ca.File}
+	s, err := Load(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := s.Config()
+	if r, err := s.Read(o); err != nil || s.Use(r) || s.Config() != first {
+		t.Fatalf("nothing is different: %v", err)
+	}
+	o.CertificateFile = two.CertFile
+	if _, err := s.Read(o); err == nil || !strings.Contains(err.Error(), two.CertFile) || s.Config() != first {
+		t.Fatalf("with another's key: %v", err)
+	}
+	o.KeyFile = two.KeyFile
+	r, err := s.Read(o)
+	if err != nil || s.Config() != first {
+		t.Fatalf("in use already: %v", err)
+	}
+	if !s.Use(r) || s.Config() == first || s.Config().Certificates[0].Leaf.Subject.CommonName != "two" {
+		t.Error("not in use")
+	}
+	if changed, err := s.Refresh(); changed || err != nil {
+		t.Errorf("the old options are looked at: %v %v", changed, err)
+	}
+	o.RequireClientCertificate = true
+	if r, err = s.Read(o); err != nil || !s.Use(r) || s.Config().ClientAuth != tls.RequireAndVerifyClientCert {
+		t.Errorf("certificates of clients are not required: %v", err)
+	}
+}

@@ -60,6 +60,9 @@ type Gateway struct {
 	out  *os.File // nil: logs
 	logs *logs.Buffer
 
+	path  string            // of the configuration file
+	place map[string]string // what it says unless it is given
+
 	cmd  *exec.Cmd // nil while it does not run
 	done chan struct{}
 	err  error // of the process; valid once done is closed
@@ -77,7 +80,8 @@ func Start(t testing.TB, o Options) *Gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conf := map[string]string{"bindAddress": "127.0.0.1", "webServicePort": strconv.Itoa(ports[0])}
+	place := map[string]string{"bindAddress": "127.0.0.1", "webServicePort": strconv.Itoa(ports[0])}
+	conf := maps.Clone(place)
 	maps.Copy(conf, o.Conf)
 	path := filepath.Join(t.TempDir(), "websocket.conf")
 	if err := os.WriteFile(path, properties(conf), 0o644); err != nil {
@@ -89,7 +93,7 @@ func Start(t testing.TB, o Options) *Gateway {
 	}
 	g := &Gateway{
 		t: t, bin: bin, args: append(args, o.Args...), env: append(os.Environ(), o.Env...),
-		addr: "127.0.0.1:" + conf["webServicePort"], out: o.Output, logs: &logs.Buffer{},
+		addr: "127.0.0.1:" + conf["webServicePort"], out: o.Output, logs: &logs.Buffer{}, path: path, place: place,
 	}
 	t.Cleanup(func() {
 		g.Stop()
@@ -163,6 +167,18 @@ func (g *Gateway) awaitReady() error {
 		case <-tick.C:
 		}
 	}
+}
+
+// Configure writes the configuration file anew. Who is to read it has to be told, by SIGHUP or a start. It returns the
+// file's path.
+func (g *Gateway) Configure(conf map[string]string) string {
+	g.t.Helper()
+	all := maps.Clone(g.place)
+	maps.Copy(all, conf)
+	if err := os.WriteFile(g.path, properties(all), 0o644); err != nil {
+		g.t.Fatal(err)
+	}
+	return g.path
 }
 
 // URL is where WebSocket sessions are opened, such as ws://127.0.0.1:23456.
