@@ -65,6 +65,11 @@ func TestRulesTakeAwayThePowers(t *testing.T) {
 	if no := g.Recheck(grants[1]); no != nil {
 		t.Errorf("who may do it all the same: %v", no)
 	}
+	a.namespaces.mu.Lock()
+	if n := a.namespaces.entries["public/default"].holders; n != 2 {
+		t.Errorf("%d sessions are told of changes", n)
+	}
+	a.namespaces.mu.Unlock()
 	if err := g.AdmitSuperUser(t.Context(), withToken("root")); !errors.Is(err, ErrForbidden) {
 		t.Error(err)
 	}

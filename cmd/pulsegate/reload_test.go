@@ -101,7 +101,7 @@ func TestReload(t *testing.T) {
 
 	// A mistake: nothing is changed, although all else in the file is right.
 	ca.Issue("server", "ecdsa") // in the place of the old one
-	path := g.Configure(with(map[string]string{"tokenSecretKey": newKey, "logLevel": "loud", "maxUrlBytes": "8k", "maxSessionsPerAddress": "1"}))
+	path := g.Configure(with(map[string]string{"tokenSecretKey": newKey, "logLevel": "loud", "maxUrlBytes": "8k", "webSocketMaxTextFrameSize": "10"}))
 	reload(t, g, unchanged)
 	for _, want := range []string{"logLevel=loud (" + path + ":", "maxUrlBytes=8k (" + path + ":", "it must be one of debug", "it must be a whole number of bytes from"} {
 		if !strings.Contains(g.Logs(), want) {
@@ -112,7 +112,7 @@ func TestReload(t *testing.T) {
 		t.Error("the certificate is another one")
 	}
 	// So is a key that cannot be used.
-	g.Configure(with(map[string]string{"tokenSecretKey": "data:;base64,c2hvcnQ=", "maxSessionsPerAddress": "1"}))
+	g.Configure(with(map[string]string{"tokenSecretKey": "data:;base64,c2hvcnQ=", "webSocketMaxTextFrameSize": "10"}))
 	reload(t, g, unchanged)
 	if !strings.Contains(g.Logs(), "tokenSecretKey: ") {
 		t.Error("the log does not name the key")
@@ -152,9 +152,13 @@ func TestReload(t *testing.T) {
 	if _, status := open(t, g, oldToken); status != http.StatusUnauthorized {
 		t.Errorf("with the old key: status %d", status)
 	}
+	// The connection that was refused counts until it is closed.
 	second, status = open(t, g, newToken)
+	for end := time.Now().Add(20 * time.Second); status == http.StatusTooManyRequests && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		second, status = open(t, g, newToken)
+	}
 	if status != http.StatusSwitchingProtocols {
-		t.Errorf("with the new key: status %d", status)
+		t.Fatalf("with the new key: status %d", status)
 	}
 	logged(t, g, `msg="session opened"`) // at debug
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -171,6 +175,9 @@ func TestReload(t *testing.T) {
 	// A message may have another size from now on, also of the session that is open.
 	g.Configure(with(map[string]string{"tokenSecretKey": newKey, "webSocketMaxTextFrameSize": "20"}))
 	reload(t, g, reloaded)
+	if want := `msg="SIGHUP: a value takes effect" key=maxSessionsPerAddress was=2 is=0`; !strings.Contains(g.Logs(), want) {
+		t.Errorf("the log does not say %q", want)
+	}
 	publish(t, second)
 	if err := second.WriteMessage(websocket.TextMessage, []byte(`{"payload":"aGVsbG8gd29ybGQ="}`)); err != nil {
 		t.Fatal(err)
