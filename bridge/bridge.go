@@ -114,6 +114,8 @@ type Bridge struct {
 	limits atomic.Pointer[Limits] // what counts now; a snapshot is never changed
 	stats  registry
 
+	publishLimit reached
+
 	ctx    context.Context // ends with Close: stops openings and upstream queries
 	cancel context.CancelFunc
 	work   sync.WaitGroup

@@ -1,5 +1,10 @@
 package bridge
 
+import (
+	"sync/atomic"
+	"time"
+)
+
 // Limits are the bounds among the [Options] that may change while sessions are
 // open. Zero means what it means there.
 type Limits struct {
@@ -25,4 +30,32 @@ func (b *Bridge) SetLimits(l Limits) {
 	o.setDefaults()
 	l.TailBytes, l.MaxInFlight, l.MaxInFlightBytes = o.TailBytes, o.MaxInFlight, o.MaxInFlightBytes
 	b.limits.Store(&l)
+}
+
+// limitLines is the least time between two lines in the log about a limit that is
+// reached.
+const limitLines = 10 * time.Second
+
+// reached counts what fails at a limit that has nobody else to tell the operator.
+type reached struct {
+	count atomic.Int64 // since the last line
+	last  atomic.Int64 // when that was, in Unix nanoseconds
+}
+
+// add counts one, and returns how many there were when they are to be logged now;
+// 0: not yet.
+func (r *reached) add(now time.Time) int64 {
+	r.count.Add(1)
+	last := r.last.Load()
+	if now.UnixNano()-last < int64(limitLines) || !r.last.CompareAndSwap(last, now.UnixNano()) {
+		return 0
+	}
+	return r.count.Swap(0)
+}
+
+func (b *Bridge) tellPublishLimit() {
+	if n := b.publishLimit.add(time.Now()); n > 0 {
+		b.opts.Logger.Info("publishes are answered with an error", "limit", "webSocketPulsarClientMemoryLimitInMB",
+			"bytes", b.limits.Load().MaxPublishBytes, "count", n)
+	}
 }

@@ -116,6 +116,7 @@ func (b *Bridge) publishRoom(n int64) error {
 	if most <= 0 || b.opts.Memory.Held(memory.Publishes)+n <= most {
 		return nil
 	}
+	b.tellPublishLimit()
 	return &codec.Error{Code: codec.CodeUnknown, Detail: "the publishes of all sessions take the memory that they may (webSocketPulsarClientMemoryLimitInMB)"}
 }
 

@@ -115,6 +115,8 @@ func (s *Server) admit(nc net.Conn, secure bool) {
 	if s.conns.Add(1) > int64(s.set().maxConnections+refusalRoom) {
 		s.conns.Add(-1)
 		s.metrics.overLimit.Add(1)
+		s.incidents.add(incident{what: "connection closed unanswered", limit: limitConnections, reason: "far more connections than the limit",
+			remote: remoteOf(nc.RemoteAddr())})
 		_ = nc.Close()
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/lesismal/nbio"
 
@@ -98,11 +99,11 @@ type conn struct {
 
 	// The worker's own.
 	link     links
-	lost     bool   // its socket is closed, and what came before is still to be handled
-	opened   uint32 // tick at which the session opened
-	lastPing uint32 // tick of the last ping
-	sent     uint64 // bytes of session output
-	backlog  []byte // output that the kernel has not taken yet: unsent bytes
+	lost     bool          // its socket is closed, and what came before is still to be handled
+	opened   time.Duration // when the session opened, from the server's start
+	lastPing uint32        // tick of the last ping
+	sent     uint64        // bytes of session output
+	backlog  []byte        // output that the kernel has not taken yet: unsent bytes
 
 	awaits    bool // it is counted in Server.awaiting
 	closeSent bool // a close frame is in the output

@@ -57,6 +57,7 @@ func (w *worker) tick(late time.Duration) {
 	passed := s.o.passed()
 	s.clock.Add(min(passed-s.passed, longestStep))
 	s.passed = passed
+	s.incidents.flush(false)
 }
 
 // sweep looks after the connections whose deadline has come.

@@ -21,7 +21,7 @@ func openFailure(kind route.Kind, err error) *refusal {
 	}
 	for _, known := range failures {
 		if errors.Is(err, known.kind) {
-			return refused(known.status, known.text+reason)
+			return &refusal{status: known.status, reason: known.text + reason, limit: known.limit}
 		}
 	}
 	what := "Failed to create producer/consumer: "
@@ -35,21 +35,22 @@ var failures = []struct {
 	kind   error
 	status int
 	text   string // in front of the reason
+	limit  string // key of the limit that is reached, "" for none
 }{
-	{errDraining, http.StatusServiceUnavailable, ""},
-	{bridge.ErrInvalid, http.StatusBadRequest, "Invalid query params: "},
-	{bridge.ErrUnauthorized, http.StatusUnauthorized, "Failed to authenticate: "},
-	{bridge.ErrForbidden, http.StatusForbidden, "Not authorized: "},
-	{bridge.ErrNotFound, http.StatusNotFound, "Not found: "},
-	{bridge.ErrBusy, http.StatusConflict, "Already connected: "},
-	{bridge.ErrFenced, http.StatusConflict, "Producer fenced: "},
-	{bridge.ErrSchema, http.StatusConflict, "Incompatible schema: "},
-	{bridge.ErrTooMany, http.StatusTooManyRequests, "Too many requests: "},
-	{bridge.ErrTerminated, http.StatusServiceUnavailable, "Topic terminated: "},
-	{bridge.ErrBacklogQuota, http.StatusServiceUnavailable, "Backlog quota exceeded: "},
-	{bridge.ErrUnavailable, http.StatusServiceUnavailable, "Broker unreachable: "},
-	{bridge.ErrClosed, http.StatusServiceUnavailable, "Closed: "},
-	{bridge.ErrMemoryFull, http.StatusServiceUnavailable, "Memory limit reached: "},
-	{bridge.ErrTimeout, http.StatusGatewayTimeout, "The broker did not answer in time: "},
-	{context.DeadlineExceeded, http.StatusGatewayTimeout, "The broker did not answer in time: "},
+	{errDraining, http.StatusServiceUnavailable, "", ""},
+	{bridge.ErrInvalid, http.StatusBadRequest, "Invalid query params: ", ""},
+	{bridge.ErrUnauthorized, http.StatusUnauthorized, "Failed to authenticate: ", ""},
+	{bridge.ErrForbidden, http.StatusForbidden, "Not authorized: ", ""},
+	{bridge.ErrNotFound, http.StatusNotFound, "Not found: ", ""},
+	{bridge.ErrBusy, http.StatusConflict, "Already connected: ", ""},
+	{bridge.ErrFenced, http.StatusConflict, "Producer fenced: ", ""},
+	{bridge.ErrSchema, http.StatusConflict, "Incompatible schema: ", ""},
+	{bridge.ErrTooMany, http.StatusTooManyRequests, "Too many requests: ", ""},
+	{bridge.ErrTerminated, http.StatusServiceUnavailable, "Topic terminated: ", ""},
+	{bridge.ErrBacklogQuota, http.StatusServiceUnavailable, "Backlog quota exceeded: ", ""},
+	{bridge.ErrUnavailable, http.StatusServiceUnavailable, "Broker unreachable: ", ""},
+	{bridge.ErrClosed, http.StatusServiceUnavailable, "Closed: ", ""},
+	{bridge.ErrMemoryFull, http.StatusServiceUnavailable, "Memory limit reached: ", limitMemory},
+	{bridge.ErrTimeout, http.StatusGatewayTimeout, "The broker did not answer in time: ", ""},
+	{context.DeadlineExceeded, http.StatusGatewayTimeout, "The broker did not answer in time: ", ""},
 }

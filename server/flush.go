@@ -105,10 +105,28 @@ func (w *worker) finish(c *conn, cl *closing) {
 	c.half = c.phase == phaseDiscard // there is no answer to wait for
 	parting := c.parting && c.phase == phaseClosing
 	c.mu.Unlock()
+	c.tellClosing(cl)
 	if !parting { // else what comes before the answer still counts
 		w.detach(c)
 	}
 	w.schedule(c)
+}
+
+// tellClosing tells the operator of a session that we end, for what its client or
+// the cluster did.
+func (c *conn) tellClosing(cl *closing) {
+	switch {
+	case cl.last, cl.code == closeNormal, cl.code == closeGoingAway, cl.code == closeNoStatus:
+		return // the client ends it, or nobody is at fault
+	}
+	limit := ""
+	switch cl.code {
+	case ws.CodeTooBig:
+		limit = limitMessage
+	case closeTryAgain:
+		limit = limitMemory
+	}
+	c.s.incidents.add(incident{what: "session ended", code: int(cl.code), limit: limit, reason: cl.reason, remote: c.remote, more: []any{"kind", c.kind.String()}})
 }
 
 // write hands the collected output to the kernel. more: the session has more of it.

@@ -11,6 +11,7 @@ import (
 
 // Close codes of RFC 6455 section 7.4.1.
 const (
+	closeNormal    = 1000
 	closeGoingAway = 1001
 	closeNoStatus  = 1005
 	closePolicy    = 1008

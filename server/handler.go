@@ -11,6 +11,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
+// The paths that tell balancers whether to send clients here.
+const (
+	pathReady  = "/readyz"
+	pathStatus = "/status.html"
+)
+
 // readyTimeout bounds the upstream's answer to a readiness check.
 const readyTimeout = 5 * time.Second
 
@@ -31,9 +37,9 @@ func (s *Server) routes() http.Handler {
 			onlyGet(inTurn(&collecting, metrics.ServeHTTP))(w, r)
 		case path == "/healthz":
 			onlyGet(healthy)(w, r)
-		case path == "/readyz":
+		case path == pathReady:
 			onlyGet(s.ready)(w, r)
-		case path == "/status.html":
+		case path == pathStatus:
 			onlyGet(s.statusFile)(w, r)
 		case s.o.Admin != nil && strings.HasPrefix(path, "/admin/"):
 			s.guard("", s.o.Admin.ServeHTTP)(w, r)

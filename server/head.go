@@ -30,9 +30,15 @@ type refusal struct {
 	status int
 	reason string
 	header string // one more header line
+	limit  string // key of the limit that is reached, for the log; "" for none
 }
 
 func refused(status int, reason string) *refusal { return &refusal{status: status, reason: reason} }
+
+// overLimit is a refusal for a limit, by its key.
+func overLimit(key string, status int, reason string) *refusal {
+	return &refusal{status: status, reason: reason, limit: key}
+}
 
 // headEnd returns the length of the request head at the start of buf, with its
 // last empty line, or -1 if it is not complete. The first from bytes are known

@@ -21,7 +21,6 @@ func (c *conn) countInput() {
 		return
 	}
 	b.Refused()
-	c.s.memoryWarning.warn(c.s.log, "closed a session whose message is too large for the memory that is left", "remote", c.remote.String(), "bytes", now)
 	c.stop(phaseDiscard, closing{code: closeTryAgain, reason: "the server is short of memory, try again later"})
 	c.reader.Release()
 	b.Take(memory.Unfinished, -c.held)

@@ -89,8 +89,8 @@ func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 		case err != nil:
 			no := s.authFailure(err)
 			s.metrics.handshake(no.status)
-			s.logRefusal(no.status, err, "remote", c.remote.String(), "kind", r.Kind.String(), "topic", topic)
-			c.refuse(no)
+			s.tellLogin("session refused", no.status, err, c.remote, "kind", r.Kind.String(), "topic", topic)
+			c.sayNo(no)
 		default:
 			c.who = &standing{grant: grant, generation: generation}
 			c.req.cancel = c.open(r)
@@ -118,20 +118,17 @@ func (s *Server) authFailure(err error) *refusal {
 	return refused(http.StatusServiceUnavailable, "Cannot tell whether this is allowed: "+no.Reason)
 }
 
-// logRefusal logs a client that was not let in, or whose new token was not
-// taken (status 0): each at debug, and one in a while as a warning. Neither shows
-// credentials.
-func (s *Server) logRefusal(status int, err error, args ...any) {
-	reason := err.Error()
+// tellLogin tells the operator of a client that was not let in, or whose new token
+// was not taken (status 0), with more than the client is told, but no credentials.
+func (s *Server) tellLogin(what string, status int, err error, remote netip.AddrPort, more ...any) {
+	in := incident{what: what, code: status, reason: err.Error(), remote: remote, more: more}
 	if no := (*auth.Refusal)(nil); errors.As(err, &no) {
-		reason = no.Log()
+		in.reason = no.Log()
 	}
-	args = append([]any{"reason", reason}, args...)
-	if status != 0 {
-		args = append(args, "status", status)
+	if errors.Is(err, auth.ErrTooMany) {
+		in.limit = limitLogins
 	}
-	s.log.Debug("client refused", args...)
-	s.authWarning.warn(s.log, "a client was refused", args...)
+	s.incidents.add(in)
 }
 
 // attachStanding takes up an open session's standing. The caller, a worker,
@@ -186,7 +183,6 @@ func (c *conn) recheck() {
 
 // expel ends an open session whose client may not go on. The caller holds mu.
 func (c *conn) expel(code codec.Code, reason string) {
-	c.s.log.Debug("session taken away", "kind", c.kind.String(), "remote", c.remote.String(), "code", int(code), "reason", reason)
 	c.stop(phaseClosing, closing{code: uint16(code.CloseCode()), reason: (&codec.Error{Code: code, Detail: reason}).CloseReason()})
 }
 
@@ -284,7 +280,7 @@ func (c *conn) renewed(expires time.Time, err error) (next *codec.AuthResponse) 
 		return nil
 	}
 	if err != nil {
-		c.s.logRefusal(0, err, "remote", c.remote.String(), "kind", c.kind.String())
+		c.s.tellLogin("new token refused", 0, err, c.remote, "kind", c.kind.String())
 		if !errors.Is(err, auth.ErrUnknown) { // else it is not the client's fault
 			who.failures++
 		}
@@ -331,7 +327,10 @@ func (s *Server) guard(topic string, h http.HandlerFunc) http.HandlerFunc {
 		if no.status == http.StatusForbidden {
 			no.status = http.StatusUnauthorized
 		}
-		s.logRefusal(no.status, err, "remote", remote.String(), "path", r.URL.Path)
+		s.tellLogin("request refused", no.status, err, remote, "path", r.URL.EscapedPath())
+		if rec, ok := w.(*recorder); ok {
+			rec.told = true
+		}
 		if no.status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", gate.Challenge())
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -106,15 +107,15 @@ func (c *conn) tooLong(end int) *refusal {
 	most, buf := c.s.set(), c.req.buf
 	line := bytes.IndexByte(buf[:min(len(buf), most.maxURLBytes+64)], '\n')
 	if line < 0 && len(buf) >= most.maxURLBytes+64 {
-		return refused(http.StatusRequestURITooLong, "the request line is too long")
+		return overLimit(limitURL, http.StatusRequestURITooLong, "the request line is too long")
 	}
 	if line >= 0 {
 		if fields := bytes.Fields(buf[:line]); len(fields) > 1 && len(fields[1]) > most.maxURLBytes {
-			return refused(http.StatusRequestURITooLong, "the URL is too long")
+			return overLimit(limitURL, http.StatusRequestURITooLong, "the URL is too long")
 		}
 	}
 	if end > most.maxHeaderBytes || end < 0 && len(buf) > most.maxHeaderBytes {
-		return refused(http.StatusRequestHeaderFieldsTooLarge, "the request's head is too long")
+		return overLimit(limitHead, http.StatusRequestHeaderFieldsTooLarge, "the request's head is too long")
 	}
 	return nil
 }
@@ -142,14 +143,15 @@ func readRequest(head, body []byte) (*http.Request, error) {
 func (c *conn) handle(h *head, req *http.Request) {
 	s := c.s
 	if !s.requests.take() {
-		c.refuse(refused(http.StatusServiceUnavailable, "too many requests at once"))
+		c.refuse(overLimit(limitRequests, http.StatusServiceUnavailable, "too many requests at once"))
 		return
 	}
 	after := closeAfter
 	if keepsAlive(h, req) && !s.leaving.Load() && !c.refused {
 		after = keepOpen
 	}
-	req.RemoteAddr = c.remote.String()
+	remote := c.remote
+	req.RemoteAddr = remote.String()
 	ctx, cancel := context.WithTimeout(s.ctx, requestTimeout)
 	c.req.cancel = cancel
 	c.setPhase(phaseBusy)
@@ -159,10 +161,21 @@ func (c *conn) handle(h *head, req *http.Request) {
 		defer s.requests.give()
 		defer cancel()
 		rec := s.run(req.WithContext(ctx))
+		s.tellAnswer(req, rec, remote)
 		c.leave(wantFlush, func(m *mail) {
 			m.raw, m.hasRaw, m.after = rec.appendResponse(m.raw, req.Method == http.MethodHead, after), true, after
 		})
 	}()
+}
+
+// tellAnswer tells the operator of a request that was refused by its handler. What
+// balancers ask all the time is no incident, whatever the answer.
+func (s *Server) tellAnswer(req *http.Request, rec *recorder, remote netip.AddrPort) {
+	path := req.URL.EscapedPath()
+	if rec.status < http.StatusBadRequest || rec.told || path == pathReady || path == pathStatus {
+		return
+	}
+	s.incidents.add(incident{what: "request refused", code: rec.status, reason: rec.reason, remote: remote, more: []any{"path", path}})
 }
 
 // run calls the handler. A panic in it is answered with 500.
@@ -241,5 +254,5 @@ func (c *conn) handshakeTimeout() {
 		c.refuse(refused(http.StatusServiceUnavailable, errDraining.Error()))
 		return
 	}
-	c.refuse(refused(http.StatusRequestTimeout, "the request did not come in time"))
+	c.refuse(overLimit(limitHandshake, http.StatusRequestTimeout, "the request did not come in time"))
 }

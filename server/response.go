@@ -13,6 +13,8 @@ type recorder struct {
 	header http.Header
 	status int
 	body   []byte
+	reason string // why the request is refused, for the log
+	told   bool   // the operator knows already
 }
 
 // Header implements [http.ResponseWriter].
@@ -77,6 +79,9 @@ func appendStatusLine(dst []byte, status int) []byte {
 
 // writeReason answers as Pulsar's admin API does: {"reason":"…"}.
 func writeReason(w http.ResponseWriter, status int, reason string) {
+	if rec, ok := w.(*recorder); ok {
+		rec.reason = reason
+	}
 	writeJSON(w, status, struct {
 		Reason string `json:"reason"`
 	}{reason})
@@ -92,8 +97,19 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(b)
 }
 
-// refuse answers with a reason and ends the connection. The caller holds mu.
+// refuse answers a request that is no session with a reason, tells the operator, and
+// ends the connection. The caller holds mu.
 func (c *conn) refuse(no *refusal) {
+	c.tellRefusal("request refused", no)
+	c.sayNo(no)
+}
+
+func (c *conn) tellRefusal(what string, no *refusal, more ...any) {
+	c.s.incidents.add(incident{what: what, code: no.status, limit: no.limit, reason: no.reason, remote: c.remote, more: more})
+}
+
+// sayNo answers with a reason and ends the connection. The caller holds mu.
+func (c *conn) sayNo(no *refusal) {
 	rec := &recorder{}
 	if no.header != "" {
 		name, value, _ := strings.Cut(no.header, ": ")

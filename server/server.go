@@ -66,7 +66,8 @@ type Server struct {
 	bytesIn   atomic.Uint64
 	bytesOut  atomic.Uint64
 
-	acceptWarning, slowWarning, memoryWarning, panicWarning, authWarning, certificateWarning warning
+	incidents                                                    *incidents
+	acceptWarning, slowWarning, panicWarning, certificateWarning warning
 }
 
 // New checks the options. It opens nothing.
@@ -77,9 +78,10 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		o: o, log: o.Logger,
-		stopping: make(chan struct{}),
-		reread:   make(chan struct{}, 1),
-		empty:    make(chan struct{}),
+		incidents: newIncidents(o.Logger),
+		stopping:  make(chan struct{}),
+		reread:    make(chan struct{}, 1),
+		empty:     make(chan struct{}),
 	}
 	s.awaiting.most.Store(maxAwaiting)
 	s.addresses.used = map[netip.Addr]int{}
@@ -189,6 +191,7 @@ func (s *Server) Close() {
 		s.loops.Wait()
 		// Nobody is left who could begin another one.
 		s.handlers.Wait()
+		s.incidents.flush(true)
 	})
 }
 

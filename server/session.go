@@ -57,9 +57,8 @@ func (w *worker) attach(c *conn) {
 	if o.err != nil {
 		no := openFailure(c.kind, o.err)
 		w.s.metrics.handshake(no.status)
-		w.s.log.Debug("session refused", "kind", c.kind.String(), "remote", c.remote.String(), "topic", c.req.topic,
-			"status", no.status, "reason", no.reason)
-		c.refuse(no)
+		c.tellRefusal("session refused", no, "kind", c.kind.String(), "topic", c.req.topic)
+		c.sayNo(no)
 		return
 	}
 	req := c.req
@@ -75,9 +74,10 @@ func (w *worker) attach(c *conn) {
 		c.tls.hs = nil
 	}
 	c.session = o.session
-	c.opened = w.s.now()
-	c.lastPing = c.opened
-	c.lastSeen.Store(c.opened)
+	now := w.s.now()
+	c.opened = time.Since(w.s.started)
+	c.lastPing = now
+	c.lastSeen.Store(now)
 	c.reader.SetDeflate(c.deflate)
 	c.setPhase(phaseOpen)
 	w.s.metrics.handshake(http.StatusSwitchingProtocols)
@@ -98,5 +98,5 @@ func (s *Server) sessionEnded(c *conn) {
 	}
 	s.log.Debug("session closed", "kind", c.kind.String(), "remote", c.remote.String(), "code", c.closeCode,
 		"received", c.messages, "sentBytes", c.sent,
-		"duration", time.Duration(s.now()-c.opened)*s.o.tick)
+		"duration", (time.Since(s.started) - c.opened).Round(time.Microsecond))
 }

@@ -24,8 +24,8 @@ func (c *conn) upgrade(h *head, req *http.Request) {
 // query is not logged: it may hold a token.
 func (c *conn) refuseUpgrade(h *head, no *refusal) {
 	c.s.metrics.handshake(no.status)
-	c.s.log.Debug("session refused", "remote", c.remote.String(), "path", h.path, "status", no.status, "reason", no.reason)
-	c.refuse(no)
+	c.tellRefusal("session refused", no, "path", h.path)
+	c.sayNo(no)
 }
 
 func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
@@ -41,21 +41,21 @@ func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
 		return no
 	}
 	if c.refused {
-		return refused(http.StatusServiceUnavailable, "the server has no room for more connections")
+		return overLimit(limitConnections, http.StatusServiceUnavailable, "the server has no room for more connections")
 	}
 	if s.draining.Load() {
 		return refused(http.StatusServiceUnavailable, errDraining.Error())
 	}
 	if s.o.Memory.Exhausted() {
 		s.o.Memory.Refused()
-		return refused(http.StatusServiceUnavailable, "the server's memory is used up, try again later")
+		return overLimit(limitMemory, http.StatusServiceUnavailable, "the server's memory is used up, try again later")
 	}
 	if s.o.TrustForwardedFor {
 		c.remote = forwardedFor(req.Header, c.remote)
 	}
 	counted, ok := s.addresses.take(c.remote.Addr())
 	if !ok {
-		return refused(http.StatusTooManyRequests, "too many sessions from this address")
+		return overLimit(limitAddress, http.StatusTooManyRequests, "too many sessions from this address")
 	}
 	c.counted = counted
 	c.req.accept, c.deflate = acceptance(req.Header, s.o.Compression)
@@ -88,10 +88,10 @@ const maxKey = 1024
 // text that is no base64. RFC 6455's own example does not stand up to a strict decoder.
 func checkUpgrade(h *head, header http.Header) *refusal {
 	if h.method != http.MethodGet {
-		return &refusal{http.StatusMethodNotAllowed, "a session is opened with GET", "Allow: GET"}
+		return &refusal{status: http.StatusMethodNotAllowed, reason: "a session is opened with GET", header: "Allow: GET"}
 	}
 	if !hasToken(header["Upgrade"], "websocket") {
-		return &refusal{http.StatusUpgradeRequired, "a session is opened with a WebSocket upgrade", "Upgrade: websocket"}
+		return &refusal{status: http.StatusUpgradeRequired, reason: "a session is opened with a WebSocket upgrade", header: "Upgrade: websocket"}
 	}
 	if !h.http11 {
 		return refused(http.StatusBadRequest, "a WebSocket upgrade needs HTTP/1.1")
@@ -100,7 +100,7 @@ func checkUpgrade(h *head, header http.Header) *refusal {
 		return refused(http.StatusBadRequest, "header field Connection must name Upgrade")
 	}
 	if v := header.Get("Sec-Websocket-Version"); v != "13" {
-		return &refusal{http.StatusUpgradeRequired, "only version 13 of the WebSocket protocol is spoken here", "Sec-WebSocket-Version: 13"}
+		return &refusal{status: http.StatusUpgradeRequired, reason: "only version 13 of the WebSocket protocol is spoken here", header: "Sec-WebSocket-Version: 13"}
 	}
 	switch key := header.Get("Sec-Websocket-Key"); {
 	case key == "":
