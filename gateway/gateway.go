@@ -46,6 +46,14 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	}
 	defer up.Close()
 
+	var watching sync.WaitGroup
+	watched, stopWatching := context.WithCancel(ctx)
+	defer watching.Wait()
+	defer stopWatching()
+	if cluster := watchBrokers(up, log); cluster != nil {
+		watching.Go(func() { cluster.run(watched) })
+	}
+
 	gate, done, err := openGate(cfg, up, log)
 	if err != nil {
 		return err

@@ -100,8 +100,8 @@ type conn struct {
 	// The worker's own.
 	link     links
 	lost     bool          // its socket is closed, and what came before is still to be handled
-	opened   time.Duration // when the session opened, from the server's start
 	lastPing uint32        // tick of the last ping
+	opened   time.Duration // when the session opened, from the server's start
 	sent     uint64        // bytes of session output
 	backlog  []byte        // output that the kernel has not taken yet: unsent bytes
 
