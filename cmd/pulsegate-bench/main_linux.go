@@ -17,6 +17,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bench"
 	"github.com/pulsegate/pulsegate/bench/scenario"
+	"github.com/pulsegate/pulsegate/cmd/usage"
 )
 
 // The exit codes.
@@ -71,6 +72,7 @@ messages failed, were lost, repeated or out of order; 130 interrupted by Ctrl-C
 		cmd.AddCommand(newScenario(s))
 	}
 	cmd.AddCommand(newRun(), newCompare(), newReport(), newWorker())
+	usage.Explain(cmd)
 	return cmd
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/pulsegate/pulsegate/cmd/usage"
 )
 
 // The exit codes.
@@ -42,6 +44,12 @@ type runtimeError struct{ err error }
 func (e *runtimeError) Error() string { return e.err.Error() }
 func (e *runtimeError) Unwrap() error { return e.err }
 
+const rootHelp = `Pulsar's WebSocket protocol for very many clients.
+
+Exit codes: 0 all well; 1 it could not be done, for example because a port is
+taken or a server is not there; 2 the command line or the configuration is
+wrong: what, where and what to do instead is said, and nothing was begun.`
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "pulsegate",
@@ -60,7 +68,7 @@ func newRoot() *cobra.Command {
 		return cmd.Help()
 	}
 	root.AddCommand(newServe(), newConfig(), newProduce(), newConsume(), newBench(), newHealth(), newVersion())
-	explainUsage(root)
+	usage.Explain(root)
 	return root
 }
 

@@ -1,4 +1,5 @@
-package main
+// Package usage makes what is wrong with a command line say what to write instead.
+package usage
 
 import (
 	"errors"
@@ -11,15 +12,9 @@ import (
 	"github.com/pulsegate/pulsegate/config"
 )
 
-const rootHelp = `Pulsar's WebSocket protocol for very many clients.
-
-Exit codes: 0 all well; 1 it could not be done, for example because a port is
-taken or a server is not there; 2 the command line or the configuration is
-wrong: what, where and what to do instead is said, and nothing was begun.`
-
-// explainUsage makes what is wrong with a command line say what to write instead,
+// Explain makes what is wrong with a command line say what to write instead,
 // for root and all below it.
-func explainUsage(root *cobra.Command) {
+func Explain(root *cobra.Command) {
 	root.SetFlagErrorFunc(flagError)
 	explainArguments(root)
 }
