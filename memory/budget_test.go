@@ -79,3 +79,18 @@ func TestAvailable(t *testing.T) {
 		t.Errorf("%d bytes", got)
 	}
 }
+
+// A limit that changes counts at once, also below what is held.
+func TestLimitThatChanges(t *testing.T) {
+	b := New(1 << 20)
+	b.Take(Tails, 512<<10)
+	b.SetLimit(256 << 10)
+	if !b.Exhausted() || b.Allowance() != Least || b.Limit() != 256<<10 {
+		t.Errorf("allowance %d of %d", b.Allowance(), b.Limit())
+	}
+	b.SetLimit(0)
+	if b.Exhausted() || b.Limit() != math.MaxInt64 {
+		t.Errorf("limit %d", b.Limit())
+	}
+	(*Budget)(nil).SetLimit(1)
+}
