@@ -12,7 +12,7 @@
 //     ([conn.wake]).
 //   - Requests that are no session, such as /metrics, run as ordinary
 //     [http.Handler] calls on goroutines, a bounded number of them; logins of
-//     sessions that have to ask someone do, too.
+//     sessions that have to ask someone do, too. Those for the broker stream, see [stream].
 //   - One tells workers what nbio does not: that a peer has ended its direction, and
 //     that a socket takes output again ([watch]).
 //   - TLS handshakes run on a few goroutines of their own, as they take CPU, and

@@ -17,6 +17,7 @@ import (
 // has used all that came.
 func (c *conn) peerEnded() {
 	if !c.ended.Swap(true) {
+		c.inputCame()
 		c.wake(wantEnd)
 	}
 }

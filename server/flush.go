@@ -65,6 +65,9 @@ func (w *worker) flush(c *conn) {
 	} else if c.answering && c.unsent.Load() == 0 {
 		w.answered(c, keepOpen)
 	}
+	if c.session == nil {
+		w.outputTaken(c)
+	}
 	w.dropIfSent(c)
 }
 

@@ -33,7 +33,7 @@ func (s *Server) routes() http.Handler {
 			return
 		}
 		switch {
-		case path == "/metrics":
+		case path == s.metricsPath():
 			onlyGet(inTurn(&collecting, metrics.ServeHTTP))(w, r)
 		case path == "/healthz":
 			onlyGet(healthy)(w, r)

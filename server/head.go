@@ -21,7 +21,8 @@ type head struct {
 	path   string // as it came, not decoded
 	query  string
 	http11 bool
-	body   int  // bytes that follow
+	body   int  // bytes that follow, unless it is streamed
+	stream bool // its body is read as it comes, however long it is
 	waits  bool // the client may wait for a 100 before it sends them
 }
 
@@ -97,8 +98,8 @@ func checkBegun(buf []byte, from int) *refusal {
 
 // checkHead reads a complete head. Its lines end with CRLF, or all of them with LF
 // alone (RFC 9112 section 2.2). In a head with both, another server on the way may
-// have taken two lines for one.
-func checkHead(b []byte) (h head, no *refusal) {
+// have taken two lines for one. streams tells for which paths a body may have any length.
+func checkHead(b []byte, streams func(path string) bool) (h head, no *refusal) {
 	newline := "\n"
 	if i := bytes.IndexByte(b, '\n'); i > 0 && b[i-1] == '\r' {
 		newline = "\r\n"
@@ -111,6 +112,7 @@ func checkHead(b []byte) (h head, no *refusal) {
 	if no = h.requestLine(line); no != nil {
 		return h, no
 	}
+	h.stream = streams(h.path)
 	seen := map[string]string{}
 	for lines := 0; rest != ""; lines++ {
 		if lines == maxHeaderLines {
@@ -176,11 +178,17 @@ func (h *head) framing(seen map[string]string) *refusal {
 		return refused(http.StatusBadRequest, "no Host header field")
 	}
 	length, hasLength := seen["content-length"]
-	if _, coded := seen["transfer-encoding"]; coded {
-		if hasLength {
+	if coding, coded := seen["transfer-encoding"]; coded {
+		switch {
+		case hasLength:
 			return refused(http.StatusBadRequest, "both Content-Length and Transfer-Encoding")
+		case !h.stream:
+			return refused(http.StatusNotImplemented, "no transfer coding is taken")
+		case !h.http11:
+			return refused(http.StatusBadRequest, "HTTP/1.0 knows no transfer coding")
+		case !strings.EqualFold(coding, "chunked"):
+			return refused(http.StatusNotImplemented, "no transfer coding is taken but chunked")
 		}
-		return refused(http.StatusNotImplemented, "no transfer coding is taken")
 	}
 	if what, ok := seen["expect"]; ok {
 		if !strings.EqualFold(what, "100-continue") {
@@ -195,10 +203,12 @@ func (h *head) framing(seen map[string]string) *refusal {
 	if err != nil || length[0] == '+' {
 		return refused(http.StatusBadRequest, "malformed Content-Length")
 	}
-	if n > maxBody {
+	if n > maxBody && !h.stream {
 		return refused(http.StatusRequestEntityTooLarge, "the body is longer than "+strconv.Itoa(maxBody)+" bytes")
 	}
-	h.body = int(n)
+	if !h.stream {
+		h.body = int(n)
+	}
 	return nil
 }
 

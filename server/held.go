@@ -10,7 +10,7 @@ func (c *conn) countInput() {
 	b := c.s.o.Memory
 	now := c.reader.Held() + cap(c.rest)
 	if c.req != nil {
-		now += cap(c.req.buf)
+		now += cap(c.req.buf) + c.req.taken
 	}
 	if c.costly != nil {
 		now += c.costly.bytes

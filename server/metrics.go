@@ -115,6 +115,7 @@ func (t *totals) Collect(ch chan<- prometheus.Metric) {
 func (t *totals) ofServer() []sample {
 	s, m := t.s, t.s.metrics
 	list := []sample{
+		{name: "broker_requests", help: "Requests of HTTP that are being handed to the broker.", value: float64(s.streams.used.Load())},
 		{name: "connections", help: "Open sockets.", value: float64(s.conns.Load())},
 		{name: "received_bytes_total", help: "Bytes read from clients.", counter: true, value: float64(s.bytesIn.Load())},
 		{name: "sent_bytes_total", help: "Bytes written to clients.", counter: true, value: float64(s.bytesOut.Load())},

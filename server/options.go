@@ -108,7 +108,14 @@ type Options struct {
 	// nil: nothing does. Request bodies are at most 64 KiB.
 	Admin http.Handler
 
+	// Broker serves every path that is not the server's own: all but those below /ws/ and
+	// proxy-stats, /healthz, /readyz and the metrics, which are then at /pulsegate/metrics.
+	// Bodies and answers are streamed, at most MaxConcurrentRequests at once; see [StreamFault].
+	Broker http.Handler // nil: those paths are answered 404
+
 	Version string // for the metric pulsegate_build_info
+
+	streamIdle time.Duration // see there
 
 	tick    time.Duration // resolution of all timeouts, 100 ms
 	passed  func() uint32 // ticks since the start, by the system's clock
@@ -122,6 +129,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	setDefault(&o.streamIdle, streamIdle)
 	setDefault(&o.tick, 100*time.Millisecond)
 	setDefault(&o.workers, runtime.GOMAXPROCS(0))
 	return o.withValues(), nil

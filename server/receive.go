@@ -214,6 +214,7 @@ func (c *conn) input(data []byte) {
 	case phaseBusy, phaseOpening:
 		c.req.buf = append(c.req.buf, data...)
 		c.stalled = len(c.req.buf) > maxPending
+		c.inputCame()
 	case phaseOpen, phaseClosing:
 		c.frames(data, false)
 	}

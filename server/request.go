@@ -19,12 +19,14 @@ const requestTimeout = 30 * time.Second
 // request is the HTTP side of a connection. It belongs to the incoming side,
 // guarded by conn.mu, and is dropped when a session opens.
 type request struct {
-	buf     []byte // input not yet used, from a request's first byte on
-	scanned int    // bytes of buf in which the head's end is known not to be
-	asked   bool   // the client was told to send the body (100)
-	accept  []byte // the response to an upgrade, if the session opens
-	topic   string // of the upgrade, for the log
-	cancel  func() // gives up what is being worked on
+	buf     []byte  // input not yet used, from a request's first byte on
+	scanned int     // bytes of buf in which the head's end is known not to be
+	asked   bool    // the client was told to send the body (100)
+	accept  []byte  // the response to an upgrade, if the session opens
+	topic   string  // of the upgrade, for the log
+	cancel  func()  // gives up what is being worked on
+	stream  *stream // what takes the input behind the head; nil: nothing
+	taken   int     // bytes of its own buffer of input
 }
 
 // requests works on what was collected. The caller holds mu.
@@ -59,9 +61,13 @@ func (c *conn) nextRequest() (begun bool) {
 		}
 		return false
 	}
-	h, no := checkHead(r.buf[:end])
+	h, no := checkHead(r.buf[:end], c.s.isBrokers)
 	if no != nil {
 		c.refuse(no)
+		return true
+	}
+	if h.stream {
+		c.stream(&h, r.buf[:end], end)
 		return true
 	}
 	if len(r.buf) < end+h.body {

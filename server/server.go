@@ -61,6 +61,7 @@ type Server struct {
 
 	sessions  [3]atomic.Int64 // open ones by kind
 	requests  bound
+	streams   bound // requests for Options.Broker
 	awaiting  bound // see maxAwaiting
 	addresses addressBound
 	bytesIn   atomic.Uint64

@@ -86,6 +86,7 @@ func (s *Server) Apply(o Options) {
 func (s *Server) apply(o *Options) {
 	s.places.most.Store(int64(o.MaxConnections))
 	s.requests.most.Store(int64(o.MaxConcurrentRequests))
+	s.streams.most.Store(int64(o.MaxConcurrentRequests))
 	s.addresses.most.Store(int64(o.MaxSessionsPerAddress))
 	s.settings.Store(s.settingsOf(o))
 }
