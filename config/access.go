@@ -133,5 +133,5 @@ func (c *Config) AdminURL() string {
 			return url
 		}
 	}
-	return ""
+	return c.BrokerWebServiceURL
 }

@@ -16,6 +16,7 @@ type Config struct {
 	ServiceURLTLS               string             // serviceUrlTls
 	BrokerServiceURL            string             // brokerServiceUrl
 	BrokerServiceURLTLS         string             // brokerServiceUrlTls
+	BrokerWebServiceURL         string             // brokerWebServiceUrl, "" for none
 	ConfigurationStore          ConfigurationStore // configurationMetadataStoreUrl
 	MetadataStoreSessionTimeout time.Duration      // metadataStoreSessionTimeoutMillis
 

@@ -2,10 +2,23 @@ package config
 
 import (
 	"math"
+	"strings"
 	"time"
 )
 
 var ownKeys = []Key{
+	{
+		Name: "brokerWebServiceUrl", Section: sectionOwn,
+		Doc: "HTTP address of a broker's web service, such as http://broker:8081, to which every request is handed that is not for WebSocket: the admin API, lookups, metrics. One address then serves both, as that of a broker with its own WebSocket service does, and pulsegate's metrics are at /pulsegate/metrics. Clients log in at the broker with what they send; a client certificate cannot be passed on. Empty: such requests are answered with 404. With --broker-conf it is found in that file; set, it says that the broker listens there, and pulsegate takes the ports in the file.",
+		kind: kind{accepts: "http://host:port or https://host:port", set: func(c *Config, v string) error {
+			scheme, host, ok := strings.Cut(strings.TrimSuffix(v, "/"), "://")
+			if !ok || scheme != schemeHTTP && scheme != schemeHTTPS || strings.ContainsAny(host, ",/?#") {
+				return errValue
+			}
+			c.BrokerWebServiceURL = scheme + "://" + host
+			return checkHosts(host)
+		}},
+	},
 	{
 		Name: "v1PublishTimeFormat", Section: sectionOwn, Default: PublishTimeSeed,
 		Doc:  "How publishTime reads on v1 paths. seed: 2016-08-30 16:45:57.785 (UTC), as the protocol began. iso: 2016-08-30T16:45:57.785Z, as on v2 paths and as the Java proxy 4.x sends it everywhere.",

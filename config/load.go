@@ -42,15 +42,23 @@ func parse(path string, data []byte, sets []string) (*Config, []Notice, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var fromFlags []entry
+	fromFlags, err := parseSets(sets)
+	if err != nil {
+		return nil, nil, err
+	}
+	return resolve(fromFile, fromFlags)
+}
+
+// parseSets reads what was set on the command line.
+func parseSets(sets []string) (entries []entry, err error) {
 	for i, s := range sets {
 		name, value, ok := strings.Cut(s, "=")
 		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, nil, fmt.Errorf("--set number %d: it must be key=value", i+1)
+			return nil, fmt.Errorf("--set number %d: it must be key=value", i+1)
 		}
-		fromFlags = append(fromFlags, entry{name, strings.TrimSpace(value), Source{Flag: true}})
+		entries = append(entries, entry{name, strings.TrimSpace(value), Source{Flag: true}})
 	}
-	return resolve(fromFile, fromFlags)
+	return entries, nil
 }
 
 // setting is what one key ended up with.

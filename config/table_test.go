@@ -87,6 +87,7 @@ var effects = []struct {
 	{"brokerServiceUrl", "pulsar://a:6650,b:6650", "BrokerServiceURL", "pulsar://a:6650,b:6650"},
 	{"brokerServiceUrlTls", "pulsar+ssl://b:6651", "BrokerServiceURLTLS", "pulsar+ssl://b:6651"},
 	{"configurationMetadataStoreUrl", "zk:a:1,b/x", "ConfigurationStore", ConfigurationStore{"zk", []string{"a:1", "b:2181"}, "/x"}},
+	{"brokerWebServiceUrl", "http://b:8081/", "BrokerWebServiceURL", "http://b:8081"},
 	{"metadataStoreSessionTimeoutMillis", "5000", "MetadataStoreSessionTimeout", 5 * time.Second},
 	{"brokerClientTlsEnabled", "true", "BrokerClientTLSEnabled", true},
 	{"brokerClientTrustCertsFilePath", "/ca.pem", "BrokerClientTrustCertsFile", "/ca.pem"},

@@ -72,6 +72,14 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	if text := expired(cfg, serve.TLS); text != "" {
 		log.Warn(text)
 	}
+	if cfg.BrokerWebServiceURL != "" {
+		web, err := newBrokerWeb(cfg, log)
+		if err != nil {
+			return err
+		}
+		defer web.close()
+		serve.Broker = web
+	}
 	s, err := server.New(serve)
 	if err != nil {
 		return err
@@ -92,6 +100,9 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	}
 	if addr := s.TLSAddr(); addr != nil {
 		log.Info("listening with TLS", "address", addr.String(), "version", opts.Version)
+	}
+	if cfg.BrokerWebServiceURL != "" {
+		log.Info("HTTP that is not for WebSocket goes to the broker", "url", cfg.BrokerWebServiceURL)
 	}
 	if opts.Embedded {
 		log.Warn("topics are kept in this process only: nothing survives a restart")

@@ -41,6 +41,17 @@ func (t TLS) dial(login func() (*tls.Certificate, error)) func(ctx context.Conte
 	}
 }
 
+// Dialer returns how HTTPS connections are opened that show no certificate of ours. It is
+// an error if the trusted authorities cannot be read.
+func (t TLS) Dialer() (func(ctx context.Context, network, addr string) (net.Conn, error), error) {
+	t.CertificateFile, t.KeyFile = "", ""
+	nobody := func() (*tls.Certificate, error) { return nil, nil }
+	if _, err := t.config(nobody); err != nil {
+		return nil, err
+	}
+	return t.dial(nobody), nil
+}
+
 func (t TLS) config(login func() (*tls.Certificate, error)) (*tls.Config, error) {
 	roots, err := t.roots()
 	if err != nil {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"github.com/spf13/cobra"
-
-	"github.com/pulsegate/pulsegate/config"
 )
 
 func newConfigShow() *cobra.Command {
@@ -13,7 +11,7 @@ func newConfigShow() *cobra.Command {
 		Short: "Print the values in effect and where each was set",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, _, err := config.Load(config.Locate(from.path), from.sets)
+			cfg, _, err := from.read()
 			if err != nil {
 				return err
 			}

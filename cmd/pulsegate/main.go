@@ -17,6 +17,8 @@ const (
 	exitOK      = 0
 	exitRuntime = 1
 	exitUsage   = 2 // a wrong command line or configuration
+
+	exitNotEnabled = 3 // the broker's configuration enables no WebSocket service
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -20,6 +20,7 @@ func newServe() *cobra.Command {
 		Args:  cobra.NoArgs,
 		Example: `  pulsegate serve -c conf/websocket.conf
   pulsegate serve --set brokerServiceUrl=pulsar://localhost:6650
+  pulsegate serve --broker-conf conf/broker.conf --set webServicePort=8082
   pulsegate serve --embedded`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			hangup, stopSurviving := surviveSignals(cmd.ErrOrStderr())
@@ -43,6 +44,7 @@ func newServe() *cobra.Command {
 	}
 	from.flags(cmd)
 	embeddedFlag(cmd, &embedded)
+	cmd.MarkFlagsMutuallyExclusive("embedded", "broker-conf")
 	return cmd
 }
 

@@ -16,20 +16,22 @@ import (
 
 // source is where a command takes its configuration from.
 type source struct {
-	path string
-	sets []string
+	path   string
+	broker string
+	sets   []string
 }
 
 func (s *source) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&s.path, "config", "c", "", "configuration file (default "+config.DefaultPath+" if there is one)")
+	cmd.Flags().StringVar(&s.broker, "broker-conf", "", "serve as the WebSocket service of the broker with this configuration `file`, and hand it all other HTTP")
+	cmd.MarkFlagsMutuallyExclusive("config", "broker-conf")
 	cmd.Flags().StringArrayVar(&s.sets, "set", nil, "set `key=value`, more than the file; may be repeated")
 }
 
 // load reads the configuration and, unless embedded, makes sure that it names a
 // cluster. The notices are valid with an error, too: they may tell its cause.
 func (s *source) load(embedded bool) (*config.Config, []config.Notice, error) {
-	s.path = config.Locate(s.path)
-	cfg, notices, err := config.Load(s.path, s.sets)
+	cfg, notices, err := s.read()
 	if err == nil && !embedded {
 		err = cfg.RequireCluster()
 	}
@@ -48,6 +50,26 @@ func (s *source) explain(err error) error {
 	}
 	return err
 }
+
+// read is load without a look at whether there is a cluster.
+func (s *source) read() (*config.Config, []config.Notice, error) {
+	if s.broker == "" {
+		s.path = config.Locate(s.path)
+		return config.Load(s.path, s.sets)
+	}
+	s.path = s.broker
+	cfg, notices, err := config.LoadBroker(s.path, s.sets)
+	if errors.Is(err, config.ErrNotEnabled) {
+		err = &notEnabledError{err}
+	}
+	return cfg, notices, err
+}
+
+// notEnabledError is no mistake: there is nothing to serve.
+type notEnabledError struct{ error }
+
+func (e *notEnabledError) Unwrap() error { return e.error }
+func (*notEnabledError) ExitCode() int   { return exitNotEnabled }
 
 func printWarnings(w io.Writer, notices []config.Notice) {
 	for _, n := range notices {
