@@ -27,7 +27,7 @@ REAL_LAST     = ./test/clients ./test/restart
 REAL_FLAGS    = -tags pulsar -p 1 -count 1
 
 .PHONY: help build run test test-fast unit race real attack conformance clients restart \
-	packages charts image dist bench lint fmt vet staticcheck vulncheck licences fuzz deps clean
+	packages charts image dist bench lint fmt vet staticcheck shellcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -53,6 +53,7 @@ test: ## everything; needs Java and more, see deps
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory shellcheck
 	@$(MAKE) --no-print-directory race
 	@$(MAKE) --no-print-directory vulncheck
 	@$(MAKE) --no-print-directory licences
@@ -109,6 +110,9 @@ vet:
 
 staticcheck:
 	$(GO) run $(STATICCHECK) -tags pulsar,packages,charts ./...
+
+shellcheck: ## look for mistakes in the scripts
+	shellcheck deploy/pulsar/bin/*
 
 vulncheck: ## look for known vulnerabilities in what the binary uses
 	./test/tools/vulncheck $(GO) run $(GOVULNCHECK) ./...

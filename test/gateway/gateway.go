@@ -259,6 +259,16 @@ func (g *Gateway) Wait(ctx context.Context) (int, error) {
 	}
 }
 
+// Binary builds pulsegate, once for this test binary, and returns its path.
+func Binary(t testing.TB) string {
+	t.Helper()
+	bin, err := build()
+	if err != nil {
+		t.Fatalf("build pulsegate: %v", err)
+	}
+	return bin
+}
+
 // build makes the binary once for this test binary, in bin/ at the top of the module.
 var build = sync.OnceValues(func() (string, error) {
 	gomod, err := exec.Command("go", "env", "GOMOD").Output()
