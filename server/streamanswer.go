@@ -106,18 +106,17 @@ func (st *stream) Write(p []byte) (int, error) {
 	if h.noBody || len(p) == 0 {
 		return len(p), nil
 	}
-	b := p
+	var err error
 	switch {
-	case h.counted:
-		if int64(len(p)) > h.left {
-			return 0, http.ErrContentLength
-		}
-		h.left -= int64(len(p))
 	case h.chunked:
-		b = append(strconv.AppendInt(nil, int64(len(p)), 16), "\r\n"...)
-		b = append(append(b, p...), "\r\n"...)
+		err = st.send(append(strconv.AppendInt(nil, int64(len(p)), 16), "\r\n"...), p, []byte("\r\n"))
+	case h.counted && int64(len(p)) > h.left:
+		return 0, http.ErrContentLength
+	default:
+		h.left -= int64(len(p)) // counts if counted
+		err = st.send(p)
 	}
-	if err := st.send(b); err != nil {
+	if err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -138,13 +137,18 @@ func (st *stream) endAnswer() error {
 	return nil
 }
 
-// send hands b to the client's worker and waits until little enough of it is left.
-func (st *stream) send(b []byte) error {
+// send hands the pieces to the client's worker and waits until little enough of them is left.
+func (st *stream) send(pieces ...[]byte) error {
 	select {
 	case <-st.room: // of what was sent before
 	default:
 	}
-	if !st.c.leave(wantFlush, func(m *mail) { m.raw = append(m.raw, b...) }) {
+	left := st.c.leave(wantFlush, func(m *mail) {
+		for _, b := range pieces {
+			m.raw = append(m.raw, b...)
+		}
+	})
+	if !left {
 		return errStreamGone
 	}
 	select {

@@ -48,6 +48,17 @@ func server(t *testing.T) (*pulsar.Cluster, string) {
 	return c, gateway.Target(t, c, nil).URL()
 }
 
+// addresses are where the programs find the cluster that [server] has started: at url, and at a gateway that is the
+// broker's own WebSocket service, which serves the rest of what the broker has, too.
+func addresses(t *testing.T, c *pulsar.Cluster, url string) map[string]string {
+	t.Helper()
+	if c.Conf() == "" {
+		t.Logf("%s: the broker's file is elsewhere, so nothing runs with it", pulsar.EnvCluster)
+		return map[string]string{"websocket.conf": url}
+	}
+	return map[string]string{"websocket.conf": url, "broker.conf": gateway.Start(t, gateway.Options{BrokerConf: c.Conf()}).URL()}
+}
+
 // program is a running example. Its lines can be waited for in the order in which it prints them.
 type program struct {
 	t     *testing.T

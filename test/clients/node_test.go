@@ -18,14 +18,18 @@ func TestNode(t *testing.T) {
 	run(t, dir, "npm", "ci", "--no-audit", "--no-fund")
 
 	const topic = "persistent://my-property/us-west/my-ns/my-topic1"
-	consumer := start(t, "node", dir+"/consumer.js", url)
-	awaitSubscription(t, c, topic, "my-sub1")
-	for range 2 {
-		out := run(t, dir, "node", "producer.js", url)
-		if !holdsAll(out, []string{"received ack:", `"result":"ok"`, `"messageId":"`, `"context":"1"`}) || strings.Count(out, "\n") != 1 {
-			t.Errorf("the producer printed %q", out)
-		}
-		consumer.expect("received:", `"key1":"value1"`, `"key2":"value2"`, "payload: Hello World")
+	for name, url := range addresses(t, c, url) {
+		t.Run(name, func(t *testing.T) {
+			consumer := start(t, "node", dir+"/consumer.js", url)
+			awaitSubscription(t, c, topic, "my-sub1")
+			for range 2 {
+				out := run(t, dir, "node", "producer.js", url)
+				if !holdsAll(out, []string{"received ack:", `"result":"ok"`, `"messageId":"`, `"context":"1"`}) || strings.Count(out, "\n") != 1 {
+					t.Errorf("the producer printed %q", out)
+				}
+				consumer.expect("received:", `"key1":"value1"`, `"key2":"value2"`, "payload: Hello World")
+			}
+			awaitAcknowledged(t, c, topic, "my-sub1")
+		})
 	}
-	awaitAcknowledged(t, c, topic, "my-sub1")
 }

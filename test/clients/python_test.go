@@ -15,13 +15,17 @@ func TestPython(t *testing.T) {
 	run(t, ".", python, "-m", "pip", "install", "--quiet", "--requirement", absolute(t, "python", "requirements.txt"))
 
 	const topic = "persistent://sample/standalone/ns1/my-topic"
-	consumer := start(t, python, absolute(t, "python", "consumer.py"), url)
-	awaitSubscription(t, c, topic, "my-sub")
-	for range 2 {
-		if out := run(t, ".", python, absolute(t, "python", "producer.py"), url); out != "Message published successfully\n" {
-			t.Errorf("the producer printed %q", out)
-		}
-		consumer.expect("Received:", "'key1': 'value1'", "'key2': 'value2'", "payload: b'Hello World'")
+	for name, url := range addresses(t, c, url) {
+		t.Run(name, func(t *testing.T) {
+			consumer := start(t, python, absolute(t, "python", "consumer.py"), url)
+			awaitSubscription(t, c, topic, "my-sub")
+			for range 2 {
+				if out := run(t, ".", python, absolute(t, "python", "producer.py"), url); out != "Message published successfully\n" {
+					t.Errorf("the producer printed %q", out)
+				}
+				consumer.expect("Received:", "'key1': 'value1'", "'key2': 'value2'", "payload: b'Hello World'")
+			}
+			awaitAcknowledged(t, c, topic, "my-sub")
+		})
 	}
-	awaitAcknowledged(t, c, topic, "my-sub")
 }

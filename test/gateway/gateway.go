@@ -39,6 +39,9 @@ const (
 type Options struct {
 	// Conf is written to the configuration file. bindAddress and webServicePort are set unless they are given.
 	Conf map[string]string
+	// BrokerConf names the configuration file of the broker whose WebSocket service the gateway is. Conf is then set on
+	// the command line.
+	BrokerConf string
 	// Embedded serves topics inside the process instead of a cluster's.
 	Embedded bool
 	// Args follow "serve" and the arguments above.
@@ -88,6 +91,12 @@ func Start(t testing.TB, o Options) *Gateway {
 		t.Fatal(err)
 	}
 	args := []string{"serve", "-c", path}
+	if o.BrokerConf != "" {
+		args = []string{"serve", "--broker-conf", o.BrokerConf}
+		for _, key := range slices.Sorted(maps.Keys(conf)) {
+			args = append(args, "--set", key+"="+conf[key])
+		}
+	}
 	if o.Embedded {
 		args = append(args, "--embedded")
 	}

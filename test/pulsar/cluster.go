@@ -138,6 +138,9 @@ func (c *Cluster) AdminURL() string { return c.adminURL }
 // MetadataStore is where others can read the broker's metadata, such as zk:127.0.0.1:21003. It needs Options.ZooKeeper.
 func (c *Cluster) MetadataStore() string { return "zk:127.0.0.1:" + strconv.Itoa(c.zkPort) }
 
+// Conf is the path of the broker's configuration file, "" for a broker outside of this process.
+func (c *Cluster) Conf() string { return c.conf }
+
 // ClusterName is the name the cluster gives itself.
 func (c *Cluster) ClusterName() string { return c.name }
 
