@@ -2,16 +2,23 @@ package gateway
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/pulsegate/pulsegate/config"
+	"github.com/pulsegate/pulsegate/server/tlsconf/tlstest"
 )
 
 // besideBroker runs a gateway that hands other HTTP to h.
@@ -33,7 +40,9 @@ func ask(t *testing.T, url, request string) (*http.Response, string) {
 	t.Helper()
 	c := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		Dial:              func(_, _ string) (net.Conn, error) { return net.Dial("tcp", strings.TrimPrefix(url, "http://")) },
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(url, "http://"))
+		},
 	}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	lines := strings.Split(request, "\n")
 	method, target, _ := strings.Cut(lines[0], " ")
@@ -153,6 +162,33 @@ func TestBrokerThatDoesNotAnswer(t *testing.T) {
 	})
 	if resp, body := ask(t, "http://"+self, "GET /admin/v2/clusters"); resp.StatusCode != 508 || !strings.Contains(body, "leads back") {
 		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
+// Over TLS the broker's certificate is checked, and none of ours is shown: it would make a
+// client somebody it is not.
+func TestBrokerOverTLS(t *testing.T) {
+	ca := tlstest.New(t)
+	broker := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, "%s %d", r.Host, len(r.TLS.PeerCertificates))
+	}))
+	broker.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+	broker.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	broker.StartTLS()
+	t.Cleanup(broker.Close)
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: broker.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	own := ca.Issue("client", "ecdsa")
+	for trusted, want := range map[string]int{authority: 200, "": 502} {
+		addr, _, _ := serve(t, func(c *config.Config) {
+			c.BrokerWebServiceURL, c.BrokerClientTrustCertsFile = broker.URL, trusted
+			c.BrokerClientTLSCertificateFile, c.BrokerClientTLSKeyFile = own.CertFile, own.KeyFile
+		})
+		if resp, body := ask(t, "http://"+addr, "GET /x"); resp.StatusCode != want || want == 200 && body != "the.host 0" {
+			t.Errorf("trusting %q: %d %q", trusted, resp.StatusCode, body)
+		}
 	}
 }
 
