@@ -98,10 +98,7 @@ func (w *worker) adopt() {
 	if before == now {
 		return
 	}
-	w.settings = now
-	if before.ticks == now.ticks && before.noIdlePing == now.noIdlePing && before.countByAddress == now.countByAddress {
-		return
-	}
+	w.settings = now // those in between were perhaps never seen here
 	w.wheel.all(func(c *conn) {
 		c.mu.Lock()
 		defer c.mu.Unlock()

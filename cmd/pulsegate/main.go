@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pulsegate/pulsegate/cmd/usage"
+	"github.com/pulsegate/pulsegate/config"
 )
 
 // The exit codes.
@@ -34,6 +35,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	fmt.Fprintln(stderr, "pulsegate:", err)
+	if errors.Is(err, config.ErrNotEnabled) {
+		return exitNotEnabled
+	}
 	if failed := (*runtimeError)(nil); errors.As(err, &failed) {
 		return exitRuntime
 	}
@@ -50,7 +54,8 @@ const rootHelp = `Pulsar's WebSocket protocol for very many clients.
 
 Exit codes: 0 all well; 1 it could not be done, for example because a port is
 taken or a server is not there; 2 the command line or the configuration is
-wrong: what, where and what to do instead is said, and nothing was begun.`
+wrong: what, where and what to do instead is said, and nothing was begun; 3 the
+file of --broker-conf enables no WebSocket service.`
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{

@@ -40,13 +40,19 @@ func (s *source) load(embedded bool) (*config.Config, []config.Notice, error) {
 
 // explain says what to do about a file that cannot be read.
 func (s *source) explain(err error) error {
+	flag := "-c"
+	if s.broker != "" {
+		flag = "--broker-conf"
+	}
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && s.broker != "":
+		return fmt.Errorf("%s %s: there is no such file", flag, s.path)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("-c %s: there is no such file; pulsegate config defaults prints one to start from", s.path)
+		return fmt.Errorf("%s %s: there is no such file; pulsegate config defaults prints one to start from", flag, s.path)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("-c %s: user %d may not read it", s.path, os.Getuid())
+		return fmt.Errorf("%s %s: user %d may not read it", flag, s.path, os.Getuid())
 	case errors.Is(err, syscall.EISDIR):
-		return fmt.Errorf("-c %s: it is a directory; name the file in it", s.path)
+		return fmt.Errorf("%s %s: it is a directory; name the file in it", flag, s.path)
 	}
 	return err
 }
@@ -58,18 +64,8 @@ func (s *source) read() (*config.Config, []config.Notice, error) {
 		return config.Load(s.path, s.sets)
 	}
 	s.path = s.broker
-	cfg, notices, err := config.LoadBroker(s.path, s.sets)
-	if errors.Is(err, config.ErrNotEnabled) {
-		err = &notEnabledError{err}
-	}
-	return cfg, notices, err
+	return config.LoadBroker(s.path, s.sets)
 }
-
-// notEnabledError is no mistake: there is nothing to serve.
-type notEnabledError struct{ error }
-
-func (e *notEnabledError) Unwrap() error { return e.error }
-func (*notEnabledError) ExitCode() int   { return exitNotEnabled }
 
 func printWarnings(w io.Writer, notices []config.Notice) {
 	for _, n := range notices {
