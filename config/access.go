@@ -83,12 +83,12 @@ func (c *Config) settleAccess() (notices []Notice, errs []error) {
 	return notices, errs
 }
 
-// unprefixed gives the token keys their names in the table, where a file writes
-// them with the prefix that tokenSettingPrefix names. Those without it then do not count.
-func unprefixed(fromFile, fromFlags []entry) (file, flags []entry, notices []Notice) {
+// unprefixed gives the token keys their names in the table, where they are written with
+// the prefix that tokenSettingPrefix names. Those without it then do not count.
+func unprefixed(layers [][]entry) (renamed [][]entry, notices []Notice) {
 	const key = "tokenSettingPrefix"
 	prefix := ""
-	for _, layer := range [][]entry{fromFile, fromFlags} {
+	for _, layer := range layers {
 		for _, e := range layer {
 			if e.name == key {
 				prefix = e.value
@@ -96,7 +96,7 @@ func unprefixed(fromFile, fromFlags []entry) (file, flags []entry, notices []Not
 		}
 	}
 	if prefix == "" {
-		return fromFile, fromFlags, nil
+		return layers, nil
 	}
 	rename := func(entries []entry) (out []entry) {
 		for _, e := range entries {
@@ -113,7 +113,10 @@ func unprefixed(fromFile, fromFlags []entry) (file, flags []entry, notices []Not
 		}
 		return out
 	}
-	return rename(fromFile), rename(fromFlags), notices
+	for _, layer := range layers {
+		renamed = append(renamed, rename(layer))
+	}
+	return renamed, notices
 }
 
 // AdminURL is where the brokers' admin API is configured to answer, "" if it is

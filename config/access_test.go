@@ -21,7 +21,7 @@ func TestContradictionsInAccess(t *testing.T) {
 		{loginOn + "tokenAudienceClaim=aud", []string{"t.conf:4", "tokenAudience"}},
 		{loginOn + "authorizationEnabled=true\nauthorizationProvider=com.example.Own", []string{"com.example.Own", "t.conf:5"}},
 	} {
-		_, _, err := parse("t.conf", []byte(tc.file), nil)
+		_, _, err := parse("t.conf", []byte(tc.file), nil, nil)
 		wantError(t, err, tc.parts...)
 		if err != nil && strings.Contains(err.Error(), "aGVsbG8") {
 			t.Errorf("the error shows a secret: %v", err)

@@ -164,9 +164,9 @@ func TestProtectionIsRefusedNotDropped(t *testing.T) {
 		"cryptoKeyReaderFactoryClassName=com.example.Keys",
 	} {
 		name, _, _ := strings.Cut(line, "=")
-		_, _, err := parse("t.conf", []byte("clusterName=c\n"+line), nil)
+		_, _, err := parse("t.conf", []byte("clusterName=c\n"+line), nil, nil)
 		wantError(t, err, strings.TrimSpace(line), "t.conf:2", "no Java here")
-		_, _, err = parse("", nil, []string{line})
+		_, _, err = parse("", nil, nil, []string{line})
 		wantError(t, err, name, "--set")
 	}
 	mustParse(t, "authenticationEnabled=false\ntlsEnabled=False\nwebServicePortTls=\ncryptoKeyReaderFactoryClassName=\n")

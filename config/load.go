@@ -22,10 +22,11 @@ func Locate(path string) string {
 	return ""
 }
 
-// Load reads the file at path ("" for none) and then sets, each key=value, which
-// count more than the file. It reports every bad value at once, each as a
+// Load reads the file at path ("" for none), then what environ, each name=value as
+// [os.Environ] has them, says of the configuration, and then sets, each key=value. The
+// later counts more. It reports every mistake at once, bad values each as a
 // [*ValueError]; the notices are what an operator should know though it is no error.
-func Load(path string, sets []string) (*Config, []Notice, error) {
+func Load(path string, environ, sets []string) (*Config, []Notice, error) {
 	var data []byte
 	if path != "" {
 		var err error
@@ -33,15 +34,16 @@ func Load(path string, sets []string) (*Config, []Notice, error) {
 			return nil, nil, fmt.Errorf("reading the configuration: %w", err)
 		}
 	}
-	return parse(path, data, sets)
+	return parse(path, data, environ, sets)
 }
 
 // parse is [Load] with the contents of the file.
-func parse(path string, data []byte, sets []string) (*Config, []Notice, error) {
+func parse(path string, data []byte, environ, sets []string) (*Config, []Notice, error) {
 	fromFile, err := parseProperties(path, data)
 	if err != nil {
 		return nil, nil, err
 	}
+	fromEnv, notices := fromEnvironment(environ)
 	var fromFlags []entry
 	for i, s := range sets {
 		name, value, ok := strings.Cut(s, "=")
@@ -50,7 +52,8 @@ func parse(path string, data []byte, sets []string) (*Config, []Notice, error) {
 		}
 		fromFlags = append(fromFlags, entry{name, strings.TrimSpace(value), Source{Flag: true}})
 	}
-	return resolve(fromFile, fromFlags)
+	c, n, err := resolve(fromFile, fromEnv, fromFlags)
+	return c, append(notices, n...), err
 }
 
 // setting is what one key ended up with.
@@ -59,18 +62,21 @@ type setting struct {
 	source Source
 }
 
-// resolve makes a configuration of what was written in the file and on the command line.
-func resolve(fromFile, fromFlags []entry) (*Config, []Notice, error) {
-	fromFile, fromFlags, notices := unprefixed(fromFile, fromFlags)
-	file, n := collect(fromFile)
-	notices = append(notices, n...)
-	flags, n := collect(fromFlags)
-	notices = append(notices, n...)
+// resolve makes a configuration of what was written in the file, in the environment
+// and on the command line, in this order; the last counts most.
+func resolve(written ...[]entry) (*Config, []Notice, error) {
+	written, notices := unprefixed(written)
+	layers := make([]map[string]entry, len(written))
+	for i, entries := range written {
+		var n []Notice
+		layers[len(layers)-1-i], n = collect(entries)
+		notices = append(notices, n...)
+	}
 
 	c := &Config{settings: make(map[*Key]setting, len(table)), WebServicePortTLS: NoPort}
 	var errs []error
 	for _, k := range table {
-		chosen, written, n := choose(k, file, flags)
+		chosen, written, n := choose(k, layers)
 		notices = append(notices, n...)
 		if err := c.apply(k, chosen, written); err != nil {
 			errs = append(errs, err)
@@ -81,6 +87,7 @@ func resolve(fromFile, fromFlags []entry) (*Config, []Notice, error) {
 		}
 	}
 	if len(errs) == 0 {
+		var n []Notice
 		n, errs = c.finish()
 		notices = append(notices, n...)
 	}
@@ -135,11 +142,11 @@ func collect(entries []entry) (map[string]entry, []Notice) {
 	return found, notices
 }
 
-// choose picks the entry of k that counts: the command line before the file, and
-// in each the first of its names that has a value. written is false when k
-// is not mentioned at all. An empty value on the command line brings the default back.
-func choose(k *Key, file, flags map[string]entry) (chosen entry, written bool, notices []Notice) {
-	for _, layer := range []map[string]entry{flags, file} {
+// choose picks the entry of k that counts: in the first layer that mentions it the
+// first of its names that has a value. written is false when k is not mentioned at
+// all. An empty value in one layer so hides those of the layers below it.
+func choose(k *Key, layers []map[string]entry) (chosen entry, written bool, notices []Notice) {
+	for _, layer := range layers {
 		for _, a := range k.names() {
 			e, ok := layer[a.Name]
 			if !ok {
@@ -149,12 +156,15 @@ func choose(k *Key, file, flags map[string]entry) (chosen entry, written bool, n
 				e.value = ""
 			}
 			switch {
-			case !written, chosen.value == "" && e.value != "" && chosen.source.Flag == e.source.Flag:
+			case !written, chosen.value == "" && e.value != "":
 				chosen, written = e, true
-			case e.value != "" && e.value != chosen.value && chosen.source.Flag == e.source.Flag:
+			case e.value != "" && e.value != chosen.value:
 				notices = append(notices, Notice{Kind: Ignored, Key: e.name, Source: e.source,
 					Text: fmt.Sprintf("%s at %s is the same setting and counts", chosen.name, chosen.source)})
 			}
+		}
+		if written {
+			break
 		}
 	}
 	return chosen, written, notices

@@ -19,14 +19,17 @@ type entry struct {
 type Source struct {
 	Path string // of the file
 	Line int    // in that file, from 1
+	Env  string // the variable of the environment
 	Flag bool   // set on the command line
 }
 
-// String returns "default", "path:line" or "--set".
+// String returns "default", "path:line", "environment NAME" or "--set".
 func (s Source) String() string {
 	switch {
 	case s.Flag:
 		return "--set"
+	case s.Env != "":
+		return "environment " + s.Env
 	case s.Path != "":
 		return fmt.Sprintf("%s:%d", s.Path, s.Line)
 	default:

@@ -28,7 +28,7 @@ func TestContradictionsOfTLS(t *testing.T) {
 		{tlsFile + "webServiceTlsCiphers=RC4-MD5,none", []string{"t.conf:4", "none of these"}},
 		{"cryptoKeyReaderFactoryClassName=com.example.Keys", []string{"t.conf:1", "cryptoKeyDirectory"}},
 	} {
-		_, _, err := parse("t.conf", []byte(tc.file), nil)
+		_, _, err := parse("t.conf", []byte(tc.file), nil, nil)
 		wantError(t, err, tc.parts...)
 	}
 	mustParse(t, "tlsEnabled=False\nwebServicePortTls=\n")

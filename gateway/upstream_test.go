@@ -8,7 +8,7 @@ import (
 )
 
 func TestListenerNameReachesTheClient(t *testing.T) {
-	cfg, _, err := config.Load("", []string{"brokerServiceUrl=pulsar://b:6650", "brokerClient_listenerName=inside"})
+	cfg, _, err := config.Load("", nil, []string{"brokerServiceUrl=pulsar://b:6650", "brokerClient_listenerName=inside"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"github.com/pulsegate/pulsegate/config"
@@ -13,7 +15,7 @@ func newConfigShow() *cobra.Command {
 		Short: "Print the values in effect and where each was set",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, _, err := config.Load(config.Locate(from.path), from.sets)
+			cfg, _, err := config.Load(config.Locate(from.path), os.Environ(), from.sets)
 			if err != nil {
 				return err
 			}

@@ -10,6 +10,18 @@ import (
 	"github.com/pulsegate/pulsegate/config"
 )
 
+// TestMain runs the tests without what the tester's environment says of the
+// configuration.
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "PULSAR_") || config.IsKey(name) {
+			os.Unsetenv(name)
+		}
+	}
+	os.Exit(m.Run())
+}
+
 // command runs a command line.
 func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,14 +20,14 @@ type source struct {
 
 func (s *source) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&s.path, "config", "c", "", "configuration file (default "+config.DefaultPath+" if there is one)")
-	cmd.Flags().StringArrayVar(&s.sets, "set", nil, "set `key=value`, more than the file; may be repeated")
+	cmd.Flags().StringArrayVar(&s.sets, "set", nil, "set `key=value`, more than the file and the environment; may be repeated")
 }
 
 // load reads the configuration and, unless embedded, makes sure that it names a
 // cluster. The notices are valid with an error, too: they may tell its cause.
 func (s *source) load(embedded bool) (*config.Config, []config.Notice, error) {
 	s.path = config.Locate(s.path)
-	cfg, notices, err := config.Load(s.path, s.sets)
+	cfg, notices, err := config.Load(s.path, os.Environ(), s.sets)
 	if err == nil && !embedded {
 		err = cfg.RequireCluster()
 	}
@@ -38,8 +40,12 @@ func printWarnings(w io.Writer, notices []config.Notice) {
 	}
 }
 
-func (s *source) log(log *slog.Logger) {
+// log says where cfg comes from.
+func (s *source) log(log *slog.Logger, cfg *config.Config) {
 	log.Info("configuration read", "from", s.name())
+	if keys := cfg.FromEnvironment(); len(keys) > 0 {
+		log.Info("configuration: keys set by the environment", "keys", strings.Join(keys, ","))
+	}
 }
 
 // name is what to call the source in a message.
