@@ -21,6 +21,26 @@ const (
 
 var providers = []string{ProviderToken, ProviderBasic, ProviderTLS}
 
+// settleProviders drops the login by certificate where no client can show one that is
+// trusted and there are other logins: files made by charts name it beside the token's.
+func (c *Config) settleProviders() []Notice {
+	if !c.AuthenticationEnabled || len(c.AuthenticationProviders) < 2 || !slices.Contains(c.AuthenticationProviders, ProviderTLS) {
+		return nil
+	}
+	var reason string
+	switch {
+	case c.WebServicePortTLS == NoPort:
+		reason = "clients show certificates only on webServicePortTls, which is not set"
+	case c.trust() == "":
+		reason = "without tlsTrustCertsFilePath, or tlsTrustStore with tlsEnabledWithKeyStore=true, no client certificate is trusted"
+	default:
+		return nil
+	}
+	c.AuthenticationProviders = slices.DeleteFunc(slices.Clone(c.AuthenticationProviders), func(p string) bool { return p == ProviderTLS })
+	return []Notice{{Kind: Ignored, Key: "authenticationProviders", Source: c.source("authenticationProviders"),
+		Text: "AuthenticationProviderTls logs nobody in: " + reason}}
+}
+
 // settleAccess says what contradicts itself in who may connect, and on what.
 // Nothing is read here that the values name.
 func (c *Config) settleAccess() (notices []Notice, errs []error) {
@@ -70,7 +90,7 @@ func (c *Config) settleAccess() (notices []Notice, errs []error) {
 	if has(ProviderTLS) && c.WebServicePortTLS == NoPort {
 		errs = append(errs, errors.New("AuthenticationProviderTls needs webServicePortTls: only there clients show certificates"))
 	}
-	if has(ProviderTLS) && c.TLSTrustCertsFile == "" && c.TLSTrustStore == "" {
+	if has(ProviderTLS) && c.trust() == "" {
 		errs = append(errs, errors.New("AuthenticationProviderTls needs tlsTrustCertsFilePath, or tlsTrustStore with tlsEnabledWithKeyStore=true: else no certificate is trusted"))
 	}
 	if has(ProviderBasic) && c.BasicAuthConf == "" {

@@ -14,6 +14,9 @@ func (c *Config) finish() (notices []Notice, errs []error) {
 	if n, ok := c.settleAuth(); ok {
 		notices = append(notices, n)
 	}
+	notices = append(notices, c.settleTLSPort()...)
+	notices = append(notices, c.settleProviders()...)
+	notices = append(notices, c.limits()...)
 	n, faults := c.settleAccess()
 	notices, errs = append(notices, n...), append(errs, faults...)
 	if (c.BrokerClientTLSCertificateFile == "") != (c.BrokerClientTLSKeyFile == "") {
@@ -26,6 +29,19 @@ func (c *Config) finish() (notices []Notice, errs []error) {
 	n, e := c.settleTLS()
 	notices, errs = append(notices, n...), append(errs, e...)
 	return notices, errs
+}
+
+// javaConnections is the limit in the stock file of the Java proxy.
+const javaConnections = 2048
+
+// limits names what the stock file of the Java proxy limits, and this server need not.
+func (c *Config) limits() []Notice {
+	const key = "maxHttpServerConnections"
+	if c.MaxHTTPServerConnections != javaConnections || c.source(key) == (Source{}) {
+		return nil
+	}
+	return []Notice{{Kind: Limit, Key: key, Source: c.source(key),
+		Text: fmt.Sprintf("no more than %d connections at once, as in the stock file of the Java proxy; more clients get 503. Remove it, or raise it, to serve more", javaConnections)}}
 }
 
 // settleAuth drops half a login, as the Java proxy does, and says so.

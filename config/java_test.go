@@ -71,17 +71,12 @@ webServiceTlsCiphers=
 cryptoKeyReaderFactoryClassName=
 `
 
-// A stock file of the Java proxy is read without a warning and means what no file
-// means, but for the one limit it states.
-func TestStockJavaFile(t *testing.T) {
+// A file with all keys of the Java proxy at its defaults means what no file means, but
+// for the one limit it states, which is named.
+func TestDefaultsOfJava(t *testing.T) {
 	c, notices := mustParse(t, javaKeys)
-	for _, n := range notices {
-		if n.Kind != NoEffect {
-			t.Errorf("notice: %s", n)
-		}
-	}
-	if got := kindsOf(notices); got["httpServerAcceptQueueSize"] != NoEffect || len(got) == 0 {
-		t.Errorf("keys without effect are not named: %v", notices)
+	if len(notices) != 1 || notices[0].Kind != Limit || notices[0].Key != "maxHttpServerConnections" {
+		t.Errorf("notices %v", notices)
 	}
 	want := Defaults()
 	want.MaxHTTPServerConnections = 2048
@@ -101,7 +96,7 @@ func TestOtherJavaKeysAreKnown(t *testing.T) {
 
 func TestMinimalFile(t *testing.T) {
 	c, notices := mustParse(t, "globalZookeeperServers=zk-1,zk-2:2182/pulsar\nwebServicePort=9090\nclusterName=use\n")
-	if len(notices) > 0 {
+	if got := kindsOf(notices); len(notices) != 1 || got["globalZookeeperServers"] != OldName {
 		t.Errorf("notices: %v", notices)
 	}
 	if err := c.RequireCluster(); err != nil {

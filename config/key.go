@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Effect says what setting a key does.
 type Effect uint8
@@ -24,6 +27,9 @@ type Key struct {
 	Section Section
 	// Default is in the syntax of the file; "" is none.
 	Default string
+	// Stock are other values that the stock files of some versions of Pulsar give the
+	// key. Nobody chose them, so nothing is said of one that does nothing.
+	Stock []string
 	// Doc is one paragraph on what the key does; of an unsupported key, why it is
 	// refused; of one in the last section, why it does nothing.
 	Doc    string
@@ -41,6 +47,13 @@ type Alias struct {
 	Wins bool
 	// Unset is a value that stands for "not set" besides the empty one.
 	Unset string
+	// Current says that Pulsar has not replaced this name by that of the key.
+	Current bool
+}
+
+// chosen tells whether someone has chosen v for k: the stock files have another value.
+func (k *Key) chosen(v string) bool {
+	return v != "" && v != k.Default && !slices.Contains(k.Stock, v)
 }
 
 // names returns all names of k, the one that counts first.
@@ -108,7 +121,7 @@ var (
 
 func makeTable() []*Key {
 	var all []*Key
-	for _, part := range [][]Key{clusterKeys, brokerClientKeys, listenerKeys, sessionKeys, ownKeys, authKeys, tlsKeys, inertKeys} {
+	for _, part := range [][]Key{clusterKeys, brokerClientKeys, listenerKeys, sessionKeys, ownKeys, authKeys, tlsKeys, providerKeys, inertKeys} {
 		for i := range part {
 			all = append(all, &part[i])
 		}

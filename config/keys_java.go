@@ -62,7 +62,7 @@ var brokerClientKeys = []Key{
 	},
 	{
 		Name: "brokerClientTrustCertsFilePath", Section: sectionBrokerClient,
-		Aliases: []Alias{{Name: "brokerClient_tlsTrustCertsFilePath", Wins: true}},
+		Aliases: []Alias{{Name: "brokerClient_tlsTrustCertsFilePath", Wins: true, Current: true}},
 		Doc:     "PEM file with the certificate authorities that a broker's certificate is checked against. Empty: those of the system.",
 		kind:    text(func(c *Config) *string { return &c.BrokerClientTrustCertsFile }),
 	},
@@ -78,19 +78,19 @@ var brokerClientKeys = []Key{
 	},
 	{
 		Name: "tlsAllowInsecureConnection", Section: sectionBrokerClient, Default: "false",
-		Aliases: []Alias{{Name: "brokerClient_tlsAllowInsecureConnection", Wins: true}},
+		Aliases: []Alias{{Name: "brokerClient_tlsAllowInsecureConnection", Wins: true, Current: true}},
 		Doc:     "Accept any certificate from a broker. Only for trying out: the connection is then open to anyone in between. A client, too, may then show a certificate of an authority that tlsTrustCertsFilePath does not hold; it logs nobody in.",
 		kind:    boolean(func(c *Config) *bool { return &c.TLSAllowInsecure }),
 	},
 	{
 		Name: "tlsHostnameVerificationEnabled", Section: sectionBrokerClient, Default: "false",
-		Aliases: []Alias{{Name: "brokerClient_tlsHostnameVerificationEnable", Wins: true}},
+		Aliases: []Alias{{Name: "brokerClient_tlsHostnameVerificationEnable", Wins: true, Current: true}},
 		Doc:     "Check that a broker's certificate was issued for the name we connect to. Off by default, as in Pulsar 4; switch it on wherever TLS is used.",
 		kind:    boolean(func(c *Config) *bool { return &c.TLSHostnameVerification }),
 	},
 	{
 		Name: "brokerClientAuthenticationPlugin", Section: sectionBrokerClient,
-		Aliases: []Alias{{Name: "brokerClient_authPluginClassName"}},
+		Aliases: []Alias{{Name: "brokerClient_authPluginClassName", Current: true}},
 		Doc:     "How pulsegate itself logs in at the brokers, by the Java class name: org.apache.pulsar.client.impl.auth.AuthenticationToken, AuthenticationTls, AuthenticationBasic, AuthenticationAthenz or oauth2.AuthenticationOAuth2. It counts only together with its parameters. Empty: no login.",
 		kind: kind{accepts: "one of the Java classes " + pluginNames(), set: func(c *Config, v string) error {
 			if !knownPlugin(v) {
@@ -102,7 +102,7 @@ var brokerClientKeys = []Key{
 	},
 	{
 		Name: "brokerClientAuthenticationParameters", Section: sectionBrokerClient, Secret: true,
-		Aliases: []Alias{{Name: "brokerClient_authParams"}},
+		Aliases: []Alias{{Name: "brokerClient_authParams", Current: true}},
 		Doc:     "Parameters of that login, as the Java class takes them: token:eyJ… or file:///path for a token, tlsCertFile:…,tlsKeyFile:… for TLS, JSON for the others. Never printed.",
 		kind:    secretText(func(c *Config) *Secret { return &c.BrokerClientAuthParams }),
 	},
@@ -128,9 +128,9 @@ var brokerClientKeys = []Key{
 	},
 	{
 		Name: "webSocketConnectionsPerBroker", Section: sectionBrokerClient, Default: "0",
-		Aliases: []Alias{{Name: "brokerClient_connectionsPerBroker", Wins: true}},
-		Doc:     "TCP connections to each broker. 0: as many as the machine has cores.",
-		kind:    number(func(c *Config) *int { return &c.ConnectionsPerBroker }, 0, 1024),
+		Aliases: []Alias{{Name: "brokerClient_connectionsPerBroker", Wins: true, Current: true}, {Name: "connectionsPerBroker"}}, Stock: []string{"8"},
+		Doc:  "TCP connections to each broker. 0: as many as the machine has cores.",
+		kind: number(func(c *Config) *int { return &c.ConnectionsPerBroker }, 0, 1024),
 	},
 	{
 		Name: "webSocketPulsarClientMemoryLimitInMB", Section: sectionBrokerClient, Default: "0",

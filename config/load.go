@@ -82,8 +82,8 @@ func resolve(written ...[]entry) (*Config, []Notice, error) {
 			errs = append(errs, err)
 			continue
 		}
-		if written && chosen.value != "" && k.Effect == WithoutEffect {
-			notices = append(notices, Notice{Kind: NoEffect, Key: chosen.name, Source: chosen.source, Text: k.Doc})
+		if k.chosen(chosen.value) {
+			notices = append(notices, k.remarks(chosen)...)
 		}
 	}
 	if len(errs) == 0 {
@@ -95,6 +95,19 @@ func resolve(written ...[]entry) (*Config, []Notice, error) {
 		return nil, notices, err
 	}
 	return c, notices, nil
+}
+
+// remarks are what to say of e, which someone has chosen for k.
+func (k *Key) remarks(e entry) (notices []Notice) {
+	if k.Effect == WithoutEffect {
+		return []Notice{{Kind: NoEffect, Key: e.name, Source: e.source, Text: k.Doc}}
+	}
+	for _, a := range k.Aliases {
+		if a.Name == e.name && !a.Current {
+			notices = append(notices, Notice{Kind: OldName, Key: e.name, Source: e.source, Text: k.Name})
+		}
+	}
+	return notices
 }
 
 // apply stores the default of k and then what was chosen over it.

@@ -35,7 +35,7 @@ func TestPrecedence(t *testing.T) {
 // Under whichever name, the command line counts more than the file.
 func TestPrecedenceAcrossNames(t *testing.T) {
 	c, notices := mustParse(t, "configurationMetadataStoreUrl=file", "globalZookeeperServers=flag")
-	if got := c.ConfigurationStore.Servers[0]; got != "flag:2181" || len(notices) > 0 {
+	if got := c.ConfigurationStore.Servers[0]; got != "flag:2181" || len(notices) != 1 || notices[0].Kind != OldName {
 		t.Errorf("got %s, %v", got, notices)
 	}
 }

@@ -88,6 +88,19 @@ func normalSuite(name string) string {
 	return strings.Replace(name, "POLY1305SHA256", "POLY1305", 1)
 }
 
+// settleTLSPort drops the TLS port of a file that says tlsEnabled=false and names no
+// certificate. In Pulsar up to 2.2 that switch decided, and the stock file has port 8443.
+func (c *Config) settleTLSPort() []Notice {
+	switched := c.settings[byName["tlsEnabled"]]
+	if c.WebServicePortTLS == NoPort || switched.source == (Source{}) || !strings.EqualFold(switched.value, "false") ||
+		c.TLSEnabledWithKeyStore || c.TLSCertificateFile != "" || c.TLSKeyFile != "" {
+		return nil
+	}
+	c.WebServicePortTLS = NoPort
+	return []Notice{{Kind: Ignored, Key: "webServicePortTls", Source: c.source("webServicePortTls"),
+		Text: fmt.Sprintf("TLS is not spoken: tlsEnabled=false (%s), and tlsCertificateFilePath names no certificate", switched.source)}}
+}
+
 // settleTLS checks what the keys of TLS say together.
 func (c *Config) settleTLS() (notices []Notice, errs []error) {
 	note := func(kind NoticeKind, key, format string, args ...any) {
