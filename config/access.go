@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,16 +64,17 @@ func (c *Config) settleAccess() (notices []Notice, errs []error) {
 	if len(c.AuthenticationProviders) == 0 {
 		fault("authenticationEnabled=true (%s) needs authenticationProviders, such as %s", c.source("authenticationEnabled"), ProviderToken)
 	}
+	from := c.source("authenticationProviders")
 	for _, p := range c.AuthenticationProviders {
 		if !slices.Contains(providers, p) {
-			fault("authenticationProviders (%s): %s is none of %s", c.source("authenticationProviders"), p, strings.Join(providers, ", "))
+			fault("authenticationProviders (%s): %s is none of %s", from, p, strings.Join(providers, ", "))
 		}
 	}
 	has := func(p string) bool { return slices.Contains(c.AuthenticationProviders, p) }
 	if has(ProviderToken) {
 		switch {
 		case c.TokenSecretKey == "" && c.TokenPublicKey == "":
-			errs = append(errs, errors.New("AuthenticationProviderToken needs tokenSecretKey or tokenPublicKey"))
+			fault("authenticationProviders (%s): AuthenticationProviderToken needs tokenSecretKey or tokenPublicKey", from)
 		case c.TokenSecretKey != "" && c.TokenPublicKey != "":
 			ignored("tokenPublicKey", "tokenSecretKey is set, too, and counts")
 		}
@@ -88,13 +88,13 @@ func (c *Config) settleAccess() (notices []Notice, errs []error) {
 		ignored("authenticationRefreshCheckSeconds", "only tokens run out, and AuthenticationProviderToken is not among the authenticationProviders")
 	}
 	if has(ProviderTLS) && c.WebServicePortTLS == NoPort {
-		errs = append(errs, errors.New("AuthenticationProviderTls needs webServicePortTls: only there clients show certificates"))
+		fault("authenticationProviders (%s): AuthenticationProviderTls needs webServicePortTls: only there clients show certificates", from)
 	}
 	if has(ProviderTLS) && c.trust() == "" {
-		errs = append(errs, errors.New("AuthenticationProviderTls needs tlsTrustCertsFilePath, or tlsTrustStore with tlsEnabledWithKeyStore=true: else no certificate is trusted"))
+		fault("authenticationProviders (%s): AuthenticationProviderTls needs tlsTrustCertsFilePath, or tlsTrustStore with tlsEnabledWithKeyStore=true: else no certificate is trusted", from)
 	}
 	if has(ProviderBasic) && c.BasicAuthConf == "" {
-		errs = append(errs, errors.New("AuthenticationProviderBasic needs basicAuthConf"))
+		fault("authenticationProviders (%s): AuthenticationProviderBasic needs basicAuthConf", from)
 	}
 	if c.AnonymousUserRole != "" && slices.Contains(c.SuperUserRoles, c.AnonymousUserRole) {
 		notices = append(notices, Notice{Kind: Risky, Key: "anonymousUserRole", Source: c.source("anonymousUserRole"),
@@ -105,9 +105,8 @@ func (c *Config) settleAccess() (notices []Notice, errs []error) {
 
 // unprefixed gives the token keys their names in the table, where they are written with
 // the prefix that tokenSettingPrefix names. Those without it then do not count.
-func unprefixed(layers [][]entry) (renamed [][]entry, notices []Notice) {
+func unprefixed(layers [][]entry) (renamed [][]entry, prefix string, notices []Notice) {
 	const key = "tokenSettingPrefix"
-	prefix := ""
 	for _, layer := range layers {
 		for _, e := range layer {
 			if e.name == key {
@@ -116,7 +115,7 @@ func unprefixed(layers [][]entry) (renamed [][]entry, notices []Notice) {
 		}
 	}
 	if prefix == "" {
-		return layers, nil
+		return layers, "", nil
 	}
 	rename := func(entries []entry) (out []entry) {
 		for _, e := range entries {
@@ -136,7 +135,7 @@ func unprefixed(layers [][]entry) (renamed [][]entry, notices []Notice) {
 	for _, layer := range layers {
 		renamed = append(renamed, rename(layer))
 	}
-	return renamed, notices
+	return renamed, prefix, notices
 }
 
 // AdminURL is where the brokers' admin API is configured to answer, "" if it is

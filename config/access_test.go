@@ -53,13 +53,15 @@ func TestWhatCountsForNothingInAccess(t *testing.T) {
 // As with the Java proxy a prefix renames the token keys, and only them.
 func TestTokenSettingPrefix(t *testing.T) {
 	c, notices := mustParse(t, "authenticationEnabled=true\nauthenticationProviders="+ProviderToken+
-		"\ntokenSettingPrefix=my\nmytokenSecretKey=file:///s\nmytokenAuthClaim=role\nmysuperUserRoles=x", "mytokenAudience=me", "mytokenAudienceClaim=aud")
-	if c.TokenSecretKey != "file:///s" || c.TokenAuthClaim != "role" || c.TokenAudience != "me" || c.TokenAudienceClaim != "aud" || len(c.SuperUserRoles) != 0 {
+		"\ntokenSettingPrefix=my\nmytokenSecretKey=file:///s\nmytokenAuthClaim=role", "mytokenAudience=me", "mytokenAudienceClaim=aud")
+	if c.TokenSecretKey != "file:///s" || c.TokenAuthClaim != "role" || c.TokenAudience != "me" || c.TokenAudienceClaim != "aud" {
 		t.Errorf("%+v", c)
 	}
-	if got := kindsOf(notices); len(notices) != 1 || got["mysuperUserRoles"] != Unknown {
+	if len(notices) != 0 {
 		t.Errorf("notices %v", notices)
 	}
+	_, _, err := parse("t.conf", []byte("tokenSettingPrefix=my\nmysuperUserRoles=x"), nil, nil)
+	wantError(t, err, "mysuperUserRoles (t.conf:2)", "superUserRoles")
 }
 
 func TestAuthorizationNeedsTheAdminAPI(t *testing.T) {

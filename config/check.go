@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 )
@@ -20,7 +19,11 @@ func (c *Config) finish() (notices []Notice, errs []error) {
 	n, faults := c.settleAccess()
 	notices, errs = append(notices, n...), append(errs, faults...)
 	if (c.BrokerClientTLSCertificateFile == "") != (c.BrokerClientTLSKeyFile == "") {
-		errs = append(errs, errors.New("brokerClient_tlsCertificateFilePath and brokerClient_tlsKeyFilePath must be set together"))
+		key, other := "brokerClient_tlsCertificateFilePath", "brokerClient_tlsKeyFilePath"
+		if c.BrokerClientTLSKeyFile != "" {
+			key, other = other, key
+		}
+		errs = append(errs, c.faultOf(key, "it needs %s: both are set, or neither", other))
 	}
 	if c.TLSAllowInsecure {
 		notices = append(notices, Notice{Kind: Risky, Key: "tlsAllowInsecureConnection", Source: c.source("tlsAllowInsecureConnection"),
@@ -59,6 +62,12 @@ func (c *Config) settleAuth() (Notice, bool) {
 	return Notice{}, false
 }
 
+// faultOf says what is wrong with the value that key has.
+func (c *Config) faultOf(key, format string, args ...any) error {
+	s := c.settings[byName[key]]
+	return &ValueError{Key: key, Value: s.value, Source: s.source, Reason: fmt.Sprintf(format, args...)}
+}
+
 func (c *Config) source(name string) Source { return c.settings[byName[name]].source }
 
 func (c *Config) hasAddress() bool {
@@ -92,14 +101,18 @@ func (c *Config) RequireCluster() error {
 	case c.hasAddress() && c.BrokerClientTLSEnabled:
 		return fmt.Errorf("brokerClientTlsEnabled=true (%s) needs brokerServiceUrlTls or serviceUrlTls", c.source("brokerClientTlsEnabled"))
 	case c.hasAddress():
-		return errors.New("only TLS addresses of the cluster are set: set brokerClientTlsEnabled=true, too")
+		key := "brokerServiceUrlTls"
+		if c.BrokerServiceURLTLS == "" {
+			key = "serviceUrlTls"
+		}
+		return c.faultOf(key, "only TLS addresses of the cluster are set: set brokerClientTlsEnabled=true, too")
 	case store.Scheme == "":
 		return fmt.Errorf("%w: set brokerServiceUrl (such as pulsar://localhost:6650) or serviceUrl (http://localhost:8080), "+
 			"or clusterName with configurationMetadataStoreUrl; or use --embedded", ErrNoCluster)
 	case store.Scheme != zooKeeper:
-		return fmt.Errorf("%w: a cluster can be looked up in ZooKeeper only, not in %s: set brokerServiceUrl or serviceUrl", ErrNoCluster, store.Scheme)
+		return fmt.Errorf("%w: a cluster can be looked up in ZooKeeper only, not in %s (%s): set brokerServiceUrl or serviceUrl", ErrNoCluster, store.Scheme, c.source("configurationMetadataStoreUrl"))
 	case c.ClusterName == "":
-		return fmt.Errorf("%w: clusterName is needed to look it up in ZooKeeper", ErrNoCluster)
+		return fmt.Errorf("%w: configurationMetadataStoreUrl (%s) needs clusterName to look it up in ZooKeeper", ErrNoCluster, c.source("configurationMetadataStoreUrl"))
 	}
 	return nil
 }

@@ -68,8 +68,10 @@ func writeComment(out *bufio.Writer, text string) {
 func (c *Config) Write(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	for _, k := range table {
-		if k.Effect == Effective {
-			s := c.settings[k]
+		switch s := c.settings[k]; {
+		case s.fault != "":
+			fmt.Fprintf(out, "# %s, not valid: %s\n%s=%s\n", s.source, s.fault, k.Name, escape(s.value))
+		case k.Effect == Effective:
 			fmt.Fprintf(out, "# %s\n%s=%s\n", s.source, k.Name, escape(s.value))
 		}
 	}

@@ -73,6 +73,19 @@ func (k *Key) names() []Alias {
 	return names
 }
 
+// guards tells whether security depends on k under this name: on a login, a permission,
+// or TLS on either side.
+func (k *Key) guards(name string) bool {
+	switch k.Section {
+	case sectionAuth, sectionTLS:
+		return true
+	case sectionBrokerClient:
+		name = strings.ToLower(name)
+		return strings.Contains(name, "tls") || strings.Contains(name, "auth")
+	}
+	return false
+}
+
 // Section groups keys in the explained file.
 type Section uint8
 

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 )
@@ -27,74 +28,99 @@ func Locate(path string) string {
 // later counts more. It reports every mistake at once, bad values each as a
 // [*ValueError]; the notices are what an operator should know though it is no error.
 func Load(path string, environ, sets []string) (*Config, []Notice, error) {
-	var data []byte
-	if path != "" {
-		var err error
-		if data, err = os.ReadFile(path); err != nil {
-			return nil, nil, fmt.Errorf("reading the configuration: %w", err)
-		}
+	data, err := readFile(path)
+	if err != nil {
+		return nil, nil, err
 	}
 	return parse(path, data, environ, sets)
 }
 
+// Show is [Load] and writes what was found as [Config.Write] does, also where there are mistakes.
+func Show(w io.Writer, path string, environ, sets []string) ([]Notice, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	c, notices, err := read(path, data, environ, sets)
+	return notices, errors.Join(err, c.Write(w))
+}
+
+func readFile(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return data, nil
+}
+
 // parse is [Load] with the contents of the file.
 func parse(path string, data []byte, environ, sets []string) (*Config, []Notice, error) {
-	fromFile, err := parseProperties(path, data)
+	c, notices, err := read(path, data, environ, sets)
 	if err != nil {
-		return nil, nil, err
+		return nil, notices, err
 	}
+	return c, notices, nil
+}
+
+// read is [parse], but what it returns with an error tells what was written where.
+func read(path string, data []byte, environ, sets []string) (*Config, []Notice, error) {
+	fromFile, err := parseProperties(path, data)
+	errs := []error{err}
 	fromEnv, notices := fromEnvironment(environ)
 	var fromFlags []entry
 	for i, s := range sets {
 		name, value, ok := strings.Cut(s, "=")
 		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, nil, fmt.Errorf("--set number %d: it must be key=value", i+1)
+			errs = append(errs, fmt.Errorf("--set number %d: it must be key=value", i+1))
+			continue
 		}
 		fromFlags = append(fromFlags, entry{name, strings.TrimSpace(value), Source{Flag: true}})
 	}
 	c, n, err := resolve(fromFile, fromEnv, fromFlags)
-	return c, append(notices, n...), err
+	return c, append(notices, n...), errors.Join(append(errs, err)...)
 }
 
 // setting is what one key ended up with.
 type setting struct {
 	value  string // as written, masked if secret; the default if nothing was
 	source Source
+	fault  string // why the value is not valid, "" if it is
 }
 
 // resolve makes a configuration of what was written in the file, in the environment
-// and on the command line, in this order; the last counts most.
+// and on the command line, in this order; the last counts most. With an error the
+// configuration is good for [Config.Write] only.
 func resolve(written ...[]entry) (*Config, []Notice, error) {
-	written, notices := unprefixed(written)
+	written, prefix, notices := unprefixed(written)
 	layers := make([]map[string]entry, len(written))
+	var errs []error
 	for i, entries := range written {
-		var n []Notice
-		layers[len(layers)-1-i], n = collect(entries)
-		notices = append(notices, n...)
+		found, n, e := collect(entries, prefix)
+		layers[len(layers)-1-i] = found
+		notices, errs = append(notices, n...), append(errs, e...)
 	}
 
 	c := &Config{settings: make(map[*Key]setting, len(table)), WebServicePortTLS: NoPort}
-	var errs []error
+	sound := true
 	for _, k := range table {
 		chosen, written, n := choose(k, layers)
 		notices = append(notices, n...)
 		if err := c.apply(k, chosen, written); err != nil {
-			errs = append(errs, err)
+			errs, sound = append(errs, err), false
 			continue
 		}
 		if k.chosen(chosen.value) {
 			notices = append(notices, k.remarks(chosen)...)
 		}
 	}
-	if len(errs) == 0 {
-		var n []Notice
-		n, errs = c.finish()
-		notices = append(notices, n...)
+	if sound {
+		n, e := c.finish()
+		notices, errs = append(notices, n...), append(errs, e...)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, notices, err
-	}
-	return c, notices, nil
+	return c, notices, errors.Join(errs...)
 }
 
 // remarks are what to say of e, which someone has chosen for k.
@@ -112,38 +138,46 @@ func (k *Key) remarks(e entry) (notices []Notice) {
 
 // apply stores the default of k and then what was chosen over it.
 func (c *Config) apply(k *Key, chosen entry, written bool) error {
-	c.settings[k] = setting{k.Default, chosen.source}
-	if k.Default != "" {
-		if err := k.kind.set(c, k.Default); err != nil {
-			return valueError(k, entry{k.Name, k.Default, Source{}}, err)
+	set := setting{value: k.Default, source: chosen.source}
+	var fault *ValueError
+	try := func(e entry, err error) bool {
+		if err != nil {
+			fault = valueError(k, e, err)
+			set.fault = fault.Reason
 		}
+		return err == nil
 	}
-	if chosen.value == "" {
-		if written && k.kind.clear != nil {
-			if err := k.kind.clear(c); err != nil {
-				return valueError(k, chosen, err)
-			}
+	switch {
+	case k.Default != "" && !try(entry{k.Name, k.Default, Source{}}, k.kind.set(c, k.Default)):
+	case chosen.value != "":
+		set.value = chosen.value
+		if k.Secret {
+			set.value = masked
 		}
-		return nil
+		try(chosen, k.kind.set(c, chosen.value))
+	case written && k.kind.clear != nil:
+		try(chosen, k.kind.clear(c))
 	}
-	if err := k.kind.set(c, chosen.value); err != nil {
-		return valueError(k, chosen, err)
+	c.settings[k] = set
+	if fault != nil {
+		return fault
 	}
-	if k.Secret {
-		chosen.value = masked
-	}
-	c.settings[k] = setting{chosen.value, chosen.source}
 	return nil
 }
 
 // collect sorts entries by name, the last of a name winning, and names what is unknown.
-func collect(entries []entry) (map[string]entry, []Notice) {
-	found := make(map[string]entry, len(entries))
-	var notices []Notice
+// prefix is that of the token keys.
+func collect(entries []entry, prefix string) (found map[string]entry, notices []Notice, errs []error) {
+	found = make(map[string]entry, len(entries))
 	for _, e := range entries {
 		k, known := byName[e.name]
 		if !known {
-			notices = append(notices, unknown(e))
+			if meant := mistyped(e.name, prefix); meant != "" {
+				errs = append(errs, &KeyError{Key: e.name, Source: e.source,
+					Reason: "unknown key, much like " + meant + ", on which security depends: correct it or remove it"})
+			} else {
+				notices = append(notices, unknown(e))
+			}
 			continue
 		}
 		if old, twice := found[e.name]; twice && old.value != e.value {
@@ -152,7 +186,7 @@ func collect(entries []entry) (map[string]entry, []Notice) {
 		}
 		found[e.name] = e
 	}
-	return found, notices
+	return found, notices, errs
 }
 
 // choose picks the entry of k that counts: in the first layer that mentions it the

@@ -89,6 +89,29 @@ func suggest(name string) string {
 	return best
 }
 
+// slips is how many letters of a key that security depends on may be wrong for it to be
+// taken as meant. Any letter may have the other case.
+const slips = 2
+
+// mistyped returns the key that security depends on which name was most likely meant to
+// be, "" for none. prefix is what the token keys' names start with, too.
+func mistyped(name, prefix string) string {
+	best, least := "", slips+1
+	for _, k := range table {
+		for _, a := range k.names() {
+			if !k.guards(a.Name) {
+				continue
+			}
+			for _, written := range []string{name, strings.TrimPrefix(name, prefix)} {
+				if d := distance(strings.ToLower(written), strings.ToLower(a.Name), least); d < least {
+					best, least = a.Name, d
+				}
+			}
+		}
+	}
+	return best
+}
+
 // distance is the number of bytes to insert, delete or replace to make b of a,
 // or limit if it is not below that.
 func distance(a, b string, limit int) int {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -112,13 +111,13 @@ func (c *Config) settleTLS() (notices []Notice, errs []error) {
 		return c.withoutTLS()
 	}
 	if c.WebServicePort == c.WebServicePortTLS && c.WebServicePort != 0 {
-		errs = append(errs, fmt.Errorf("webServicePort and webServicePortTls are both %d", c.WebServicePort))
+		errs = append(errs, c.faultOf("webServicePortTls", "webServicePort (%s) is the same", c.source("webServicePort")))
 	}
 	switch {
 	case c.TLSEnabledWithKeyStore && c.TLSKeyStore == "":
-		errs = append(errs, errors.New("webServicePortTls with tlsEnabledWithKeyStore=true needs tlsKeyStore"))
+		errs = append(errs, c.faultOf("webServicePortTls", "with tlsEnabledWithKeyStore=true (%s) it needs tlsKeyStore", c.source("tlsEnabledWithKeyStore")))
 	case !c.TLSEnabledWithKeyStore && (c.TLSCertificateFile == "" || c.TLSKeyFile == ""):
-		errs = append(errs, errors.New("webServicePortTls needs tlsCertificateFilePath and tlsKeyFilePath, or tlsEnabledWithKeyStore=true with tlsKeyStore"))
+		errs = append(errs, c.faultOf("webServicePortTls", "it needs tlsCertificateFilePath and tlsKeyFilePath, or tlsEnabledWithKeyStore=true with tlsKeyStore"))
 	}
 	unused := []string{"tlsKeyStore", "tlsTrustStore"}
 	if c.TLSEnabledWithKeyStore {
@@ -138,7 +137,7 @@ func (c *Config) settleTLS() (notices []Notice, errs []error) {
 		note(Ignored, "webServiceTlsCiphers", "in TLS 1.3 %s cannot be switched off", strings.Join(suites.Missing, ", "))
 	}
 	if oldest, newest := c.TLSRange(); oldest > newest {
-		errs = append(errs, errors.New("webServiceTlsProtocols and webServiceTlsCiphers together leave no version of TLS"))
+		errs = append(errs, fmt.Errorf("webServiceTlsProtocols (%s) and webServiceTlsCiphers (%s) together leave no version of TLS", c.source("webServiceTlsProtocols"), c.source("webServiceTlsCiphers")))
 	}
 	if c.TLSRequireClientCert {
 		if c.trust() == "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -18,11 +19,8 @@ func newConfigCheck() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, notices, err := from.load(embedded)
 			printWarnings(cmd.OutOrStdout(), notices)
-			if err == nil {
-				err = gateway.CheckAccess(cfg)
-			}
-			if err == nil {
-				err = gateway.CheckTLS(cfg)
+			if cfg != nil {
+				err = errors.Join(err, gateway.CheckAccess(cfg), gateway.CheckTLS(cfg))
 			}
 			if err != nil {
 				return err

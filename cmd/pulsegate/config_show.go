@@ -13,13 +13,12 @@ func newConfigShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Print the values in effect and where each was set",
+		Long:  "Print the values in effect and where each was set, also of a configuration that is not valid: what is wrong with it follows.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, _, err := config.Load(config.Locate(from.path), os.Environ(), from.sets)
-			if err != nil {
-				return err
-			}
-			return cfg.Write(cmd.OutOrStdout())
+			notices, err := config.Show(cmd.OutOrStdout(), config.Locate(from.path), os.Environ(), from.sets)
+			printWarnings(cmd.ErrOrStderr(), notices)
+			return err
 		},
 	}
 	from.flags(cmd)
