@@ -76,6 +76,9 @@ func TestAuthorizationNeedsTheAdminAPI(t *testing.T) {
 		{"brokerServiceUrl=http://b:8080", true},
 		{"brokerClientTlsEnabled=true\nbrokerServiceUrlTls=pulsar+ssl://b:6651\nserviceUrl=http://b:8080", false},
 		{"clusterName=c\nglobalZookeeperServers=z", true},
+		{"brokerServiceUrl=pulsar://b:6650\nclusterName=c\nconfigurationMetadataStoreUrl=zk:z", true},
+		{"brokerServiceUrl=pulsar://b:6650\nconfigurationMetadataStoreUrl=zk:z", false},
+		{"brokerServiceUrl=pulsar://b:6650\nclusterName=c\nconfigurationMetadataStoreUrl=oxia://o:6648", false},
 	} {
 		c, _ := mustParse(t, on+tc.file)
 		err := c.RequireCluster()
@@ -83,6 +86,22 @@ func TestAuthorizationNeedsTheAdminAPI(t *testing.T) {
 			t.Errorf("%q: %v", tc.file, err)
 		} else if !tc.ok {
 			wantError(t, err, "authorizationEnabled", "serviceUrl")
+		}
+	}
+}
+
+// The store is asked for the admin API only if authorization needs it and no address is its own.
+func TestAdminFromStore(t *testing.T) {
+	const base = "brokerServiceUrl=pulsar://b:6650\nclusterName=c\nconfigurationMetadataStoreUrl=zk:z\n"
+	for file, want := range map[string]bool{
+		base: false,
+		base + loginOn + "authorizationEnabled=true":                            true,
+		base + loginOn + "authorizationEnabled=true\nserviceUrl=http://b:8080":  false,
+		base + loginOn + "authorizationEnabled=true\nbrokerServiceUrl=http://b": false,
+		base + loginOn + "authorizationEnabled=true\nbrokerServiceUrl=":         false,
+	} {
+		if c, _ := mustParse(t, file); c.AdminFromStore() != want {
+			t.Errorf("%q: %v", file, !want)
 		}
 	}
 }

@@ -88,14 +88,21 @@ func (c *Config) UpstreamURL() string {
 	return service
 }
 
+// AdminFromStore says that the configuration store has to tell where the admin API
+// answers: authorization needs it, and none of the addresses is its own.
+func (c *Config) AdminFromStore() bool {
+	return c.AuthorizationEnabled && c.UpstreamURL() != "" && c.AdminURL() == "" && c.ConfigurationStore.Scheme == zooKeeper && c.ClusterName != ""
+}
+
 // RequireCluster returns an error that says what to set when the brokers cannot be
 // found; it wraps [ErrNoCluster] when nothing at all tells where they are. It is no condition
 // of [Load]: the embedded upstream needs no cluster.
 func (c *Config) RequireCluster() error {
 	store := c.ConfigurationStore
 	switch {
-	case c.UpstreamURL() != "" && c.AuthorizationEnabled && c.AdminURL() == "":
-		return fmt.Errorf("authorizationEnabled=true (%s) needs the brokers' admin API: set serviceUrl, or serviceUrlTls with brokerClientTlsEnabled=true", c.source("authorizationEnabled"))
+	case c.UpstreamURL() != "" && c.AuthorizationEnabled && c.AdminURL() == "" && !c.AdminFromStore():
+		return fmt.Errorf("authorizationEnabled=true (%s) needs the brokers' admin API: set serviceUrl, or serviceUrlTls with brokerClientTlsEnabled=true, "+
+			"or clusterName with a ZooKeeper as configurationMetadataStoreUrl", c.source("authorizationEnabled"))
 	case c.UpstreamURL() != "":
 		return nil
 	case c.hasAddress() && c.BrokerClientTLSEnabled:

@@ -40,7 +40,7 @@ var clusterKeys = []Key{
 	{
 		Name: "configurationMetadataStoreUrl", Section: sectionCluster,
 		Aliases: []Alias{{Name: "configurationStoreServers"}, {Name: "globalZookeeperServers"}},
-		Doc:     "ZooKeeper servers in which the addresses of clusterName are looked up when none is given above: [zk:]host:port,host:port[/chroot]. Port 2181 if left out.",
+		Doc:     "ZooKeeper servers in which the addresses of clusterName are looked up when none is given above: [zk:]host:port,host:port[/chroot]. Port 2181 if left out. With authorizationEnabled=true and no serviceUrl the address of the admin API is looked up there, too.",
 		kind: kind{accepts: "[zk:]host:port,host:port[/chroot]", set: func(c *Config, v string) (err error) {
 			c.ConfigurationStore, err = parseStore(v)
 			return err

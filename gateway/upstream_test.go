@@ -16,3 +16,20 @@ func TestListenerNameReachesTheClient(t *testing.T) {
 		t.Errorf("listener %q", got)
 	}
 }
+
+// With authorization and the brokers' own address the store tells where the admin API is.
+func TestAdminAddressIsLookedUp(t *testing.T) {
+	sets := []string{
+		"brokerServiceUrl=pulsar://b:6650", "configurationMetadataStoreUrl=zk:z", "clusterName=c", "authenticationEnabled=true",
+		"authenticationProviders=" + config.ProviderToken, "tokenSecretKey=/s",
+	}
+	for authorization, want := range map[string]bool{"true": true, "false": false} {
+		cfg, _, err := config.Load("", nil, append(sets, "authorizationEnabled="+authorization))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := pulsarOptions(cfg, nil, slog.Default()); o.AdminFromStore != want || o.Store.Cluster != "c" || o.Store.Servers[0] != "z:2181" {
+			t.Errorf("authorizationEnabled=%s: %+v", authorization, o)
+		}
+	}
+}
