@@ -48,7 +48,7 @@ func fromEnvironment(environ []string) ([]entry, []Notice) {
 			}
 			e.name = key
 			prefixed = append(prefixed, e)
-		} else if IsKey(name) {
+		} else if byName[name] != nil {
 			plain = append(plain, e)
 		} else if reason := javaVariables[name]; reason != "" {
 			notices = append(notices, Notice{Kind: NoEffect, Key: name, Source: e.source, Text: reason})
@@ -59,8 +59,10 @@ func fromEnvironment(environ []string) ([]entry, []Notice) {
 	return entries, notices
 }
 
-// IsKey tells whether name is a key of the table, or another name of one.
-func IsKey(name string) bool { return byName[name] != nil }
+// IsVariable tells whether [Load] looks at the variable called name. Tests leave these out.
+func IsVariable(name string) bool {
+	return strings.HasPrefix(name, envPrefix) || byName[name] != nil || javaVariables[name] != ""
+}
 
 // FromEnvironment are the keys whose values the environment has set, in the order of the table.
 func (c *Config) FromEnvironment() []string {

@@ -14,8 +14,7 @@ import (
 // configuration.
 func TestMain(m *testing.M) {
 	for _, variable := range os.Environ() {
-		name, _, _ := strings.Cut(variable, "=")
-		if strings.HasPrefix(name, "PULSAR_") || config.IsKey(name) {
+		if name, _, _ := strings.Cut(variable, "="); config.IsVariable(name) {
 			os.Unsetenv(name)
 		}
 	}
