@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +20,26 @@ const (
 )
 
 var providers = []string{ProviderToken, ProviderOpenID, ProviderBasic, ProviderTLS}
+
+// settleProviders drops the login by certificate where no client can show one that is
+// trusted and there are other logins: files made by charts name it beside the token's.
+func (c *Config) settleProviders() []Notice {
+	if !c.AuthenticationEnabled || len(c.AuthenticationProviders) < 2 || !slices.Contains(c.AuthenticationProviders, ProviderTLS) {
+		return nil
+	}
+	var reason string
+	switch {
+	case c.WebServicePortTLS == NoPort:
+		reason = "clients show certificates only on webServicePortTls, which is not set"
+	case c.trust() == "":
+		reason = "without tlsTrustCertsFilePath, or tlsTrustStore with tlsEnabledWithKeyStore=true, no client certificate is trusted"
+	default:
+		return nil
+	}
+	c.AuthenticationProviders = slices.DeleteFunc(slices.Clone(c.AuthenticationProviders), func(p string) bool { return p == ProviderTLS })
+	return []Notice{{Kind: Ignored, Key: "authenticationProviders", Source: c.source("authenticationProviders"),
+		Text: "AuthenticationProviderTls logs nobody in: " + reason}}
+}
 
 // settleAccess says what contradicts itself in who may connect, and on what.
 // Nothing is read here that the values name.
@@ -46,16 +65,17 @@ func (c *Config) settleAccess() (notices []Notice, errs []error) {
 	if len(c.AuthenticationProviders) == 0 {
 		fault("authenticationEnabled=true (%s) needs authenticationProviders, such as %s", c.source("authenticationEnabled"), ProviderToken)
 	}
+	from := c.source("authenticationProviders")
 	for _, p := range c.AuthenticationProviders {
 		if !slices.Contains(providers, p) {
-			fault("authenticationProviders (%s): %s is none of %s", c.source("authenticationProviders"), p, strings.Join(providers, ", "))
+			fault("authenticationProviders (%s): %s is none of %s", from, p, strings.Join(providers, ", "))
 		}
 	}
 	has := func(p string) bool { return slices.Contains(c.AuthenticationProviders, p) }
 	if has(ProviderToken) {
 		switch {
 		case c.TokenSecretKey == "" && c.TokenPublicKey == "":
-			errs = append(errs, errors.New("AuthenticationProviderToken needs tokenSecretKey or tokenPublicKey"))
+			fault("authenticationProviders (%s): AuthenticationProviderToken needs tokenSecretKey or tokenPublicKey", from)
 		case c.TokenSecretKey != "" && c.TokenPublicKey != "":
 			ignored("tokenPublicKey", "tokenSecretKey is set, too, and counts")
 		}
@@ -73,13 +93,13 @@ func (c *Config) settleAccess() (notices []Notice, errs []error) {
 		notices, errs = append(notices, n...), append(errs, faults...)
 	}
 	if has(ProviderTLS) && c.WebServicePortTLS == NoPort {
-		errs = append(errs, errors.New("AuthenticationProviderTls needs webServicePortTls: only there clients show certificates"))
+		fault("authenticationProviders (%s): AuthenticationProviderTls needs webServicePortTls: only there clients show certificates", from)
 	}
-	if has(ProviderTLS) && c.TLSTrustCertsFile == "" && c.TLSTrustStore == "" {
-		errs = append(errs, errors.New("AuthenticationProviderTls needs tlsTrustCertsFilePath, or tlsTrustStore with tlsEnabledWithKeyStore=true: else no certificate is trusted"))
+	if has(ProviderTLS) && c.trust() == "" {
+		fault("authenticationProviders (%s): AuthenticationProviderTls needs tlsTrustCertsFilePath, or tlsTrustStore with tlsEnabledWithKeyStore=true: else no certificate is trusted", from)
 	}
 	if has(ProviderBasic) && c.BasicAuthConf == "" {
-		errs = append(errs, errors.New("AuthenticationProviderBasic needs basicAuthConf"))
+		fault("authenticationProviders (%s): AuthenticationProviderBasic needs basicAuthConf", from)
 	}
 	if c.AnonymousUserRole != "" && slices.Contains(c.SuperUserRoles, c.AnonymousUserRole) {
 		notices = append(notices, Notice{Kind: Risky, Key: "anonymousUserRole", Source: c.source("anonymousUserRole"),
@@ -88,12 +108,11 @@ func (c *Config) settleAccess() (notices []Notice, errs []error) {
 	return notices, errs
 }
 
-// unprefixed gives the token keys their names in the table, where a file writes
-// them with the prefix that tokenSettingPrefix names. Those without it then do not count.
-func unprefixed(fromFile, fromFlags []entry) (file, flags []entry, notices []Notice) {
+// unprefixed gives the token keys their names in the table, where they are written with
+// the prefix that tokenSettingPrefix names. Those without it then do not count.
+func unprefixed(layers [][]entry) (renamed [][]entry, prefix string, notices []Notice) {
 	const key = "tokenSettingPrefix"
-	prefix := ""
-	for _, layer := range [][]entry{fromFile, fromFlags} {
+	for _, layer := range layers {
 		for _, e := range layer {
 			if e.name == key {
 				prefix = e.value
@@ -101,7 +120,7 @@ func unprefixed(fromFile, fromFlags []entry) (file, flags []entry, notices []Not
 		}
 	}
 	if prefix == "" {
-		return fromFile, fromFlags, nil
+		return layers, "", nil
 	}
 	rename := func(entries []entry) (out []entry) {
 		for _, e := range entries {
@@ -118,7 +137,10 @@ func unprefixed(fromFile, fromFlags []entry) (file, flags []entry, notices []Not
 		}
 		return out
 	}
-	return rename(fromFile), rename(fromFlags), notices
+	for _, layer := range layers {
+		renamed = append(renamed, rename(layer))
+	}
+	return renamed, prefix, notices
 }
 
 // AdminURL is where the brokers' admin API is configured to answer, "" if it is

@@ -21,7 +21,7 @@ func TestContradictionsInAccess(t *testing.T) {
 		{loginOn + "tokenAudienceClaim=aud", []string{"t.conf:4", "tokenAudience"}},
 		{loginOn + "authorizationEnabled=true\nauthorizationProvider=com.example.Own", []string{"com.example.Own", "t.conf:5"}},
 	} {
-		_, _, err := parse("t.conf", []byte(tc.file), nil)
+		_, _, err := parse("t.conf", []byte(tc.file), nil, nil)
 		wantError(t, err, tc.parts...)
 		if err != nil && strings.Contains(err.Error(), "aGVsbG8") {
 			t.Errorf("the error shows a secret: %v", err)
@@ -53,13 +53,15 @@ func TestWhatCountsForNothingInAccess(t *testing.T) {
 // As with the Java proxy a prefix renames the token keys, and only them.
 func TestTokenSettingPrefix(t *testing.T) {
 	c, notices := mustParse(t, "authenticationEnabled=true\nauthenticationProviders="+ProviderToken+
-		"\ntokenSettingPrefix=my\nmytokenSecretKey=file:///s\nmytokenAuthClaim=role\nmysuperUserRoles=x", "mytokenAudience=me", "mytokenAudienceClaim=aud")
-	if c.TokenSecretKey != "file:///s" || c.TokenAuthClaim != "role" || c.TokenAudience != "me" || c.TokenAudienceClaim != "aud" || len(c.SuperUserRoles) != 0 {
+		"\ntokenSettingPrefix=my\nmytokenSecretKey=file:///s\nmytokenAuthClaim=role", "mytokenAudience=me", "mytokenAudienceClaim=aud")
+	if c.TokenSecretKey != "file:///s" || c.TokenAuthClaim != "role" || c.TokenAudience != "me" || c.TokenAudienceClaim != "aud" {
 		t.Errorf("%+v", c)
 	}
-	if got := kindsOf(notices); len(notices) != 1 || got["mysuperUserRoles"] != Unknown {
+	if len(notices) != 0 {
 		t.Errorf("notices %v", notices)
 	}
+	_, _, err := parse("t.conf", []byte("tokenSettingPrefix=my\nmysuperUserRoles=x"), nil, nil)
+	wantError(t, err, "mysuperUserRoles (t.conf:2)", "superUserRoles")
 }
 
 func TestAuthorizationNeedsTheAdminAPI(t *testing.T) {
@@ -74,6 +76,9 @@ func TestAuthorizationNeedsTheAdminAPI(t *testing.T) {
 		{"brokerServiceUrl=http://b:8080", true},
 		{"brokerClientTlsEnabled=true\nbrokerServiceUrlTls=pulsar+ssl://b:6651\nserviceUrl=http://b:8080", false},
 		{"clusterName=c\nglobalZookeeperServers=z", true},
+		{"brokerServiceUrl=pulsar://b:6650\nclusterName=c\nconfigurationMetadataStoreUrl=zk:z", true},
+		{"brokerServiceUrl=pulsar://b:6650\nconfigurationMetadataStoreUrl=zk:z", false},
+		{"brokerServiceUrl=pulsar://b:6650\nclusterName=c\nconfigurationMetadataStoreUrl=oxia://o:6648", false},
 	} {
 		c, _ := mustParse(t, on+tc.file)
 		err := c.RequireCluster()
@@ -81,6 +86,22 @@ func TestAuthorizationNeedsTheAdminAPI(t *testing.T) {
 			t.Errorf("%q: %v", tc.file, err)
 		} else if !tc.ok {
 			wantError(t, err, "authorizationEnabled", "serviceUrl")
+		}
+	}
+}
+
+// The store is asked for the admin API only if authorization needs it and no address is its own.
+func TestAdminFromStore(t *testing.T) {
+	const base = "brokerServiceUrl=pulsar://b:6650\nclusterName=c\nconfigurationMetadataStoreUrl=zk:z\n"
+	for file, want := range map[string]bool{
+		base: false,
+		base + loginOn + "authorizationEnabled=true":                            true,
+		base + loginOn + "authorizationEnabled=true\nserviceUrl=http://b:8080":  false,
+		base + loginOn + "authorizationEnabled=true\nbrokerServiceUrl=http://b": false,
+		base + loginOn + "authorizationEnabled=true\nbrokerServiceUrl=":         false,
+	} {
+		if c, _ := mustParse(t, file); c.AdminFromStore() != want {
+			t.Errorf("%q: %v", file, !want)
 		}
 	}
 }

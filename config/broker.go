@@ -17,17 +17,18 @@ var ErrNotEnabled = errors.New("the WebSocket service is not enabled")
 // brokers, logins, permissions and TLS are those of the file, and all other HTTP is for the
 // broker's web service. The file's ports are the broker's own, so that ours must be among the
 // sets, unless these tell by brokerWebServiceUrl that the broker's web service is elsewhere:
-// then we take the place that the file names. Keys that only a broker has are not looked at.
-func LoadBroker(path string, sets []string) (*Config, []Notice, error) {
+// then we take the place that the file names. What environ and sets say counts more than the file,
+// as with [Load]. Keys that only a broker has are not looked at.
+func LoadBroker(path string, environ, sets []string) (*Config, []Notice, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the broker's configuration: %w", err)
 	}
-	return parseBroker(path, data, sets)
+	return parseBroker(path, data, environ, sets)
 }
 
 // parseBroker is [LoadBroker] with the contents of the file.
-func parseBroker(path string, data []byte, sets []string) (*Config, []Notice, error) {
+func parseBroker(path string, data []byte, environ, sets []string) (*Config, []Notice, error) {
 	fromFile, err := parseProperties(path, data)
 	if err != nil {
 		return nil, nil, err
@@ -36,6 +37,7 @@ func parseBroker(path string, data []byte, sets []string) (*Config, []Notice, er
 	if err != nil {
 		return nil, nil, err
 	}
+	fromEnv, notices := fromEnvironment(environ)
 	b := brokerFile{path: path, entries: map[string]entry{}}
 	for _, e := range fromFile {
 		b.entries[e.name] = e
@@ -43,20 +45,24 @@ func parseBroker(path string, data []byte, sets []string) (*Config, []Notice, er
 	if err := b.enabled(); err != nil {
 		return nil, nil, err
 	}
-	elsewhere := isSet("brokerWebServiceUrl", fromFile, fromFlags)
-	if err := b.ownPorts(elsewhere, fromFlags); err != nil {
+	elsewhere := isSet("brokerWebServiceUrl", fromFile, fromEnv, fromFlags)
+	if err := b.ownPorts(elsewhere, slices.Concat(fromEnv, fromFlags)); err != nil {
 		return nil, nil, err
 	}
 	translated, err := b.translate(elsewhere)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, notices, err := resolve(translated, fromFlags)
-	if e := b.entries["proxyRoles"]; err == nil && e.value != "" && c.BrokerClientAuthPlugin != "" {
+	c, n, err := resolve(translated, fromEnv, fromFlags)
+	notices = append(notices, n...)
+	if err != nil {
+		return nil, notices, err
+	}
+	if e := b.entries["proxyRoles"]; e.value != "" && c.BrokerClientAuthPlugin != "" {
 		notices = append(notices, Notice{Kind: Risky, Key: e.name, Source: e.source,
 			Text: "the role that brokerClientAuthenticationParameters logs in must be none of these, or the broker refuses what it asks for"})
 	}
-	return c, notices, err
+	return c, notices, nil
 }
 
 // brokerFile is what a broker.conf says; of a key given twice the last counts.
@@ -102,11 +108,11 @@ func isSet(key string, layers ...[]entry) bool {
 }
 
 // ownPorts makes sure that we know where to listen, and not where the broker does.
-func (b *brokerFile) ownPorts(elsewhere bool, flags []entry) error {
+func (b *brokerFile) ownPorts(elsewhere bool, ours []entry) error {
 	if elsewhere {
 		return nil
 	}
-	if !isSet("webServicePort", flags) && !isSet("webServicePortTls", flags) {
+	if !isSet("webServicePort", ours) && !isSet("webServicePortTls", ours) {
 		port := b.get("webServicePort").value
 		if port == "" {
 			port = defaultWebPort
@@ -120,10 +126,10 @@ func (b *brokerFile) ownPorts(elsewhere bool, flags []entry) error {
 			taken[port] = key
 		}
 	}
-	for _, e := range flags {
+	for _, e := range ours {
 		if key := taken[e.value]; key != "" && (e.name == "webServicePort" || e.name == "webServicePortTls") {
-			return fmt.Errorf("--set %s=%s: that is the broker's own %s in %s: give pulsegate another port, "+
-				"or if the broker listens elsewhere, say where by --set brokerWebServiceUrl=http://HOST:PORT", e.name, e.value, key, b.path)
+			return fmt.Errorf("%s=%s (%s): that is the broker's own %s in %s: give pulsegate another port, "+
+				"or if the broker listens elsewhere, say where by --set brokerWebServiceUrl=http://HOST:PORT", e.name, e.value, e.source, key, b.path)
 		}
 	}
 	return nil
@@ -183,11 +189,6 @@ func (b *brokerFile) translate(elsewhere bool) ([]entry, error) {
 			continue
 		}
 		out = append(out, e)
-	}
-	const keyStores = "brokerClientTlsEnabledWithKeyStore"
-	if e := b.get(keyStores); byName[keyStores] == nil && strings.EqualFold(e.value, "true") {
-		return nil, fmt.Errorf("%s=%s (%s): key stores are not read towards the brokers: name PEM files in brokerClientTrustCertsFilePath, brokerClientCertificateFilePath and brokerClientKeyFilePath",
-			keyStores, e.value, e.source)
 	}
 	if !elsewhere {
 		// Unless one is set our plain port is none: its default is the broker's.

@@ -10,7 +10,7 @@ const enabled = "webSocketServiceEnabled=true\n"
 
 func mustParseBroker(t *testing.T, file string, sets ...string) (*Config, []Notice) {
 	t.Helper()
-	c, notices, err := parseBroker("broker.conf", []byte(file), sets)
+	c, notices, err := parseBroker("broker.conf", []byte(file), nil, sets)
 	if err != nil {
 		t.Fatalf("%q with %q: %v", file, sets, err)
 	}
@@ -117,7 +117,7 @@ func TestBrokerFaults(t *testing.T) {
 		{"webSocketServiceEnabled=maybe", []string{own}, []string{"webSocketServiceEnabled=maybe (broker.conf:1)", "true or false"}},
 		{enabled, nil, []string{"broker.conf", "--set webServicePort=PORT", "8080", "brokerWebServiceUrl"}},
 		{enabled + "webServicePort=7", nil, []string{"on port 7"}},
-		{enabled, []string{"webServicePort=8080"}, []string{"--set webServicePort=8080", "the broker's own webServicePort"}},
+		{enabled, []string{"webServicePort=8080"}, []string{"webServicePort=8080 (--set)", "the broker's own webServicePort"}},
 		{enabled, []string{"webServicePort=6650"}, []string{"the broker's own brokerServicePort"}},
 		{enabled + "brokerServicePort=x", []string{own}, []string{"brokerServicePort=x (broker.conf:2)"}},
 		{enabled + "webServicePort=0", []string{own}, []string{"webServicePort=0 (broker.conf:2)", "chosen by the system"}},
@@ -129,19 +129,19 @@ func TestBrokerFaults(t *testing.T) {
 		{enabled, []string{own, "brokerWebServiceUrl=broker:1"}, []string{"brokerWebServiceUrl=broker:1"}},
 		{enabled, []string{"x"}, []string{"--set number 1"}},
 	} {
-		_, _, err := parseBroker("broker.conf", []byte(tc.file), tc.sets)
+		_, _, err := parseBroker("broker.conf", []byte(tc.file), nil, tc.sets)
 		wantError(t, err, tc.want...)
 		if errors.Is(err, ErrNotEnabled) {
 			t.Errorf("%v is no mistake", err)
 		}
 	}
 	for _, file := range []string{"", "webSocketServiceEnabled=", "webSocketServiceEnabled=False"} {
-		_, _, err := parseBroker("broker.conf", []byte(file), []string{own})
+		_, _, err := parseBroker("broker.conf", []byte(file), nil, []string{own})
 		if wantError(t, err, "broker.conf", "webSocketServiceEnabled"); !errors.Is(err, ErrNotEnabled) {
 			t.Errorf("%q: %v", file, err)
 		}
 	}
-	if _, _, err := LoadBroker(strings.Repeat("gone", 3), nil); err == nil {
+	if _, _, err := LoadBroker(strings.Repeat("gone", 3), nil, nil); err == nil {
 		t.Error("a file that is not there was read")
 	}
 }

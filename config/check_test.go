@@ -68,6 +68,6 @@ func TestInsecureIsNamed(t *testing.T) {
 }
 
 func TestCertificateNeedsItsKey(t *testing.T) {
-	_, _, err := parse("t.conf", []byte("brokerClient_tlsCertificateFilePath=/c.pem"), nil)
+	_, _, err := parse("t.conf", []byte("brokerClient_tlsCertificateFilePath=/c.pem"), nil, nil)
 	wantError(t, err, "brokerClient_tlsKeyFilePath")
 }

@@ -155,7 +155,7 @@ const (
 
 // Defaults returns the configuration of an empty file.
 func Defaults() *Config {
-	c, _, err := resolve(nil, nil)
+	c, _, err := resolve()
 	if err != nil {
 		panic("config: a default of the table is not valid: " + err.Error())
 	}

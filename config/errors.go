@@ -25,7 +25,16 @@ func (e *ValueError) Error() string {
 	return fmt.Sprintf("%s=%s (%s): %s", e.Key, e.Value, e.Source, e.Reason)
 }
 
-func valueError(k *Key, e entry, err error) error {
+// KeyError says what is wrong with a key itself.
+type KeyError struct {
+	Key    string
+	Source Source
+	Reason string
+}
+
+func (e *KeyError) Error() string { return fmt.Sprintf("%s (%s): %s", e.Key, e.Source, e.Reason) }
+
+func valueError(k *Key, e entry, err error) *ValueError {
 	v := &ValueError{Key: e.name, Value: e.value, Source: e.source}
 	switch {
 	case errors.Is(err, errUnsupported):

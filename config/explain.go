@@ -11,8 +11,8 @@ const lineWidth = 96
 
 const fileHead = "Configuration of pulsegate. The format is that of Java properties files, and the keys are those of " +
 	"Pulsar's WebSocket proxy: its websocket.conf works here unless it names Java classes. Every key is shown with its default; remove the # to " +
-	"change it. pulsegate serve --set key=value counts more than this file, and pulsegate config check says what is wrong with it. " +
-	"On SIGHUP the file is read again: some keys take effect then, the others with the next start."
+	"change it. Variables of the environment called as a key, or PULSAR_PREFIX_ and a key, count more than this file, and pulsegate serve --set key=value counts more than both. " +
+	"pulsegate config check says what is wrong. On SIGHUP the file is read again: some keys take effect then, the others with the next start."
 
 // WriteDefaults writes a configuration file in which every key is explained and
 // commented out with its default.
@@ -67,12 +67,14 @@ func writeComment(out *bufio.Writer, text string) {
 }
 
 // Write writes every key that has an effect with its value, below a comment that says where
-// that was set: "default", "path:line" or "--set". Secrets are masked.
+// that was set, see [Source.String]. Secrets are masked.
 func (c *Config) Write(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	for _, k := range table {
-		if k.Effect == Effective {
-			s := c.settings[k]
+		switch s := c.settings[k]; {
+		case s.fault != "":
+			fmt.Fprintf(out, "# %s, not valid: %s\n%s=%s\n", s.source, s.fault, k.Name, escape(s.value))
+		case k.Effect == Effective:
 			fmt.Fprintf(out, "# %s\n%s=%s\n", s.source, k.Name, escape(s.value))
 		}
 	}

@@ -23,7 +23,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, _, err := parse("f", data, nil)
+		c, _, err := parse("f", data, nil, nil)
 		if err != nil {
 			if c != nil {
 				t.Fatal("an error and a configuration")
@@ -37,7 +37,7 @@ func FuzzLoad(f *testing.F) {
 		if err := c.Write(&out); err != nil {
 			t.Fatal(err)
 		}
-		again, _, err := parse("again", out.Bytes(), nil)
+		again, _, err := parse("again", out.Bytes(), nil, nil)
 		if c.BrokerClientAuthParams != "" {
 			return // masked, so not the same
 		}

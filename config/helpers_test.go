@@ -8,7 +8,7 @@ import (
 // mustParse parses lines of a file called t.conf.
 func mustParse(t *testing.T, file string, sets ...string) (*Config, []Notice) {
 	t.Helper()
-	c, notices, err := parse("t.conf", []byte(file), sets)
+	c, notices, err := parse("t.conf", []byte(file), nil, sets)
 	if err != nil {
 		t.Fatalf("%q with %q: %v", file, sets, err)
 	}

@@ -71,17 +71,12 @@ webServiceTlsCiphers=
 cryptoKeyReaderFactoryClassName=
 `
 
-// A stock file of the Java proxy is read without a warning and means what no file
-// means, but for the one limit it states.
-func TestStockJavaFile(t *testing.T) {
+// A file with all keys of the Java proxy at its defaults means what no file means, but
+// for the one limit it states, which is named.
+func TestDefaultsOfJava(t *testing.T) {
 	c, notices := mustParse(t, javaKeys)
-	for _, n := range notices {
-		if n.Kind != NoEffect {
-			t.Errorf("notice: %s", n)
-		}
-	}
-	if got := kindsOf(notices); got["httpServerAcceptQueueSize"] != NoEffect || len(got) == 0 {
-		t.Errorf("keys without effect are not named: %v", notices)
+	if len(notices) != 1 || notices[0].Kind != Limit || notices[0].Key != "maxHttpServerConnections" {
+		t.Errorf("notices %v", notices)
 	}
 	want := Defaults()
 	want.MaxHTTPServerConnections = 2048
@@ -101,7 +96,7 @@ func TestOtherJavaKeysAreKnown(t *testing.T) {
 
 func TestMinimalFile(t *testing.T) {
 	c, notices := mustParse(t, "globalZookeeperServers=zk-1,zk-2:2182/pulsar\nwebServicePort=9090\nclusterName=use\n")
-	if len(notices) > 0 {
+	if got := kindsOf(notices); len(notices) != 1 || got["globalZookeeperServers"] != OldName {
 		t.Errorf("notices: %v", notices)
 	}
 	if err := c.RequireCluster(); err != nil {
@@ -164,9 +159,9 @@ func TestProtectionIsRefusedNotDropped(t *testing.T) {
 		"cryptoKeyReaderFactoryClassName=com.example.Keys",
 	} {
 		name, _, _ := strings.Cut(line, "=")
-		_, _, err := parse("t.conf", []byte("clusterName=c\n"+line), nil)
+		_, _, err := parse("t.conf", []byte("clusterName=c\n"+line), nil, nil)
 		wantError(t, err, strings.TrimSpace(line), "t.conf:2", "no Java here")
-		_, _, err = parse("", nil, []string{line})
+		_, _, err = parse("", nil, nil, []string{line})
 		wantError(t, err, name, "--set")
 	}
 	mustParse(t, "authenticationEnabled=false\ntlsEnabled=False\nwebServicePortTls=\ncryptoKeyReaderFactoryClassName=\n")

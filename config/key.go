@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Effect says what setting a key does.
 type Effect uint8
@@ -24,6 +27,9 @@ type Key struct {
 	Section Section
 	// Default is in the syntax of the file; "" is none.
 	Default string
+	// Stock are other values that the stock files of some versions of Pulsar give the
+	// key. Nobody chose them, so nothing is said of one that does nothing.
+	Stock []string
 	// Doc is one paragraph on what the key does; of an unsupported key, why it is
 	// refused; of one in the last section, why it does nothing.
 	Doc    string
@@ -41,6 +47,13 @@ type Alias struct {
 	Wins bool
 	// Unset is a value that stands for "not set" besides the empty one.
 	Unset string
+	// Current says that Pulsar has not replaced this name by that of the key.
+	Current bool
+}
+
+// chosen tells whether someone has chosen v for k: the stock files have another value.
+func (k *Key) chosen(v string) bool {
+	return v != "" && v != k.Default && !slices.Contains(k.Stock, v)
 }
 
 // names returns all names of k, the one that counts first.
@@ -58,6 +71,19 @@ func (k *Key) names() []Alias {
 		}
 	}
 	return names
+}
+
+// guards tells whether security depends on k under this name: on a login, a permission,
+// or TLS on either side.
+func (k *Key) guards(name string) bool {
+	switch k.Section {
+	case sectionAuth, sectionTLS:
+		return true
+	case sectionBrokerClient:
+		name = strings.ToLower(name)
+		return strings.Contains(name, "tls") || strings.Contains(name, "auth")
+	}
+	return false
 }
 
 // Section groups keys in the explained file.
@@ -108,7 +134,7 @@ var (
 
 func makeTable() []*Key {
 	var all []*Key
-	for _, part := range [][]Key{clusterKeys, brokerClientKeys, listenerKeys, sessionKeys, ownKeys, authKeys, openIDKeys, tlsKeys, inertKeys} {
+	for _, part := range [][]Key{clusterKeys, brokerClientKeys, listenerKeys, sessionKeys, ownKeys, authKeys, openIDKeys, tlsKeys, providerKeys, inertKeys} {
 		for i := range part {
 			all = append(all, &part[i])
 		}

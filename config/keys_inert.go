@@ -7,7 +7,11 @@ func inert(name, def, reason string) Key {
 const noThreads = " There are no thread pools: event loops and Go's scheduler use all cores (the environment variable GOMAXPROCS limits them)."
 
 var inertKeys = []Key{
-	inert("webSocketNumIoThreads", "", "Network threads of the Java client."+noThreads),
+	{
+		Name: "webSocketNumIoThreads", Section: sectionInert, Effect: WithoutEffect, kind: anything(),
+		Aliases: []Alias{{Name: "numIoThreads"}}, Stock: []string{"8"},
+		Doc: "Network threads of the Java client." + noThreads,
+	},
 	inert("webSocketNumServiceThreads", "20", "Threads for timers."+noThreads),
 	inert("numHttpServerThreads", "", "Threads that serve clients."+noThreads),
 	inert("httpServerThreadPoolQueueSize", "8192", "Tasks that may wait for such a thread."+noThreads),

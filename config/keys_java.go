@@ -40,7 +40,7 @@ var clusterKeys = []Key{
 	{
 		Name: "configurationMetadataStoreUrl", Section: sectionCluster,
 		Aliases: []Alias{{Name: "configurationStoreServers"}, {Name: "globalZookeeperServers"}},
-		Doc:     "ZooKeeper servers in which the addresses of clusterName are looked up when none is given above: [zk:]host:port,host:port[/chroot]. Port 2181 if left out.",
+		Doc:     "ZooKeeper servers in which the addresses of clusterName are looked up when none is given above: [zk:]host:port,host:port[/chroot]. Port 2181 if left out. With authorizationEnabled=true and no serviceUrl the address of the admin API is looked up there, too.",
 		kind: kind{accepts: "[zk:]host:port,host:port[/chroot]", set: func(c *Config, v string) (err error) {
 			c.ConfigurationStore, err = parseStore(v)
 			return err
@@ -62,7 +62,7 @@ var brokerClientKeys = []Key{
 	},
 	{
 		Name: "brokerClientTrustCertsFilePath", Section: sectionBrokerClient,
-		Aliases: []Alias{{Name: "brokerClient_tlsTrustCertsFilePath", Wins: true}},
+		Aliases: []Alias{{Name: "brokerClient_tlsTrustCertsFilePath", Wins: true, Current: true}},
 		Doc:     "PEM file with the certificate authorities that a broker's certificate is checked against. Empty: those of the system.",
 		kind:    text(func(c *Config) *string { return &c.BrokerClientTrustCertsFile }),
 	},
@@ -78,61 +78,61 @@ var brokerClientKeys = []Key{
 	},
 	{
 		Name: "brokerClient_useKeyStoreTls", Section: sectionBrokerClient, Default: "false",
-		Aliases: []Alias{{Name: "brokerClientTlsEnabledWithKeyStore"}},
+		Aliases: []Alias{{Name: "brokerClientTlsEnabledWithKeyStore", Current: true}},
 		Doc:     "Take the certificate shown to the brokers and its key from brokerClient_tlsKeyStorePath and the authorities from brokerClient_tlsTrustStorePath, not from PEM files.",
 		kind:    boolean(func(c *Config) *bool { return &c.BrokerClientUseKeyStore }),
 	},
 	{
 		Name: "brokerClient_tlsKeyStoreType", Section: sectionBrokerClient, Default: "JKS",
-		Aliases: []Alias{{Name: "brokerClientTlsKeyStoreType"}},
+		Aliases: []Alias{{Name: "brokerClientTlsKeyStoreType", Current: true}},
 		Doc:     "Format of that key store: JKS or PKCS12. As in Java the file itself tells which of the two it is, whatever stands here.",
 		kind:    text(func(c *Config) *string { return &c.BrokerClientKeyStoreType }),
 	},
 	{
 		Name: "brokerClient_tlsKeyStorePath", Section: sectionBrokerClient,
-		Aliases: []Alias{{Name: "brokerClientTlsKeyStore"}},
+		Aliases: []Alias{{Name: "brokerClientTlsKeyStore", Current: true}},
 		Doc:     "Key store (JKS or PKCS12) with the certificate that is shown to the brokers and its private key, the only one in it. Empty: none is shown.",
 		kind:    text(func(c *Config) *string { return &c.BrokerClientKeyStore }),
 	},
 	{
 		Name: "brokerClient_tlsKeyStorePassword", Section: sectionBrokerClient, Secret: true,
-		Aliases: []Alias{{Name: "brokerClientTlsKeyStorePassword"}},
+		Aliases: []Alias{{Name: "brokerClientTlsKeyStorePassword", Current: true}},
 		Doc:     "Password of that key store. Never printed.",
 		kind:    secretText(func(c *Config) *Secret { return &c.BrokerClientKeyStorePassword }),
 	},
 	{
 		Name: "brokerClient_tlsTrustStoreType", Section: sectionBrokerClient, Default: "JKS",
-		Aliases: []Alias{{Name: "brokerClientTlsTrustStoreType"}},
+		Aliases: []Alias{{Name: "brokerClientTlsTrustStoreType", Current: true}},
 		Doc:     "Format of the trust store for the brokers: JKS or PKCS12, told by the file itself as for the key store.",
 		kind:    text(func(c *Config) *string { return &c.BrokerClientTrustStoreType }),
 	},
 	{
 		Name: "brokerClient_tlsTrustStorePath", Section: sectionBrokerClient,
-		Aliases: []Alias{{Name: "brokerClientTlsTrustStore"}},
+		Aliases: []Alias{{Name: "brokerClientTlsTrustStore", Current: true}},
 		Doc:     "Trust store (JKS or PKCS12) with the certificate authorities that a broker's certificate is checked against. Empty: those of the system.",
 		kind:    text(func(c *Config) *string { return &c.BrokerClientTrustStore }),
 	},
 	{
 		Name: "brokerClient_tlsTrustStorePassword", Section: sectionBrokerClient, Secret: true,
-		Aliases: []Alias{{Name: "brokerClientTlsTrustStorePassword"}},
+		Aliases: []Alias{{Name: "brokerClientTlsTrustStorePassword", Current: true}},
 		Doc:     "Password of that trust store. Never printed.",
 		kind:    secretText(func(c *Config) *Secret { return &c.BrokerClientTrustStorePassword }),
 	},
 	{
 		Name: "tlsAllowInsecureConnection", Section: sectionBrokerClient, Default: "false",
-		Aliases: []Alias{{Name: "brokerClient_tlsAllowInsecureConnection", Wins: true}},
+		Aliases: []Alias{{Name: "brokerClient_tlsAllowInsecureConnection", Wins: true, Current: true}},
 		Doc:     "Accept any certificate from a broker. Only for trying out: the connection is then open to anyone in between. A client, too, may then show a certificate of an authority that tlsTrustCertsFilePath does not hold; it logs nobody in.",
 		kind:    boolean(func(c *Config) *bool { return &c.TLSAllowInsecure }),
 	},
 	{
 		Name: "tlsHostnameVerificationEnabled", Section: sectionBrokerClient, Default: "false",
-		Aliases: []Alias{{Name: "brokerClient_tlsHostnameVerificationEnable", Wins: true}},
+		Aliases: []Alias{{Name: "brokerClient_tlsHostnameVerificationEnable", Wins: true, Current: true}},
 		Doc:     "Check that a broker's certificate was issued for the name we connect to. Off by default, as in Pulsar 4; switch it on wherever TLS is used.",
 		kind:    boolean(func(c *Config) *bool { return &c.TLSHostnameVerification }),
 	},
 	{
 		Name: "brokerClientAuthenticationPlugin", Section: sectionBrokerClient,
-		Aliases: []Alias{{Name: "brokerClient_authPluginClassName"}},
+		Aliases: []Alias{{Name: "brokerClient_authPluginClassName", Current: true}},
 		Doc:     "How pulsegate itself logs in at the brokers, by the Java class name: org.apache.pulsar.client.impl.auth.AuthenticationToken, AuthenticationTls, AuthenticationKeyStoreTls, AuthenticationBasic, AuthenticationAthenz or oauth2.AuthenticationOAuth2. It counts only together with its parameters. Empty: no login.",
 		kind: kind{accepts: "one of the Java classes " + pluginNames(), set: func(c *Config, v string) error {
 			if !knownPlugin(v) {
@@ -144,7 +144,7 @@ var brokerClientKeys = []Key{
 	},
 	{
 		Name: "brokerClientAuthenticationParameters", Section: sectionBrokerClient, Secret: true,
-		Aliases: []Alias{{Name: "brokerClient_authParams"}},
+		Aliases: []Alias{{Name: "brokerClient_authParams", Current: true}},
 		Doc:     "Parameters of that login, as the Java class takes them: token:eyJ… or file:///path for a token, tlsCertFile:…,tlsKeyFile:… or keyStorePath:…,keyStorePassword:… for TLS, JSON for the others. Never printed.",
 		kind:    secretText(func(c *Config) *Secret { return &c.BrokerClientAuthParams }),
 	},
@@ -170,9 +170,9 @@ var brokerClientKeys = []Key{
 	},
 	{
 		Name: "webSocketConnectionsPerBroker", Section: sectionBrokerClient, Default: "0",
-		Aliases: []Alias{{Name: "brokerClient_connectionsPerBroker", Wins: true}},
-		Doc:     "TCP connections to each broker. 0: as many as the machine has cores.",
-		kind:    number(func(c *Config) *int { return &c.ConnectionsPerBroker }, 0, 1024),
+		Aliases: []Alias{{Name: "brokerClient_connectionsPerBroker", Wins: true, Current: true}, {Name: "connectionsPerBroker"}}, Stock: []string{"8"},
+		Doc:  "TCP connections to each broker. 0: as many as the machine has cores.",
+		kind: number(func(c *Config) *int { return &c.ConnectionsPerBroker }, 0, 1024),
 	},
 	{
 		Name: "webSocketPulsarClientMemoryLimitInMB", Section: sectionBrokerClient, Default: "0",

@@ -63,7 +63,7 @@ var tlsKeys = []Key{
 			return nil
 		}},
 	},
-	{Name: "tlsProvider", Section: sectionTLS, Default: "", Effect: WithoutEffect, kind: anything(),
+	{Name: "tlsProvider", Section: sectionTLS, Stock: []string{"Conscrypt"}, Effect: WithoutEffect, kind: anything(),
 		Doc: "TLS library of the Java proxy, such as Conscrypt. There is only one here.",
 	},
 	{

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 )
@@ -22,43 +23,69 @@ func Locate(path string) string {
 	return ""
 }
 
-// Load reads the file at path ("" for none) and then sets, each key=value, which
-// count more than the file. It reports every bad value at once, each as a
+// Load reads the file at path ("" for none), then what environ, each name=value as
+// [os.Environ] has them, says of the configuration, and then sets, each key=value. The
+// later counts more. It reports every mistake at once, bad values each as a
 // [*ValueError]; the notices are what an operator should know though it is no error.
-func Load(path string, sets []string) (*Config, []Notice, error) {
-	var data []byte
-	if path != "" {
-		var err error
-		if data, err = os.ReadFile(path); err != nil {
-			return nil, nil, fmt.Errorf("reading the configuration: %w", err)
-		}
+func Load(path string, environ, sets []string) (*Config, []Notice, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, nil, err
 	}
-	return parse(path, data, sets)
+	return parse(path, data, environ, sets)
+}
+
+// Show is [Load] and writes what was found as [Config.Write] does, also where there are mistakes.
+func Show(w io.Writer, path string, environ, sets []string) ([]Notice, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	c, notices, err := read(path, data, environ, sets)
+	return notices, errors.Join(err, c.Write(w))
+}
+
+func readFile(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return data, nil
 }
 
 // parse is [Load] with the contents of the file.
-func parse(path string, data []byte, sets []string) (*Config, []Notice, error) {
-	fromFile, err := parseProperties(path, data)
+func parse(path string, data []byte, environ, sets []string) (*Config, []Notice, error) {
+	c, notices, err := read(path, data, environ, sets)
 	if err != nil {
-		return nil, nil, err
+		return nil, notices, err
 	}
-	fromFlags, err := parseSets(sets)
-	if err != nil {
-		return nil, nil, err
-	}
-	return resolve(fromFile, fromFlags)
+	return c, notices, nil
 }
 
-// parseSets reads what was set on the command line.
+// read is [parse], but what it returns with an error tells what was written where.
+func read(path string, data []byte, environ, sets []string) (*Config, []Notice, error) {
+	fromFile, fileErr := parseProperties(path, data)
+	fromEnv, notices := fromEnvironment(environ)
+	fromFlags, setsErr := parseSets(sets)
+	c, n, err := resolve(fromFile, fromEnv, fromFlags)
+	return c, append(notices, n...), errors.Join(fileErr, setsErr, err)
+}
+
+// parseSets reads what was set on the command line, also beside mistakes.
 func parseSets(sets []string) (entries []entry, err error) {
+	var errs []error
 	for i, s := range sets {
 		name, value, ok := strings.Cut(s, "=")
 		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, fmt.Errorf("--set number %d: it must be key=value", i+1)
+			errs = append(errs, fmt.Errorf("--set number %d: it must be key=value", i+1))
+			continue
 		}
 		entries = append(entries, entry{name, strings.TrimSpace(value), Source{Flag: true}})
 	}
-	return entries, nil
+	return entries, errors.Join(errs...)
 }
 
 // setting is what one key ended up with.
@@ -66,78 +93,100 @@ type setting struct {
 	value  string // as written, masked if secret; the default if nothing was
 	source Source
 	chosen *entry // nil if the key is not mentioned. A pointer, as the value may be secret: nothing prints what it points to
+	fault  string // why the value is not valid, "" if it is
 }
 
-// resolve makes a configuration of what was written in the file and on the command line.
-func resolve(fromFile, fromFlags []entry) (*Config, []Notice, error) {
-	fromFile, fromFlags, notices := unprefixed(fromFile, fromFlags)
-	file, n := collect(fromFile)
-	notices = append(notices, n...)
-	flags, n := collect(fromFlags)
-	notices = append(notices, n...)
+// resolve makes a configuration of what was written in the file, in the environment
+// and on the command line, in this order; the last counts most. With an error the
+// configuration is good for [Config.Write] only.
+func resolve(written ...[]entry) (*Config, []Notice, error) {
+	written, prefix, notices := unprefixed(written)
+	layers := make([]map[string]entry, len(written))
+	var errs []error
+	for i, entries := range written {
+		found, n, e := collect(entries, prefix)
+		layers[len(layers)-1-i] = found
+		notices, errs = append(notices, n...), append(errs, e...)
+	}
 
 	c := &Config{settings: make(map[*Key]setting, len(table)), WebServicePortTLS: NoPort}
-	var errs []error
+	sound := true
 	for _, k := range table {
-		chosen, written, n := choose(k, file, flags)
+		chosen, written, n := choose(k, layers)
 		notices = append(notices, n...)
 		if err := c.apply(k, chosen, written); err != nil {
-			errs = append(errs, err)
+			errs, sound = append(errs, err), false
 			continue
 		}
-		if written && chosen.value != "" && k.Effect == WithoutEffect {
-			notices = append(notices, Notice{Kind: NoEffect, Key: chosen.name, Source: chosen.source, Text: k.Doc})
+		if k.chosen(chosen.value) {
+			notices = append(notices, k.remarks(chosen)...)
 		}
 	}
-	if len(errs) == 0 {
-		n, errs = c.finish()
-		notices = append(notices, n...)
+	if sound {
+		n, e := c.finish()
+		notices, errs = append(notices, n...), append(errs, e...)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, notices, err
+	return c, notices, errors.Join(errs...)
+}
+
+// remarks are what to say of e, which someone has chosen for k.
+func (k *Key) remarks(e entry) (notices []Notice) {
+	if k.Effect == WithoutEffect {
+		return []Notice{{Kind: NoEffect, Key: e.name, Source: e.source, Text: k.Doc}}
 	}
-	return c, notices, nil
+	for _, a := range k.Aliases {
+		if a.Name == e.name && !a.Current {
+			notices = append(notices, Notice{Kind: OldName, Key: e.name, Source: e.source, Text: k.Name})
+		}
+	}
+	return notices
 }
 
 // apply stores the default of k and then what was chosen over it.
 func (c *Config) apply(k *Key, chosen entry, written bool) error {
-	now := setting{value: k.Default, source: chosen.source}
+	set := setting{value: k.Default, source: chosen.source}
 	if written {
-		now.chosen = &chosen
+		set.chosen = &chosen
 	}
-	c.settings[k] = now
-	if k.Default != "" {
-		if err := k.kind.set(c, k.Default); err != nil {
-			return valueError(k, entry{k.Name, k.Default, Source{}}, err)
+	var fault *ValueError
+	try := func(e entry, err error) bool {
+		if err != nil {
+			fault = valueError(k, e, err)
+			set.fault = fault.Reason
 		}
+		return err == nil
 	}
-	if chosen.value == "" {
-		if written && k.kind.clear != nil {
-			if err := k.kind.clear(c); err != nil {
-				return valueError(k, chosen, err)
-			}
+	switch {
+	case k.Default != "" && !try(entry{k.Name, k.Default, Source{}}, k.kind.set(c, k.Default)):
+	case chosen.value != "":
+		set.value = chosen.value
+		if k.Secret {
+			set.value = masked
 		}
-		return nil
+		try(chosen, k.kind.set(c, chosen.value))
+	case written && k.kind.clear != nil:
+		try(chosen, k.kind.clear(c))
 	}
-	if err := k.kind.set(c, chosen.value); err != nil {
-		return valueError(k, chosen, err)
+	c.settings[k] = set
+	if fault != nil {
+		return fault
 	}
-	now.value = chosen.value
-	if k.Secret {
-		now.value = masked
-	}
-	c.settings[k] = now
 	return nil
 }
 
 // collect sorts entries by name, the last of a name winning, and names what is unknown.
-func collect(entries []entry) (map[string]entry, []Notice) {
-	found := make(map[string]entry, len(entries))
-	var notices []Notice
+// prefix is that of the token keys.
+func collect(entries []entry, prefix string) (found map[string]entry, notices []Notice, errs []error) {
+	found = make(map[string]entry, len(entries))
 	for _, e := range entries {
 		k, known := byName[e.name]
 		if !known {
-			notices = append(notices, unknown(e))
+			if meant := mistyped(e.name, prefix); meant != "" {
+				errs = append(errs, &KeyError{Key: e.name, Source: e.source,
+					Reason: "unknown key, much like " + meant + ", on which security depends: correct it or remove it"})
+			} else {
+				notices = append(notices, unknown(e))
+			}
 			continue
 		}
 		if old, twice := found[e.name]; twice && old.value != e.value {
@@ -146,14 +195,14 @@ func collect(entries []entry) (map[string]entry, []Notice) {
 		}
 		found[e.name] = e
 	}
-	return found, notices
+	return found, notices, errs
 }
 
-// choose picks the entry of k that counts: the command line before the file, and
-// in each the first of its names that has a value. written is false when k
-// is not mentioned at all. An empty value on the command line brings the default back.
-func choose(k *Key, file, flags map[string]entry) (chosen entry, written bool, notices []Notice) {
-	for _, layer := range []map[string]entry{flags, file} {
+// choose picks the entry of k that counts: in the first layer that mentions it the
+// first of its names that has a value. written is false when k is not mentioned at
+// all. An empty value in one layer so hides those of the layers below it.
+func choose(k *Key, layers []map[string]entry) (chosen entry, written bool, notices []Notice) {
+	for _, layer := range layers {
 		for _, a := range k.names() {
 			e, ok := layer[a.Name]
 			if !ok {
@@ -163,12 +212,15 @@ func choose(k *Key, file, flags map[string]entry) (chosen entry, written bool, n
 				e.value = ""
 			}
 			switch {
-			case !written, chosen.value == "" && e.value != "" && chosen.source.Flag == e.source.Flag:
+			case !written, chosen.value == "" && e.value != "":
 				chosen, written = e, true
-			case e.value != "" && e.value != chosen.value && chosen.source.Flag == e.source.Flag:
+			case e.value != "" && e.value != chosen.value:
 				notices = append(notices, Notice{Kind: Ignored, Key: e.name, Source: e.source,
 					Text: fmt.Sprintf("%s at %s is the same setting and counts", chosen.name, chosen.source)})
 			}
+		}
+		if written {
+			break
 		}
 	}
 	return chosen, written, notices

@@ -13,7 +13,7 @@ func TestPrecedence(t *testing.T) {
 	if err := os.WriteFile(path, []byte("clusterName=file\nwebServicePort=1\nstatusFilePath=/f\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, notices, err := Load(path, []string{"webServicePort=2", "statusFilePath=", "logLevel=debug", "logLevel=warn"})
+	c, notices, err := Load(path, nil, []string{"webServicePort=2", "statusFilePath=", "logLevel=debug", "logLevel=warn"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestPrecedence(t *testing.T) {
 // Under whichever name, the command line counts more than the file.
 func TestPrecedenceAcrossNames(t *testing.T) {
 	c, notices := mustParse(t, "configurationMetadataStoreUrl=file", "globalZookeeperServers=flag")
-	if got := c.ConfigurationStore.Servers[0]; got != "flag:2181" || len(notices) > 0 {
+	if got := c.ConfigurationStore.Servers[0]; got != "flag:2181" || len(notices) != 1 || notices[0].Kind != OldName {
 		t.Errorf("got %s, %v", got, notices)
 	}
 }
@@ -47,7 +47,7 @@ func TestEmptyMeansDefault(t *testing.T) {
 
 // To the Java proxy an empty port is "no plain listener"; opening one all the same would surprise.
 func TestEmptyPort(t *testing.T) {
-	_, _, err := parse("t.conf", []byte("webServicePort=\n"), nil)
+	_, _, err := parse("t.conf", []byte("webServicePort=\n"), nil, nil)
 	wantError(t, err, "webServicePort", "t.conf:1", "nothing would be served")
 }
 
@@ -88,7 +88,7 @@ func TestBadValues(t *testing.T) {
 		{"globalZookeeperServers=a:1:2", []string{"not host:port"}},
 		{"brokerClientAuthenticationPlugin=com.example.Auth", []string{AuthToken}},
 	} {
-		_, _, err := parse("t.conf", []byte("\n"+tc.line), nil)
+		_, _, err := parse("t.conf", []byte("\n"+tc.line), nil, nil)
 		wantError(t, err, append(tc.parts, tc.line, "t.conf:2")...)
 		var v *ValueError
 		if key, _, _ := strings.Cut(tc.line, "="); !errors.As(err, &v) || v.Key != key {
@@ -99,23 +99,23 @@ func TestBadValues(t *testing.T) {
 
 // A spread that does not fit into the time of a stop would cut sessions.
 func TestSpreadFitsIntoTheDrain(t *testing.T) {
-	_, _, err := parse("t.conf", []byte("drainTimeoutMillis=2000\ndrainSpreadMillis=2001"), nil)
+	_, _, err := parse("t.conf", []byte("drainTimeoutMillis=2000\ndrainSpreadMillis=2001"), nil, nil)
 	wantError(t, err, "drainSpreadMillis=2001", "t.conf:2", "drainTimeoutMillis=2000", "raise")
 	mustParse(t, "drainTimeoutMillis=2000\ndrainSpreadMillis=2000\ndrainDelayMillis=60000")
 }
 
 func TestAllBadValuesAtOnce(t *testing.T) {
-	_, _, err := parse("t.conf", []byte("webServicePort=x\nlogLevel=x\nauthorizationEnabled=x"), nil)
+	_, _, err := parse("t.conf", []byte("webServicePort=x\nlogLevel=x\nauthorizationEnabled=x"), nil, nil)
 	wantError(t, err, "webServicePort", "logLevel", "authorizationEnabled")
 }
 
 func TestLoadErrors(t *testing.T) {
-	_, _, err := Load(filepath.Join(t.TempDir(), "gone.conf"), nil)
+	_, _, err := Load(filepath.Join(t.TempDir(), "gone.conf"), nil, nil)
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 	for _, set := range []string{"clusterName", "=x", " =x"} {
-		_, _, err = Load("", []string{set})
+		_, _, err = Load("", nil, []string{set})
 		wantError(t, err, "--set", "key=value")
 	}
 }

@@ -25,6 +25,10 @@ const (
 	Ignored
 	// NoEffect: a key of the Java proxy that has nothing to act on here.
 	NoEffect
+	// OldName: the key has another name today; the old one works.
+	OldName
+	// Limit: a value of the Java proxy's stock file that holds this server back.
+	Limit
 	// Risky: it works, but should not stay that way.
 	Risky
 )
@@ -38,13 +42,15 @@ func (n Notice) String() string {
 		return fmt.Sprintf("%s (%s): ignored: %s", n.Key, n.Source, n.Text)
 	case NoEffect:
 		return fmt.Sprintf("%s (%s): accepted without effect: %s", n.Key, n.Source, n.Text)
+	case OldName:
+		return fmt.Sprintf("%s (%s): an old name, which works; today it is %s", n.Key, n.Source, n.Text)
 	default:
 		return fmt.Sprintf("%s (%s): %s", n.Key, n.Source, n.Text)
 	}
 }
 
 // LogNotices logs each notice as a warning, except that the keys without effect are
-// named together in one line at info: a stock file of the Java proxy has a dozen.
+// named together in one line at info: a file for the Java proxy may have many.
 func LogNotices(log *slog.Logger, notices []Notice) {
 	var idle []string
 	for _, n := range notices {
@@ -79,6 +85,29 @@ func suggest(name string) string {
 		}
 	}
 	return Nearest(name, known)
+}
+
+// slips is how many letters of a key that security depends on may be wrong for it to be
+// taken as meant. Any letter may have the other case.
+const slips = 2
+
+// mistyped returns the key that security depends on which name was most likely meant to
+// be, "" for none. prefix is what the token keys' names start with, too.
+func mistyped(name, prefix string) string {
+	best, least := "", slips+1
+	for _, k := range table {
+		for _, a := range k.names() {
+			if !k.guards(a.Name) {
+				continue
+			}
+			for _, written := range []string{name, strings.TrimPrefix(name, prefix)} {
+				if d := distance(strings.ToLower(written), strings.ToLower(a.Name), least); d < least {
+					best, least = a.Name, d
+				}
+			}
+		}
+	}
+	return best
 }
 
 // distance is the number of bytes to insert, delete or replace to make b of a,

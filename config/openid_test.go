@@ -25,7 +25,7 @@ func TestContradictionsInOpenID(t *testing.T) {
 		{good + "https://a\nopenIDAcceptedTimeLeewaySeconds=x", []string{"t.conf:5", "openIDAcceptedTimeLeewaySeconds"}},
 		{good + "https://a\nopenIDCacheRefreshAfterWriteSeconds=0", []string{"t.conf:5", "from 1 to"}},
 	} {
-		_, _, err := parse("t.conf", []byte(tc.file), nil)
+		_, _, err := parse("t.conf", []byte(tc.file), nil, nil)
 		wantError(t, err, tc.parts...)
 		if err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("the error shows a secret: %v", err)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -19,14 +20,17 @@ type entry struct {
 type Source struct {
 	Path string // of the file
 	Line int    // in that file, from 1
+	Env  string // the variable of the environment
 	Flag bool   // set on the command line
 }
 
-// String returns "default", "path:line" or "--set".
+// String returns "default", "path:line", "environment NAME" or "--set".
 func (s Source) String() string {
 	switch {
 	case s.Flag:
 		return "--set"
+	case s.Env != "":
+		return "environment " + s.Env
 	case s.Path != "":
 		return fmt.Sprintf("%s:%d", s.Path, s.Line)
 	default:
@@ -36,7 +40,8 @@ func (s Source) String() string {
 
 // parseProperties reads Java's .properties format (the documentation of
 // java.util.Properties.load). Differing from Java, text that is valid UTF-8 is
-// read as such; anything else is ISO 8859-1, as there. Nothing is expanded: ${x} is just text.
+// read as such; anything else is ISO 8859-1, as there. Nothing is expanded: ${x} is just
+// text. Lines that cannot be read are left out and are in the error, each with its number.
 func parseProperties(path string, data []byte) ([]entry, error) {
 	loader := properties.Loader{Encoding: properties.UTF8, DisableExpansion: true}
 	if !utf8.Valid(data) {
@@ -44,17 +49,19 @@ func parseProperties(path string, data []byte) ([]entry, error) {
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	var entries []entry
+	var errs []error
 	for _, l := range logicalLines(string(data)) {
 		p, err := loader.LoadBytes([]byte(l.text))
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: not a key=value line of Java properties: bad escape or no key", path, l.number)
+			errs = append(errs, fmt.Errorf("%s:%d: not a key=value line of Java properties: bad escape or no key", path, l.number))
+			continue
 		}
 		for _, name := range p.Keys() {
 			value, _ := p.Get(name)
 			entries = append(entries, entry{name, strings.TrimSpace(value), Source{Path: path, Line: l.number}})
 		}
 	}
-	return entries, nil
+	return entries, errors.Join(errs...)
 }
 
 // logicalLine is a line with its continuations joined, and the number of its first.

@@ -15,7 +15,7 @@ func TestStoreTypes(t *testing.T) {
 		{"brokerClient_useKeyStoreTls=true\nbrokerClient_tlsKeyStorePath=/k\nbrokerClient_tlsKeyStoreType=BKS", []string{"brokerClient_tlsKeyStoreType=BKS", "t.conf:3"}},
 		{"brokerClientTlsEnabledWithKeyStore=true\nbrokerClientTlsTrustStore=/t\nbrokerClientTlsTrustStoreType=BKS", []string{"brokerClient_tlsTrustStoreType=BKS", "t.conf:3"}},
 	} {
-		_, _, err := parse("t.conf", []byte(tc.file), nil)
+		_, _, err := parse("t.conf", []byte(tc.file), nil, nil)
 		wantError(t, err, tc.parts...)
 	}
 	for _, file := range []string{

@@ -2,7 +2,6 @@ package config
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -88,6 +87,19 @@ func normalSuite(name string) string {
 	return strings.Replace(name, "POLY1305SHA256", "POLY1305", 1)
 }
 
+// settleTLSPort drops the TLS port of a file that says tlsEnabled=false and names no
+// certificate. In Pulsar up to 2.2 that switch decided, and the stock file has port 8443.
+func (c *Config) settleTLSPort() []Notice {
+	switched := c.settings[byName["tlsEnabled"]]
+	if c.WebServicePortTLS == NoPort || switched.source == (Source{}) || !strings.EqualFold(switched.value, "false") ||
+		c.TLSEnabledWithKeyStore || c.TLSCertificateFile != "" || c.TLSKeyFile != "" {
+		return nil
+	}
+	c.WebServicePortTLS = NoPort
+	return []Notice{{Kind: Ignored, Key: "webServicePortTls", Source: c.source("webServicePortTls"),
+		Text: fmt.Sprintf("TLS is not spoken: tlsEnabled=false (%s), and tlsCertificateFilePath names no certificate", switched.source)}}
+}
+
 // settleTLS checks what the keys of TLS say together.
 func (c *Config) settleTLS() (notices []Notice, errs []error) {
 	note := func(kind NoticeKind, key, format string, args ...any) {
@@ -99,13 +111,13 @@ func (c *Config) settleTLS() (notices []Notice, errs []error) {
 		return c.withoutTLS()
 	}
 	if c.WebServicePort == c.WebServicePortTLS && c.WebServicePort != 0 {
-		errs = append(errs, fmt.Errorf("webServicePort and webServicePortTls are both %d", c.WebServicePort))
+		errs = append(errs, c.faultOf("webServicePortTls", "webServicePort (%s) is the same", c.source("webServicePort")))
 	}
 	switch {
 	case c.TLSEnabledWithKeyStore && c.TLSKeyStore == "":
-		errs = append(errs, errors.New("webServicePortTls with tlsEnabledWithKeyStore=true needs tlsKeyStore"))
+		errs = append(errs, c.faultOf("webServicePortTls", "with tlsEnabledWithKeyStore=true (%s) it needs tlsKeyStore", c.source("tlsEnabledWithKeyStore")))
 	case !c.TLSEnabledWithKeyStore && (c.TLSCertificateFile == "" || c.TLSKeyFile == ""):
-		errs = append(errs, errors.New("webServicePortTls needs tlsCertificateFilePath and tlsKeyFilePath, or tlsEnabledWithKeyStore=true with tlsKeyStore"))
+		errs = append(errs, c.faultOf("webServicePortTls", "it needs tlsCertificateFilePath and tlsKeyFilePath, or tlsEnabledWithKeyStore=true with tlsKeyStore"))
 	}
 	unused := []string{"tlsKeyStore", "tlsTrustStore"}
 	if c.TLSEnabledWithKeyStore {
@@ -127,7 +139,7 @@ func (c *Config) settleTLS() (notices []Notice, errs []error) {
 		note(Ignored, "webServiceTlsCiphers", "in TLS 1.3 %s cannot be switched off", strings.Join(suites.Missing, ", "))
 	}
 	if oldest, newest := c.TLSRange(); oldest > newest {
-		errs = append(errs, errors.New("webServiceTlsProtocols and webServiceTlsCiphers together leave no version of TLS"))
+		errs = append(errs, fmt.Errorf("webServiceTlsProtocols (%s) and webServiceTlsCiphers (%s) together leave no version of TLS", c.source("webServiceTlsProtocols"), c.source("webServiceTlsCiphers")))
 	}
 	if c.TLSRequireClientCert {
 		if c.trust() == "" {

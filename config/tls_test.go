@@ -19,7 +19,7 @@ func TestContradictionsOfTLS(t *testing.T) {
 		{"webServicePortTls=8443", []string{"webServicePortTls", "tlsCertificateFilePath", "tlsKeyFilePath", "tlsKeyStore"}},
 		{"webServicePortTls=8443\ntlsCertificateFilePath=/c.pem", []string{"tlsKeyFilePath"}},
 		{"webServicePortTls=8443\ntlsEnabledWithKeyStore=true", []string{"tlsKeyStore"}},
-		{tlsFile + "webServicePort=8443", []string{"webServicePort and webServicePortTls are both 8443"}},
+		{tlsFile + "webServicePort=8443", []string{"webServicePortTls=8443 (t.conf:1)", "webServicePort (t.conf:4)", "the same"}},
 		{"webServicePort=", []string{"t.conf:1", "webServicePortTls", "nothing would be served"}},
 		{"clusterName=c\ntlsRequireTrustedClientCertOnConnect=true", []string{"t.conf:2", "webServicePortTls"}},
 		{"clusterName=c\ntlsEnabled=true", []string{"t.conf:2", "webServicePortTls", "brokerClientTlsEnabled"}},
@@ -28,7 +28,7 @@ func TestContradictionsOfTLS(t *testing.T) {
 		{tlsFile + "webServiceTlsCiphers=RC4-MD5,none", []string{"t.conf:4", "none of these"}},
 		{"cryptoKeyReaderFactoryClassName=com.example.Keys", []string{"t.conf:1", "cryptoKeyDirectory"}},
 	} {
-		_, _, err := parse("t.conf", []byte(tc.file), nil)
+		_, _, err := parse("t.conf", []byte(tc.file), nil, nil)
 		wantError(t, err, tc.parts...)
 	}
 	mustParse(t, "tlsEnabled=False\nwebServicePortTls=\n")

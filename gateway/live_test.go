@@ -51,12 +51,12 @@ func TestLiveKeysReachTheRooms(t *testing.T) {
 		}
 		changed, reached := false, false
 		for _, base := range bases {
-			before, _, err := config.Load("", base)
+			before, _, err := config.Load("", nil, base)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, v := range values {
-				next, _, err := config.Load("", append(base[:len(base):len(base)], k.Name+"="+v))
+				next, _, err := config.Load("", nil, append(base[:len(base):len(base)], k.Name+"="+v))
 				if err != nil {
 					continue
 				}

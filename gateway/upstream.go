@@ -33,7 +33,8 @@ func openUpstream(cfg *config.Config, inProcess bool, budget *memory.Budget, log
 
 func pulsarOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) pulsar.Options {
 	o := pulsar.Options{
-		AdminURL: cfg.AdminURL(),
+		AdminURL:       cfg.AdminURL(),
+		AdminFromStore: cfg.AdminFromStore(),
 		Store: pulsar.ConfigurationStore{
 			Servers: cfg.ConfigurationStore.Servers,
 			Chroot:  cfg.ConfigurationStore.Chroot,

@@ -295,4 +295,20 @@ func TestZooKeeperLookup(t *testing.T) {
 		t.Errorf("found %q, admin API %v", u.opts.BrokerServiceURL, u.admin)
 	}
 	roundTrip(t, u, "persistent://"+c.Namespace(t)+"/t")
+
+	// Beside the brokers' own address it tells where the admin API answers.
+	own := newUpstream(t, Options{BrokerServiceURL: c.BrokerURL(), Store: store, AdminFromStore: true})
+	defer own.Close()
+	if own.admin == nil || own.opts.AdminURL != c.AdminURL() || own.opts.ServiceURL != "" {
+		t.Errorf("admin API at %q, lookups at %q", own.opts.AdminURL, own.opts.ServiceURL)
+	}
+	if err := z.SetCluster("/chroot", c.ClusterName(), pulsartest.ClusterData{BrokerServiceURL: c.BrokerURL()}); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := New(Options{BrokerServiceURL: c.BrokerURL(), Store: store, AdminFromStore: true}); err == nil {
+		u.Close()
+		t.Error("an admin API was found that is not named")
+	} else if text := err.Error(); !strings.Contains(text, "/chroot/admin/clusters/"+c.ClusterName()) || !strings.Contains(text, "serviceUrl") {
+		t.Errorf("the error does not help: %v", err)
+	}
 }

@@ -29,6 +29,9 @@ type Options struct {
 	AdminURL string
 	// Store is where the cluster is looked up when both URLs are empty.
 	Store ConfigurationStore
+	// AdminFromStore has AdminURL looked up in Store, too, when a URL is given but none
+	// of the admin API. Without an answer there is no Upstream.
+	AdminFromStore bool
 
 	// TLS is used for the addresses that ask for it, and with PreferTLS to pick
 	// addresses of the configuration store.
@@ -109,6 +112,14 @@ func (o *Options) locate() error {
 		o.BrokerServiceURL, o.ServiceURL = urls.pick(o.TLS.Prefer)
 		if o.BrokerServiceURL == "" && o.ServiceURL == "" {
 			return fmt.Errorf("%s names no service address", o.Store.node())
+		}
+	} else if o.AdminFromStore && o.AdminURL == "" && o.ServiceURL == "" {
+		urls, err := o.Store.lookup(o.Logger)
+		if err != nil {
+			return fmt.Errorf("the address of the admin API: %w", err)
+		}
+		if _, o.AdminURL = urls.pick(o.TLS.Prefer); o.AdminURL == "" {
+			return fmt.Errorf("%s names no address of the admin API: set serviceUrl", o.Store.node())
 		}
 	}
 	for _, u := range []struct{ name, value, schemes string }{

@@ -11,13 +11,6 @@ import (
 // envMain makes the test binary behave as pulsegate.
 const envMain = "PULSEGATE_TEST_MAIN"
 
-func TestMain(m *testing.M) {
-	if os.Getenv(envMain) != "" {
-		main()
-	}
-	os.Exit(m.Run())
-}
-
 // installed puts pulsegate into a directory of its own and returns what runs it.
 func installed(t *testing.T) (dir string, pulsegate func(args ...string) (code int, output string)) {
 	t.Helper()

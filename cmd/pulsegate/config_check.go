@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -18,15 +19,12 @@ func newConfigCheck() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, notices, err := from.load(embedded)
 			printWarnings(cmd.OutOrStdout(), notices)
-			if err == nil {
-				err = gateway.CheckAccess(cfg)
-			}
-			if err == nil {
-				var warnings []string
-				warnings, err = gateway.CheckTLS(cfg)
+			if cfg != nil {
+				warnings, fault := gateway.CheckTLS(cfg)
 				for _, text := range warnings {
 					fmt.Fprintln(cmd.OutOrStdout(), "warning:", text)
 				}
+				err = errors.Join(err, gateway.CheckAccess(cfg), fault)
 			}
 			if err != nil {
 				return err

@@ -9,13 +9,12 @@ func newConfigShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Print the values in effect and where each was set",
+		Long:  "Print the values in effect and where each was set, also of a configuration that is not valid: what is wrong with it follows.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, _, err := from.read()
-			if err != nil {
-				return err
-			}
-			return cfg.Write(cmd.OutOrStdout())
+			notices, err := from.show(cmd.OutOrStdout())
+			printWarnings(cmd.ErrOrStderr(), notices)
+			return err
 		},
 	}
 	from.flags(cmd)

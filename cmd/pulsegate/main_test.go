@@ -10,6 +10,20 @@ import (
 	"github.com/pulsegate/pulsegate/config"
 )
 
+// TestMain runs the tests without what the tester's environment says of the
+// configuration, or the command itself for one of them.
+func TestMain(m *testing.M) {
+	if os.Getenv(envMain) != "" {
+		main()
+	}
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); config.IsVariable(name) {
+			os.Unsetenv(name)
+		}
+	}
+	os.Exit(m.Run())
+}
+
 // command runs a command line.
 func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
@@ -109,6 +123,59 @@ func TestConfigShow(t *testing.T) {
 	for _, want := range []string{"# " + path + ":1\nclusterName=c\n", "# --set\nlogLevel=debug\n", "# default\nwebServicePort=8080\n"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in %s", want, stdout)
+		}
+	}
+}
+
+// A file that is not valid is shown, too, and each mistake is named on standard error.
+func TestConfigShowOfAnInvalidFile(t *testing.T) {
+	path := file(t, "clusterName=c\nwebServicePort=x\nautenticationEnabled=true\n")
+	code, stdout, stderr := command(t, "config", "show", "-c", path)
+	if code != exitUsage || !strings.Contains(stdout, "# "+path+":1\nclusterName=c\n") || !strings.Contains(stdout, ":2, not valid: ") {
+		t.Errorf("exit code %d, %s", code, stdout)
+	}
+	for _, want := range []string{"webServicePort=x (" + path + ":2)", "autenticationEnabled (" + path + ":3)", "authenticationEnabled"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("no %q in %s", want, stderr)
+		}
+	}
+}
+
+// The environment is read, between the file and the command line.
+func TestEnvironment(t *testing.T) {
+	path := file(t, "clusterName=file\nwebServicePort=1\n")
+	t.Setenv("PULSAR_PREFIX_clusterName", "prefixed")
+	t.Setenv("webServicePort", "2")
+	t.Setenv("logLevel", "info")
+	t.Setenv("PULSAR_MEM", "-Xmx1g")
+	_, stdout, stderr := command(t, "config", "show", "-c", path, "--set", "logLevel=debug")
+	for _, want := range []string{
+		"# environment PULSAR_PREFIX_clusterName\nclusterName=prefixed\n", "# environment webServicePort\nwebServicePort=2\n", "# --set\nlogLevel=debug\n",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in %s", want, stdout)
+		}
+	}
+	if !strings.Contains(stderr, "warning: PULSAR_MEM (environment PULSAR_MEM): accepted without effect") {
+		t.Errorf("standard error: %s", stderr)
+	}
+	t.Setenv("PULSAR_PREFIX_webServicePort", "x")
+	if code, _, stderr := command(t, "config", "check", "--embedded", "-c", path); code != exitUsage || !strings.Contains(stderr, "webServicePort=x (environment PULSAR_PREFIX_webServicePort)") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}
+
+// Check names what is wrong with the cluster's address and with the files that keys name at once.
+func TestConfigCheckNamesAllMistakes(t *testing.T) {
+	path := file(t, "webServicePortTls=8443\ntlsCertificateFilePath=/gone.pem\ntlsKeyFilePath=/gone.key\nauthenticationEnabled=true\n"+
+		"authenticationProviders="+config.ProviderToken+"\ntokenPublicKey=file:///gone.der\nmaxHttpServerConnections=2048\n")
+	code, stdout, stderr := command(t, "config", "check", "-c", path)
+	if code != exitUsage || !strings.Contains(stdout, "maxHttpServerConnections ("+path+":7): no more than 2048 connections") {
+		t.Errorf("exit code %d, %s", code, stdout)
+	}
+	for _, want := range []string{"brokerServiceUrl", "/gone.pem", "/gone.der"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("no %q in %s", want, stderr)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func newServe() *cobra.Command {
 				return err
 			}
 			log, level := config.NewLogger(cfg, cmd.ErrOrStderr())
-			from.log(log)
+			from.log(log, cfg)
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
 			// From the first signal on the default action is back: a second one kills.

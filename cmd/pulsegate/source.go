@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -25,7 +26,7 @@ func (s *source) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&s.path, "config", "c", "", "configuration file (default "+config.DefaultPath+" if there is one)")
 	cmd.Flags().StringVar(&s.broker, "broker-conf", "", "serve as the WebSocket service of the broker with this configuration `file`, and hand it all other HTTP")
 	cmd.MarkFlagsMutuallyExclusive("config", "broker-conf")
-	cmd.Flags().StringArrayVar(&s.sets, "set", nil, "set `key=value`, more than the file; may be repeated")
+	cmd.Flags().StringArrayVar(&s.sets, "set", nil, "set `key=value`, more than the file and the environment; may be repeated")
 }
 
 // load reads the configuration and, unless embedded, makes sure that it names a
@@ -61,10 +62,23 @@ func (s *source) explain(err error) error {
 func (s *source) read() (*config.Config, []config.Notice, error) {
 	if s.broker == "" {
 		s.path = config.Locate(s.path)
-		return config.Load(s.path, s.sets)
+		return config.Load(s.path, os.Environ(), s.sets)
 	}
 	s.path = s.broker
-	return config.LoadBroker(s.path, s.sets)
+	return config.LoadBroker(s.path, os.Environ(), s.sets)
+}
+
+// show writes what is in effect, also of a websocket.conf that is not valid.
+func (s *source) show(w io.Writer) ([]config.Notice, error) {
+	if s.broker == "" {
+		notices, err := config.Show(w, config.Locate(s.path), os.Environ(), s.sets)
+		return notices, s.explain(err)
+	}
+	cfg, notices, err := s.read()
+	if err != nil {
+		return notices, s.explain(err)
+	}
+	return notices, cfg.Write(w)
 }
 
 func printWarnings(w io.Writer, notices []config.Notice) {
@@ -73,8 +87,12 @@ func printWarnings(w io.Writer, notices []config.Notice) {
 	}
 }
 
-func (s *source) log(log *slog.Logger) {
+// log says where cfg comes from.
+func (s *source) log(log *slog.Logger, cfg *config.Config) {
 	log.Info("configuration read", "from", s.name())
+	if keys := cfg.FromEnvironment(); len(keys) > 0 {
+		log.Info("configuration: keys set by the environment", "keys", strings.Join(keys, ","))
+	}
 }
 
 // name is what to call the source in a message.

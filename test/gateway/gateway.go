@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pulsegate/pulsegate/config"
 	"github.com/pulsegate/pulsegate/test/child"
 	"github.com/pulsegate/pulsegate/test/logs"
 	"github.com/pulsegate/pulsegate/test/port"
@@ -101,7 +102,7 @@ func Start(t testing.TB, o Options) *Gateway {
 		args = append(args, "--embedded")
 	}
 	g := &Gateway{
-		t: t, bin: bin, args: append(args, o.Args...), env: append(os.Environ(), o.Env...),
+		t: t, bin: bin, args: append(args, o.Args...), env: append(environ(), o.Env...),
 		addr: "127.0.0.1:" + conf["webServicePort"], out: o.Output, logs: &logs.Buffer{}, path: path, place: place,
 	}
 	t.Cleanup(func() {
@@ -115,6 +116,14 @@ func Start(t testing.TB, o Options) *Gateway {
 	})
 	g.Start()
 	return g
+}
+
+// environ is the environment without what pulsegate would take for its configuration.
+func environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return config.IsVariable(name)
+	})
 }
 
 // Start runs the gateway again, after Stop or Kill, at the same address and with the same configuration.
