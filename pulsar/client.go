@@ -26,14 +26,17 @@ type Client struct {
 
 	host       atomic.Uint32 // which of the service's hosts is asked
 	producerID atomic.Uint64
+	consumerID atomic.Uint64
 	slot       atomic.Uint32 // of the connection for the next producer
 	memory     atomic.Int64  // bytes of unanswered publishes
+	dropped    atomic.Int64  // messages in chunks
 
 	close sync.Once
 
 	mu        sync.Mutex // guards what follows
 	closed    bool
 	producers map[*Producer]struct{}
+	consumers map[*Consumer]struct{}
 	asks      map[*ask]struct{}
 }
 
@@ -43,7 +46,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{o: o.withDefaults(), service: s, producers: map[*Producer]struct{}{}, asks: map[*ask]struct{}{}}
+	c := &Client{o: o.withDefaults(), service: s, producers: map[*Producer]struct{}{}, consumers: map[*Consumer]struct{}{}, asks: map[*ask]struct{}{}}
 	c.pool = pool{client: c, conns: map[connKey]*conn{}}
 	if s.http {
 		if c.web, err = c.newWeb(); err != nil {
@@ -55,7 +58,7 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends all producers and connections: what is unanswered is answered with
+// Close ends all producers, consumers and connections: what is unanswered is answered with
 // [ErrClosed]. It returns when no goroutine of the client is left, so it must not be called from
 // a callback.
 func (c *Client) Close() { c.close.Do(c.end) }
@@ -64,10 +67,14 @@ func (c *Client) end() {
 	c.mu.Lock()
 	c.closed = true
 	producers := slices.Collect(maps.Keys(c.producers))
+	consumers := slices.Collect(maps.Keys(c.consumers))
 	asks := slices.Collect(maps.Keys(c.asks))
 	c.mu.Unlock()
 	for _, p := range producers {
 		p.end(ErrClosed)
+	}
+	for _, x := range consumers {
+		x.end(ErrClosed)
 	}
 	for _, a := range asks {
 		a.finish(ErrClosed)
@@ -89,6 +96,22 @@ func (c *Client) add(p *Producer) bool {
 		c.producers[p] = struct{}{}
 	}
 	return !c.closed
+}
+
+// addConsumer reports false if the client is closed.
+func (c *Client) addConsumer(x *Consumer) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.consumers[x] = struct{}{}
+	}
+	return !c.closed
+}
+
+func (c *Client) forgetConsumer(x *Consumer) {
+	c.mu.Lock()
+	delete(c.consumers, x)
+	c.mu.Unlock()
 }
 
 // spawn starts a goroutine that Close waits for. It reports false if the client is closed.

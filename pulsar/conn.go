@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,12 +74,21 @@ type conn struct {
 	lastRequest uint64
 	producers   map[uint64]*Producer
 	thirsty     []*Producer // wait for room in out
+	consumers   map[uint64]*Consumer
+	parched     []*Consumer // as thirsty
+	acking      []*Consumer // have something to say once the reader uncorks
+	posted      []*Consumer // the reader is to hand out what they hold
+	poked       bool        // the reader was made to stop waiting
 
-	receipt wire.SendReceipt // the reader's
+	// The reader's.
+	receipt  wire.SendReceipt
+	incoming wire.Message
+	unpack   unpacker
+	scratch  []byte // for what is decompressed
 }
 
 func newConn(client *Client, to broker, slot int) *conn {
-	c := &conn{client: client, to: to, slot: slot, requests: map[uint64]request{}, producers: map[uint64]*Producer{}}
+	c := &conn{client: client, to: to, slot: slot, requests: map[uint64]request{}, producers: map[uint64]*Producer{}, consumers: map[uint64]*Consumer{}}
 	c.work = sync.NewCond(&c.mu)
 	c.beat.ring = c.heartbeat
 	c.late.ring = c.expire
@@ -126,7 +136,9 @@ func (c *conn) run() {
 // read handles what comes until the connection breaks.
 func (c *conn) read(r *frames) error {
 	for {
-		c.cork(true)
+		for _, x := range c.cork() {
+			x.handOut(c)
+		}
 		for {
 			f, ok, err := r.next()
 			if err != nil {
@@ -139,8 +151,12 @@ func (c *conn) read(r *frames) error {
 				return err
 			}
 		}
-		c.cork(false)
-		if err := r.fill(); err != nil {
+		if c.uncork() {
+			continue
+		}
+		if err := r.fill(); errors.Is(err, os.ErrDeadlineExceeded) {
+			continue // somebody has poked
+		} else if err != nil {
 			return err
 		}
 		c.lastRead.Store(time.Now().UnixNano())
@@ -148,12 +164,37 @@ func (c *conn) read(r *frames) error {
 }
 
 // cork makes the writer wait, unless there is a whole chunk for it, while the reader hands out what it has
-// read: the messages that callbacks publish meanwhile leave together.
-func (c *conn) cork(on bool) {
+// read: the messages that callbacks publish meanwhile leave together, and so do acknowledgements. It returns whose held messages are to be
+// handed out.
+func (c *conn) cork() (posted []*Consumer) {
 	c.mu.Lock()
-	c.corked = on
+	defer c.mu.Unlock()
+	c.corked = true
+	posted, c.posted = c.posted, nil
+	if c.poked {
+		c.poked = false
+		_ = c.nc.SetReadDeadline(time.Time{}) // the next read shows what is wrong with it
+	}
+	return posted
+}
+
+// uncork lets the writer go on. It reports that the reader has more to do before it reads.
+func (c *conn) uncork() (more bool) {
+	c.mu.Lock()
+	for len(c.acking) > 0 {
+		list := c.acking
+		c.acking = nil
+		c.mu.Unlock()
+		for _, x := range list {
+			x.speak(c)
+		}
+		c.mu.Lock()
+	}
+	c.corked = false
 	c.wakeLocked()
+	more = len(c.posted) > 0
 	c.mu.Unlock()
+	return more
 }
 
 // readyLocked reports that the writer has something to do.
@@ -182,11 +223,14 @@ func (c *conn) write(nc net.Conn) {
 			return
 		}
 		parts = c.out.take(parts)
-		thirsty := c.thirsty
-		c.thirsty = nil
+		thirsty, parched := c.thirsty, c.parched
+		c.thirsty, c.parched = nil, nil
 		c.mu.Unlock()
 		for _, p := range thirsty {
 			p.room(c)
+		}
+		for _, x := range parched {
+			x.speak(c)
 		}
 		// A broker that takes nothing for so long is as dead as one that says nothing.
 		err := nc.SetWriteDeadline(time.Now().Add(2 * c.client.o.KeepAlive))
@@ -222,8 +266,9 @@ func (c *conn) fail(err error) {
 		err = fmt.Errorf("%w: %s: %w", ErrConnection, c.to, err)
 	}
 	c.err = err
-	nc, waiting, requests, producers := c.nc, c.waiting, c.requests, c.producers
+	nc, waiting, requests, producers, consumers := c.nc, c.waiting, c.requests, c.producers, c.consumers
 	c.waiting, c.requests, c.producers, c.thirsty = nil, nil, nil, nil
+	c.consumers, c.parched, c.acking, c.posted = nil, nil, nil, nil
 	c.out = outbox{}
 	c.asleep = false
 	c.work.Broadcast()
@@ -251,6 +296,9 @@ func (c *conn) fail(err error) {
 	}
 	for _, p := range producers {
 		p.lost(c, err)
+	}
+	for _, x := range consumers {
+		x.lost(c, err)
 	}
 }
 

@@ -13,6 +13,15 @@ func (c *conn) handle(f wire.Frame) error {
 		}
 		return nil
 	}
+	if f.Type == wire.TypeMessage {
+		if err := wire.ParseMessage(f.Body, &c.incoming); err != nil {
+			return err
+		}
+		if x := c.consumer(c.incoming.ConsumerID); x != nil {
+			x.message(c, &c.incoming, f.Rest)
+		}
+		return nil
+	}
 	cmd := wire.New(f.Type)
 	if cmd == nil {
 		c.client.o.Log.Debug("a broker sent a command that is not known", "broker", c.to.String(), "type", int(f.Type))
@@ -68,7 +77,11 @@ func (c *conn) handle(f wire.Frame) error {
 			if p := c.producer(cmd.ResourceID); p != nil {
 				p.migrated(cmd.ResourceID, url)
 			}
+		} else if x := c.consumer(cmd.ResourceID); x != nil {
+			x.migrated(cmd.ResourceID, url)
 		}
+	default:
+		c.handleForConsumers(cmd)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package fakebroker
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +46,13 @@ type Broker struct {
 	Partitions uint32
 	// Deduplicate stores a sequence id of a producer's name once.
 	Deduplicate bool
+	// AckBatchIndexes has the broker know which messages of a batch are acknowledged.
+	AckBatchIndexes bool
+	// Outgoing is asked about each MESSAGE before it is sent: with Ignore it is not, although it is counted as sent, as the script may have sent something
+	// else. It must not call methods of the broker.
+	Outgoing func(k *Consumer, m *wire.Message) Verdict
+	// Topics are what is said of every namespace.
+	Topics []string
 
 	listener net.Listener
 	wg       sync.WaitGroup
@@ -55,6 +63,9 @@ type Broker struct {
 	names  int
 	last   map[string]int64 // by topic and producer, the newest sequence id
 	stored map[string][]Message
+	logs   map[string][]entry // by topic
+	subs   map[string]*subscription
+	ended  map[string]bool // topics
 }
 
 // Start starts a broker, which ends with the test.
@@ -64,7 +75,7 @@ func Start(t testing.TB) *Broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &Broker{listener: l, conns: map[*Conn]struct{}{}, last: map[string]int64{}, stored: map[string][]Message{}}
+	b := &Broker{listener: l, conns: map[*Conn]struct{}{}, last: map[string]int64{}, stored: map[string][]Message{}, logs: map[string][]entry{}, subs: map[string]*subscription{}, ended: map[string]bool{}}
 	b.wg.Go(b.accept)
 	t.Cleanup(b.Close)
 	return b
@@ -109,7 +120,7 @@ func (b *Broker) accept() {
 		if err != nil {
 			return
 		}
-		c := &Conn{Broker: b, nc: nc.(*net.TCPConn), Topics: map[uint64]string{}, names: map[uint64]string{}}
+		c := &Conn{Broker: b, nc: nc.(*net.TCPConn), Topics: map[uint64]string{}, names: map[uint64]string{}, Consumers: map[uint64]*Consumer{}}
 		b.mu.Lock()
 		if b.closed {
 			nc.Close()
@@ -121,6 +132,9 @@ func (b *Broker) accept() {
 			c.Close()
 			b.mu.Lock()
 			delete(b.conns, c)
+			for id := range c.Consumers {
+				c.leave(id)
+			}
 			b.mu.Unlock()
 		})
 	}
@@ -133,6 +147,8 @@ type Conn struct {
 	Topics  map[uint64]string // of its producers
 	Entry   wire.Entry        // of the SEND that the script is asked about
 	Deaf    bool              // nothing more is handled, nor is the script asked
+	// Consumers are guarded by the broker.
+	Consumers map[uint64]*Consumer
 
 	names map[uint64]string
 	nc    *net.TCPConn
@@ -232,6 +248,8 @@ func (c *Conn) Handle(cmd wire.Command) error {
 		if r != nil {
 			c.Send(r)
 		}
+	default:
+		c.handleConsumer(cmd)
 	}
 	return nil
 }
@@ -263,7 +281,7 @@ func (c *Conn) Store(cmd *wire.Send) (*wire.SendReceipt, error) {
 		return nil, err
 	}
 	var m wire.Metadata
-	if err := wire.ParseMetadata(c.Entry.Metadata, &m); err != nil {
+	if err := wire.ParseMetadata(bytes.Clone(c.Entry.Metadata), &m); err != nil {
 		return nil, err
 	}
 	topic, ok := c.Topics[cmd.ProducerID]
@@ -300,5 +318,7 @@ func (c *Conn) Store(cmd *wire.Send) (*wire.SendReceipt, error) {
 		}
 	}
 	b.stored[topic] = list
+	b.logs[topic] = append(b.logs[topic], entry{r.MessageID.EntryID, m, bytes.Clone(c.Entry.Payload)})
+	b.dispatch(topic)
 	return r, nil
 }

@@ -1,0 +1,126 @@
+package pulsar
+
+import (
+	"time"
+
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+// What a connection does for its consumers.
+
+// handleForConsumers does what a command asks for that concerns consumers.
+func (c *conn) handleForConsumers(cmd wire.Command) {
+	switch cmd := cmd.(type) {
+	case *wire.AckResponse:
+		if !cmd.HasRequestID {
+			return
+		}
+		if cmd.HasError {
+			c.answer(cmd.RequestID, nil, brokerError(cmd.Error, cmd.Message))
+		} else {
+			c.answer(cmd.RequestID, cmd, nil)
+		}
+	case *wire.GetLastMessageIDResponse:
+		c.answer(cmd.RequestID, cmd, nil)
+	case *wire.GetTopicsResponse:
+		c.answer(cmd.RequestID, cmd, nil)
+	case *wire.CloseConsumer:
+		if x := c.consumer(cmd.ConsumerID); x != nil {
+			c.unregisterConsumer(cmd.ConsumerID)
+			url := cmd.AssignedBrokerServiceURL
+			if c.to.tls {
+				url = cmd.AssignedBrokerServiceURLTLS
+			}
+			x.closedByBroker(c, cmd.ConsumerID, url)
+		}
+	case *wire.ReachedEndOfTopic:
+		if x := c.consumer(cmd.ConsumerID); x != nil {
+			x.event(c, cmd.ConsumerID, EndOfTopic)
+		}
+	case *wire.ActiveConsumerChange:
+		if x := c.consumer(cmd.ConsumerID); x != nil {
+			e := Inactive
+			if cmd.IsActive {
+				e = Active
+			}
+			x.event(c, cmd.ConsumerID, e)
+		}
+	}
+}
+
+// registerConsumer makes the connection tell x what concerns the consumer with the given id.
+func (c *conn) registerConsumer(id uint64, x *Consumer) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == connUp {
+		c.consumers[id] = x
+	}
+	return c.err
+}
+
+func (c *conn) unregisterConsumer(id uint64) {
+	c.mu.Lock()
+	delete(c.consumers, id)
+	c.mu.Unlock()
+}
+
+func (c *conn) consumer(id uint64) *Consumer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.consumers[id]
+}
+
+// longAgo is a deadline that is over.
+var longAgo = time.Unix(1, 0)
+
+// post makes the reader call x.handOut: nobody else delivers anything. It does not wait for the
+// broker to send something.
+func (c *conn) post(x *Consumer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != connUp {
+		return
+	}
+	c.posted = append(c.posted, x)
+	if !c.corked && !c.poked {
+		c.poked = true
+		_ = c.nc.SetReadDeadline(longAgo) // the next read shows what is wrong with it
+	}
+}
+
+// soon reports that the reader is at work, and will call x.speak when it is done with what it has read.
+func (c *conn) soon(x *Consumer) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.corked && c.state == connUp {
+		c.acking = append(c.acking, x)
+		return true
+	}
+	return false
+}
+
+// flow grants a consumer so many messages more. It is never lost while the connection lives; how many wait to be written is bounded,
+// as they follow from messages that came.
+func (c *conn) flow(id uint64, n int) {
+	c.mu.Lock()
+	if c.state == connUp {
+		c.out.put(wire.AppendFlow(c.out.room(64), &wire.Flow{ConsumerID: id, MessagePermits: uint32(n)}))
+		c.wakeLocked()
+	}
+	c.mu.Unlock()
+}
+
+// redeliver queues a request for redelivery. It reports false if there is no room: then x.speak will be called.
+func (c *conn) redeliver(x *Consumer, cmd *wire.Redeliver) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == connUp {
+		if c.out.isFull() {
+			c.parched = append(c.parched, x)
+			return false
+		}
+		c.out.command(cmd)
+		c.wakeLocked()
+	}
+	return true
+}

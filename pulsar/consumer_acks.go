@@ -1,0 +1,417 @@
+package pulsar
+
+import (
+	"slices"
+
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+const (
+	// maxAckIDs is how many entries one ACK names.
+	maxAckIDs = 1000
+	// maxFlights is how many ACKs of a consumer may be unanswered where more than one may.
+	maxFlights = 16
+	// maxOwed bounds the entries of one consumer whose acknowledgements wait to be sent. The oldest are forgotten first; they come again.
+	maxOwed = 80_000
+	// maxChunkedKept bounds the messages in chunks of one consumer whose chunks are known so that all of them can be acknowledged.
+	maxChunkedKept = 1000
+	// congestedFrom is from how many acknowledgements and requests for redelivery on that wait for the broker a consumer is congested, and relievedAt
+	// at how many it no longer is.
+	congestedFrom = 20_000
+	relievedAt    = 2_000
+)
+
+// acks is what a consumer has to tell the broker of messages. Consumer.mu guards it. While ACKs are unanswered, what comes is
+// collected for the next: so an acknowledgement costs neither a timer nor, under load, a request of its own. The
+// zero value and nil are empty. (Of messages in chunks beyond maxChunkedKept only the last chunk is acknowledged.)
+type acks struct {
+	batches batchAcks
+	pending []ack // to be sent
+	flying  []*flight
+	unsent  int // entries in flying
+
+	cumulative ack // up to there; counts with hasCum
+	hasCum     bool
+
+	again []entryKey // to be asked for again
+	all   bool       // all that is not acknowledged is
+
+	chunked map[entryKey][]entryKey // by the last chunk, all of them
+
+	congested bool
+}
+
+// ack is an acknowledgement of an entry.
+type ack struct {
+	at    entryKey
+	batch *batchState // of which only some messages are acknowledged; nil: all of the entry is
+	index int32       // of a cumulative one: in the batch, -1: the entry as a whole
+	size  int32       // likewise
+	alone bool        // the broker refused others with it
+}
+
+// flight is one ACK that was sent.
+type flight struct {
+	acks       []ack
+	cumulative bool
+}
+
+func (a *acks) idle() bool {
+	return a == nil || len(a.pending) == 0 && len(a.flying) == 0 && !a.hasCum && len(a.again) == 0 && !a.all
+}
+
+func (a *acks) waiting() int { return len(a.pending) + a.unsent + len(a.again) }
+
+// partLocked says that the connection is lost. What was not answered is sent again; what was to be redelivered is anyway.
+func (a *acks) partLocked() {
+	if a == nil {
+		return
+	}
+	var back []ack
+	for _, f := range a.flying {
+		if !f.cumulative {
+			back = append(back, f.acks...)
+		} else if !a.hasCum {
+			a.cumulative, a.hasCum = f.acks[0], true
+		}
+	}
+	a.pending = append(back, a.pending...)
+	a.flying, a.unsent = nil, 0
+	a.again, a.all = nil, false
+	a.batches.parted()
+	a.trim()
+}
+
+// add notes an acknowledgement that is to be sent.
+func (a *acks) add(k ack) {
+	if k.batch != nil {
+		if k.batch.queued {
+			return
+		}
+		k.batch.queued = true
+	}
+	a.pending = append(a.pending, k)
+	a.trim()
+}
+
+func (a *acks) trim() {
+	if n := len(a.pending) - maxOwed; n > maxOwed/8 { // seldom, as it copies all
+		a.pending = append(a.pending[:0:0], a.pending[n:]...)
+	}
+}
+
+func (x *Consumer) acksLocked() *acks {
+	if x.acks == nil {
+		x.acks = &acks{}
+	}
+	return x.acks
+}
+
+func keyOf(id *MessageID) entryKey { return entryKey{uint64(id.LedgerID), uint64(id.EntryID)} }
+
+// placeInBatch is where in a batch a message is; -1 stands for the entry as a whole, as does the only place in a batch of one.
+func placeInBatch(id *MessageID) (index, size int32) {
+	if id.BatchIndex < 0 || id.BatchSize == 1 {
+		return -1, 0
+	}
+	return id.BatchIndex, id.BatchSize
+}
+
+// Ack acknowledges one message. It also takes those that were never delivered to this consumer.
+// The broker is told soon, also over another connection if this one breaks before it has answered.
+func (x *Consumer) Ack(id *MessageID) {
+	x.mu.Lock()
+	if x.state >= consumerClosing || !x.keeps() || id.LedgerID < 0 || id.EntryID < 0 {
+		x.mu.Unlock()
+		return
+	}
+	a := x.acksLocked()
+	at := keyOf(id)
+	if index, size := placeInBatch(id); index >= 0 {
+		b, news, complete := a.batches.acknowledge(at, index, size)
+		switch {
+		case complete && (!b.queued || b.done):
+			a.add(ack{at: at})
+		case news && !complete && x.o.AckBatchIndexes && b.size > 0:
+			a.add(ack{at: at, batch: b})
+		}
+	} else {
+		for _, chunk := range a.chunked[at] {
+			if chunk != at {
+				a.add(ack{at: chunk})
+			}
+		}
+		delete(a.chunked, at)
+		a.add(ack{at: at})
+	}
+	x.spur()
+}
+
+// AckCumulative acknowledges all messages up to this one, of an Exclusive or Failover subscription.
+func (x *Consumer) AckCumulative(id *MessageID) {
+	x.mu.Lock()
+	if x.state >= consumerClosing || !x.keeps() || !x.o.ordered() || id.LedgerID < 0 || id.EntryID < 0 {
+		x.mu.Unlock()
+		return
+	}
+	index, size := placeInBatch(id)
+	x.ackUpToLocked(keyOf(id), index, size)
+	x.spur()
+}
+
+func (x *Consumer) ackUpToLocked(at entryKey, index, size int32) {
+	a := x.acksLocked()
+	if last := a.cumulative; a.hasCum && (last.at.after(at) || last.at == at && last.index >= index && index >= 0) {
+		return
+	}
+	a.cumulative, a.hasCum = ack{at: at, index: index, size: size}, true
+}
+
+// Redeliver asks the broker for messages again. With a Shared or Key_Shared subscription, others of a batch may come with
+// them; with others it sends all that is not acknowledged, in order.
+func (x *Consumer) Redeliver(ids []MessageID) {
+	if x.o.ordered() {
+		if len(ids) > 0 {
+			x.RedeliverAll()
+		}
+		return
+	}
+	x.mu.Lock()
+	if x.state >= consumerClosing || !x.keeps() || !x.connected { // without a connection all come again
+		x.mu.Unlock()
+		return
+	}
+	a := x.acksLocked()
+	for i := range ids {
+		id := &ids[i]
+		if id.LedgerID < 0 || id.EntryID < 0 {
+			continue
+		}
+		at := keyOf(id)
+		if index, _ := placeInBatch(id); index >= 0 {
+			a.batches.released(at)
+		}
+		if parts := a.chunked[at]; parts != nil {
+			a.again = append(a.again, parts...)
+			delete(a.chunked, at)
+		} else {
+			a.again = append(a.again, at)
+		}
+	}
+	if n := len(a.again) - maxOwed; n > 0 {
+		a.again = append(a.again[:0:0], a.again[n:]...)
+	}
+	x.spur()
+}
+
+// RedeliverAll asks the broker for all messages again that are not acknowledged. Those of an Exclusive or Failover subscription
+// that were sent before are not delivered any more.
+func (x *Consumer) RedeliverAll() {
+	x.mu.Lock()
+	if x.state >= consumerClosing || !x.keeps() || !x.connected {
+		x.mu.Unlock()
+		return
+	}
+	if x.o.ordered() {
+		x.epoch++
+		x.voidLocked()
+		if x.place != nil {
+			x.place.resuming = false // it is to come again
+		}
+	}
+	a := x.acksLocked()
+	a.again, a.all = nil, true
+	x.spur()
+}
+
+// Congested reports that very many acknowledgements and requests for redelivery wait for the broker, which may be gone.
+// If it does, the handler is told of Relieved later.
+func (x *Consumer) Congested() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.acks == nil {
+		return false
+	}
+	if x.acks.waiting() >= congestedFrom {
+		x.acks.congested = true
+	}
+	return x.acks.congested
+}
+
+// spur has what is to be said said, at once or with what else the reader's callbacks bring. mu is held, and released.
+func (x *Consumer) spur() {
+	c := x.on
+	if !x.connected || x.listed || len(x.acks.flying) > 0 && len(x.acks.again) == 0 && !x.acks.all {
+		c = nil
+	} else if c.soon(x) {
+		x.listed, c = true, nil
+	}
+	x.mu.Unlock()
+	if c != nil {
+		x.speak(c)
+	}
+}
+
+// speak tells the broker what there is to tell, unless it has not answered what it was told before. Requests for redelivery do not
+// wait for that, and go behind the acknowledgements that came before them.
+func (x *Consumer) speak(c *conn) {
+	x.mu.Lock()
+	if x.on != c {
+		x.mu.Unlock()
+		return
+	}
+	x.listed = false
+	a := x.acks
+	if a == nil || !x.connected {
+		x.mu.Unlock()
+		return
+	}
+	var flights []*flight
+	if wants := len(a.again) > 0 || a.all; len(a.flying) == 0 || wants && len(a.flying) < maxFlights {
+		flights = x.takeOffLocked()
+	}
+	id := x.id
+	commands := make([]*wire.Ack, len(flights))
+	for i, f := range flights {
+		commands[i] = x.ackCommand(f)
+	}
+	var redeliver *wire.Redeliver
+	if len(a.pending) == 0 && !a.hasCum && (a.all || len(a.again) > 0) {
+		redeliver = &wire.Redeliver{ConsumerID: id, ConsumerEpoch: x.epoch, HasConsumerEpoch: x.o.ordered()}
+		if !a.all {
+			for _, k := range a.again {
+				redeliver.MessageIDs = append(redeliver.MessageIDs, wire.MessageID{LedgerID: k.ledger, EntryID: k.entry})
+			}
+		}
+	}
+	again, all := a.again, a.all
+	if redeliver != nil {
+		a.again, a.all = nil, false
+	}
+	x.mu.Unlock()
+	for i, f := range flights {
+		c.request(func(request uint64) wire.Command {
+			commands[i].RequestID, commands[i].HasRequestID = request, true
+			return commands[i]
+		}, func(_ wire.Command, err error) { x.acked(c, id, f, err) })
+	}
+	if redeliver != nil && !c.redeliver(x, redeliver) {
+		x.mu.Lock()
+		if x.on == c && x.acks != nil {
+			a.again, a.all = append(again, a.again...), a.all || all
+		}
+		x.mu.Unlock()
+	}
+}
+
+// takeOffLocked makes flights of what is pending.
+func (x *Consumer) takeOffLocked() (list []*flight) {
+	a := x.acks
+	if a.hasCum {
+		list = append(list, &flight{acks: []ack{a.cumulative}, cumulative: true})
+		a.hasCum = false
+	}
+	for len(a.pending) > 0 && len(list) < maxFlights {
+		n := 0
+		for n < len(a.pending) && n < maxAckIDs && !a.pending[n].alone {
+			n++
+		}
+		n = max(n, 1)
+		f := &flight{acks: slices.Clone(a.pending[:n])}
+		for i := range f.acks {
+			if b := f.acks[i].batch; b != nil {
+				b.queued = false
+			}
+		}
+		a.pending = a.pending[n:]
+		list = append(list, f)
+		a.unsent += n
+	}
+	if len(a.pending) == 0 {
+		a.pending = nil
+	}
+	a.flying = append(a.flying, list...)
+	return list
+}
+
+// ackCommand is the command of a flight, but for its request id.
+func (x *Consumer) ackCommand(f *flight) *wire.Ack {
+	cmd := &wire.Ack{ConsumerID: x.id}
+	if f.cumulative {
+		k := &f.acks[0]
+		id := wire.MessageID{LedgerID: k.at.ledger, EntryID: k.at.entry}
+		switch {
+		case k.index < 0 || k.index+1 >= k.size: // all of the entry
+		case x.o.AckBatchIndexes && k.size <= maxBatch:
+			b := batchState{size: k.size, left: k.size}
+			for i := range k.index + 1 {
+				b.set(i)
+			}
+			id.AckSet, id.BatchSize = b.ackSet(), k.size
+		default:
+			id.EntryID-- // all in front of it
+		}
+		cmd.AckType, cmd.MessageIDs = wire.Cumulative, []wire.MessageID{id}
+		return cmd
+	}
+	cmd.MessageIDs = make([]wire.MessageID, len(f.acks))
+	for i, k := range f.acks {
+		cmd.MessageIDs[i] = wire.MessageID{LedgerID: k.at.ledger, EntryID: k.at.entry}
+		if k.batch != nil && k.batch.left > 0 {
+			cmd.MessageIDs[i].AckSet, cmd.MessageIDs[i].BatchSize = k.batch.ackSet(), k.batch.size
+		}
+	}
+	return cmd
+}
+
+// acked takes the broker's answer to an ACK. What it refuses is sent once more, each entry alone: one that it cannot acknowledge is not to
+// keep it from others. If it does not answer, the consumer is made anew, and all is sent again.
+func (x *Consumer) acked(c *conn, id uint64, f *flight, err error) {
+	x.mu.Lock()
+	a := x.acks
+	at := -1
+	if x.on == c && x.id == id && a != nil {
+		at = slices.Index(a.flying, f)
+	}
+	if at < 0 { // it went back to what is pending
+		x.mu.Unlock()
+		return
+	}
+	if _, refused := code(err); err != nil && !refused {
+		n := x.attempt
+		x.mu.Unlock()
+		c.leave(id)
+		x.failed(n, err)
+		return
+	}
+	a.flying = slices.Delete(a.flying, at, at+1)
+	if !f.cumulative {
+		a.unsent -= len(f.acks)
+	}
+	if err != nil && !f.cumulative {
+		for i := range f.acks {
+			if len(f.acks) > 1 || !f.acks[i].alone {
+				f.acks[i].alone = true
+				a.add(f.acks[i])
+			}
+		}
+	}
+	if a.congested && a.waiting() <= relievedAt {
+		a.congested = false
+		x.tellLocked(Relieved)
+	}
+	over := x.state == consumerClosing && a.idle()
+	tells := len(x.tells) > 0
+	x.mu.Unlock()
+	if err != nil {
+		x.client.o.Log.Debug("acknowledgements are refused", "topic", x.topic, "subscription", x.subscription, "entries", len(f.acks), "error", err)
+	}
+	if over {
+		x.end(ErrClosed)
+		return
+	}
+	if tells {
+		x.call()
+	}
+	x.speak(c)
+}

@@ -1,0 +1,278 @@
+package pulsar
+
+import (
+	"errors"
+
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+// message takes a MESSAGE, on the goroutine of c.
+func (x *Consumer) message(c *conn, cmd *wire.Message, entry []byte) {
+	u := &c.unpack
+	n, err := u.take(cmd, entry)
+	x.mu.Lock()
+	if x.on != c || x.id != cmd.ConsumerID || !x.connected || x.state != consumerOpen {
+		x.mu.Unlock()
+		return
+	}
+	size := len(entry)
+	if err == nil {
+		size = max(size, min(int(u.meta.UncompressedSize), x.o.maxMessageSize()))
+	}
+	x.flows.came(n, size)
+	if x.seeking || cmd.HasConsumerEpoch && cmd.ConsumerEpoch < x.epoch && x.o.ordered() {
+		x.refillLocked() // it comes again, if it is to
+		x.mu.Unlock()
+		return
+	}
+	u.gen = x.gen
+	if err != nil {
+		x.discardLocked(u, err)
+		x.refillLocked()
+		x.mu.Unlock()
+		return
+	}
+	if x.busy || len(x.held) > 0 {
+		x.missed = x.missed || x.busy
+		x.holdLocked(u)
+		x.refillLocked()
+		x.mu.Unlock()
+		return
+	}
+	x.busy = true
+	x.mu.Unlock()
+	rest := x.unpack(c, u)
+	x.mu.Lock()
+	if rest && u.gen == x.gen {
+		k := u.keep()
+		x.flows.held += k.charged
+		x.flows.heldBytes += k.bytes
+		x.held = append([]*unpacker{k}, x.held...) // what came meanwhile is behind it
+	}
+	x.refillLocked()
+	x.restLocked()
+}
+
+// holdLocked keeps an entry behind all others.
+func (x *Consumer) holdLocked(u *unpacker) {
+	k := u.keep()
+	x.held = append(x.held, k)
+	x.flows.held += k.charged
+	x.flows.heldBytes += k.bytes
+}
+
+// resume has what is held handed out, as there are permits again.
+func (x *Consumer) resume() {
+	x.mu.Lock()
+	c := x.on
+	if x.busy {
+		x.missed = true // what is under way may be about to be held
+		c = nil
+	} else if !x.connected || len(x.held) == 0 {
+		c = nil
+	}
+	x.mu.Unlock()
+	if c != nil {
+		c.post(x)
+	}
+}
+
+// handOut delivers what is held as far as there are permits, on the goroutine of c.
+func (x *Consumer) handOut(c *conn) {
+	x.mu.Lock()
+	if x.on != c || !x.connected {
+		x.mu.Unlock()
+		return
+	}
+	if x.busy {
+		x.missed = true
+		x.mu.Unlock()
+		return
+	}
+	x.busy = true
+	for len(x.held) > 0 && x.on == c {
+		u := x.held[0]
+		before := u.charged
+		x.mu.Unlock()
+		rest := x.unpack(c, u)
+		x.mu.Lock()
+		if u.gen != x.gen {
+			continue // it is not held any more
+		}
+		x.flows.held -= before - u.charged
+		if rest {
+			break
+		}
+		x.flows.held -= u.charged
+		x.flows.heldBytes -= u.bytes
+		x.held = x.held[1:]
+		if len(x.held) == 0 {
+			x.held = nil
+		}
+	}
+	x.refillLocked()
+	x.restLocked()
+}
+
+// unpack delivers the messages of an entry. It reports true if there is one left and no permit. busy is ours.
+func (x *Consumer) unpack(c *conn, u *unpacker) (rest bool) {
+	if !u.opened {
+		if done, err := x.open(c, u); err != nil {
+			x.mu.Lock()
+			if u.gen == x.gen {
+				x.discardLocked(u, err)
+			}
+			x.mu.Unlock()
+			return false
+		} else if done {
+			return false
+		}
+	}
+	for {
+		x.mu.Lock()
+		if u.gen != x.gen {
+			x.mu.Unlock()
+			return false
+		}
+		if !x.permits.take(x) {
+			more := x.moreLocked(u)
+			if !more {
+				x.permits.forget(x)
+			}
+			x.mu.Unlock()
+			return more
+		}
+		m, err := x.nextLocked(u)
+		if err != nil {
+			x.discardLocked(u, err)
+		}
+		x.mu.Unlock()
+		if m == nil {
+			x.permits.give()
+			return false
+		}
+		x.handler.Deliver(x, m)
+		if x.o.AckDelivered {
+			x.AckCumulative(&m.ID)
+		}
+	}
+}
+
+// moreLocked reports whether there may be a message left.
+func (x *Consumer) moreLocked(u *unpacker) bool { return u.index < u.size && u.charged > 0 }
+
+// nextLocked takes the next message out that is to be delivered; nil: there is none.
+func (x *Consumer) nextLocked(u *unpacker) (*Received, error) {
+	if !u.looked {
+		u.looked = true
+		if u.meta.IsBatch && u.size > 1 && u.sealed == nil && x.keeps() && (x.acks != nil || len(u.left) > 0) {
+			a := x.acksLocked()
+			b, all := a.batches.came(u.at, u.size, u.left)
+			if all { // and the broker does not know it
+				a.add(ack{at: u.at})
+				x.listLocked()
+				return nil, nil
+			}
+			u.batch = b
+		}
+	}
+	for {
+		m, gone, err := u.next()
+		if m == nil || err != nil {
+			return nil, err
+		}
+		index, size := placeInBatch(&m.ID)
+		if gone {
+			if x.keeps() { // nobody will acknowledge it
+				if b, _, complete := x.acksLocked().batches.acknowledge(u.at, m.ID.BatchIndex, u.size); complete && !b.queued {
+					x.acks.add(ack{at: u.at})
+					x.listLocked()
+				}
+			}
+			continue
+		}
+		if index >= 0 && u.batch != nil && u.batch.isAcked(index) {
+			continue
+		}
+		if x.place != nil && !x.place.admits(u.at, index) {
+			if x.o.AckDelivered {
+				x.ackUpToLocked(u.at, index, size)
+				x.listLocked()
+			}
+			continue
+		}
+		m.ID.Partition = x.partition
+		return m, nil
+	}
+}
+
+// listLocked has what is to be said said once the reader is done, on its goroutine.
+func (x *Consumer) listLocked() {
+	if x.connected && !x.listed && x.on.soon(x) {
+		x.listed = true
+	}
+}
+
+// open decrypts, decompresses and completes an entry. done says that there is nothing to deliver.
+func (x *Consumer) open(c *conn, u *unpacker) (done bool, err error) {
+	u.opened = true
+	if u.meta.HasMarkerType { // what brokers write for each other
+		x.acknowledge(u)
+		return true, nil
+	}
+	chunked := u.meta.NumChunksFromMsg > 1
+	if u.decrypt(x.o); u.sealed != nil {
+		switch x.o.Sealed {
+		case SealedLeave:
+			x.client.o.Log.Warn("a message cannot be decrypted, and stays", "topic", x.topic, "subscription", x.subscription, "error", u.sealed)
+			return true, nil
+		case SealedDiscard:
+			x.client.o.Log.Warn("a message cannot be decrypted, and is discarded", "topic", x.topic, "subscription", x.subscription, "error", u.sealed)
+			x.acknowledge(u)
+			return true, nil
+		}
+		return false, nil
+	}
+	if chunked {
+		if whole, err := x.collect(u); err != nil || !whole {
+			return true, err
+		}
+	}
+	held := u != &c.unpack
+	scratch := c.scratch
+	if held {
+		scratch = nil // another entry may be using it
+	}
+	scratch, err = u.decompress(x.o, scratch)
+	if !held {
+		c.scratch = scratch
+	} else if err == nil {
+		u.own = true
+	}
+	return false, err
+}
+
+// acknowledge acknowledges an entry that is not delivered.
+func (x *Consumer) acknowledge(u *unpacker) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if u.gen == x.gen && x.keeps() {
+		x.acksLocked().add(ack{at: u.at})
+		x.listLocked()
+	}
+}
+
+// discardLocked acknowledges an entry that nobody can read, and says why.
+func (x *Consumer) discardLocked(u *unpacker, err error) {
+	var f *fault
+	if !errors.As(err, &f) || !x.connected {
+		return
+	}
+	x.client.o.Log.Error("a message cannot be read, and is discarded",
+		"topic", x.topic, "subscription", x.subscription, "ledger", u.at.ledger, "entry", u.at.entry, "error", f.err)
+	if x.keeps() {
+		x.on.command(&wire.Ack{
+			ConsumerID: x.id, MessageIDs: []wire.MessageID{{LedgerID: u.at.ledger, EntryID: u.at.entry}}, ValidationError: f.reason, HasValidationError: true,
+		})
+	}
+}

@@ -1,0 +1,512 @@
+package pulsar
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+// TestSubscribe looks at how each of the options goes over the wire.
+func TestSubscribe(t *testing.T) {
+	b := fakebroker.Start(t)
+	got := make(chan wire.Subscribe, 1)
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if s, ok := cmd.(*wire.Subscribe); ok {
+			got <- *s
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	o := &ConsumerOptions{
+		Type: wire.KeyShared, Name: "n", PriorityLevel: 3, Properties: []KeyValue{{Key: "a", Value: "b"}}, SubscriptionProperties: []KeyValue{{Key: "c", Value: "d"}},
+		InitialPosition: wire.Earliest, ReadCompacted: true, NoTopicCreation: true, ReplicateState: true,
+		KeyShared: &wire.KeySharedMeta{Mode: wire.Sticky, HashRanges: []wire.IntRange{{Start: 1, End: 9}}}, Schema: &wire.Schema{Name: "x", Data: []byte{}},
+	}
+	openConsumer(t, c, topic, o, newInbox(t))
+	s := receive(t, "SUBSCRIBE", got)
+	s.RequestID, s.ConsumerID = 0, 0
+	if want := (wire.Subscribe{
+		Topic: topic, Subscription: "s", SubType: wire.KeyShared, ConsumerName: "n", PriorityLevel: 3, Metadata: o.Properties, SubscriptionProperties: o.SubscriptionProperties,
+		InitialPosition: wire.Earliest, ReadCompacted: true, NoTopicCreation: true, ReplicateSubscriptionState: true, KeySharedMeta: o.KeyShared, Schema: o.Schema,
+	}); !reflect.DeepEqual(s, want) {
+		t.Errorf("%+v", s)
+	}
+	start := &MessageID{LedgerID: 7, EntryID: 8, BatchIndex: 2}
+	openConsumer(t, c, topic+"2", &ConsumerOptions{Type: wire.Exclusive, NonDurable: true, Start: start}, newInbox(t))
+	if s := receive(t, "SUBSCRIBE", got); !s.NonDurable || s.StartMessageID == nil || s.StartMessageID.LedgerID != 7 || s.StartMessageID.EntryID != 8 || !s.HasConsumerEpoch {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestConsume delivers batches and single messages in order, once, and acknowledges them, with few permits and many.
+func TestConsume(t *testing.T) {
+	for _, kind := range []wire.SubType{wire.Exclusive, wire.Shared, wire.Failover, wire.KeyShared} {
+		for _, window := range []int{1, 2, 0} {
+			b := fakebroker.Start(t)
+			var want []string
+			for i := range 20 {
+				list := texts(len(want), 1+i%5)
+				if len(list) == 1 {
+					publishText(b, topic, list[0])
+				} else {
+					publishBatch(b, topic, list...)
+				}
+				want = append(want, list...)
+			}
+			c := newClient(t, Options{ServiceURL: b.URL()})
+			o := earliest(kind)
+			o.Window = window
+			in := newInbox(t)
+			x := openWithout(t, c, topic, o, in)
+			for i := range want { // one permit at a time
+				in.await("the message before", func() bool { return len(in.texts) >= i })
+				if n := len(in.all()); n > i {
+					t.Fatalf("%d messages with %d permits", n, i)
+				}
+				in.permits.Permit(1)
+			}
+			if got := in.awaitAll(want...); !slices.Equal(got, want) {
+				t.Errorf("%s: %q", kind, got)
+			}
+			closeConsumer(t, x) // sends what is acknowledged
+			if left := b.Unacked(topic, "s"); len(left) > 0 {
+				t.Errorf("%s: %d are not acknowledged", kind, left)
+			}
+		}
+	}
+}
+
+// TestPermitsAreTheBrokers compares the consumer's count of permits with the broker's, whatever comes: batches acknowledged in part, chunks that are
+// never whole, entries that cannot be read or decrypted. Whoever counts wrong stops some time, or is flooded.
+func TestPermitsAreTheBrokers(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.AckBatchIndexes = true
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	o := earliest(wire.Shared)
+	o.Window, o.AckBatchIndexes = 7, true
+	in := newInbox(t)
+	in.ack = false
+	x := openConsumer(t, c, topic, o, in)
+	for round := range 30 {
+		n := 5 * round
+		publishBatch(b, topic, texts(n, 5)...)
+		b.Publish(topic, wire.Metadata{UUID: text(round), NumChunksFromMsg: 3, TotalChunkMsgSize: 30, ChunkID: int32(round % 3)}, []byte("0123456789"))
+		b.Publish(topic, wire.Metadata{NumMessagesInBatch: 4, IsBatch: true}, []byte("no batch"))
+		b.Publish(topic, wire.Metadata{Compression: wire.ZSTD, UncompressedSize: 10}, []byte("not compressed"))
+		b.Publish(topic, wire.Metadata{EncryptionKeys: []wire.EncryptionKeys{{Key: "k", Value: []byte("v")}}, NumMessagesInBatch: 9, IsBatch: true}, []byte("sealed"))
+		in.awaitAll(texts(n, 5)...)
+		in.mu.Lock()
+		ids := slices.Clone(in.ids[len(in.ids)-5:])
+		in.mu.Unlock()
+		for i := range round % 5 {
+			x.Ack(&ids[i])
+		}
+		x.Redeliver(ids)
+		in.await("the messages again", func() bool { return len(in.texts) >= 5 })
+	}
+	in.ack = true
+	x.RedeliverAll()
+	publishText(b, topic, "last")
+	in.awaitAll("last")
+	eventually(t, "the same count", func() bool {
+		x.mu.Lock()
+		out := x.flows.out
+		x.mu.Unlock()
+		k := b.Subscribers(topic, "s")
+		return len(k) == 1 && int64(k[0].Permits) == out && out > 0 && out <= 7
+	})
+}
+
+// TestBatchIndexAck acknowledges some messages of a batch: where the broker knows single messages those do not come again, and neither do they to the
+// same consumer where it does not. The batch is acknowledged with its last message.
+func TestBatchIndexAck(t *testing.T) {
+	for _, brokers := range []bool{false, true} {
+		for _, ours := range []bool{false, true} {
+			b := fakebroker.Start(t)
+			b.AckBatchIndexes = brokers
+			publishBatch(b, topic, texts(0, 4)...)
+			c := newClient(t, Options{ServiceURL: b.URL()})
+			o := earliest(wire.Shared)
+			o.AckBatchIndexes = ours
+			in := newInbox(t)
+			in.ack = false
+			x := openConsumer(t, c, topic, o, in)
+			in.awaitAll(texts(0, 4)...)
+			x.Ack(&in.ids[1])
+			x.Ack(&in.ids[2])
+			eventually(t, "the answer", func() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.acks.idle() })
+			b.CloseConsumers(topic, "")
+			in.await("the rest again", func() bool { return len(in.texts) == 6 })
+			if again := in.all()[4:]; !slices.Equal(again, []string{text(0), text(3)}) {
+				t.Errorf("broker %t, consumer %t: %q came again", brokers, ours, again)
+			}
+			if len(b.Unacked(topic, "s")) != 1 {
+				t.Error("the batch is acknowledged")
+			}
+			x.Ack(&in.ids[4])
+			x.Ack(&in.ids[5])
+			closeConsumer(t, x)
+			if len(b.Unacked(topic, "s")) != 0 {
+				t.Errorf("broker %t, consumer %t: the batch is not acknowledged", brokers, ours)
+			}
+			// Another consumer gets what the broker does not know of.
+			publishBatch(b, topic, texts(10, 3)...)
+			first := newInbox(t)
+			first.ack = false
+			x = openConsumer(t, c, topic, o, first)
+			first.awaitAll(texts(10, 3)...)
+			x.Ack(&first.ids[0])
+			closeConsumer(t, x)
+			second := newInbox(t)
+			openConsumer(t, c, topic, o, second)
+			second.awaitAll(text(12))
+			if n := len(second.all()); (n == 2) != (brokers && ours) {
+				t.Errorf("broker %t, consumer %t: another consumer gets %d", brokers, ours, n)
+			}
+		}
+	}
+}
+
+// TestRedeliver asks for messages again, alone and all, and gets them with a higher count; on an ordered subscription in order, and nothing that
+// was sent before comes between.
+func TestRedeliver(t *testing.T) {
+	b := fakebroker.Start(t)
+	for i := range 10 {
+		publishText(b, topic, text(i))
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	in.ack = false
+	x := openConsumer(t, c, topic, earliest(wire.Shared), in)
+	in.awaitAll(texts(0, 10)...)
+	x.Ack(&in.ids[4])
+	x.Redeliver([]MessageID{in.ids[3], in.ids[4], in.ids[7]})
+	in.await("two messages", func() bool { return len(in.texts) == 12 })
+	if got := in.all()[10:]; !slices.Equal(got, []string{text(3), text(7)}) || in.counts[10] != 1 {
+		t.Errorf("%q, %d", got, in.counts[10:])
+	}
+	x.RedeliverAll()
+	in.await("the others", func() bool { return len(in.texts) == 21 })
+	closeConsumer(t, x)
+
+	ordered := newInbox(t)
+	ordered.ack = false
+	o := earliest(wire.Exclusive)
+	x = c.NewConsumer(topic, "e", o, &ordered.permits, ordered)
+	if err := receive(t, "the consumer", ordered.opened); err != nil {
+		t.Fatal(err)
+	}
+	ordered.permits.Permit(5)
+	ordered.awaitAll(texts(0, 5)...)
+	x.Ack(&ordered.ids[0])
+	x.Redeliver(ordered.ids[3:4])
+	ordered.permits.Permit(100)
+	got := ordered.awaitAll(texts(0, 10)...)
+	if want := append(texts(0, 5), texts(1, 9)...); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestAckAgain sends acknowledgements again over the next connection that were not answered, before anything is delivered there.
+func TestAckAgain(t *testing.T) {
+	b := fakebroker.Start(t)
+	var deaf atomic.Bool
+	deaf.Store(true)
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if cmd.Type() == wire.TypeAck && deaf.Load() {
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	for i := range 50 {
+		publishText(b, topic, text(i))
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	x := openConsumer(t, c, topic, earliest(wire.Shared), in)
+	in.awaitAll(texts(0, 50)...)
+	deaf.Store(false)
+	b.Conns()[0].Close()
+	publishText(b, topic, "after")
+	in.awaitAll("after")
+	if n := len(in.all()); n != 51 {
+		t.Errorf("%d messages came", n)
+	}
+	closeConsumer(t, x)
+	if left := b.Unacked(topic, "s"); len(left) > 0 {
+		t.Errorf("%d are not acknowledged", left)
+	}
+}
+
+// TestRefusedAck finds the entry that the broker refuses, and has the others acknowledged.
+func TestRefusedAck(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if a, ok := cmd.(*wire.Ack); ok && slices.ContainsFunc(a.MessageIDs, func(id wire.MessageID) bool { return id.EntryID == 3 }) {
+			c.Send(&wire.AckResponse{ConsumerID: a.ConsumerID, RequestID: a.RequestID, HasRequestID: true, HasError: true, Error: wire.UnknownError})
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	for i := range 10 {
+		publishText(b, topic, text(i))
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	x := openConsumer(t, c, topic, earliest(wire.Shared), in)
+	in.awaitAll(texts(0, 10)...)
+	closeConsumer(t, x)
+	if left := b.Unacked(topic, "s"); !slices.Equal(left, []uint64{3}) {
+		t.Errorf("%d are not acknowledged", left)
+	}
+}
+
+// TestReaderPlace breaks the connection of a subscription that is not durable at every point, also inside of batches: each message comes once, in order.
+func TestReaderPlace(t *testing.T) {
+	for _, start := range []*MessageID{nil, {LedgerID: 1, EntryID: 4, BatchIndex: 1, BatchSize: 3}} {
+		for _, acks := range []bool{false, true} {
+			b := fakebroker.Start(t)
+			var want []string
+			for range 20 {
+				publishBatch(b, topic, texts(len(want), 3)...)
+				want = append(want, texts(len(want), 3)...)
+				publishText(b, topic, text(len(want)))
+				want = append(want, text(len(want)))
+			}
+			c := newClient(t, Options{ServiceURL: b.URL()})
+			o := earliest(wire.Exclusive)
+			o.NonDurable, o.Start, o.AckDelivered, o.Window = true, start, acks, 5
+			in := newInbox(t)
+			in.ack = false
+			openWithout(t, c, topic, o, in)
+			if start != nil {
+				want = want[6:]
+			}
+			for i := range want {
+				in.permits.Permit(1)
+				in.await("a message", func() bool { return len(in.texts) > i })
+				if i%3 == 0 {
+					for _, k := range b.Conns() {
+						k.Close()
+					}
+				} else if i%3 == 1 {
+					b.CloseConsumers(topic, "")
+				}
+			}
+			if got := in.all(); !slices.Equal(got, want) {
+				t.Errorf("from %+v: %q", start, got)
+			}
+		}
+	}
+}
+
+// TestReaderAtEnd begins behind what there is, and stays there when the connection is lost before the first message.
+func TestReaderAtEnd(t *testing.T) {
+	b := fakebroker.Start(t)
+	publishBatch(b, topic, texts(0, 3)...)
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	openConsumer(t, c, topic, &ConsumerOptions{Type: wire.Exclusive, NonDurable: true}, in)
+	for _, k := range b.Conns() {
+		k.Close()
+	}
+	eventually(t, "the end of the connection", func() bool { return len(b.Subscribers(topic, "s")) == 0 })
+	publishText(b, topic, text(3))
+	if got := in.awaitAll(text(3)); len(got) != 1 {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestSeek moves a subscription, to a message, into a batch and to a time.
+func TestSeek(t *testing.T) {
+	for name, o := range map[string]*ConsumerOptions{"durable": earliest(wire.Exclusive), "reader": {Type: wire.Exclusive, NonDurable: true, InitialPosition: wire.Earliest}} {
+		b := fakebroker.Start(t)
+		for i := range 10 {
+			b.Publish(topic, wire.Metadata{PublishTime: uint64(1000 + i)}, []byte(text(i)))
+		}
+		batch := publishBatch(b, topic, texts(10, 3)...)
+		c := newClient(t, Options{ServiceURL: b.URL()})
+		in := newInbox(t)
+		x := openConsumer(t, c, topic, o, in)
+		in.awaitAll(texts(0, 13)...)
+		done := make(chan error, 1)
+		x.Seek(&MessageID{LedgerID: 1, EntryID: 7, BatchIndex: -1}, func(err error) { done <- err })
+		if err := receive(t, "the answer", done); err != nil {
+			t.Fatal(err)
+		}
+		in.await("the rest", func() bool { return len(in.texts) == 19 })
+		if got := in.all()[13:]; !slices.Equal(got, texts(7, 6)) {
+			t.Errorf("%s: %q", name, got)
+		}
+		x.Seek(&MessageID{LedgerID: 1, EntryID: int64(batch), BatchIndex: 1, BatchSize: 3}, func(err error) { done <- err })
+		if err := receive(t, "the answer", done); err != nil {
+			t.Fatal(err)
+		}
+		if name == "reader" {
+			in.await("the rest of the batch", func() bool { return len(in.texts) == 21 })
+			x.SeekTime(time.UnixMilli(1005), func(err error) { done <- err })
+			if err := receive(t, "the answer", done); err == nil {
+				t.Error("a reader is moved to a time")
+			}
+		} else {
+			in.await("the batch", func() bool { return len(in.texts) == 22 }) // the broker does not know single messages
+			x.SeekTime(time.UnixMilli(1005), func(err error) { done <- err })
+			if err := receive(t, "the answer", done); err != nil {
+				t.Fatal(err)
+			}
+			in.await("what is from then on", func() bool { return len(in.texts) == 27 })
+		}
+		closeConsumer(t, x)
+	}
+}
+
+// TestConsumerEvents tells what the broker says.
+func TestConsumerEvents(t *testing.T) {
+	b := fakebroker.Start(t)
+	publishText(b, topic, text(0))
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	x := openConsumer(t, c, topic, earliest(wire.Failover), in)
+	in.awaitAll(text(0))
+	k := b.Subscribers(topic, "s")[0]
+	k.Conn.Send(&wire.ActiveConsumerChange{ConsumerID: k.ID, IsActive: true})
+	k.Conn.Send(&wire.ActiveConsumerChange{ConsumerID: k.ID})
+	in.await("both", func() bool { return len(in.events) == 2 })
+	b.Terminate(topic)
+	in.await("the end", func() bool { return len(in.events) == 3 })
+	if !x.AtEnd() {
+		t.Error("not at the end")
+	}
+	b.CloseConsumers(topic, "")
+	in.await("another connection", func() bool { return len(in.events) >= 5 })
+	if want := []Event{Active, Inactive, EndOfTopic, Disconnected, Connected}; !slices.Equal(in.events[:5], want) {
+		t.Errorf("%d", in.events)
+	}
+	var last MessageID
+	done := make(chan error, 1)
+	x.LastMessageID(func(id MessageID, err error) { last = id; done <- err })
+	if err := receive(t, "the last message", done); err != nil || last.LedgerID != 1 || last.EntryID != 0 || last.BatchIndex != -1 {
+		t.Errorf("%+v, %v", last, err)
+	}
+	x.Unsubscribe(false, func(err error) { done <- err })
+	if err := receive(t, "the answer", done); err != nil {
+		t.Error(err)
+	}
+	x.LastMessageID(func(_ MessageID, err error) { done <- err })
+	if err := receive(t, "an answer", done); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// TestConsumerRefused is told at once what does not pass by itself, first and later.
+func TestConsumerRefused(t *testing.T) {
+	b := fakebroker.Start(t)
+	var code atomic.Int32
+	code.Store(int32(wire.ConsumerBusy))
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if s, ok := cmd.(*wire.Subscribe); ok && code.Load() != 0 {
+			c.Send(&wire.Error{RequestID: s.RequestID, Error: wire.ServerError(code.Load())})
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	c.NewConsumer(topic, "s", earliest(wire.Shared), &in.permits, in)
+	var e *Error
+	if err := receive(t, "an answer", in.opened); !errors.As(err, &e) || e.Code != wire.ConsumerBusy {
+		t.Error(err)
+	}
+	code.Store(0)
+	in = newInbox(t)
+	openConsumer(t, c, topic, earliest(wire.Shared), in)
+	code.Store(int32(wire.TopicNotFound))
+	b.CloseConsumers(topic, "")
+	if err := receive(t, "the end", in.ended); !errors.As(err, &e) || e.Code != wire.TopicNotFound {
+		t.Error(err)
+	}
+	code.Store(0)
+	in = newInbox(t)
+	openConsumer(t, c, topic, earliest(wire.Shared), in)
+	c.Close()
+	if err := receive(t, "the end", in.ended); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	c.NewConsumer(topic, "s", earliest(wire.Shared), &in.permits, in)
+	if err := receive(t, "an answer", in.opened); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// TestMovedConsumer goes to the broker that CLOSE_CONSUMER names without asking, and to the other cluster when the broker says so.
+func TestMovedConsumer(t *testing.T) {
+	old, next, green := fakebroker.Start(t), fakebroker.Start(t), fakebroker.Start(t)
+	var lookups atomic.Int32
+	old.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if cmd.Type() == wire.TypeLookup {
+			lookups.Add(1)
+		}
+		return fakebroker.Handle
+	}
+	publishText(next, topic, "next")
+	publishText(green, topic, "green")
+	// The wait before another attempt would be longer than the test's patience.
+	c := newClient(t, Options{ServiceURL: old.URL(), MinBackoff: time.Hour, MaxBackoff: time.Hour})
+	in := newInbox(t)
+	openConsumer(t, c, topic, earliest(wire.Shared), in)
+	old.CloseConsumers(topic, next.URL())
+	in.awaitAll("next")
+	if n := lookups.Load(); n != 1 {
+		t.Errorf("%d lookups", n)
+	}
+	c = newClient(t, Options{ServiceURL: old.URL()})
+	in = newInbox(t)
+	openConsumer(t, c, topic, earliest(wire.Shared), in)
+	k := old.Subscribers(topic, "s")[0]
+	k.Conn.Send(&wire.TopicMigrated{ResourceID: k.ID, ResourceType: wire.ConsumerResource, BrokerServiceURL: green.URL()})
+	old.CloseConsumers(topic, "")
+	in.awaitAll("green")
+}
+
+// TestSealed does with what cannot be decrypted what the owner says.
+func TestSealed(t *testing.T) {
+	keys := []wire.EncryptionKeys{{Key: "k", Value: []byte("v")}}
+	for action, want := range map[SealedAction][]string{SealedLeave: {"last"}, SealedDiscard: {"last"}, SealedDeliver: {"sealed", "last"}} {
+		b := fakebroker.Start(t)
+		b.Publish(topic, wire.Metadata{EncryptionKeys: keys, NumMessagesInBatch: 3, IsBatch: true}, []byte("sealed"))
+		publishText(b, topic, "last")
+		c := newClient(t, Options{ServiceURL: b.URL()})
+		o := earliest(wire.Shared)
+		o.Sealed, o.Window = action, 1
+		in := newInbox(t)
+		x := openConsumer(t, c, topic, o, in)
+		if got := in.awaitAll("last"); !slices.Equal(got, want) {
+			t.Errorf("%d: %q", action, got)
+		}
+		closeConsumer(t, x)
+		if left := b.Unacked(topic, "s"); (len(left) == 1) != (action == SealedLeave) {
+			t.Errorf("%d: %d are not acknowledged", action, left)
+		}
+	}
+	b := fakebroker.Start(t)
+	b.Publish(topic, wire.Metadata{EncryptionKeys: keys, UncompressedSize: 6}, []byte("tfdsfu"))
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	o := earliest(wire.Shared)
+	o.Decrypt = func(m *wire.Metadata, payload []byte) ([]byte, error) {
+		out := bytes.Clone(payload)
+		for i := range out {
+			out[i]--
+		}
+		return out, nil
+	}
+	in := newInbox(t)
+	openConsumer(t, c, topic, o, in)
+	in.awaitAll("secret")
+}

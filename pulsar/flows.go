@@ -1,0 +1,61 @@
+package pulsar
+
+const (
+	// maxGrant is how many messages are granted at once: brokers count in 32 bits.
+	maxGrant = 1 << 30
+	// firstWindow is how many messages the broker may send before the size of any is known.
+	firstWindow = 4
+	// entryOverhead is added to the size of an entry, in bytes.
+	entryOverhead = 256
+)
+
+// flows decides how many messages the broker may send. It counts as the broker counts: one for each message of a batch
+// which the broker does not know to be acknowledged, whatever becomes of it here. So nothing is lost with what cannot be
+// read, and a broker that sends more than it may, as it does with batches, is granted less.
+type flows struct {
+	out       int64 // what the broker may still send; below 0: it has sent more than it might
+	held      int64 // messages that wait here
+	perOne    int   // about the bytes of one message; 0: not known
+	heldBytes int   // of the entries with those messages
+}
+
+// begin forgets what another connection was granted.
+func (f *flows) begin() { f.out = 0 }
+
+// came takes an entry that took n permits and has so many bytes.
+func (f *flows) came(n int32, bytes int) {
+	f.out -= int64(n)
+	if n > 0 {
+		// The largest counts, and is forgotten slowly.
+		f.perOne = max((bytes+entryOverhead)/int(n), f.perOne-f.perOne/16)
+	}
+}
+
+// grant is how many more messages the broker is to be granted now, and counts them as granted.
+func (f *flows) grant(o *ConsumerOptions) int {
+	n := int64(o.window()) - f.held
+	if f.perOne == 0 {
+		n = min(n, firstWindow)
+	} else {
+		n = min(n, int64(o.windowBytes()-f.heldBytes)/int64(f.perOne))
+	}
+	if f.held == 0 {
+		n = max(n, 1)
+	}
+	if n <= 0 || f.out > n/2 {
+		return 0
+	}
+	n = min(n-f.out, maxGrant)
+	f.out += n
+	return int(n)
+}
+
+// refillLocked grants the broker what it may send more.
+func (x *Consumer) refillLocked() {
+	if !x.connected {
+		return
+	}
+	for n := x.flows.grant(x.o); n > 0; n = x.flows.grant(x.o) {
+		x.on.flow(x.id, n)
+	}
+}
