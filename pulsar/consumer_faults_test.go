@@ -158,7 +158,9 @@ func TestConsumerFaults(t *testing.T) {
 							t.Errorf("%q", got)
 						}
 					} else {
-						eventually(t, "all acknowledgements", func() bool { return len(b.Unacked(topic, "s")) == 0 || f.name == "refuses ACK" && len(b.Unacked(topic, "s")) <= 1 })
+						eventually(t, "all acknowledgements", func() bool {
+							return len(b.Unacked(topic, "s")) == 0 || f.name == "refuses ACK" && len(b.Unacked(topic, "s")) <= 1
+						})
 					}
 					closeConsumer(t, x)
 					if err := len(in.ended); err > 0 {

@@ -1,0 +1,378 @@
+package pulsar
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+// ErrTooManyTopics: a group would be on more topics than it may.
+var ErrTooManyTopics = errors.New("too many topics and partitions")
+
+// Selection is what topics a [Group] is on: those of Topics or, if Match is set, those of Namespace that it chooses. Of topics that are partitioned it
+// is all partitions.
+type Selection struct {
+	Topics []string // full names, each once
+	// Namespace is tenant/namespace, and Match is given the full names of its persistent topics, without a partition.
+	Namespace string
+	Match     func(topic string) bool
+	// Max bounds the topics, partitions counted; 0: no bound. What is found later and would be too many is left out.
+	Max int
+}
+
+// GroupHandler is the owner of a group. What is said of the methods of [Handler] is true of these: only that methods about different consumers may be called at
+// the same time, as each may have its own connection.
+type GroupHandler interface {
+	// Opened is called once: when the broker has all consumers, or with the reason why it has not. Deliver may be called before.
+	Opened(g *Group, err error)
+	Deliver(x *Consumer, m *Received)
+	Tell(x *Consumer, e Event)
+	// Ended is called at most once, after Opened without an error: one of the topics cannot be consumed any more, and with it the
+	// group has ended. One that was found by Match is left instead.
+	Ended(g *Group, err error)
+}
+
+// Group is a consumer on each of several topics and partitions, also on those that are added later: there it begins at the first message.
+// Its methods may be called from any goroutine and do not block.
+type Group struct {
+	client       *Client
+	sel          Selection
+	subscription string
+	o, fresh     *ConsumerOptions // for what is there, and what is added
+	permits      *Permits
+	handler      GroupHandler
+	more         alarm // looks for new topics and partitions
+
+	mu      sync.Mutex // guards what follows; taken with no other held
+	parts   map[string]*Consumer
+	bases   map[string]bool // topics, whether they have partitions
+	waiting int             // of parts: neither opened nor refused
+	opened  bool            // the owner was told
+	ended   bool
+}
+
+// member is a topic, or a partition, of a group.
+type member struct {
+	topic, base string
+	partition   int32
+}
+
+// OpenGroup opens a consumer on each of the topics. handler is told when all can be used, or that one cannot.
+func (c *Client) OpenGroup(sel Selection, subscription string, o *ConsumerOptions, permits *Permits, handler GroupHandler) *Group {
+	fresh := *o
+	fresh.InitialPosition, fresh.Start = wire.Earliest, nil
+	g := &Group{
+		client: c, sel: sel, subscription: subscription, o: o, fresh: &fresh, permits: permits, handler: handler, parts: map[string]*Consumer{}, bases: map[string]bool{},
+	}
+	g.more.ring = g.search
+	g.find(sel.Topics, func(list []member, err error) {
+		if err == nil && sel.Max > 0 && len(list) > sel.Max {
+			err = ErrTooManyTopics
+		}
+		if err != nil {
+			g.end(err)
+			return
+		}
+		g.join(list, g.o)
+	})
+	return g
+}
+
+// Consumers lists the consumers there are now.
+func (g *Group) Consumers() []*Consumer {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.DeleteFunc(slices.Collect(maps.Values(g.parts)), func(x *Consumer) bool { return x == nil })
+}
+
+// Consumer is the one on a topic, or on a partition; nil: there is none.
+func (g *Group) Consumer(topic string) *Consumer {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.parts[topic]
+}
+
+// Close ends all consumers. done, which may be nil, is called when all have ended as [Consumer.Close] says.
+func (g *Group) Close(done func()) {
+	g.mu.Lock()
+	tell := !g.opened && !g.ended
+	g.ended, g.opened = true, true
+	g.mu.Unlock()
+	if tell {
+		g.handler.Opened(g, ErrClosed)
+	}
+	g.closeAll(done)
+}
+
+func (g *Group) closeAll(done func()) {
+	g.client.alarms.clear(&g.more)
+	list := g.Consumers()
+	var mu sync.Mutex // guards left
+	left := len(list) + 1
+	gone := func() {
+		mu.Lock()
+		left--
+		last := left == 0
+		mu.Unlock()
+		if last && done != nil {
+			done()
+		}
+	}
+	for _, x := range list {
+		x.Close(gone)
+	}
+	gone()
+}
+
+// end ends the group, unless it has ended.
+func (g *Group) end(err error) {
+	g.mu.Lock()
+	if g.ended {
+		g.mu.Unlock()
+		return
+	}
+	opened := g.opened
+	g.ended, g.opened = true, true
+	g.mu.Unlock()
+	g.closeAll(nil)
+	if opened {
+		g.handler.Ended(g, err)
+	} else {
+		g.handler.Opened(g, err)
+	}
+}
+
+// join makes the consumers for parts, and notes that the group is open once there is none to wait for.
+func (g *Group) join(list []member, o *ConsumerOptions) {
+	g.mu.Lock()
+	if g.ended {
+		g.mu.Unlock()
+		return
+	}
+	var news []member
+	for _, p := range list {
+		if _, known := g.parts[p.topic]; known {
+			continue
+		}
+		if g.sel.Max > 0 && len(g.parts) >= g.sel.Max {
+			g.client.o.Log.Warn("a topic that was found is left out, as there are too many", "topic", p.topic, "subscription", g.subscription, "most", g.sel.Max)
+			break
+		}
+		g.parts[p.topic] = nil
+		g.bases[p.base] = p.partition >= 0
+		news = append(news, p)
+	}
+	g.waiting += len(news) + 1 // one for the loop that follows
+	g.mu.Unlock()
+	for _, p := range news {
+		x := g.client.newConsumer(p.topic, g.subscription, p.partition, o, g.permits, groupMember{g})
+		g.mu.Lock()
+		_, wanted := g.parts[p.topic] // it may have been refused already
+		if wanted {
+			g.parts[p.topic] = x
+		}
+		over := g.ended
+		g.mu.Unlock()
+		if over {
+			x.Close(nil)
+		}
+	}
+	g.settle()
+}
+
+// settle notes that one less is waited for.
+func (g *Group) settle() {
+	g.mu.Lock()
+	g.waiting--
+	over := g.waiting == 0 && !g.ended
+	tell := over && !g.opened
+	g.opened = g.opened || tell
+	again := over && g.growsLocked()
+	g.mu.Unlock()
+	if again {
+		g.client.alarms.set(&g.more, partitionDiscovery)
+	}
+	if tell {
+		g.handler.Opened(g, nil)
+	}
+}
+
+// growsLocked reports that topics or partitions may be added.
+func (g *Group) growsLocked() bool {
+	if g.sel.Match != nil {
+		return true
+	}
+	for _, partitioned := range g.bases {
+		if partitioned {
+			return true
+		}
+	}
+	return false
+}
+
+// leave forgets a consumer that is not to be had. The next search may find its topic again.
+func (g *Group) leave(x *Consumer) {
+	g.mu.Lock()
+	delete(g.parts, x.topic)
+	g.mu.Unlock()
+}
+
+// groupMember is the Handler of a group's consumers.
+type groupMember struct{ g *Group }
+
+// Opened implements [Handler].
+func (p groupMember) Opened(x *Consumer, err error) {
+	g := p.g
+	if err != nil {
+		g.leave(x)
+		g.mu.Lock()
+		opened, ended := g.opened, g.ended
+		g.mu.Unlock()
+		switch c, _ := code(err); {
+		case ended:
+		case g.sel.Match != nil && c == wire.TopicNotFound: // it was deleted since it was listed
+		case opened:
+			g.client.o.Log.Warn("a topic that was found cannot be consumed", "topic", x.topic, "subscription", g.subscription, "error", err)
+		default:
+			g.end(err)
+		}
+	}
+	g.settle()
+}
+
+// Deliver implements [Handler].
+func (p groupMember) Deliver(x *Consumer, m *Received) { p.g.handler.Deliver(x, m) }
+
+// Tell implements [Handler].
+func (p groupMember) Tell(x *Consumer, e Event) { p.g.handler.Tell(x, e) }
+
+// Ended implements [Handler].
+func (p groupMember) Ended(x *Consumer, err error) {
+	p.g.leave(x)
+	if p.g.sel.Match == nil || errors.Is(err, ErrClosed) {
+		p.g.end(err)
+		return
+	}
+	p.g.client.o.Log.Warn("a topic of a pattern is left", "topic", x.topic, "subscription", p.g.subscription, "error", err)
+}
+
+// search is the alarm that looks for new topics and partitions.
+func (g *Group) search() {
+	g.mu.Lock()
+	var bases []string
+	for base, partitioned := range g.bases {
+		if partitioned {
+			bases = append(bases, base)
+		}
+	}
+	over := g.ended
+	g.mu.Unlock()
+	if over {
+		return
+	}
+	g.find(bases, func(list []member, err error) {
+		if err != nil {
+			g.client.o.Log.Debug("look for new topics and partitions", "subscription", g.subscription, "error", err)
+		}
+		g.join(list, g.fresh)
+	})
+}
+
+// find lists all parts that the group may be on. done is called once, with what was found and the first error.
+func (g *Group) find(topics []string, done func([]member, error)) {
+	if g.sel.Match != nil {
+		g.client.TopicsOf(g.sel.Namespace, func(list []string, err error) {
+			var parts []member
+			for _, topic := range list {
+				if base, n := partitionOf(topic); g.sel.Match(base) {
+					parts = append(parts, member{topic, base, n})
+				}
+			}
+			done(parts, err)
+		})
+		return
+	}
+	var mu sync.Mutex // guards what follows
+	left := len(topics) + 1
+	var parts []member
+	var first error
+	one := func(base string, n int, err error) {
+		mu.Lock()
+		if err != nil && first == nil {
+			first = err
+		}
+		switch {
+		case base == "" || err != nil:
+		case n == 0:
+			parts = append(parts, member{base, base, -1})
+		default:
+			for i := range n {
+				parts = append(parts, member{base + partitionSuffix + strconv.Itoa(i), base, int32(i)})
+			}
+		}
+		left--
+		last := left == 0
+		mu.Unlock()
+		if last {
+			done(parts, first)
+		}
+	}
+	for _, topic := range topics {
+		g.client.Partitions(topic, func(n int, err error) { one(topic, n, err) })
+	}
+	one("", 0, nil)
+}
+
+const partitionSuffix = "-partition-"
+
+// partitionOf splits the name of a partition; index is -1 if it is none.
+func partitionOf(topic string) (base string, index int32) {
+	at := strings.LastIndex(topic, partitionSuffix)
+	if at < 0 {
+		return topic, -1
+	}
+	n, err := strconv.ParseInt(topic[at+len(partitionSuffix):], 10, 32)
+	if err != nil || n < 0 {
+		return topic, -1
+	}
+	return topic[:at], int32(n)
+}
+
+// TopicsOf lists the persistent topics of a namespace, tenant/namespace, partitions one by one. done is called once.
+func (c *Client) TopicsOf(namespace string, done func(topics []string, err error)) {
+	var list []string
+	c.ask(func(done func(error)) {
+		if c.service.http {
+			if !c.spawn(func() {
+				list = nil
+				done(c.get("/admin/v2/namespaces/"+namespace+"/topics?mode=PERSISTENT", &list))
+			}) {
+				done(ErrClosed)
+			}
+			return
+		}
+		host, turn := c.serviceHost(&c.service)
+		c.pool.get(broker{host: host, tls: c.service.tls}, 0, func(conn *conn, err error) {
+			if err != nil {
+				c.missed(turn)
+				done(err)
+				return
+			}
+			conn.request(func(id uint64) wire.Command {
+				return &wire.GetTopics{RequestID: id, Namespace: namespace, Mode: wire.PersistentTopics}
+			}, func(cmd wire.Command, err error) {
+				if answer, ok := cmd.(*wire.GetTopicsResponse); ok {
+					list = answer.Topics
+				} else if err == nil {
+					err = unexpected(cmd)
+				}
+				done(err)
+			})
+		})
+	}, func(err error) { done(list, err) })
+}
