@@ -250,13 +250,24 @@ type Consumer struct {
 
 	place *placing // of a subscription that resumes by itself; nil: it does not
 	flows flows
-	held  []*unpacker // what permits are missing for, oldest first
-	tells []func()    // calls of handler that wait for the one under way
-	acks  *acks       // nil: nothing was ever acknowledged
-	parts *chunks     // nil: no message in chunks has come
+	held  *holding // what permits are missing for; nil: nothing
+	tells []func() // calls of handler that wait for the one under way
+	acks  *acks    // nil: nothing was ever acknowledged
+	parts *chunks  // nil: no message in chunks has come
+	close *ending  // nil: it has not ended, and nobody has called Close
+}
 
-	err     error // why it is dead
-	closers []func()
+// ending is what a consumer has that ends.
+type ending struct {
+	err     error    // why it is dead
+	closers []func() // to be called when it has ended
+}
+
+func (x *Consumer) endingLocked() *ending {
+	if x.close == nil {
+		x.close = &ending{}
+	}
+	return x.close
 }
 
 // trying is what a consumer has while it is not connected.

@@ -15,7 +15,7 @@ func (x *Consumer) request(build func(consumer, request uint64) wire.Command, do
 	var err error
 	switch {
 	case x.state == consumerDead:
-		err = x.err
+		err = x.close.err
 	case x.state == consumerClosing:
 		err = ErrClosed
 	case !x.connected:

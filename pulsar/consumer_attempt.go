@@ -232,7 +232,6 @@ func (x *Consumer) partLocked() {
 func (x *Consumer) voidLocked() {
 	x.gen++
 	x.held = nil
-	x.flows.held, x.flows.heldBytes = 0, 0
 	if x.place != nil {
 		x.place.interrupted(x.parts.oldest())
 	}
@@ -303,12 +302,13 @@ func (x *Consumer) migrated(id uint64, url string) {
 func (x *Consumer) Close(done func()) {
 	x.mu.Lock()
 	if done != nil {
-		x.closers = append(x.closers, done)
+		e := x.endingLocked()
+		e.closers = append(e.closers, done)
 	}
 	switch x.state {
 	case consumerDead:
 		if x.on == nil { // it has ended for good
-			x.tells, x.closers = append(x.tells, x.closers...), nil
+			x.farewellLocked()
 		}
 		x.mu.Unlock()
 		x.call()
@@ -331,6 +331,12 @@ func (x *Consumer) Close(done func()) {
 	x.speak(c) // which ends it when all is answered
 }
 
+// farewellLocked has those called that wait for the end.
+func (x *Consumer) farewellLocked() {
+	x.tells = append(x.tells, x.close.closers...)
+	x.close.closers = nil
+}
+
 // end makes the consumer dead.
 func (x *Consumer) end(err error) {
 	x.mu.Lock()
@@ -344,7 +350,8 @@ func (x *Consumer) end(err error) {
 	case consumerOpen:
 		x.tells = append(x.tells, func() { x.handler.Ended(x, err) })
 	}
-	x.state, x.err = consumerDead, err
+	x.state = consumerDead
+	x.endingLocked().err = err
 	x.attempt++
 	on, id, t := x.on, x.id, x.trying
 	x.connected, x.trying = false, nil
@@ -360,7 +367,7 @@ func (x *Consumer) end(err error) {
 	finished := func(wire.Command, error) {
 		x.mu.Lock()
 		x.on = nil
-		x.tells, x.closers = append(x.tells, x.closers...), nil
+		x.farewellLocked()
 		x.mu.Unlock()
 		x.call()
 	}

@@ -32,9 +32,9 @@ func (x *Consumer) message(c *conn, cmd *wire.Message, entry []byte) {
 		x.mu.Unlock()
 		return
 	}
-	if x.busy || len(x.held) > 0 {
+	if x.busy || x.held != nil {
 		x.missed = x.missed || x.busy
-		x.holdLocked(u)
+		x.holdLocked(u, false)
 		x.refillLocked()
 		x.mu.Unlock()
 		return
@@ -44,21 +44,10 @@ func (x *Consumer) message(c *conn, cmd *wire.Message, entry []byte) {
 	rest := x.unpack(c, u)
 	x.mu.Lock()
 	if rest && u.gen == x.gen {
-		k := u.keep()
-		x.flows.held += k.charged
-		x.flows.heldBytes += k.bytes
-		x.held = append([]*unpacker{k}, x.held...) // what came meanwhile is behind it
+		x.holdLocked(u, true) // what came meanwhile is behind it
 	}
 	x.refillLocked()
 	x.restLocked()
-}
-
-// holdLocked keeps an entry behind all others.
-func (x *Consumer) holdLocked(u *unpacker) {
-	k := u.keep()
-	x.held = append(x.held, k)
-	x.flows.held += k.charged
-	x.flows.heldBytes += k.bytes
 }
 
 // resume has what is held handed out, as there are permits again.
@@ -68,7 +57,7 @@ func (x *Consumer) resume() {
 	if x.busy {
 		x.missed = true // what is under way may be about to be held
 		c = nil
-	} else if !x.connected || len(x.held) == 0 {
+	} else if !x.connected || x.held == nil {
 		c = nil
 	}
 	x.mu.Unlock()
@@ -90,8 +79,8 @@ func (x *Consumer) handOut(c *conn) {
 		return
 	}
 	x.busy = true
-	for len(x.held) > 0 && x.on == c {
-		u := x.held[0]
+	for x.held != nil && x.on == c {
+		u := x.held.entries[0]
 		before := u.charged
 		x.mu.Unlock()
 		rest := x.unpack(c, u)
@@ -99,16 +88,11 @@ func (x *Consumer) handOut(c *conn) {
 		if u.gen != x.gen {
 			continue // it is not held any more
 		}
-		x.flows.held -= before - u.charged
+		x.held.messages -= before - u.charged
 		if rest {
 			break
 		}
-		x.flows.held -= u.charged
-		x.flows.heldBytes -= u.bytes
-		x.held = x.held[1:]
-		if len(x.held) == 0 {
-			x.held = nil
-		}
+		x.releaseLocked()
 	}
 	x.refillLocked()
 	x.restLocked()

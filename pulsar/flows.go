@@ -13,10 +13,8 @@ const (
 // which the broker does not know to be acknowledged, whatever becomes of it here. So nothing is lost with what cannot be
 // read, and a broker that sends more than it may, as it does with batches, is granted less.
 type flows struct {
-	out       int64 // what the broker may still send; below 0: it has sent more than it might
-	held      int64 // messages that wait here
-	perOne    int   // about the bytes of one message; 0: not known
-	heldBytes int   // of the entries with those messages
+	out    int64 // what the broker may still send; below 0: it has sent more than it might
+	perOne int   // about the bytes of one message; 0: not known
 }
 
 // begin forgets what another connection was granted.
@@ -31,15 +29,16 @@ func (f *flows) came(n int32, bytes int) {
 	}
 }
 
-// grant is how many more messages the broker is to be granted now, and counts them as granted.
-func (f *flows) grant(o *ConsumerOptions) int {
-	n := int64(o.window()) - f.held
+// grant is how many more messages the broker is to be granted now, with those of h waiting here, and counts them as granted.
+func (f *flows) grant(o *ConsumerOptions, h *holding) int {
+	held, bytes := h.size()
+	n := int64(o.window()) - held
 	if f.perOne == 0 {
 		n = min(n, firstWindow)
 	} else {
-		n = min(n, int64(o.windowBytes()-f.heldBytes)/int64(f.perOne))
+		n = min(n, int64(o.windowBytes()-bytes)/int64(f.perOne))
 	}
-	if f.held == 0 {
+	if held == 0 {
 		n = max(n, 1)
 	}
 	if n <= 0 || f.out > n/2 {
@@ -55,7 +54,49 @@ func (x *Consumer) refillLocked() {
 	if !x.connected {
 		return
 	}
-	for n := x.flows.grant(x.o); n > 0; n = x.flows.grant(x.o) {
+	for n := x.flows.grant(x.o, x.held); n > 0; n = x.flows.grant(x.o, x.held) {
 		x.on.flow(x.id, n)
+	}
+}
+
+// holding is what of a consumer waits for permits. It is guarded by Consumer.mu; nil is empty.
+type holding struct {
+	entries  []*unpacker // oldest first
+	messages int64       // in the broker's count
+	bytes    int         // of the entries
+}
+
+func (h *holding) size() (messages int64, bytes int) {
+	if h == nil {
+		return 0, 0
+	}
+	return h.messages, h.bytes
+}
+
+// holdLocked keeps an entry, in front of all others or behind them.
+func (x *Consumer) holdLocked(u *unpacker, front bool) {
+	k := u.keep()
+	if x.held == nil {
+		x.held = &holding{}
+	}
+	h := x.held
+	h.messages += k.charged
+	h.bytes += k.bytes
+	if front {
+		h.entries = append([]*unpacker{k}, h.entries...)
+	} else {
+		h.entries = append(h.entries, k)
+	}
+}
+
+// releaseLocked takes out the oldest.
+func (x *Consumer) releaseLocked() {
+	h := x.held
+	u := h.entries[0]
+	h.messages -= u.charged
+	h.bytes -= u.bytes
+	h.entries = h.entries[1:]
+	if len(h.entries) == 0 {
+		x.held = nil
 	}
 }
