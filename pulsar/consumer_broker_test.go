@@ -388,3 +388,40 @@ func TestRealSeek(t *testing.T) {
 		t.Errorf("the subscription is there, %v", err)
 	}
 }
+
+// TestRealGroup consumes partitions, by name and by a pattern, over both kinds of lookup.
+func TestRealGroup(t *testing.T) {
+	cluster := pulsartest.Shared(t)
+	ns := cluster.Namespace(t)
+	topic := "persistent://" + ns + "/t"
+	if err := cluster.Admin.CreatePartitionedTopic(t.Context(), topic, 3); err != nil {
+		t.Fatal(err)
+	}
+	p := nativeProducer(t, native(t, cluster.BrokerURL()), pulsar.ProducerOptions{Topic: topic, MessageRouter: func(m *pulsar.ProducerMessage, meta pulsar.TopicMetadata) int {
+		return int(m.EventTime.UnixMilli()) % 3
+	}})
+	for i := range 3 {
+		sendAll(t, p, &pulsar.ProducerMessage{Payload: []byte("x"), EventTime: time.UnixMilli(int64(3 + i))})
+	}
+	for _, url := range []string{cluster.BrokerURL(), cluster.AdminURL()} {
+		c := newClient(t, Options{ServiceURL: url})
+		for i, sel := range []Selection{
+			{Topics: []string{topic}},
+			{Namespace: ns, Match: func(base string) bool { return base == topic }},
+		} {
+			in := newGroupInbox()
+			g := c.OpenGroup(sel, fmt.Sprint("s", len(url), i), earliest(wire.Shared), &in.permits, in)
+			if err := receive(t, "the group", in.opened); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 3 {
+				name := fmt.Sprint(topic, "-partition-", i)
+				want := fmt.Sprint("x ", i)
+				eventually(t, "a message on "+name, func() bool { return slices.Equal(in.on(name), []string{want}) })
+			}
+			closed := make(chan struct{})
+			g.Close(func() { close(closed) })
+			receive(t, "the end", closed)
+		}
+	}
+}

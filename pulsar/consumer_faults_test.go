@@ -1,12 +1,16 @@
 package pulsar
 
 import (
+	"crypto/tls"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/apache/pulsar-client-go/pulsar/auth"
 
 	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
@@ -234,5 +238,49 @@ func TestPermitsFromAnywhere(t *testing.T) {
 	wg.Wait()
 	if !slices.Equal(got, texts(0, n)) {
 		t.Errorf("%d messages came, not once and in order", len(got))
+	}
+}
+
+// TestPermitsOverTLS has the reader stop waiting for permits' sake, in the middle of encrypted records too, and lose nothing by that.
+func TestPermitsOverTLS(t *testing.T) {
+	b := fakebroker.Start(t)
+	addr, pool, own := tlsProxy(t, strings.TrimPrefix(b.URL(), "pulsar://"), "127.0.0.1")
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if l, ok := cmd.(*wire.Lookup); ok {
+			c.Send(&wire.LookupResponse{RequestID: l.RequestID, Response: wire.LookupConnect, BrokerServiceURLTLS: "pulsar+ssl://" + addr})
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: "pulsar+ssl://" + addr,
+		Auth: auth.NewAuthenticationFromTLSCertSupplier(func() (*tls.Certificate, error) { return &own, nil }),
+		TLS:  func() (*tls.Config, error) { return &tls.Config{RootCAs: pool}, nil }})
+	in := newInbox(t)
+	o := earliest(wire.Shared)
+	o.Window = 20
+	openWithout(t, c, topic, o, in)
+	var want []string
+	for i := range 300 {
+		want = append(want, long(i, 100*i))
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for _, s := range want {
+			publishText(b, topic, s)
+		}
+	})
+	wg.Go(func() {
+		for range want {
+			in.permits.Permit(1)
+		}
+	})
+	if got := in.awaitAll(want...); !slices.Equal(got, want) {
+		t.Errorf("%d messages, not as they were sent", len(got))
+	}
+	wg.Wait()
+	for _, e := range in.events {
+		if e == Disconnected {
+			t.Error("the connection was lost")
+		}
 	}
 }

@@ -7,16 +7,26 @@
 // two: one reads (and opens the connection first), one writes. HTTP lookups and logins
 // that a broker asks for take one each while they last. A producer, a message or a request has
 // none, and no channel and no timer either: it is a struct, and what
-// happens to it is told through an interface.
+// happens to it is told through an interface. So is a consumer.
+//
+// # What it does
+//
+// It publishes ([Client.NewProducer], or [Client.OpenPublisher] on partitioned topics), and it consumes
+// ([Client.NewConsumer], or [Client.OpenGroup] on several topics, partitioned ones and those that match): with subscriptions of all four types, durable or
+// not. A reader is a consumer of an Exclusive subscription that is not durable: it has each message once, in order and without a gap.
+// Topics that match are found by listing the namespace, as partitions are by asking for their number, once a minute.
 //
 // # Callbacks
 //
 // They are called on a goroutine of the client or on the caller's, never with one of
 // the client's locks held, and must not block: until they return, the connection reads nothing.
 //
+// Messages are delivered by the goroutine that reads from the connection they came over, and by no other: also those that had to wait
+// for [Permits], for whose sake it stops waiting for the broker.
+//
 // # Locks
 //
-// In the order in which they may be taken: Producer.mu, conn.mu, alarms.mu. The others (Client.mu, pool.mu,
-// partitioned.mu) are held for a few instructions, with no other taken. Methods whose name ends in Locked are
+// In the order in which they may be taken: Producer.mu or Consumer.mu, conn.mu, alarms.mu; and Consumer.mu, Permits.mu. The others (Client.mu, pool.mu,
+// partitioned.mu, Group.mu) are held for a few instructions, with no other taken. Methods whose name ends in Locked are
 // called with the lock of their type held.
 package pulsar
