@@ -214,6 +214,24 @@ func TestRedeliver(t *testing.T) {
 	}
 }
 
+// TestRedeliverInside asks for all again in the middle of a batch: the rest of it is not delivered, until it comes again.
+func TestRedeliverInside(t *testing.T) {
+	b := fakebroker.Start(t)
+	publishBatch(b, topic, texts(0, 4)...)
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	in.ack = false
+	in.take = func(x *Consumer, _ *Received) {
+		if len(in.texts) == 2 {
+			x.RedeliverAll()
+		}
+	}
+	openConsumer(t, c, topic, earliest(wire.Exclusive), in)
+	if got := in.awaitAll(texts(0, 4)...); !slices.Equal(got, append(texts(0, 2), texts(0, 4)...)) {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestAckAgain sends acknowledgements again over the next connection that were not answered, before anything is delivered there.
 func TestAckAgain(t *testing.T) {
 	b := fakebroker.Start(t)
