@@ -8,6 +8,40 @@ import (
 
 // What a connection does for its consumers.
 
+// cork makes the writer wait, unless there is a whole chunk for it, while the reader hands out what it has
+// read: the messages that callbacks publish meanwhile leave together, and so do acknowledgements. It returns whose held messages are to be
+// handed out.
+func (c *conn) cork() (posted []*Consumer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.corked = true
+	posted, c.posted = c.posted, nil
+	if c.poked {
+		c.poked = false
+		_ = c.nc.SetReadDeadline(time.Time{}) // the next read shows what is wrong with it
+	}
+	return posted
+}
+
+// uncork lets the writer go on. It reports that the reader has more to do before it reads.
+func (c *conn) uncork() (more bool) {
+	c.mu.Lock()
+	for len(c.acking) > 0 {
+		list := c.acking
+		c.acking = nil
+		c.mu.Unlock()
+		for _, x := range list {
+			x.speak(c)
+		}
+		c.mu.Lock()
+	}
+	c.corked = false
+	c.wakeLocked()
+	more = len(c.posted) > 0
+	c.mu.Unlock()
+	return more
+}
+
 // handleForConsumers does what a command asks for that concerns consumers.
 func (c *conn) handleForConsumers(cmd wire.Command) {
 	switch cmd := cmd.(type) {

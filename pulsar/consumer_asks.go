@@ -62,6 +62,9 @@ func (x *Consumer) Unsubscribe(force bool, done func(error)) {
 			done(err)
 			return
 		}
+		x.mu.Lock()
+		x.acks = nil // the broker would not answer
+		x.mu.Unlock()
 		x.Close(func() { done(nil) })
 	})
 }

@@ -423,6 +423,27 @@ func TestConsumerEvents(t *testing.T) {
 	}
 }
 
+// TestUnsubscribe deletes a subscription, and does not wait for acknowledgements that nobody answers any more.
+func TestUnsubscribe(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if cmd.Type() == wire.TypeAck {
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	publishText(b, topic, text(0))
+	c := newClient(t, Options{ServiceURL: b.URL(), OperationTimeout: 2 * patience})
+	in := newInbox(t)
+	x := openConsumer(t, c, topic, earliest(wire.Shared), in)
+	in.awaitAll(text(0))
+	done := make(chan error, 1)
+	x.Unsubscribe(false, func(err error) { done <- err })
+	if err := receive(t, "the answer", done); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestConsumerRefused is told at once what does not pass by itself, first and later.
 func TestConsumerRefused(t *testing.T) {
 	b := fakebroker.Start(t)
