@@ -141,8 +141,10 @@ func (c *conn) authResponse() (wire.Command, error) {
 }
 
 const (
-	// readBuffer is how much a connection reads at once. It has more while a frame is longer.
+	// readBuffer is how much a connection reads at once. It has more once a frame was longer, and gives back
+	// what is more than keepBuffer.
 	readBuffer = 64 << 10
+	keepBuffer = 512 << 10
 	// readAhead is up to how long a frame is believed to be before it has come.
 	readAhead = 16 << 20
 )
@@ -174,7 +176,10 @@ func (r *frames) next() (f wire.Frame, ok bool, err error) {
 // fill reads once.
 func (r *frames) fill() error {
 	size := max(readBuffer, min(r.need, max(readAhead, 2*(r.end-r.start))))
-	if len(r.buf) < size || len(r.buf) > size && r.start == r.end {
+	if len(r.buf) < size || len(r.buf) > max(size, keepBuffer) && r.start == r.end {
+		if size > readBuffer {
+			size = max(size, min(4*size, keepBuffer)) // others will be as long
+		}
 		b := make([]byte, size)
 		r.end = copy(b, r.buf[r.start:r.end])
 		r.buf, r.start = b, 0
