@@ -151,11 +151,6 @@ var compressionNames = map[pulsar.CompressionType]string{
 	pulsar.NoCompression: "NONE", pulsar.LZ4: "LZ4", pulsar.ZLib: "ZLIB", pulsar.ZSTD: "ZSTD", pulsar.SNAPPY: "SNAPPY",
 }
 
-var compressions = map[bridge.Compression]pulsar.CompressionType{
-	bridge.NoCompression: pulsar.NoCompression, bridge.LZ4: pulsar.LZ4, bridge.ZLib: pulsar.ZLib,
-	bridge.ZSTD: pulsar.ZSTD, bridge.Snappy: pulsar.SNAPPY,
-}
-
 // lastOfTopic makes the id that a broker gives as a topic's last one ours. Its
 // batch index is that of the last message in the last entry's batch, from which
 // the size follows.

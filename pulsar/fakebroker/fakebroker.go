@@ -3,6 +3,7 @@
 package fakebroker
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -263,7 +264,7 @@ func (c *Conn) Store(cmd *wire.Send) (*wire.SendReceipt, error) {
 		return nil, err
 	}
 	var m wire.Metadata
-	if err := wire.ParseMetadata(c.Entry.Metadata, &m); err != nil {
+	if err := wire.ParseMetadata(bytes.Clone(c.Entry.Metadata), &m); err != nil {
 		return nil, err
 	}
 	topic, ok := c.Topics[cmd.ProducerID]
