@@ -54,25 +54,17 @@ var metadataTexts = []struct {
 
 // resultKinds are the kinds of the client library's own error results.
 var resultKinds = map[pulsar.Result]error{
-	pulsar.TimeoutError:                          bridge.ErrTimeout,
-	pulsar.ProducerQueueIsFull:                   bridge.ErrQueueFull,
-	pulsar.ClientMemoryBufferIsFull:              bridge.ErrMemoryFull,
-	pulsar.MessageTooBig:                         bridge.ErrTooBig,
-	pulsar.InvalidMessage:                        bridge.ErrInvalid,
-	pulsar.InvalidTopicName:                      bridge.ErrInvalid,
-	pulsar.InvalidConfiguration:                  bridge.ErrInvalid,
-	pulsar.ProducerClosed:                        bridge.ErrClosed,
-	pulsar.ConsumerClosed:                        bridge.ErrClosed,
-	pulsar.AlreadyClosedError:                    bridge.ErrClosed,
-	pulsar.TopicNotFound:                         bridge.ErrNotFound,
-	pulsar.TopicTerminated:                       bridge.ErrTerminated,
-	pulsar.ProducerFenced:                        bridge.ErrFenced,
-	pulsar.ProducerBlockedQuotaExceededException: bridge.ErrBacklogQuota,
-	pulsar.ProducerBlockedQuotaExceededError:     bridge.ErrBacklogQuota,
-	pulsar.SchemaFailure:                         bridge.ErrSchema,
-	pulsar.ConsumerBusy:                          bridge.ErrBusy,
-	pulsar.AuthenticationError:                   bridge.ErrUnauthorized,
-	pulsar.AuthorizationError:                    bridge.ErrForbidden,
+	pulsar.TimeoutError:         bridge.ErrTimeout,
+	pulsar.InvalidTopicName:     bridge.ErrInvalid,
+	pulsar.InvalidConfiguration: bridge.ErrInvalid,
+	pulsar.ConsumerClosed:       bridge.ErrClosed,
+	pulsar.AlreadyClosedError:   bridge.ErrClosed,
+	pulsar.TopicNotFound:        bridge.ErrNotFound,
+	pulsar.TopicTerminated:      bridge.ErrTerminated,
+	pulsar.SchemaFailure:        bridge.ErrSchema,
+	pulsar.ConsumerBusy:         bridge.ErrBusy,
+	pulsar.AuthenticationError:  bridge.ErrUnauthorized,
+	pulsar.AuthorizationError:   bridge.ErrForbidden,
 }
 
 // ownKinds are the kinds of what our own client says by itself. One that another may be
