@@ -164,9 +164,9 @@ func (u *Upstream) Close() {
 
 	done := make(chan struct{})
 	go func() {
-		u.client.Close()
 		u.cluster.Close()
 		_ = u.login.Close() // nothing is left that uses it
+		u.client.Close()    // which may hang
 		u.admin.close()
 		u.calls.Wait()
 		close(done)
