@@ -68,7 +68,7 @@ func (p *Producer) create(n uint64, c *conn) {
 	}
 	p.on, p.id = c, id
 	cmd := &wire.Producer{
-		Topic: p.o.Topic, ProducerID: id, ProducerName: p.name, Encrypted: p.o.Encrypted, Metadata: p.o.Properties, Schema: p.o.Schema,
+		Topic: p.o.Topic, ProducerID: id, ProducerName: p.name, Encrypted: p.o.Encrypted || p.o.Encrypter != nil, Metadata: p.o.Properties, Schema: p.o.Schema,
 		Epoch: n, GeneratedName: p.o.Name == "", AccessMode: p.o.AccessMode, TopicEpoch: p.topicEpoch, HasTopicEpoch: p.hasTopicEpoch,
 	}
 	p.mu.Unlock()
@@ -102,7 +102,7 @@ func (p *Producer) created(n uint64, c *conn, id uint64, answer wire.Command, er
 		p.failed(n, err)
 		return
 	}
-	p.connected, p.dry, p.leaving = true, false, false
+	p.connected, p.dry, p.leaving, p.why = true, false, false, nil
 	if p.queue.size == 0 {
 		p.wait = backoff{}
 	}
@@ -148,7 +148,7 @@ func (p *Producer) failed(n uint64, err error) {
 	if p.on != nil {
 		p.on.unregister(p.id)
 	}
-	p.on, p.connected = nil, false
+	p.on, p.connected, p.why = nil, false, err
 	first := p.wait.last == 0
 	wait := p.wait.next(&p.client.o)
 	if first && p.assigned != "" {
@@ -161,8 +161,15 @@ func (p *Producer) failed(n uint64, err error) {
 	}
 	p.attempt++ // what else this one brings does not matter
 	p.client.alarms.set(&p.again, wait)
+	var list []entry
+	if c, _ := code(err); c == wire.ProducerBlockedQuotaExceededException {
+		// Whoever set the quota wants publishes to fail, not to wait.
+		p.flushLocked()
+		list = p.queue.all()
+	}
 	p.mu.Unlock()
 	p.client.o.Log.Debug("a producer tries again", "topic", p.o.Topic, "in", wait, "error", err)
+	p.answer(list, err)
 }
 
 // lost says that the connection is dead.
@@ -256,13 +263,17 @@ func (p *Producer) Close(done func()) {
 // giveUp is the alarm for a producer that closes for too long.
 func (p *Producer) giveUp() { p.end(ErrTimeout) }
 
-// checkClosing ends a producer that is closing once nothing is unanswered.
+// checkClosing ends a producer that is closing, or whose topic takes nothing more, once nothing is unanswered.
 func (p *Producer) checkClosing() {
 	p.mu.Lock()
-	over := p.state == producerClosing && p.queue.messages == 0
+	err := p.over
+	if err == nil {
+		err = ErrClosed
+	}
+	over := (p.state == producerClosing || p.over != nil) && p.queue.messages == 0
 	p.mu.Unlock()
 	if over {
-		p.end(ErrClosed)
+		p.end(err)
 	}
 }
 

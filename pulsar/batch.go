@@ -5,6 +5,7 @@ import "github.com/pulsegate/pulsegate/pulsar/wire"
 // batch gathers messages. One alone is sent as it is.
 type batch struct {
 	first    uint64   // sequence id
+	from     *Sender  // of all of them
 	lead     *Message // the first, whose keys are the batch's
 	payload  []byte   // of a batch; empty while there is but one message
 	size     int      // about the bytes that payload has or would have
@@ -25,16 +26,16 @@ func sizeOf(m *Message) int {
 	return n
 }
 
-// fits reports whether m can be added without the batch growing beyond limit bytes.
-func (b *batch) fits(m *Message, limit int) bool {
-	return len(b.done) == 0 || b.size+sizeOf(m) <= limit
+// fits reports whether m, of the given sender, can be added without the batch growing beyond limit bytes.
+func (b *batch) fits(from *Sender, m *Message, limit int) bool {
+	return len(b.done) == 0 || b.from == from && b.size+sizeOf(m) <= limit
 }
 
 // add adds a message, whose sequence id is the next.
-func (b *batch) add(m *Message, seq uint64, reserved int, done Done) {
+func (b *batch) add(from *Sender, m *Message, seq uint64, reserved int, done Done) {
 	switch len(b.done) {
 	case 0:
-		b.lead = m
+		b.from, b.lead = from, m
 	case 1:
 		if b.payload == nil {
 			b.payload = make([]byte, 0, max(b.usual, b.size+sizeOf(m)))
@@ -64,10 +65,9 @@ func (b *batch) take() entry {
 		e.done, e.payload = b.done[0], b.lead.payload()
 		*b = batch{usual: b.usual, done: b.done[:0]}
 		clear(b.done[:1])
-		e.full = len(e.payload)
 		return e
 	}
-	e.payload, e.batch, e.full = b.payload, b.done, len(b.payload)
+	e.payload, e.batch = b.payload, b.done
 	// The next batch will be about as large, in bytes and in messages.
 	*b = batch{usual: min(len(e.payload)+overhead, batchBytes), done: make([]Done, 0, len(e.batch))}
 	return e

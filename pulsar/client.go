@@ -47,7 +47,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{o: o.withDefaults(), service: s, producers: map[*Producer]struct{}{}, consumers: map[*Consumer]struct{}{}, asks: map[*ask]struct{}{}}
-	c.pool = pool{client: c, conns: map[connKey]*conn{}}
+	c.pool = pool{client: c, conns: map[connKey]*conn{}, warned: map[broker]time.Time{}}
 	if s.http {
 		if c.web, err = c.newWeb(); err != nil {
 			return nil, err
@@ -172,6 +172,29 @@ type pool struct {
 	mu     sync.Mutex // guards what follows
 	closed bool
 	conns  map[connKey]*conn
+	warned map[broker]time.Time // that it cannot be reached; at most maxWarned
+}
+
+const (
+	// warnEvery is how often it is said at most that a broker cannot be reached.
+	warnEvery = 30 * time.Second
+	maxWarned = 1000
+)
+
+// shouldWarn reports that it was not said for a while that a broker cannot be reached, and
+// notes that it is now.
+func (p *pool) shouldWarn(to broker) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if last, said := p.warned[to]; said && now.Sub(last) < warnEvery {
+		return false
+	}
+	if len(p.warned) >= maxWarned {
+		clear(p.warned)
+	}
+	p.warned[to] = now
+	return true
 }
 
 // get calls done with a connection that is up, or with an error: at once or on a goroutine of

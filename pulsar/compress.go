@@ -12,6 +12,24 @@ import (
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
+// seal makes of an entry's payload what is stored. What is empty is not compressed: not all clients take
+// account of that when they read it.
+func (p *Producer) seal(e *entry, by *Sealed) {
+	e.full = len(e.payload)
+	if by != nil {
+		e.full, e.compression, e.seal = by.Size, by.Compression, &by.Encryption
+		return
+	}
+	if e.full > 0 {
+		e.payload, e.compression = p.compress(e.payload), p.o.Compression
+	}
+	if p.o.Encrypter != nil {
+		var how Encryption
+		e.payload, how = p.o.Encrypter.Encrypt(e.payload)
+		e.seal = &how
+	}
+}
+
 // compress returns b compressed, or b itself. Both ends know how long it was.
 func (p *Producer) compress(b []byte) []byte {
 	switch p.o.Compression {

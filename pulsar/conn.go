@@ -249,9 +249,9 @@ func (c *conn) fail(err error) {
 	if nc != nil {
 		_ = nc.Close() // there is nothing to do about an error
 	}
-	if opening {
-		c.client.o.Log.Info("a connection to a broker cannot be opened", "broker", c.to.String(), "error", err)
-	} else if !errors.Is(err, ErrClosed) {
+	if opening && !errors.Is(err, ErrClosed) && c.client.pool.shouldWarn(c.to) {
+		c.client.o.Log.Warn("a connection to a broker cannot be opened", "broker", c.to.String(), "error", err)
+	} else if !opening && !errors.Is(err, ErrClosed) {
 		c.client.o.Log.Info("a connection to a broker is lost", "broker", c.to.String(), "error", err)
 	}
 	for _, done := range waiting {

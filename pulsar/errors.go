@@ -68,15 +68,21 @@ func isFinal(err error) bool {
 	return false
 }
 
+// encryptionRequired is in what brokers say to a producer that does not encrypt where it must. They have no
+// code of its own for that.
+const encryptionRequired = "Encryption is required"
+
 // isRefusal reports that a producer cannot be created. What passes soon is tried again.
 func isRefusal(err error) bool {
-	c, ok := code(err)
-	if !ok {
+	var e *Error
+	if !errors.As(err, &e) {
 		return errors.Is(err, ErrClosed)
 	}
-	switch c {
-	case wire.ServiceNotReady, wire.MetadataError, wire.TooManyRequests:
+	switch e.Code {
+	case wire.ServiceNotReady, wire.TooManyRequests:
 		return false
+	case wire.MetadataError:
+		return strings.Contains(e.Message, encryptionRequired)
 	}
 	return true
 }

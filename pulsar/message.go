@@ -30,6 +30,28 @@ type Message struct {
 	// ReplicateTo are the clusters to replicate to; none: as the namespace says.
 	ReplicateTo        []string
 	DisableReplication bool
+	// Sealed says how Payload was encrypted by who sends it; nil: it was not.
+	Sealed *Sealed
+}
+
+// Encryption is what readers of an encrypted payload need besides their own keys.
+type Encryption struct {
+	Keys  []wire.EncryptionKeys
+	Param []byte // the initialisation vector
+}
+
+// Sealed is what goes along with a payload that its sender has compressed and
+// encrypted: it is published as it is, and never in a batch.
+type Sealed struct {
+	Encryption
+	Compression wire.CompressionType
+	Size        int // bytes of the payload before it was compressed
+}
+
+// Encrypter encrypts the payloads of a producer: of messages, and of batches as a whole, after they were
+// compressed. It may be called from any goroutine and must not block. It may not change payload.
+type Encrypter interface {
+	Encrypt(payload []byte) ([]byte, Encryption)
 }
 
 // KeyValue is a property.
@@ -37,7 +59,7 @@ type KeyValue = wire.KeyValue
 
 // alone reports that the message cannot be part of a batch.
 func (m *Message) alone() bool {
-	return m.DisableReplication || len(m.ReplicateTo) > 0 || !m.DeliverAt.IsZero() || m.DeliverAfter > 0
+	return m.DisableReplication || len(m.ReplicateTo) > 0 || !m.DeliverAt.IsZero() || m.DeliverAfter > 0 || m.Sealed != nil
 }
 
 // noReplication is what a message's ReplicateTo says to be replicated nowhere.

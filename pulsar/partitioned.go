@@ -13,8 +13,13 @@ const partitionDiscovery = time.Minute
 // Publisher is a [Producer], or one on all partitions of a topic. Its methods may be called
 // from any goroutine and do not block.
 type Publisher interface {
-	// Send publishes m. done may be called before Send returns.
+	// NewSender returns one more way to publish. It needs no closing.
+	NewSender() *Sender
+	// Send publishes m, for a sender of the publisher's own. done may be called before Send returns.
 	Send(m *Message, done Done)
+	// Ready tells why a message that is sent now might not go to the broker at once: there
+	// is a producer that has ended, or has no place at a broker at the moment, as far as that was noticed.
+	Ready() error
 	// Close publishes what was sent, bounded by the send timeout, and ends the
 	// publisher. done, which may be nil, is called when every message is answered and the
 	// broker has let go.
@@ -68,8 +73,9 @@ type partitioned struct {
 	client *Client
 	o      ProducerOptions
 	owner  PublisherOwner
-	router *router
-	more   alarm // asks for new partitions
+	router router
+	own    *Sender // set before it is opened
+	more   alarm   // asks for new partitions
 
 	mu       sync.Mutex  // guards what follows; taken with no other lock held
 	parts    []*Producer // all that were made
@@ -121,6 +127,9 @@ func (p *partitioned) Opened(x *Producer, err error) {
 	switch {
 	case err == nil && !p.closed:
 		p.usable = slices.Clone(p.parts)
+		if tell {
+			p.own = newSender(p, len(p.usable))
+		}
 	case tell || p.closed:
 		unwanted, p.parts, p.closed = p.parts, nil, true
 	default: // partitions were added and one is refused: all new ones are tried again later
@@ -173,12 +182,31 @@ func (p *partitioned) discover() {
 	})
 }
 
+// NewSender implements [Publisher].
+func (p *partitioned) NewSender() *Sender { return newSender(p, len(p.inUse())) }
+
 // Send implements [Publisher].
-func (p *partitioned) Send(m *Message, done Done) {
+func (p *partitioned) Send(m *Message, done Done) { p.send(p.own, m, done) }
+
+func (p *partitioned) send(from *Sender, m *Message, done Done) {
+	usable := p.inUse()
+	usable[p.router.pick(from, m, len(usable), time.Now())].send(from, m, done)
+}
+
+// Ready implements [Publisher].
+func (p *partitioned) Ready() error {
+	for _, x := range p.inUse() {
+		if err := x.Ready(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *partitioned) inUse() []*Producer {
 	p.mu.Lock()
-	usable := p.usable
-	p.mu.Unlock()
-	usable[p.router.pick(m, len(usable), time.Now())].Send(m, done)
+	defer p.mu.Unlock()
+	return p.usable
 }
 
 // Close implements [Publisher].
@@ -190,6 +218,9 @@ func (p *partitioned) Close(done func()) {
 	p.client.alarms.clear(&p.more)
 	parts = slices.DeleteFunc(parts, func(x *Producer) bool { return x == nil })
 	left := len(parts)
+	if left == 0 && done != nil {
+		done()
+	}
 	var mu sync.Mutex // guards left
 	for _, x := range parts {
 		x.Close(func() {

@@ -121,22 +121,42 @@ func javaHash(s string) (h uint32) {
 func TestRouting(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	one := newRouter(Routing{}, &ProducerOptions{})
-	same := one.pick(&Message{}, 7, now)
-	for range 20 {
-		if got := one.pick(&Message{}, 7, now); got != same {
-			t.Fatalf("%d, then %d", same, got)
+	chosen := map[int]bool{}
+	for range 64 {
+		s := newSender(nil, 2)
+		same := one.pick(s, &Message{}, 2, now)
+		chosen[same] = true
+		for range 3 { // also when there are more partitions
+			if got := one.pick(s, &Message{}, 7, now); got != same {
+				t.Fatalf("%d, then %d", same, got)
+			}
 		}
 	}
-	if got := newRouter(Routing{Murmur3: true}, &ProducerOptions{}).pick(&Message{Key: "hello", HasKey: true}, 1<<30, now); got != 0x248bfa47%(1<<30) {
+	if len(chosen) != 2 {
+		t.Errorf("64 senders chose %v", chosen)
+	}
+	murmur := newRouter(Routing{Murmur3: true}, &ProducerOptions{})
+	if got := murmur.pick(newSender(nil, 1), &Message{Key: "hello", HasKey: true}, 1<<30, now); got != 0x248bfa47%(1<<30) {
 		t.Errorf("murmur3: %x", got)
 	}
 	// In batches, a partition is kept for ten times the delay.
+	s := newSender(nil, 4)
 	batches := newRouter(Routing{RoundRobin: true}, &ProducerOptions{Batching: true, BatchDelay: 5 * time.Millisecond})
-	first := batches.pick(&Message{}, 4, now)
-	if got := batches.pick(&Message{}, 4, now.Add(49*time.Millisecond)); got != first {
+	first := batches.pick(s, &Message{}, 4, now)
+	if got := batches.pick(s, &Message{}, 4, now.Add(49*time.Millisecond)); got != first {
 		t.Errorf("%d, then %d within 50 ms", first, got)
 	}
-	if got := batches.pick(&Message{}, 4, now.Add(50*time.Millisecond)); got != (first+1)%4 {
+	if got := batches.pick(s, &Message{}, 4, now.Add(50*time.Millisecond)); got != (first+1)%4 {
 		t.Errorf("%d, then %d after 50 ms", first, got)
+	}
+	// Each sender takes turns by itself.
+	turns, other := newRouter(Routing{RoundRobin: true}, &ProducerOptions{}), newSender(nil, 4)
+	used := map[int]bool{}
+	for range 4 {
+		used[turns.pick(s, &Message{}, 4, now)] = true
+		turns.pick(other, &Message{}, 4, now)
+	}
+	if len(used) != 4 {
+		t.Errorf("a sender used partitions %v", used)
 	}
 }

@@ -1,17 +1,22 @@
 package pulsar
 
+import "github.com/pulsegate/pulsegate/pulsar/wire"
+
 // entry is a message or a batch that is not answered yet, as it is stored.
 type entry struct {
-	first, last uint64   // sequence ids
-	published   int64    // ms since 1970
-	due         int64    // when it is given up, unix nanoseconds; 0: never
-	payload     []byte   // compressed
-	full        int      // bytes of payload before compression
-	reserved    int      // of the client's memory limit
-	msg         *Message // of a batch, its first
-	done        Done     // of msg alone
-	batch       []Done   // of a batch, else nil
-	gone        bool     // answered, but others in front of it are not
+	first, last uint64 // sequence ids
+	published   int64  // ms since 1970
+	due         int64  // when it is given up, unix nanoseconds; 0: never
+	payload     []byte // as it is stored
+	full        int    // bytes of payload before compression
+	compression wire.CompressionType
+	seal        *Encryption // nil: not encrypted
+	reserved    int         // of the client's memory limit
+	msg         *Message    // of a batch, its first
+	done        Done        // of msg alone
+	batch       []Done      // of a batch, else nil
+	err         error       // the broker refused it, which is said when all in front of it are answered
+	gone        bool        // answered, but others in front of it are not
 }
 
 // count is how many messages the entry has.
@@ -39,8 +44,9 @@ const (
 // what of it has to be sent next. It decides and does nothing: no lock, no time, no
 // connection.
 //
-// Entries are answered in their order, except those that are refused or dropped: they
-// are gone, and forgotten when nothing is in front of them.
+// Entries are answered in their order, also those that the broker refused: it says so at once, while it
+// still stores others that came before. Only what is dropped is answered out of turn; it is gone,
+// and forgotten when nothing is in front of it.
 type pending struct {
 	ring     []entry // a ring of a power of two
 	head     int
@@ -69,7 +75,7 @@ func (q *pending) push(e entry) {
 // another method.
 func (q *pending) next() *entry {
 	for q.sent < q.size {
-		if e := q.at(q.sent); !e.gone {
+		if e := q.at(q.sent); !e.gone && e.err == nil {
 			return e
 		}
 		q.sent++
@@ -84,7 +90,7 @@ func (q *pending) wasSent() { q.sent++ }
 func (q *pending) restart() { q.sent = 0 }
 
 // receipt takes the broker's answer that the entry whose first sequence id is seq is stored. They
-// come in order.
+// come in order. [pending.refused] has to follow, as after all that answers the oldest.
 func (q *pending) receipt(seq uint64) (entry, verdict) {
 	switch {
 	case q.size == 0 || seq < q.at(0).first:
@@ -95,15 +101,32 @@ func (q *pending) receipt(seq uint64) (entry, verdict) {
 	return q.answer(0), answered
 }
 
-// refuse takes the broker's answer that the entry with sequence id seq is not stored. Of a batch, a broker
-// names the last one.
-func (q *pending) refuse(seq uint64) (entry, verdict) {
+// refuse takes the broker's answer that the entry with sequence id seq is not stored, and why. Of a batch, a broker
+// names the last one. [pending.refused] has to follow.
+func (q *pending) refuse(seq uint64, why error) {
 	for i := range q.sent {
-		if e := q.at(i); e.first <= seq && seq <= e.last && !e.gone {
-			return q.answer(i), answered
+		if e := q.at(i); e.first <= seq && seq <= e.last && !e.gone && e.err == nil {
+			e.err = why
+			return
 		}
 	}
-	return entry{}, stale
+}
+
+// refuseRest refuses all that was not sent.
+func (q *pending) refuseRest(why error) {
+	for i := q.sent; i < q.size; i++ {
+		if e := q.at(i); !e.gone && e.err == nil {
+			e.err = why
+		}
+	}
+}
+
+// refused takes out the oldest entry if the broker has refused it.
+func (q *pending) refused() (entry, bool) {
+	if q.size == 0 || q.at(0).err == nil {
+		return entry{}, false
+	}
+	return q.answer(0), true
 }
 
 // drop gives up the entry that next returned.

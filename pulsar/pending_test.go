@@ -1,6 +1,7 @@
 package pulsar
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -24,8 +25,8 @@ func FuzzPending(f *testing.F) {
 	f.Fuzz(func(t *testing.T, events []byte) {
 		events = events[:min(len(events), 1000)]
 		type open struct {
-			first, last uint64
-			sent        bool
+			first, last   uint64
+			sent, refused bool
 		}
 		var q pending
 		var model []open
@@ -37,7 +38,22 @@ func FuzzPending(f *testing.F) {
 			}
 			model = slices.Delete(model, i, i+1)
 		}
-		next := func() int { return slices.IndexFunc(model, func(x open) bool { return !x.sent }) }
+		next := func() int { return slices.IndexFunc(model, func(x open) bool { return !x.sent && !x.refused }) }
+		refused := func() {
+			for {
+				e, ok := q.refused()
+				if want := len(model) > 0 && model[0].refused; ok != want {
+					t.Fatalf("%t: the oldest is refused, %t", ok, want)
+				}
+				if !ok {
+					return
+				}
+				if e.err == nil {
+					t.Fatal("refused without a reason")
+				}
+				took(e, 0, "refusal")
+			}
+		}
 		for _, ev := range events {
 			arg := int(ev >> 3)
 			switch ev & 7 {
@@ -50,7 +66,7 @@ func FuzzPending(f *testing.F) {
 				seq = e.last + 1
 				due++
 				q.push(e)
-				model = append(model, open{e.first, e.last, false})
+				model = append(model, open{first: e.first, last: e.last})
 			case 1: // send one
 				e, i := q.next(), next()
 				if (e == nil) != (i < 0) {
@@ -88,12 +104,9 @@ func FuzzPending(f *testing.F) {
 			case 4: // a refusal
 				at := uint64(arg) + 8
 				i := slices.IndexFunc(model, func(x open) bool { return x.sent && x.first <= at && at <= x.last })
-				e, v := q.refuse(at)
-				if (v == answered) != (i >= 0) {
-					t.Fatalf("the refusal of %d: %d, entry %d of the list", at, v, i)
-				}
+				q.refuse(at, errors.New("refused"))
 				if i >= 0 {
-					took(e, i, "refusal")
+					model[i].refused = true
 				}
 			case 5: // time passes
 				e, ok := q.expired(due / 2)
@@ -103,7 +116,14 @@ func FuzzPending(f *testing.F) {
 				if ok {
 					took(e, 0, "expiry")
 				}
-			case 6: // a reconnect
+			case 6: // a reconnect; or the end of the topic
+				if arg == 1 {
+					q.refuseRest(errors.New("over"))
+					for i := range model {
+						model[i].refused = model[i].refused || !model[i].sent
+					}
+					break
+				}
 				q.restart()
 				for i := range model {
 					model[i].sent = false
@@ -114,6 +134,7 @@ func FuzzPending(f *testing.F) {
 					took(q.drop(), i, "drop")
 				}
 			}
+			refused()
 			messages := 0
 			for _, x := range model {
 				messages += int(x.last - x.first + 1)

@@ -20,7 +20,10 @@ type ProducerOptions struct {
 	HasInitialSequenceID bool
 	// AccessMode may not be AccessWaitForExclusive.
 	AccessMode wire.ProducerAccessMode
-	// Encrypted tells the broker that what is sent is encrypted.
+	// Encrypter encrypts all that is sent; nil: nothing does here.
+	Encrypter Encrypter
+	// Encrypted tells the broker that what is sent is encrypted, which is so with an
+	// Encrypter anyway.
 	Encrypted  bool
 	Properties []KeyValue
 	// Schema of what is sent; nil: bytes. The messages then carry its version.
@@ -37,8 +40,12 @@ type ProducerOptions struct {
 	Compression   wire.CompressionType
 }
 
-// batchBytes bounds a batch before it is compressed.
-const batchBytes = 128 << 10
+const (
+	// batchBytes bounds a batch before it is compressed.
+	batchBytes = 128 << 10
+	// sealBytes is by how much encryption may make a payload longer.
+	sealBytes = 64
+)
 
 // closeTimeout bounds how long a producer without a send timeout is closing.
 const closeTimeout = 30 * time.Second
@@ -82,6 +89,8 @@ type Producer struct {
 	mu        sync.Mutex // guards what follows
 	state     producerState
 	err       error // why it is dead
+	why       error // what the last attempt failed with
+	over      error // the topic takes nothing more, and the producer is dead once what it sent is answered
 	attempt   uint64
 	on        *conn  // that this attempt uses
 	id        uint64 // on that
@@ -146,14 +155,53 @@ func (p *Producer) Name() string {
 	return p.name
 }
 
-// Send publishes m. done may be called before Send returns.
-func (p *Producer) Send(m *Message, done Done) {
+// Ready tells why a message that is sent now would not go to the broker at once: the
+// producer has ended, or has no place at a broker at the moment, as far as that was noticed.
+func (p *Producer) Ready() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.state == producerDead:
+		return p.err
+	case p.over != nil:
+		return p.over
+	case p.state == producerClosing:
+		return ErrClosed
+	case p.connected && !p.leaving:
+		return nil
+	case p.why != nil:
+		return p.why
+	}
+	return ErrConnection
+}
+
+// NewSender implements [Publisher].
+func (p *Producer) NewSender() *Sender { return &Sender{to: p} }
+
+// Send implements [Publisher].
+func (p *Producer) Send(m *Message, done Done) { p.send(nil, m, done) }
+
+func (p *Producer) send(from *Sender, m *Message, done Done) {
 	size := len(m.payload())
+	var e entry // of a message that is in no batch
+	alone := !p.o.Batching || m.alone()
+	if alone {
+		e = entry{payload: m.payload(), reserved: size, msg: m, done: done}
+		p.seal(&e, m.Sealed) // not with the lock held, as it may take its time
+	}
 	p.mu.Lock()
 	err := p.admitLocked(size)
 	var dropped []entry
-	if err == nil {
-		p.takeLocked(m, size, done)
+	switch {
+	case err != nil:
+	case alone:
+		p.flushLocked() // what is in the batch is older
+		e.first, e.last = p.sequence, p.sequence
+		p.sequence++
+		p.pushLocked(e)
+		dropped = p.pumpLocked()
+	default:
+		p.batchLocked(from, m, size, done)
 		dropped = p.pumpLocked()
 	}
 	p.mu.Unlock()
@@ -168,6 +216,8 @@ func (p *Producer) admitLocked(size int) error {
 	switch {
 	case p.state == producerDead:
 		return p.err
+	case p.over != nil:
+		return p.over
 	case p.state != producerOpen:
 		return ErrClosed
 	case p.queue.messages+len(p.batch.done) >= p.o.MaxPending:
@@ -178,28 +228,20 @@ func (p *Producer) admitLocked(size int) error {
 	return nil
 }
 
-// takeLocked makes the message part of the batch, or an entry.
-func (p *Producer) takeLocked(m *Message, size int, done Done) {
-	if !p.o.Batching || m.alone() {
-		p.flushLocked() // what is in the batch is older
-		seq := p.sequence
-		p.sequence++
-		payload := m.payload()
-		p.pushLocked(entry{first: seq, last: seq, payload: p.compress(payload), full: len(payload), reserved: size, msg: m, done: done})
-		return
-	}
+// batchLocked makes the message part of the batch.
+func (p *Producer) batchLocked(from *Sender, m *Message, size int, done Done) {
 	limit := batchBytes
 	if p.maxMessage > 0 {
-		limit = min(limit, p.maxMessage)
+		limit = min(limit, p.maxMessage-sealBytes)
 	}
-	if !p.batch.fits(m, limit) {
+	if !p.batch.fits(from, m, limit) {
 		p.flushLocked()
 	}
 	if len(p.batch.done) == 0 {
 		p.batch.first = p.sequence
 		p.client.alarms.set(&p.flush, p.o.BatchDelay)
 	}
-	p.batch.add(m, p.sequence, size, done)
+	p.batch.add(from, m, p.sequence, size, done)
 	p.sequence++
 	if len(p.batch.done) >= p.o.BatchMessages || p.batch.size >= limit {
 		p.flushLocked()
@@ -212,7 +254,7 @@ func (p *Producer) flushLocked() {
 		return
 	}
 	e := p.batch.take()
-	e.payload = p.compress(e.payload)
+	p.seal(&e, nil)
 	p.pushLocked(e)
 }
 
@@ -230,7 +272,7 @@ func (p *Producer) pushLocked(e entry) {
 }
 
 // pumpLocked gives the connection what is to be sent, as far as it has room. It returns
-// what is too big for the broker.
+// what is too big for the broker, and what was refused behind that.
 func (p *Producer) pumpLocked() (dropped []entry) {
 	if !p.connected || p.dry || p.leaving {
 		return nil
@@ -242,7 +284,7 @@ func (p *Producer) pumpLocked() (dropped []entry) {
 		case sentQueued:
 			p.queue.wasSent()
 		case sentTooBig:
-			dropped = append(dropped, p.queue.drop())
+			dropped = p.refusedLocked(append(dropped, p.queue.drop()))
 		case sentLater:
 			p.dry = true
 			return dropped
@@ -266,7 +308,10 @@ func (p *Producer) describe(e *entry, m *wire.Metadata) wire.Send {
 		s.NumMessages, s.HighestSequenceID = m.NumMessagesInBatch, e.last
 	}
 	m.ProducerName, m.SequenceID, m.PublishTime = p.name, e.first, uint64(e.published)
-	m.Compression, m.UncompressedSize = p.o.Compression, uint32(e.full)
+	m.Compression, m.UncompressedSize = e.compression, uint32(e.full)
+	if e.seal != nil {
+		m.EncryptionKeys, m.EncryptionParam = e.seal.Keys, e.seal.Param
+	}
 	if p.o.Schema != nil {
 		m.SchemaVersion = p.schemaVersion
 	}
@@ -292,100 +337,4 @@ func (p *Producer) flushBatch() {
 	dropped := p.pumpLocked()
 	p.mu.Unlock()
 	p.answer(dropped, ErrTooBig)
-}
-
-// expire is the alarm for messages whose time is over.
-func (p *Producer) expire() {
-	now := time.Now().UnixNano()
-	var list []entry
-	p.mu.Lock()
-	for {
-		e, ok := p.queue.expired(now)
-		if !ok {
-			break
-		}
-		list = append(list, e)
-	}
-	due := p.queue.due()
-	if p.lateSet = due > 0; p.lateSet {
-		p.client.alarms.set(&p.late, time.Duration(due-now))
-	}
-	p.mu.Unlock()
-	p.answer(list, ErrTimeout)
-}
-
-// receipt takes a SEND_RECEIPT, on the goroutine of c.
-func (p *Producer) receipt(c *conn, r *wire.SendReceipt) {
-	p.mu.Lock()
-	if p.on != c || p.id != r.ProducerID || !p.connected {
-		p.mu.Unlock()
-		return
-	}
-	e, v := p.queue.receipt(r.SequenceID)
-	if v == answered {
-		p.wait = backoff{} // now it works
-	}
-	p.mu.Unlock()
-	switch v {
-	case answered:
-		p.settle(&e, storedAt(r, p.partition), nil)
-		p.checkClosing()
-	case astray:
-		p.restart(c, fmt.Errorf("a receipt for sequence id %d, which is not the next", r.SequenceID))
-	}
-}
-
-// refused takes a SEND_ERROR, on the goroutine of c. What is wrong with one message is the answer to that message.
-// What may pass, as when the topic is moving to another broker, has the producer created again, which sends
-// all that is unanswered again; it bothers nobody else on the connection.
-func (p *Producer) refused(c *conn, r *wire.SendError) {
-	err := brokerError(r.Error, r.Message)
-	switch {
-	case isFinal(err):
-		p.mu.Lock()
-		mine := p.on == c && p.id == r.ProducerID
-		p.mu.Unlock()
-		if mine {
-			p.end(err)
-		}
-	case r.Error == wire.ChecksumError || r.Error == wire.NotAllowedError:
-		p.mu.Lock()
-		var e entry
-		v := stale
-		if p.on == c && p.id == r.ProducerID && p.connected {
-			e, v = p.queue.refuse(r.SequenceID)
-		}
-		p.mu.Unlock()
-		if v == answered {
-			p.settle(&e, MessageID{}, err)
-			p.checkClosing()
-		}
-	default:
-		p.restart(c, err)
-	}
-}
-
-// answer answers entries with an error.
-func (p *Producer) answer(list []entry, err error) {
-	for i := range list {
-		p.settle(&list[i], MessageID{}, err)
-	}
-	if len(list) > 0 {
-		p.checkClosing()
-	}
-}
-
-// settle gives an entry its outcome.
-func (p *Producer) settle(e *entry, id MessageID, err error) {
-	p.client.release(e.reserved)
-	if e.batch == nil {
-		e.done.Sent(id, err)
-		return
-	}
-	for i, done := range e.batch {
-		if err == nil {
-			id.BatchIndex, id.BatchSize = int32(i), int32(len(e.batch))
-		}
-		done.Sent(id, err)
-	}
 }

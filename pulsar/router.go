@@ -18,23 +18,41 @@ type Routing struct {
 	Murmur3 bool
 }
 
-// router picks partitions. Several goroutines may use it.
+// Sender publishes through a [Publisher] that others may share. It stands for a publisher of its own: a batch
+// holds messages of one sender only, in the order in which they were sent, and it chooses partitions by itself. Its
+// methods may be called from any goroutine and do not block.
+type Sender struct {
+	to interface {
+		send(from *Sender, m *Message, done Done)
+	}
+	start uint32 // the partition that was chosen by chance
+	turn  atomic.Uint32
+}
+
+// newSender makes one for a topic that has n partitions now. What it chooses stays when
+// there are more.
+func newSender(p *partitioned, n int) *Sender {
+	s := &Sender{to: p, start: rand.Uint32N(uint32(n))}
+	s.turn.Store(s.start)
+	return s
+}
+
+// Send publishes m. done may be called before Send returns.
+func (s *Sender) Send(m *Message, done Done) { s.to.send(s, m, done) }
+
+// router picks partitions.
 type router struct {
 	r        Routing
 	batching bool
 	stay     int64 // ms with the same partition
-	turn     atomic.Uint32
-	start    uint32
 }
 
-func newRouter(r Routing, o *ProducerOptions) *router {
-	x := &router{r: r, batching: o.Batching, stay: max(1, (10 * max(o.BatchDelay, time.Millisecond)).Milliseconds()), start: rand.Uint32()}
-	x.turn.Store(x.start)
-	return x
+func newRouter(r Routing, o *ProducerOptions) router {
+	return router{r: r, batching: o.Batching, stay: max(1, (10 * max(o.BatchDelay, time.Millisecond)).Milliseconds())}
 }
 
 // pick returns one of n partitions.
-func (x *router) pick(m *Message, n int, now time.Time) int {
+func (x *router) pick(s *Sender, m *Message, n int, now time.Time) int {
 	var at uint32
 	switch {
 	case m.HasKey && x.r.Murmur3:
@@ -42,11 +60,11 @@ func (x *router) pick(m *Message, n int, now time.Time) int {
 	case m.HasKey:
 		at = javaStringHash(m.Key)
 	case !x.r.RoundRobin:
-		at = x.start
+		at = s.start
 	case x.batching:
-		return int((now.UnixMilli()/x.stay + int64(x.start)) % int64(n))
+		return int((now.UnixMilli()/x.stay + int64(s.start)) % int64(n))
 	default:
-		at = x.turn.Add(1)
+		at = s.turn.Add(1)
 	}
 	return int(at % uint32(n))
 }

@@ -28,7 +28,7 @@ func newUpstream(t testing.TB, o Options) *Upstream {
 
 func TestContract(t *testing.T) {
 	pulsartest.Shared(t) // which has goroutines of its own
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), leftByClient[0], leftByClient[1], leftByClient[2])
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), leftByClient)
 	runContract(t, true, func(c *pulsartest.Cluster) Options {
 		return Options{BrokerServiceURL: c.BrokerURL(), AdminURL: c.AdminURL()}
 	})
@@ -44,15 +44,9 @@ func TestContractWithoutAdmin(t *testing.T) {
 	runContract(t, false, func(c *pulsartest.Cluster) Options { return Options{BrokerServiceURL: c.BrokerURL()} })
 }
 
-// leftByClient are goroutines that pulsar-client-go leaves behind: one for each
-// producer until its send timeout is over, and one for ever for a producer that
-// ended because its topic was terminated, or for a consumer that was closed before the
-// library told itself that it is connected.
-var leftByClient = [...]goleak.Option{
-	goleak.IgnoreAnyFunction("github.com/apache/pulsar-client-go/pulsar.(*partitionProducer).failTimeoutMessages"),
-	goleak.IgnoreAnyFunction("github.com/apache/pulsar-client-go/pulsar.(*partitionProducer).runEventsLoop.func1"),
-	goleak.IgnoreAnyFunction("github.com/apache/pulsar-client-go/pulsar.(*partitionConsumer).grabConn.func1"),
-}
+// leftByClient is a goroutine that pulsar-client-go leaves behind, for ever, for a consumer that was closed before
+// the library told itself that it is connected.
+var leftByClient = goleak.IgnoreAnyFunction("github.com/apache/pulsar-client-go/pulsar.(*partitionConsumer).grabConn.func1")
 
 // runContract runs the suite over the shared cluster. admin says that the options know the admin API.
 func runContract(t *testing.T, admin bool, options func(*pulsartest.Cluster) Options) {
@@ -76,29 +70,10 @@ func runContract(t *testing.T, admin bool, options func(*pulsartest.Cluster) Opt
 		Missing:   func(testing.TB) string { return "persistent://public/" + pulsartest.Name("none") + "/t" },
 		Terminate: func(t testing.TB, topic string) { do(t, c.Admin.TerminateTopic(context.Background(), topic)) },
 		Disconnect: func(t testing.TB, topic string) {
-			before, err := c.Admin.Stats(context.Background(), topic)
-			do(t, err)
 			do(t, c.Admin.UnloadTopic(context.Background(), topic))
-			if raceDetector {
-				awaitProducers(t, c, topic, len(before.Publishers))
-			}
 		},
 		Refuse: func(t testing.TB) string { return overQuota(t, c) },
 	})
-}
-
-// awaitProducers waits until producers are back on a topic. The client library
-// has a data race between publishing and reconnecting, which is not ours to find.
-func awaitProducers(t testing.TB, c *pulsartest.Cluster, topic string, n int) {
-	t.Helper()
-	for range 1000 {
-		if now, err := c.Admin.Stats(context.Background(), topic); err == nil && len(now.Publishers) == n {
-			time.Sleep(100 * time.Millisecond) // for the client to notice too
-			return
-		}
-		time.Sleep(10 * time.Millisecond) // the broker has no event for it
-	}
-	t.Fatalf("%d producers are not back on %s", n, topic)
 }
 
 // overQuota makes a topic whose backlog is over a quota of one byte.

@@ -7,7 +7,6 @@ import (
 	"github.com/apache/pulsar-client-go/pulsar/crypto"
 
 	"github.com/pulsegate/pulsegate/bridge"
-	"github.com/pulsegate/pulsegate/codec"
 )
 
 // decryption says what happens to encrypted messages: those for which there is a
@@ -33,68 +32,6 @@ func (u *Upstream) readerDecryption(action bridge.CryptoFailureAction) *pulsar.M
 		action = bridge.CryptoDiscard
 	}
 	return u.decryption(action)
-}
-
-// encryption says how the messages of a producer are encrypted; nil: not at all.
-// One that compresses has its empty payloads left as they are there, too.
-func (u *Upstream) encryption(spec *bridge.ProducerSpec) (*pulsar.ProducerEncryptionInfo, error) {
-	var messageCrypto crypto.MessageCrypto
-	names := spec.EncryptionKeyNames()
-	switch {
-	case spec.ClientEncryption != "":
-		keys, err := codec.ParseEncryptionKeys(spec.ClientEncryption)
-		if err != nil {
-			return nil, &bridge.Error{Kind: bridge.ErrInvalid, Detail: err.Error()}
-		}
-		if messageCrypto, err = newPassThrough(keys); err != nil {
-			return nil, err
-		}
-		for _, key := range keys {
-			names = append(names, key.Name)
-		}
-	case len(names) == 0 && spec.Compression == bridge.NoCompression:
-		return nil, nil
-	case len(names) == 0:
-		messageCrypto = uncompressedEmpty{}
-	case u.keys == nil:
-		return nil, &bridge.Error{Kind: bridge.ErrInvalid, Detail: "encryptionKeys: no key reader is configured (cryptoKeyDirectory)"}
-	default:
-		e, err := newEncrypter(u.keys, names)
-		if err != nil {
-			return nil, &bridge.Error{Kind: bridge.ErrInvalid, Detail: "encryptionKeys: " + err.Error()}
-		}
-		messageCrypto = e
-	}
-	return &pulsar.ProducerEncryptionInfo{
-		Keys: names, KeyReader: noKeys{}, MessageCrypto: messageCrypto,
-		ProducerCryptoFailureAction: crypto.ProducerCryptoFailureActionFail,
-	}, nil
-}
-
-// uncompressedEmpty encrypts nothing, and undoes the compression of empty payloads.
-//
-// The client library compresses those, too. Neither it nor other clients take
-// account of that when they read them, and get what the compression made of nothing.
-type uncompressedEmpty struct{ noKeys }
-
-// Encrypt implements [crypto.MessageCrypto].
-func (uncompressedEmpty) Encrypt(_ []string, _ crypto.KeyReader, m crypto.MessageMetadataSupplier, payload []byte) ([]byte, error) {
-	return unlessEmpty(m, payload), nil
-}
-
-// unlessEmpty is a payload as it goes on, and nothing for one that was empty
-// before it was compressed.
-func unlessEmpty(m crypto.MessageMetadataSupplier, payload []byte) []byte {
-	metadata, err := wireMetadata(m)
-	if err != nil {
-		return payload
-	}
-	fields := metadata.Descriptor().Fields()
-	if metadata.Get(fields.ByName("uncompressed_size")).Uint() > 0 {
-		return payload
-	}
-	metadata.Clear(fields.ByName("compression"))
-	return nil
 }
 
 // noKeys has no key for any message. It is also the part of a

@@ -9,11 +9,17 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/apache/pulsar-client-go/pulsar/crypto"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	client "github.com/pulsegate/pulsegate/pulsar"
+	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
 // The encryption here is Pulsar's own (PIP-4): payloads with AES-256-GCM under a
@@ -29,50 +35,53 @@ const (
 	maxDataKeys = 256
 )
 
-// encrypter encrypts for one producer. The client library may call it from
-// several goroutines, one for each partition.
+// encrypter encrypts for one producer, on any goroutine.
 type encrypter struct {
-	noKeys
 	keys  *keyDirectory
 	names []string
+	spawn func(func()) // runs what may block on a goroutine that is waited for
 
-	mu      sync.Mutex
+	mu       sync.Mutex // guards what follows
+	key      dataKey
+	made     time.Time
+	renewing bool
+}
+
+// dataKey encrypts payloads.
+type dataKey struct {
 	aead    cipher.AEAD
-	wrapped []*crypto.EncryptionKeyInfo // the data key for each of names
-	made    time.Time
+	wrapped []wire.EncryptionKeys // itself, for each who may read
 }
 
 // newEncrypter fails when one of the keys is not there.
-func newEncrypter(keys *keyDirectory, names []string) (*encrypter, error) {
-	e := &encrypter{keys: keys, names: names}
-	if err := e.renew(); err != nil {
+func newEncrypter(keys *keyDirectory, names []string, spawn func(func())) (*encrypter, error) {
+	e := &encrypter{keys: keys, names: names, spawn: spawn, made: time.Now()}
+	var err error
+	if e.key, err = e.newDataKey(); err != nil {
 		return nil, err
 	}
 	return e, nil
 }
 
-// renew makes a new data key.
-func (e *encrypter) renew() error {
-	dataKey := make([]byte, dataKeyBytes)
-	_, _ = rand.Read(dataKey) // it never fails
-	var wrapped []*crypto.EncryptionKeyInfo
+// newDataKey reads the public keys.
+func (e *encrypter) newDataKey() (dataKey, error) {
+	secret := make([]byte, dataKeyBytes)
+	_, _ = rand.Read(secret) // it never fails
+	var k dataKey
 	for _, name := range e.names {
 		public, err := e.keys.public(name)
 		if err != nil {
-			return err
+			return k, err
 		}
-		value, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, public, dataKey, nil)
+		value, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, public, secret, nil)
 		if err != nil {
-			return fmt.Errorf("the key %s%s: %w", name, publicSuffix, err)
+			return k, fmt.Errorf("the key %s%s: %w", name, publicSuffix, err)
 		}
-		wrapped = append(wrapped, crypto.NewEncryptionKeyInfo(name, value, nil))
+		k.wrapped = append(k.wrapped, wire.EncryptionKeys{Key: name, Value: value})
 	}
-	aead, err := newAEAD(dataKey)
-	if err != nil {
-		return err
-	}
-	e.aead, e.wrapped, e.made = aead, wrapped, time.Now()
-	return nil
+	var err error
+	k.aead, err = newAEAD(secret)
+	return k, err
 }
 
 func newAEAD(dataKey []byte) (cipher.AEAD, error) {
@@ -83,30 +92,35 @@ func newAEAD(dataKey []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// current is the data key in use. A key that has gone meanwhile leaves the old
-// one in use for as long again.
-func (e *encrypter) current() (cipher.AEAD, []*crypto.EncryptionKeyInfo) {
+// current is the data key in use. When it is old a new one is made in the background.
+func (e *encrypter) current() dataKey {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if time.Since(e.made) > dataKeyAge {
-		if err := e.renew(); err != nil {
-			e.made = time.Now()
-		}
+	if !e.renewing && time.Since(e.made) > dataKeyAge {
+		e.renewing = true
+		e.spawn(e.renew)
 	}
-	return e.aead, e.wrapped
+	return e.key
 }
 
-// Encrypt implements [crypto.MessageCrypto].
-func (e *encrypter) Encrypt(_ []string, _ crypto.KeyReader, m crypto.MessageMetadataSupplier, payload []byte) ([]byte, error) {
-	payload = unlessEmpty(m, payload)
-	aead, wrapped := e.current()
-	nonce := make([]byte, aead.NonceSize())
-	_, _ = rand.Read(nonce)
-	for _, key := range wrapped {
-		m.UpsertEncryptionKey(*key)
+// renew replaces the data key. A public key that has gone meanwhile leaves the old one in use for as
+// long again.
+func (e *encrypter) renew() {
+	key, err := e.newDataKey()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err == nil {
+		e.key = key
 	}
-	m.SetEncryptionParam(nonce)
-	return aead.Seal(nil, nonce, payload, nil), nil
+	e.made, e.renewing = time.Now(), false
+}
+
+// Encrypt implements [client.Encrypter].
+func (e *encrypter) Encrypt(payload []byte) ([]byte, client.Encryption) {
+	key := e.current()
+	nonce := make([]byte, key.aead.NonceSize())
+	_, _ = rand.Read(nonce)
+	return key.aead.Seal(nil, nonce, payload, nil), client.Encryption{Keys: key.wrapped, Param: nonce}
 }
 
 // decrypter decrypts for one consumer or reader. It remembers data keys by how
@@ -192,4 +206,29 @@ func (d *decrypter) dataKey(name string, wrapped []byte) (cipher.AEAD, error) {
 	}
 	d.known[digest] = aead
 	return aead, nil
+}
+
+var errOtherMetadata = errors.New("pulsar-client-go keeps the metadata of messages elsewhere")
+
+// wireMetadata is the message's metadata as it came from the broker. The
+// library's supplier wraps it without a way to it; its type is internal to the library, but
+// it is a protobuf message like any other. A test says when that changes.
+func wireMetadata(m crypto.MessageMetadataSupplier) (protoreflect.Message, error) {
+	supplier, ok := m.(*crypto.MessageMetadata)
+	if !ok {
+		return nil, errOtherMetadata
+	}
+	field := reflect.ValueOf(supplier).Elem().FieldByName("messageMetadata")
+	if !field.IsValid() || field.Kind() != reflect.Pointer {
+		return nil, errOtherMetadata
+	}
+	message, ok := reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem().Interface().(proto.Message)
+	if !ok {
+		return nil, errOtherMetadata
+	}
+	fields := message.ProtoReflect().Descriptor().Fields()
+	if fields.ByName("compression") == nil || fields.ByName("uncompressed_size") == nil {
+		return nil, errOtherMetadata
+	}
+	return message.ProtoReflect(), nil
 }

@@ -5,15 +5,17 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/apache/pulsar-client-go/pulsar/crypto"
 
 	"github.com/pulsegate/pulsegate/bridge"
-	"github.com/pulsegate/pulsegate/codec"
+	client "github.com/pulsegate/pulsegate/pulsar"
 )
 
 // writeKeys makes a directory with keys; without the private one for names that
@@ -71,35 +73,86 @@ func TestEncryptAndDecrypt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, names := range [][]string{{"k1"}, {"k2"}, {"k1", "k2"}, {"public1", "k2"}} {
-		e, err := newEncrypter(keys, names)
+		e, err := newEncrypter(keys, names, atOnce)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, text := range []string{"", "a", strings.Repeat("long ", 10_000)} {
-			var m metadata
-			sealed, err := e.Encrypt(nil, nil, &m, []byte(text))
-			if err != nil || len(m.keys) != len(names) || strings.Contains(string(sealed), "long long") {
-				t.Fatalf("%v: %v", names, err)
+			sealed, m := encrypt(e, text)
+			if len(m.keys) != len(names) || strings.Contains(string(sealed), "long long") {
+				t.Fatalf("%v: not encrypted", names)
 			}
 			d := newDecrypter(keys)
-			if plain, err := d.Decrypt(&m, sealed, nil); err != nil || string(plain) != text {
+			if plain, err := d.Decrypt(m, sealed, nil); err != nil || string(plain) != text {
 				t.Errorf("%v: %q, %v", names, plain, err)
 			}
 			// Nothing that was tampered with passes for a message, empty or not.
 			sealed[0] ^= 1
-			if plain, err := d.Decrypt(&m, sealed, nil); err == nil {
+			if plain, err := d.Decrypt(m, sealed, nil); err == nil {
 				t.Errorf("%v: tampered with, and decrypted to %q", names, plain)
 			}
 		}
 	}
-	e, err := newEncrypter(keys, []string{"public1"})
+	e, err := newEncrypter(keys, []string{"public1"}, atOnce)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var m metadata
-	sealed, _ := e.Encrypt(nil, nil, &m, []byte("x"))
-	if _, err := newDecrypter(keys).Decrypt(&m, sealed, nil); err == nil {
+	sealed, m := encrypt(e, "x")
+	if _, err := newDecrypter(keys).Decrypt(m, sealed, nil); err == nil {
 		t.Error("decrypted without a private key")
+	}
+}
+
+// encrypt returns a payload encrypted, and what a message says of it.
+func encrypt(e *encrypter, text string) ([]byte, *metadata) {
+	sealed, how := e.Encrypt([]byte(text))
+	m := &metadata{param: how.Param}
+	for _, key := range how.Keys {
+		m.keys = append(m.keys, *crypto.NewEncryptionKeyInfo(key.Key, key.Value, nil))
+	}
+	return sealed, m
+}
+
+// atOnce runs what is to run in the background.
+func atOnce(f func()) { go f() }
+
+// A data key is replaced when it is old, and one that cannot be is kept.
+func TestDataKeyIsRenewed(t *testing.T) {
+	dir := writeKeys(t, "k1")
+	keys, err := openKeys(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var renewals sync.WaitGroup
+	e, err := newEncrypter(keys, []string{"k1"}, func(f func()) { renewals.Go(f) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped := func() string {
+		_, m := encrypt(e, "x")
+		return string(m.keys[0].Key())
+	}
+	age := func() {
+		e.mu.Lock()
+		e.made = e.made.Add(-2 * dataKeyAge)
+		e.mu.Unlock()
+	}
+	first := wrapped()
+	age()
+	wrapped()
+	renewals.Wait()
+	second := wrapped()
+	if second == first {
+		t.Error("the old data key is used")
+	}
+	if err := os.Remove(filepath.Join(dir, "k1"+publicSuffix)); err != nil {
+		t.Fatal(err)
+	}
+	age()
+	wrapped()
+	renewals.Wait()
+	if wrapped() != second {
+		t.Error("there is no key, and a new data key")
 	}
 }
 
@@ -123,19 +176,20 @@ func TestBadKeys(t *testing.T) {
 		"none": "no key none.pub.pem", "bad": "no public RSA key", "text": "not in PEM", "../out": "cannot be the name",
 		"/etc/passwd": "cannot be the name", "": "cannot be the name", ".": "cannot be the name", "k1\x00": "cannot be the name", "link": "no key link",
 	} {
-		_, err := newEncrypter(keys, []string{name})
+		_, err := newEncrypter(keys, []string{name}, atOnce)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), dir) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	if _, err := u.encryption(&bridge.ProducerSpec{EncryptionKeys: "k1,none"}); bridgeKind(err) != bridge.ErrInvalid {
+	var o client.ProducerOptions
+	if err := u.encryption(&bridge.ProducerSpec{EncryptionKeys: "k1,none"}, &producer{}, &o); bridgeKind(err) != bridge.ErrInvalid {
 		t.Errorf("a missing key: %v", err)
 	}
-	if _, err := new(Upstream).encryption(&bridge.ProducerSpec{EncryptionKeys: "k1"}); bridgeKind(err) != bridge.ErrInvalid || !strings.Contains(err.Error(), "encryptionKeys") {
+	if err := new(Upstream).encryption(&bridge.ProducerSpec{EncryptionKeys: "k1"}, &producer{}, &o); bridgeKind(err) != bridge.ErrInvalid || !strings.Contains(err.Error(), "encryptionKeys") {
 		t.Errorf("no key reader: %v", err)
 	}
-	if info, err := u.encryption(&bridge.ProducerSpec{}); info != nil || err != nil {
-		t.Errorf("%v %v", info, err)
+	if err := u.encryption(&bridge.ProducerSpec{}, &producer{}, &o); o.Encrypter != nil || o.Encrypted || err != nil {
+		t.Errorf("%+v %v", o, err)
 	}
 	if _, err := openKeys(filepath.Join(dir, "none")); err == nil {
 		t.Error("a directory that is not there")
@@ -151,7 +205,7 @@ func bridgeKind(err error) error {
 
 // The client library still keeps a message's metadata where [wireMetadata] looks.
 func TestMetadataIsReached(t *testing.T) {
-	if _, err := newPassThrough([]codec.EncryptionKey{{Name: "k", Value: []byte{1}}}); err != nil {
+	if _, err := wireMetadata(crypto.NewMessageMetadataSupplier(nil)); errors.Is(err, errOtherMetadata) {
 		t.Fatal(err)
 	}
 }

@@ -2,8 +2,17 @@ package pulsar
 
 import (
 	"context"
+	"math"
+	"time"
 
 	names "github.com/pulsegate/pulsegate/topic"
+)
+
+const (
+	// partitionDiscovery is how often a partitioned topic is asked for new partitions, as Java does.
+	partitionDiscovery = time.Minute
+	// never is an interval for what the client library cannot be told to leave.
+	never = math.MaxInt64 / 4 * time.Nanosecond
 )
 
 // matching makes a member for each topic, and each partition, that matches the

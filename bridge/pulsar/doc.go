@@ -1,7 +1,7 @@
-// Package pulsar is the upstream over a real Pulsar cluster, through
-// pulsar-client-go: [New] returns a [bridge.Upstream].
+// Package pulsar is the upstream over a real Pulsar cluster: [New] returns a [bridge.Upstream].
 //
-// What the client library does not do, or does in a way that sessions would
+// Producers go over pulsegate's own client, to which this is a thin adapter. Consumers and
+// readers go over pulsar-client-go. What that client library does not do, or does in a way that sessions would
 // see, is done here:
 //
 //   - Reconnecting of consumers and readers. The library forgets, on a new
@@ -16,5 +16,4 @@
 //   - Dead letters: the library counts deliveries otherwise than Java, and
 //     blocks on its producer ([deadLetters]).
 //   - End of topic, and the last position of a topic.
-//   - Publishes that the library forgets when its producer dies ([producer]).
 package pulsar

@@ -255,3 +255,38 @@ func TestBatchesThatCannotBeDecrypted(t *testing.T) {
 		}
 	}
 }
+
+// A namespace that demands encryption takes what is encrypted, here or by the client, and refuses at once who does not
+// encrypt.
+func TestEncryptionRequired(t *testing.T) {
+	c := pulsartest.Shared(t)
+	ctx := testContext(t)
+	ns := c.Namespace(t)
+	if err := c.Admin.SetNamespacePolicy(ctx, ns, "encryptionRequired", true); err != nil {
+		t.Fatal(err)
+	}
+	topic := "persistent://" + ns + "/t"
+	u := newUpstream(t, Options{BrokerServiceURL: c.BrokerURL(), CryptoKeyDirectory: writeKeys(t, "k1"), OperationTimeout: time.Hour})
+	defer u.Close()
+	await(t, "the policy", func() bool {
+		p, err := u.CreateProducer(ctx, bridge.ProducerSpec{Topic: topic})
+		if err == nil {
+			p.Close()
+		} else if !strings.Contains(err.Error(), "Encryption is required") {
+			t.Fatal(err)
+		}
+		return err != nil
+	})
+	for _, batching := range []bool{false, true} {
+		sendAll(t, u, bridge.ProducerSpec{Topic: topic, EncryptionKeys: "k1", Batching: batching, SendTimeout: time.Minute}, texts("here", "and here")...)
+	}
+	own := &bridge.Outgoing{Payload: []byte("sealed"), EncryptionParam: "AAECAwQFBgcICQoL"}
+	keys := base64.StdEncoding.EncodeToString([]byte(`{"k":{"keyValue":"AQ=="}}`))
+	sendAll(t, u, bridge.ProducerSpec{Topic: topic, ClientEncryption: keys, SendTimeout: time.Minute}, own)
+	in, _ := openEvents(t, u, bridge.ConsumerSpec{Topic: topic, Subscription: "s", CryptoFailure: bridge.CryptoConsume})
+	for _, want := range []string{"here", "and here", "here", "and here", "sealed"} {
+		if m := nextMessage(t, in); string(m.Payload) != want {
+			t.Errorf("got %q, want %q", m.Payload, want)
+		}
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"github.com/apache/pulsar-client-go/pulsar"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	client "github.com/pulsegate/pulsegate/pulsar"
+	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
 // serverErrors are the names of Pulsar's ServerError (PulsarApi.proto) that the
@@ -52,25 +54,42 @@ var metadataTexts = []struct {
 
 // resultKinds are the kinds of the client library's own error results.
 var resultKinds = map[pulsar.Result]error{
-	pulsar.TimeoutError:                          bridge.ErrTimeout,
-	pulsar.ProducerQueueIsFull:                   bridge.ErrQueueFull,
-	pulsar.ClientMemoryBufferIsFull:              bridge.ErrMemoryFull,
-	pulsar.MessageTooBig:                         bridge.ErrTooBig,
-	pulsar.InvalidMessage:                        bridge.ErrInvalid,
-	pulsar.InvalidTopicName:                      bridge.ErrInvalid,
-	pulsar.InvalidConfiguration:                  bridge.ErrInvalid,
-	pulsar.ProducerClosed:                        bridge.ErrClosed,
-	pulsar.ConsumerClosed:                        bridge.ErrClosed,
-	pulsar.AlreadyClosedError:                    bridge.ErrClosed,
-	pulsar.TopicNotFound:                         bridge.ErrNotFound,
-	pulsar.TopicTerminated:                       bridge.ErrTerminated,
-	pulsar.ProducerFenced:                        bridge.ErrFenced,
-	pulsar.ProducerBlockedQuotaExceededException: bridge.ErrBacklogQuota,
-	pulsar.ProducerBlockedQuotaExceededError:     bridge.ErrBacklogQuota,
-	pulsar.SchemaFailure:                         bridge.ErrSchema,
-	pulsar.ConsumerBusy:                          bridge.ErrBusy,
-	pulsar.AuthenticationError:                   bridge.ErrUnauthorized,
-	pulsar.AuthorizationError:                    bridge.ErrForbidden,
+	pulsar.TimeoutError:         bridge.ErrTimeout,
+	pulsar.InvalidTopicName:     bridge.ErrInvalid,
+	pulsar.InvalidConfiguration: bridge.ErrInvalid,
+	pulsar.ConsumerClosed:       bridge.ErrClosed,
+	pulsar.AlreadyClosedError:   bridge.ErrClosed,
+	pulsar.TopicNotFound:        bridge.ErrNotFound,
+	pulsar.TopicTerminated:      bridge.ErrTerminated,
+	pulsar.SchemaFailure:        bridge.ErrSchema,
+	pulsar.ConsumerBusy:         bridge.ErrBusy,
+	pulsar.AuthenticationError:  bridge.ErrUnauthorized,
+	pulsar.AuthorizationError:   bridge.ErrForbidden,
+}
+
+// ownKinds are the kinds of what our own client says by itself. One that another may be
+// wrapped with comes later.
+var ownKinds = []struct{ err, kind error }{
+	{client.ErrClosed, bridge.ErrClosed},
+	{client.ErrTimeout, bridge.ErrTimeout},
+	{client.ErrQueueFull, bridge.ErrQueueFull},
+	{client.ErrMemoryFull, bridge.ErrMemoryFull},
+	{client.ErrTooBig, bridge.ErrTooBig},
+	{client.ErrTooMany, bridge.ErrTooMany},
+	{client.ErrConnection, bridge.ErrUnavailable},
+}
+
+func kindOfOwn(err error) error {
+	for _, own := range ownKinds {
+		if errors.Is(err, own.err) {
+			return own.kind
+		}
+	}
+	var e *client.Error
+	if errors.As(err, &e) && e.Code == wire.NotAllowedError {
+		return bridge.ErrInvalid
+	}
+	return nil
 }
 
 // kindOf finds the kind of an error, nil if it has none.
@@ -78,6 +97,9 @@ func kindOf(err error) error {
 	var known *bridge.Error
 	if errors.As(err, &known) {
 		return known.Kind
+	}
+	if kind := kindOfOwn(err); kind != nil {
+		return kind
 	}
 	text := err.Error()
 	for _, s := range serverErrors {

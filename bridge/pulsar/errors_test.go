@@ -3,12 +3,16 @@ package pulsar
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/apache/pulsar-client-go/pulsar"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	client "github.com/pulsegate/pulsegate/pulsar"
+	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
 func TestWrapFindsTheKind(t *testing.T) {
@@ -41,14 +45,25 @@ func TestWrapFindsTheKind(t *testing.T) {
 		}
 	}
 	for cause, want := range map[error]error{
-		pulsar.ErrSendQueueIsFull:    bridge.ErrQueueFull,
-		pulsar.ErrMemoryBufferIsFull: bridge.ErrMemoryFull,
-		pulsar.ErrMessageTooLarge:    bridge.ErrTooBig,
-		pulsar.ErrSendTimeout:        bridge.ErrTimeout,
-		pulsar.ErrProducerClosed:     bridge.ErrClosed,
 		errors.Join(pulsar.ErrTopicTerminated, errors.New("server error: TopicTerminatedError: x")): bridge.ErrTerminated,
 		errors.Join(context.DeadlineExceeded, errors.New("connection error")):                       bridge.ErrUnavailable,
 		context.DeadlineExceeded: bridge.ErrTimeout,
+
+		client.ErrQueueFull:                         bridge.ErrQueueFull,
+		client.ErrMemoryFull:                        bridge.ErrMemoryFull,
+		client.ErrTooBig:                            bridge.ErrTooBig,
+		client.ErrTooMany:                           bridge.ErrTooMany,
+		client.ErrClosed:                            bridge.ErrClosed,
+		fmt.Errorf("host:1: %w", client.ErrTimeout): bridge.ErrTimeout,
+		fmt.Errorf("%w: host:1: %w", client.ErrConnection, io.EOF):                                  bridge.ErrUnavailable,
+		fmt.Errorf("%w: host:1: %w", client.ErrConnection, client.ErrClosed):                        bridge.ErrClosed,
+		&client.Error{Code: wire.NotAllowedError, Message: "Exceed maximum message size"}:           bridge.ErrInvalid,
+		&client.Error{Code: wire.TopicTerminatedError}:                                              bridge.ErrTerminated,
+		&client.Error{Code: wire.ProducerFenced}:                                                    bridge.ErrFenced,
+		&client.Error{Code: wire.ProducerBlockedQuotaExceededException}:                             bridge.ErrBacklogQuota,
+		&client.Error{Code: wire.TopicNotFound, Message: "no such topic"}:                           bridge.ErrNotFound,
+		&client.Error{Code: wire.MetadataError, Message: "Policies not found for a/b namespace"}:    bridge.ErrNotFound,
+		&client.Error{Code: wire.UnknownError, Message: "NotFoundException: Namespace not found x"}: bridge.ErrNotFound,
 	} {
 		if err := wrap("publish to t", cause); !errors.Is(err, want) {
 			t.Errorf("%q is %v, want kind %v", cause, err, want)

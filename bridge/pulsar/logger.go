@@ -27,7 +27,7 @@ const warnEvery = 30 * time.Second
 // can cause them at will; only connection failures are warnings. The library's
 // own debug lines, which hold payloads, are dropped unformatted.
 //
-// Every consumer and producer of the library keeps a logger or two, so they
+// Every consumer of the library keeps a logger or two, so they
 // hold their attributes as they came and little else.
 type clientLogger struct {
 	*logOutput
@@ -92,8 +92,8 @@ func (l clientLogger) WithFields(fields log.Fields) log.Entry     { return l.fie
 func (l clientLogger) WithField(name string, value any) log.Entry { return l.with(name, value) }
 func (l clientLogger) WithError(err error) log.Entry              { return l.with("error", err) }
 
-// Debug drops the line; one of them shows what is about to be sent.
-func (l clientLogger) Debug(args ...any) { sending(args, l.attrs, l.watch) }
+// Debug drops the line.
+func (l clientLogger) Debug(...any) {}
 
 func (l clientLogger) Infof(format string, args ...any)  { l.debugf(format, args) }
 func (l clientLogger) Warn(args ...any)                  { l.say(fmt.Sprint(args...)) }

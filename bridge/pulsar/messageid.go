@@ -5,7 +5,6 @@ import (
 
 	"github.com/apache/pulsar-client-go/pulsar"
 
-	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
 )
 
@@ -127,11 +126,6 @@ func fromClientEncryption(e *pulsar.EncryptionContext) *codec.EncryptionContext 
 
 var compressionNames = map[pulsar.CompressionType]string{
 	pulsar.NoCompression: "NONE", pulsar.LZ4: "LZ4", pulsar.ZLib: "ZLIB", pulsar.ZSTD: "ZSTD", pulsar.SNAPPY: "SNAPPY",
-}
-
-var compressions = map[bridge.Compression]pulsar.CompressionType{
-	bridge.NoCompression: pulsar.NoCompression, bridge.LZ4: pulsar.LZ4, bridge.ZLib: pulsar.ZLib,
-	bridge.ZSTD: pulsar.ZSTD, bridge.Snappy: pulsar.SNAPPY,
 }
 
 // lastOfTopic makes the id that a broker gives as a topic's last one ours. Its

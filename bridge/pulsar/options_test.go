@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	client "github.com/pulsegate/pulsegate/pulsar"
 )
 
 func TestOptionsAtFault(t *testing.T) {
@@ -69,75 +70,16 @@ func TestReachabilityHosts(t *testing.T) {
 	}
 }
 
-func TestHashesAreJavas(t *testing.T) {
-	// The values of String.hashCode() & MAX_VALUE, and of Murmur3_32Hash.
-	for key, want := range map[string]uint32{"": 0, "a": 97, "key1": 3288498, "\u00e4\u20ac": 15432, "\U0001f600": 1772899} {
-		if got := javaStringHash(key); got != want {
-			t.Errorf("javaStringHash(%q) = %d, want %d", key, got, want)
-		}
-	}
-	if got := murmurHash("key1"); got != 462881061 {
-		t.Errorf("murmurHash = %d", got)
-	}
-}
-
-// TestSenderKeepsItsPartition adds partitions under senders.
-func TestSenderKeepsItsPartition(t *testing.T) {
-	p := &producer{}
-	p.partitions.Store(2)
-	var senders []*sender
-	chosen := map[int]int{}
-	for range 64 {
-		s := p.newSender()
-		senders = append(senders, s)
-		chosen[s.partition(&bridge.Outgoing{})]++
-	}
-	if len(chosen) != 2 {
-		t.Fatalf("64 senders chose %v of 2 partitions", chosen)
-	}
-	p.partitions.Store(7)
-	for i, s := range senders {
-		for range 3 {
-			if got := s.partition(&bridge.Outgoing{}); got != s.turn || got > 1 {
-				t.Fatalf("sender %d went from partition %d to %d", i, s.turn, got)
-			}
-		}
-	}
-	if got := senders[0].partition(&bridge.Outgoing{Key: "a", HasKey: true}); got != 97%7 {
-		t.Errorf("key a went to %d", got)
-	}
-	if got := senders[0].partition(&bridge.Outgoing{HasKey: true}); got != 0 {
-		t.Errorf("the empty key went to %d", got)
-	}
-}
-
-// TestSendersTakeTurnsByThemselves lets two senders publish in turn.
-func TestSendersTakeTurnsByThemselves(t *testing.T) {
-	p := &producer{spec: bridge.ProducerSpec{Routing: bridge.RoundRobinPartition}}
-	p.partitions.Store(2)
-	a, b := p.newSender(), p.newSender()
-	used := map[int]bool{}
-	for range 2 {
-		used[a.partition(&bridge.Outgoing{})] = true
-		b.partition(&bridge.Outgoing{})
-	}
-	if len(used) != 2 {
-		t.Errorf("a sender used partitions %v", used)
-	}
-}
-
-// TestFarDelays delays messages beyond what the client library can count.
+// TestFarDelays delays messages for very long: they are due then, and neither at once nor in the past.
 func TestFarDelays(t *testing.T) {
 	p := &producer{}
 	for _, m := range []*bridge.Outgoing{
-		{DeliverAt: time.UnixMilli(9_999_999_999_999)}, {DeliverAfter: math.MaxInt64}, {DeliverAt: lastDelivery}, {DeliverAfter: time.Hour},
+		{DeliverAt: time.UnixMilli(9_999_999_999_999)}, {DeliverAfter: math.MaxInt64}, {DeliverAt: time.UnixMilli(math.MaxInt64)},
+		{DeliverAfter: time.Hour, DeliverAt: time.UnixMilli(1)},
 	} {
-		out, err := p.message(m)
-		if err != nil || out.DeliverAt.UnixNano() < time.Now().UnixNano() || batchable(out) {
-			t.Errorf("%+v is due at %v, %v", m, out.DeliverAt, err)
+		var out client.Message
+		if err := p.fill(&out, m); err != nil || out.DeliverAfter != m.DeliverAfter || m.DeliverAfter > 0 != out.DeliverAt.IsZero() {
+			t.Errorf("%+v is due after %v, at %v, %v", m, out.DeliverAfter, out.DeliverAt, err)
 		}
-	}
-	if out, err := p.message(&bridge.Outgoing{}); err != nil || !out.DeliverAt.IsZero() || !batchable(out) {
-		t.Errorf("a message without a delay is due at %v, %v", out.DeliverAt, err)
 	}
 }

@@ -6,18 +6,15 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/apache/pulsar-client-go/pulsar"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	"github.com/pulsegate/pulsegate/bridge"
 )
 
 // received looks at what the client library received, and changes what that
 // would do harm with.
 //
-// pulsar-client-go v0.19.0 mishandles five things that a broker sends:
+// pulsar-client-go v0.19.0 mishandles four things that a broker sends:
 //
 //   - REACHED_END_OF_TOPIC, which the consumers of a terminated topic get once
 //     all is acknowledged. The library does not know it and closes the
@@ -30,8 +27,6 @@ import (
 //   - A batch of which some messages are acknowledged: it leaves those out, and
 //     does not tell which.
 //   - CLOSE_CONSUMER, which it acts on too late: see [links].
-//   - SEND_ERROR for a message that the topic does not take, upon which it
-//     forgets the producer: see [part].
 //
 // The library logs each command with its payload before it acts on it, and
 // that is the only place where it shows them; so our logger calls this. The contract
@@ -56,12 +51,6 @@ func received(logged []any, watch watcher) {
 		command.Set(kinds.field, protoreflect.ValueOfEnum(kinds.pong)) // to which nothing is done
 	case kinds.closeConsumer:
 		watch.consumerClosed(command.Get(kinds.closing).Message().Get(kinds.consumer).Uint())
-	case kinds.sendReceipt:
-		watch.receipt(command.Get(kinds.receipt).Message().Get(kinds.receiptProducer).Uint())
-	case kinds.sendError:
-		if kinds.refuse(command.Get(kinds.refusing).Message(), watch) {
-			command.Set(kinds.field, protoreflect.ValueOfEnum(kinds.pong))
-		}
 	case kinds.message:
 		kinds.lookForAcks(command.Get(kinds.delivery).Message(), watch)
 		if frame, ok := logged[1].(frameBuffer); ok {
@@ -73,28 +62,7 @@ func received(logged []any, watch watcher) {
 	}
 }
 
-// sending looks at a message that the client library is about to add to a batch:
-// it logs each, on the goroutine that does so. attrs are the logger's.
-func sending(logged, attrs []any, watch watcher) {
-	if len(logged) != 2 || logged[0] != "Received send request: " {
-		return
-	}
-	m, ok := logged[1].(pulsar.ProducerMessage)
-	if !ok {
-		return
-	}
-	for i := 0; i+1 < len(attrs); i += 2 {
-		if attrs[i] == "producerID" {
-			if id, ok := attrs[i+1].(uint64); ok {
-				watch.batching(id, &m)
-			}
-			return
-		}
-	}
-}
-
-// watcher is told what a broker sends before the client library acts on it, and
-// what the library is about to send. Its methods must not block.
+// watcher is told what a broker sends before the client library acts on it. Its methods must not block.
 type watcher interface {
 	// setLevels says that a connection, known by its local address, may be used from now on.
 	setLevels(local any)
@@ -105,13 +73,6 @@ type watcher interface {
 	// partlyAcked says that an entry which arrives now is a batch of which only those messages are
 	// not acknowledged whose bits are set in left.
 	partlyAcked(consumer uint64, e entryID, left []int64)
-	// receipt says that an entry was stored, which the library is about to learn.
-	receipt(producer uint64)
-	// refused says that an entry was not stored and why. It reports whether that was
-	// dealt with, and the library must not learn of it.
-	refused(producer, sequence uint64, why refusal) bool
-	// batching says that a message is next, on the goroutine that collects batches.
-	batching(producer uint64, m *pulsar.ProducerMessage)
 }
 
 // frameBuffer is what of the library's buffers is of use here.
@@ -124,18 +85,13 @@ type frameBuffer interface {
 // commandKinds is the type field of BaseCommand (PulsarApi.proto) and some of
 // its values, and where those commands have what is of use here.
 type commandKinds struct {
-	field                                                            protoreflect.FieldDescriptor
-	endOfTopic, pong, message, closeConsumer, sendReceipt, sendError protoreflect.EnumNumber
+	field                                    protoreflect.FieldDescriptor
+	endOfTopic, pong, message, closeConsumer protoreflect.EnumNumber
 
 	closing, consumer                     protoreflect.FieldDescriptor // CLOSE_CONSUMER
 	ending, endingConsumer                protoreflect.FieldDescriptor // REACHED_END_OF_TOPIC
 	delivery, deliveredTo, left           protoreflect.FieldDescriptor // MESSAGE
 	deliveredID, deliveredIn, deliveredAt protoreflect.FieldDescriptor // its id, with ledger and entry
-	receipt, receiptProducer              protoreflect.FieldDescriptor // SEND_RECEIPT
-
-	refusing, refusedProducer, refusedSequence, refusedError, refusedText protoreflect.FieldDescriptor // SEND_ERROR
-
-	notAllowed, terminated protoreflect.EnumNumber // of ServerError
 }
 
 var knownCommand atomic.Pointer[commandKinds]
@@ -150,7 +106,6 @@ func commandType(d protoreflect.MessageDescriptor) *commandKinds {
 	}
 	k := &commandKinds{
 		field: d.Fields().ByName("type"), closing: d.Fields().ByName("close_consumer"),
-		receipt: d.Fields().ByName("send_receipt"), refusing: d.Fields().ByName("send_error"),
 		ending: d.Fields().ByName("reachedEndOfTopic"), delivery: d.Fields().ByName("message"),
 	}
 	number := func(of protoreflect.FieldDescriptor, name protoreflect.Name) protoreflect.EnumNumber {
@@ -158,35 +113,14 @@ func commandType(d protoreflect.MessageDescriptor) *commandKinds {
 	}
 	k.endOfTopic, k.pong = number(k.field, "REACHED_END_OF_TOPIC"), number(k.field, "PONG")
 	k.message, k.closeConsumer = number(k.field, "MESSAGE"), number(k.field, "CLOSE_CONSUMER")
-	k.sendReceipt, k.sendError = number(k.field, "SEND_RECEIPT"), number(k.field, "SEND_ERROR")
 	k.consumer = k.closing.Message().Fields().ByName("consumer_id")
-	k.receiptProducer = k.receipt.Message().Fields().ByName("producer_id")
-	fields := k.refusing.Message().Fields()
-	k.refusedProducer, k.refusedSequence = fields.ByName("producer_id"), fields.ByName("sequence_id")
-	k.refusedError, k.refusedText = fields.ByName("error"), fields.ByName("message")
-	k.notAllowed, k.terminated = number(k.refusedError, "NotAllowedError"), number(k.refusedError, "TopicTerminatedError")
 	k.endingConsumer = k.ending.Message().Fields().ByName("consumer_id")
-	fields = k.delivery.Message().Fields()
+	fields := k.delivery.Message().Fields()
 	k.deliveredTo, k.left, k.deliveredID = fields.ByName("consumer_id"), fields.ByName("ack_set"), fields.ByName("message_id")
 	fields = k.deliveredID.Message().Fields()
 	k.deliveredIn, k.deliveredAt = fields.ByName("ledgerId"), fields.ByName("entryId")
 	knownCommand.Store(k)
 	return k
-}
-
-// refuse hands on a SEND_ERROR that is about one entry. The library breaks the
-// connection over any other, and sends everything again.
-func (k *commandKinds) refuse(m protoreflect.Message, watch watcher) bool {
-	why := refusal{text: m.Get(k.refusedText).String()}
-	switch m.Get(k.refusedError).Enum() {
-	case k.notAllowed:
-		why.kind = bridge.ErrInvalid
-	case k.terminated:
-		why.kind = bridge.ErrTerminated
-	default:
-		return false
-	}
-	return watch.refused(m.Get(k.refusedProducer).Uint(), m.Get(k.refusedSequence).Uint(), why)
 }
 
 // lookForAcks hands on what a MESSAGE says of the messages in it that are acknowledged.

@@ -2,18 +2,20 @@ package pulsar
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/apache/pulsar-client-go/pulsar"
+	"github.com/apache/pulsar-client-go/pulsar/auth"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	client "github.com/pulsegate/pulsegate/pulsar"
 )
 
 // closeTimeout bounds how long Close waits for requests that nobody waits for
@@ -24,19 +26,18 @@ const closeTimeout = 5 * time.Second
 type Upstream struct {
 	opts    Options
 	log     *slog.Logger
-	client  pulsar.Client
+	client  pulsar.Client  // for consumers and readers
+	cluster *client.Client // for producers
+	login   auth.Provider  // the cluster's
 	admin   *admin
 	dial    reachability
 	known   partitionLists
 	links   links
-	parts   parts
 	heard   heard
 	endings endings
 	keys    *keyDirectory // nil: none
 	stores  stores
 	many    chan struct{} // places of consumers over many topics, see [pace]
-
-	clock atomic.Int64 // Unix seconds at the janitor's last sweep: the time, to a second, for what is done very often
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -112,13 +113,39 @@ func New(o Options) (up *Upstream, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a client for %s: %w", o.lookupURL(), err)
 	}
+	if err := u.openCluster(); err != nil {
+		u.client.Close()
+		return nil, err
+	}
 	u.ctx, u.stop = context.WithCancel(context.Background())
-	u.clock.Store(time.Now().Unix())
 	u.begin()
 	go u.janitor()
 	u.calls.Go(func() { stores.watch(u.ctx, u.log) })
 	return u, nil
 }
+
+// openCluster makes our own client. It has a login of its own, since a login that talks HTTP does so by the
+// connections of one client.
+func (u *Upstream) openCluster() error {
+	o := &u.opts
+	var err error
+	if u.login, err = newAuthProvider(o.AuthPlugin, o.AuthParams); err != nil {
+		return err
+	}
+	if err := checkAuth(u.login); err != nil {
+		return fmt.Errorf("authentication towards the broker: %w", err)
+	}
+	u.cluster, err = client.New(client.Options{
+		ServiceURL: o.lookupURL(), Auth: u.login, ListenerName: o.ListenerName,
+		TLS:                  func() (*tls.Config, error) { return o.TLS.config(noCertificate) },
+		ConnectionsPerBroker: o.ConnectionsPerBroker, ConnectionTimeout: o.ConnectionTimeout,
+		OperationTimeout: o.OperationTimeout, KeepAlive: o.KeepAlive, Log: o.Logger,
+	})
+	return err
+}
+
+// noCertificate leaves it to the client to ask the login.
+func noCertificate() (*tls.Certificate, error) { return nil, nil }
 
 // Ready implements [bridge.Upstream]: it opens a connection to the address the
 // cluster is looked up at.
@@ -148,7 +175,9 @@ func (u *Upstream) Close() {
 
 	done := make(chan struct{})
 	go func() {
-		u.client.Close()
+		u.cluster.Close()
+		_ = u.login.Close() // nothing is left that uses it
+		u.client.Close()    // which may hang
 		u.admin.close()
 		u.calls.Wait()
 		u.stores.close()
@@ -176,6 +205,16 @@ func (u *Upstream) begin() bool {
 // Close waits for it.
 func (u *Upstream) always(f func()) { u.calls.Go(f) }
 
+// background runs f on a goroutine that Close waits for, or not at all after Close.
+func (u *Upstream) background(f func()) {
+	if u.begin() {
+		go func() {
+			defer u.calls.Done()
+			f()
+		}()
+	}
+}
+
 // janitor looks after what is overdue and what has changed meanwhile.
 func (u *Upstream) janitor() {
 	defer u.calls.Done()
@@ -188,12 +227,6 @@ func (u *Upstream) janitor() {
 		case <-u.ctx.Done():
 			return
 		case now := <-sweep.C:
-			u.clock.Store(now.Unix())
-			for _, c := range u.open() {
-				if p, ok := c.(*producer); ok {
-					p.sweep(now)
-				}
-			}
 			u.known.expire(now)
 			u.endings.expire(now)
 		case <-discovery.C:

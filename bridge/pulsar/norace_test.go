@@ -1,5 +1,0 @@
-//go:build !race
-
-package pulsar
-
-const raceDetector = false
