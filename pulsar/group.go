@@ -4,11 +4,10 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // ErrTooManyTopics: a group would be on more topics than it may.
@@ -289,7 +288,7 @@ func (g *Group) find(topics []string, done func([]member, error)) {
 		g.client.TopicsOf(g.sel.Namespace, func(list []string, err error) {
 			var parts []member
 			for _, topic := range list {
-				if base, n := partitionOf(topic); g.sel.Match(base) {
+				if base, n := names.SplitPartition(topic); g.sel.Match(base) {
 					parts = append(parts, member{topic, base, n})
 				}
 			}
@@ -312,7 +311,7 @@ func (g *Group) find(topics []string, done func([]member, error)) {
 			parts = append(parts, member{base, base, -1})
 		default:
 			for i := range n {
-				parts = append(parts, member{base + partitionSuffix + strconv.Itoa(i), base, int32(i)})
+				parts = append(parts, member{names.PartitionName(base, i), base, int32(i)})
 			}
 		}
 		left--
@@ -326,21 +325,6 @@ func (g *Group) find(topics []string, done func([]member, error)) {
 		g.client.Partitions(topic, func(n int, err error) { one(topic, n, err) })
 	}
 	one("", 0, nil)
-}
-
-const partitionSuffix = "-partition-"
-
-// partitionOf splits the name of a partition; index is -1 if it is none.
-func partitionOf(topic string) (base string, index int32) {
-	at := strings.LastIndex(topic, partitionSuffix)
-	if at < 0 {
-		return topic, -1
-	}
-	n, err := strconv.ParseInt(topic[at+len(partitionSuffix):], 10, 32)
-	if err != nil || n < 0 {
-		return topic, -1
-	}
-	return topic[:at], int32(n)
 }
 
 // TopicsOf lists the persistent topics of a namespace, tenant/namespace, partitions one by one. done is called once.

@@ -2,9 +2,10 @@ package pulsar
 
 import (
 	"slices"
-	"strconv"
 	"sync"
 	"time"
+
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // partitionDiscovery is how often a partitioned topic is asked for new partitions.
@@ -100,7 +101,7 @@ func (p *partitioned) grow(n int) {
 	p.mu.Unlock()
 	for i := first; i < n; i++ {
 		o := p.o
-		o.Topic += "-partition-" + strconv.Itoa(i)
+		o.Topic = names.PartitionName(o.Topic, i)
 		p.client.newProducer(o, int32(i), p)
 	}
 }
