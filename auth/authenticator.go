@@ -35,7 +35,7 @@ type Authenticator struct {
 	providers []provider
 	anonymous string
 	challenge string
-	closers   []func()
+	openID    *openIDProvider // nil: none
 }
 
 // NewAuthenticator reads keys and users. Its errors are [*SettingError]. Close must
@@ -72,7 +72,7 @@ func (a *Authenticator) open(login string, o *AuthenticatorOptions) (provider, e
 		if err != nil {
 			return nil, err
 		}
-		a.closers = append(a.closers, p.close)
+		a.openID = p
 		return p, nil
 	case MethodBasic:
 		return newBasicProvider(o.BasicConf, o.Logger)
@@ -101,8 +101,16 @@ func (a *Authenticator) add(p provider) {
 
 // Close ends what the providers do by themselves, such as fetching keys.
 func (a *Authenticator) Close() {
-	for _, c := range a.closers {
-		c()
+	if a.openID != nil {
+		a.openID.close()
+	}
+}
+
+// inherit takes over the keys that another has fetched of the same issuers, which may
+// not be there to be asked again. a is not in use yet.
+func (a *Authenticator) inherit(from *Authenticator) {
+	if a.openID != nil && from.openID != nil && a != from {
+		a.openID.inherit(from.openID)
 	}
 }
 

@@ -48,6 +48,7 @@ type issuer struct {
 	err     error     // of the last fetch, nil after a good one
 	loading chan struct{}
 	told    time.Time // when a failure was last logged, zero after a good fetch
+	closed  bool      // nothing is fetched any more
 }
 
 // inForce reports whether the keys that are known count still. It does not wait; keys
@@ -108,12 +109,24 @@ func (i *issuer) renew(now time.Time) {
 	}
 }
 
+// close lets nothing be fetched any more.
+func (i *issuer) close() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.closed = true
+}
+
 // start fetches the keys unless that is under way. The caller holds mu.
 func (i *issuer) start(now time.Time) <-chan struct{} {
 	if i.loading != nil {
 		return i.loading
 	}
 	done := make(chan struct{})
+	if i.closed {
+		i.err = context.Canceled // the gate asks the authenticator that counts now
+		close(done)
+		return done
+	}
 	i.loading, i.tried = done, now
 	i.work.Go(func() {
 		keys, err := i.load(i.ctx)

@@ -98,7 +98,23 @@ func newOpenIDProvider(o OpenIDOptions, log *slog.Logger) (*openIDProvider, erro
 // close ends what is being fetched, and waits for it.
 func (p *openIDProvider) close() {
 	p.stop()
+	for _, i := range p.issuers {
+		i.close()
+	}
 	p.work.Wait()
+}
+
+func (p *openIDProvider) inherit(from *openIDProvider) {
+	if p.o.TrustCertsFile != from.o.TrustCertsFile || p.o.Plain != from.o.Plain {
+		return // what was fetched might not be trusted now
+	}
+	for url, i := range p.issuers {
+		if before := from.issuers[url]; before != nil {
+			before.mu.Lock()
+			i.keys, i.at, i.tried = before.keys, before.at, before.tried
+			before.mu.Unlock()
+		}
+	}
 }
 
 func (p *openIDProvider) method() string { return MethodToken }

@@ -315,3 +315,30 @@ func TestOpenIDBesideToken(t *testing.T) {
 		wantRefused(t, "another role", err, ErrUnauthenticated, "another role")
 	}
 }
+
+// Keys that were fetched stay when other rules count, as their issuer may be down
+// just then. Of a provider that is closed nothing is fetched.
+func TestOpenIDKeysAreInherited(t *testing.T) {
+	i := newIDP(t, httptest.NewServer)
+	before, _ := openID(t, nil, i)
+	known := i.rs256()
+	wantRole(t, "fetched", before, known, "me")
+	i.set(func() { i.down = true })
+	after, _ := openID(t, nil, i)
+	(&Authenticator{openID: after}).inherit(&Authenticator{openID: before})
+	before.close()
+	wantRole(t, "inherited", after, i.rs256("sub", "you"), "you")
+	stricter, _ := openID(t, nil, i)
+	stricter.o.Plain = false
+	(&Authenticator{openID: stricter}).inherit(&Authenticator{openID: after})
+	_, err := stricter.login(t, known)
+	wantRefused(t, "fetched in a way that counts no more", err, ErrUnknown, "cannot be read now")
+	asked := i.asked.Load()
+	late, _ := openID(t, nil, i)
+	late.close()
+	_, err = late.login(t, known)
+	wantRefused(t, "closed", err, ErrUnknown, "cannot be read now")
+	if n := i.asked.Load(); n != asked {
+		t.Errorf("a closed provider asked %d times", n-asked)
+	}
+}

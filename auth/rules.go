@@ -27,6 +27,7 @@ type powers struct {
 // also for who is there. Who has logged in stays logged in. Only one goroutine may
 // call it. The authenticator that counted before is closed.
 func (g *Gate) Apply(r Rules) {
+	r.Authenticator.inherit(g.rules.Load().authenticator)
 	before := g.rules.Swap(&rules{r.Authenticator, setOf(r.SuperUsers)})
 	before.authenticator.Close()
 	g.failures.most.Store(int64(r.MaxFailures))

@@ -42,11 +42,12 @@ func parseBroker(path string, data []byte, environ, sets []string) (*Config, []N
 	for _, e := range fromFile {
 		b.entries[e.name] = e
 	}
+	fromEnv, fromFlags = b.overlay(fromEnv), b.overlay(fromFlags)
 	if err := b.enabled(); err != nil {
 		return nil, nil, err
 	}
 	elsewhere := isSet("brokerWebServiceUrl", fromFile, fromEnv, fromFlags)
-	if err := b.ownPorts(elsewhere, slices.Concat(fromEnv, fromFlags)); err != nil {
+	if err := b.ownPorts(elsewhere, lastOf(slices.Concat(fromEnv, fromFlags))); err != nil {
 		return nil, nil, err
 	}
 	translated, err := b.translate(elsewhere)
@@ -65,7 +66,38 @@ func parseBroker(path string, data []byte, environ, sets []string) (*Config, []N
 	return c, notices, nil
 }
 
-// brokerFile is what a broker.conf says; of a key given twice the last counts.
+// overlay lets what counts more than the file decide how that is translated. It returns
+// the rest, in the words of a websocket.conf.
+func (b *brokerFile) overlay(layer []entry) (rest []entry) {
+	for _, e := range layer {
+		if other, ok := renamed[e.name]; ok {
+			e.name = other
+		}
+		switch e.name {
+		case "webSocketServiceEnabled":
+			b.entries[e.name] = e
+			continue // none of our keys
+		case "brokerClientSslFactoryPlugin", "brokerClientSslFactoryPluginParams":
+			continue // the broker's alone
+		case "brokerClientTlsEnabled", "tokenSettingPrefix":
+			b.entries[e.name] = e
+		}
+		rest = append(rest, e)
+	}
+	return rest
+}
+
+// lastOf leaves of each key the entry that counts.
+func lastOf(entries []entry) (last []entry) {
+	for i, e := range entries {
+		if !slices.ContainsFunc(entries[i+1:], func(o entry) bool { return o.name == e.name }) {
+			last = append(last, e)
+		}
+	}
+	return last
+}
+
+// brokerFile is what a broker.conf says, or what counts more than it; of a key given twice the last counts.
 type brokerFile struct {
 	path    string
 	entries map[string]entry
@@ -177,8 +209,13 @@ var renamed = map[string]string{
 func (b *brokerFile) translate(elsewhere bool) ([]entry, error) {
 	var out []entry
 	for name, e := range b.entries {
+		if e.source.Path == "" {
+			continue // it is in a layer of its own
+		}
 		if other, ok := renamed[name]; ok && e.value != "" {
-			out = append(out, entry{other, e.value, e.source})
+			if b.entries[other].value == "" { // else the client's own name counts
+				out = append(out, entry{other, e.value, e.source})
+			}
 			continue
 		}
 		k, known := byName[name]

@@ -145,3 +145,43 @@ func TestBrokerFaults(t *testing.T) {
 		t.Error("a file that is not there was read")
 	}
 }
+
+// What counts more than the file decides about its translation, too.
+func TestBrokerConfUnderTheEnvironment(t *testing.T) {
+	load := func(file string, environ []string, sets ...string) *Config {
+		t.Helper()
+		c, _, err := parseBroker("broker.conf", []byte(file), environ, sets)
+		if err != nil {
+			t.Fatalf("%q with %q and %q: %v", file, environ, sets, err)
+		}
+		return c
+	}
+	// A container's environment holds the broker's own port; --set names ours.
+	if c := load(enabled, []string{"webServicePort=8080", "PULSAR_PREFIX_webServicePortTls=8443"}, "webServicePort=8082", "webServicePortTls="); c.WebServicePort != 8082 || c.WebServicePortTLS != NoPort {
+		t.Errorf("ports %d and %d", c.WebServicePort, c.WebServicePortTLS)
+	}
+	if c := load("webServicePort=8081\n", []string{"PULSAR_PREFIX_webSocketServiceEnabled=true"}, "webServicePort=8082"); c.WebServicePort != 8082 {
+		t.Errorf("port %d", c.WebServicePort)
+	}
+	tls := "brokerServicePortTls=6651\nwebServicePortTls=8443\nwebServicePort=\n"
+	if c := load(enabled+tls, nil, "brokerClientTlsEnabled=true", "webServicePort=8082"); c.BrokerWebServiceURL != "https://localhost:8443" {
+		t.Errorf("the broker's web service is %s", c.BrokerWebServiceURL)
+	}
+	token := "authenticationEnabled=true\nauthenticationProviders=" + ProviderToken + "\nmytokenSecretKey=data:;base64,c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0\n"
+	if c := load(enabled+token, []string{"PULSAR_PREFIX_tokenSettingPrefix=my"}, "webServicePort=8082"); c.TokenSecretKey == "" {
+		t.Error("the token's key is lost")
+	}
+	if c := load(enabled, []string{"PULSAR_PREFIX_brokerClientCertificateFilePath=/c", "PULSAR_PREFIX_brokerClientKeyFilePath=/k", "PULSAR_PREFIX_brokerClientSslFactoryPlugin=x"}, "webServicePort=8082"); c.BrokerClientTLSCertificateFile != "/c" || c.BrokerClientTLSKeyFile != "/k" {
+		t.Errorf("our certificate is %q with %q", c.BrokerClientTLSCertificateFile, c.BrokerClientTLSKeyFile)
+	}
+}
+
+// Of two names of one key the client's own counts, always.
+func TestBrokerConfWithBothNames(t *testing.T) {
+	for range 20 {
+		c, _ := mustParseBroker(t, enabled+"brokerClientCertificateFilePath=/a\nbrokerClientKeyFilePath=/ka\nbrokerClient_tlsCertificateFilePath=/b\nbrokerClient_tlsKeyFilePath=/kb\n", "webServicePort=8082")
+		if c.BrokerClientTLSCertificateFile != "/b" || c.BrokerClientTLSKeyFile != "/kb" {
+			t.Fatalf("%s with %s", c.BrokerClientTLSCertificateFile, c.BrokerClientTLSKeyFile)
+		}
+	}
+}

@@ -61,6 +61,10 @@ func newBrokerWeb(cfg *config.Config, log *slog.Logger) (*brokerWeb, error) {
 		AllowInsecure:  cfg.TLSAllowInsecure,
 		VerifyHostname: cfg.TLSHostnameVerification,
 	}
+	if cfg.BrokerClientUseKeyStore {
+		tls.TrustCertsFile = ""
+		tls.TrustStore, _ = brokerStores(cfg)
+	}
 	dialTLS, err := tls.Dialer()
 	if err != nil {
 		return nil, fmt.Errorf("brokerWebServiceUrl=%s: %w", cfg.BrokerWebServiceURL, err)
@@ -130,14 +134,23 @@ func (b *brokerWeb) failed(w http.ResponseWriter, r *http.Request, err error) {
 	case ok:
 	default:
 		status, reason = http.StatusBadGateway, "the broker's web service does not answer"
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if now := time.Now(); now.Sub(b.warned) >= brokerWarningPause {
-			b.warned = now
-			b.log.Warn(reason, "url", b.target.String(), "method", r.Method, "path", r.URL.Path, "err", err)
+		if b.tells() {
+			b.log.Warn(reason, "url", b.target.String(), "method", fmt.Sprintf("%.20s", r.Method), "path", fmt.Sprintf("%.200s", r.URL.EscapedPath()), "err", err)
 		}
 	}
 	writeFault(w, status, reason)
+}
+
+// tells reports whether a warning is due.
+func (b *brokerWeb) tells() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if now.Sub(b.warned) < brokerWarningPause {
+		return false
+	}
+	b.warned = now
+	return true
 }
 
 func writeFault(w http.ResponseWriter, status int, reason string) {

@@ -45,6 +45,9 @@ func Probe(ctx context.Context, cfg *config.Config, page string) error {
 		return err
 	}
 	response, err := transport.RoundTrip(request)
+	if alert := (*net.OpError)(nil); page == PageHealthy && cfg.TLSRequireClientCert && errors.As(err, &alert) && alert.Op == "remote error" {
+		return nil // it answers: that a certificate is wanted, which we have not
+	}
 	if err != nil {
 		return fmt.Errorf("no answer at %s://%s: %w", scheme, address, err)
 	}

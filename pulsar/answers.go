@@ -82,6 +82,7 @@ func (p *Producer) refused(c *conn, r *wire.SendError) {
 		}
 		p.mu.Unlock()
 		p.answer(list, nil)
+		p.checkClosing()
 	case isFinal(err):
 		p.mu.Lock()
 		mine := p.on == c && p.id == r.ProducerID

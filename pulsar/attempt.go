@@ -191,6 +191,9 @@ func (p *Producer) closedByBroker(c *conn, id uint64, assigned string) {
 		return
 	}
 	n := p.attempt
+	if c.to.proxyTo != "" {
+		assigned = "" // that broker itself may be out of reach: the lookup says how to go there
+	}
 	p.assigned = assigned
 	p.mu.Unlock()
 	p.failed(n, fmt.Errorf("%s has closed the producer", c.to))
@@ -233,13 +236,13 @@ func (p *Producer) Close(done func()) {
 		done = func() {}
 	}
 	p.mu.Lock()
-	if p.state == producerDead {
+	if p.state == producerDead && !p.ending {
 		p.mu.Unlock()
 		done()
 		return
 	}
 	p.closers = append(p.closers, done)
-	if p.state == producerClosing {
+	if p.state == producerClosing || p.state == producerDead {
 		p.mu.Unlock()
 		return
 	}
@@ -285,12 +288,12 @@ func (p *Producer) end(err error) {
 		return
 	}
 	before := p.state
-	p.state, p.err = producerDead, err
+	p.state, p.err, p.ending = producerDead, err, true
 	p.attempt++
 	p.flushLocked()
 	list := p.queue.all()
-	on, id, closers := p.on, p.id, p.closers
-	p.on, p.connected, p.closers = nil, false, nil
+	on, id := p.on, p.id
+	p.on, p.connected = nil, false
 	p.mu.Unlock()
 
 	for _, a := range []*alarm{&p.again, &p.flush, &p.late, &p.limit} {
@@ -304,6 +307,10 @@ func (p *Producer) end(err error) {
 	case producerOpen:
 		p.owner.Ended(p, err)
 	}
+	p.mu.Lock()
+	closers := p.closers
+	p.closers, p.ending = nil, false
+	p.mu.Unlock()
 	finished := func(wire.Command, error) {
 		for _, done := range closers {
 			done()

@@ -192,30 +192,69 @@ func (c *conn) write(nc net.Conn) {
 		thirsty, parched := c.thirsty, c.parched
 		c.thirsty, c.parched = nil, nil
 		c.mu.Unlock()
-		for _, p := range thirsty {
-			p.room(c)
-		}
+		c.quench(thirsty)
 		for _, x := range parched {
 			x.speak(c)
 		}
-		// A broker that takes nothing for so long is as dead as one that says nothing.
-		err := nc.SetWriteDeadline(time.Now().Add(2 * c.client.o.KeepAlive))
-		if err == nil && len(parts) == 1 {
-			_, err = nc.Write(parts[0].b)
-		} else if err == nil {
-			all = all[:0]
-			for _, p := range parts {
-				all = append(all, p.b)
-			}
-			rest := all // WriteTo cuts it down
-			_, err = rest.WriteTo(nc)
-			clear(all)
+		all = all[:0]
+		for _, p := range parts {
+			all = append(all, p.b)
 		}
+		err := c.put(nc, all)
+		clear(all)
 		if err != nil {
 			c.fail(err)
 			return
 		}
 	}
+}
+
+// quench gives producers that have waited for room what there is. Those that get none are the
+// first of the next round: else who has very much to send would take it all each time.
+func (c *conn) quench(thirsty []*Producer) {
+	for i, p := range thirsty {
+		if c.putBack(thirsty[i:]) {
+			return
+		}
+		p.room(c)
+	}
+}
+
+// putBack reports that there is no room, and notes that rest wait for it before all others.
+func (c *conn) putBack(rest []*Producer) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != connUp || !c.out.isFull() {
+		return false
+	}
+	c.thirsty = append(rest, c.thirsty...)
+	return true
+}
+
+// put writes all. A broker that takes nothing for two keep-alives is as dead as one that says
+// nothing; one that takes it slowly, as it does when it holds a topic to a rate, is not.
+func (c *conn) put(nc net.Conn, all net.Buffers) error {
+	_, secure := nc.(*tls.Conn)
+	for len(all) > 0 {
+		if err := nc.SetWriteDeadline(time.Now().Add(2 * c.client.o.KeepAlive)); err != nil {
+			return err
+		}
+		if secure { // what a time-out cuts off cannot be gone on with, so that each part has its own
+			part := all[0][:min(len(all[0]), chunkSize)]
+			if _, err := nc.Write(part); err != nil {
+				return err
+			}
+			if all[0] = all[0][len(part):]; len(all[0]) == 0 {
+				all = all[1:]
+			}
+			continue
+		}
+		n, err := all.WriteTo(nc) // which cuts it down to what is left
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+			return err
+		}
+	}
+	return nil
 }
 
 // fail ends the connection. Whoever waits for it or uses it is told; the first error
@@ -283,7 +322,7 @@ func (c *conn) heartbeat() {
 // twice what should, as when a broker asks and asks and does not read the answers.
 func (c *conn) command(cmd wire.Command) {
 	c.mu.Lock()
-	if c.state == connUp && c.out.bytes < 2*outboxRoom {
+	if c.state == connUp && c.out.bytes < 2*outboxRoom+c.maxMessage+wire.FramePadding {
 		c.out.command(cmd)
 		c.wakeLocked()
 	}

@@ -116,7 +116,13 @@ func (c *Client) Partitions(topic string, done func(n int, err error)) {
 				done(err)
 			})
 		})
-	}, func(err error) { done(n, err) })
+	}, func(err error) {
+		if err != nil { // perhaps told by another goroutine than that which has the answer
+			done(0, err)
+			return
+		}
+		done(n, nil)
+	})
 }
 
 // unexpected is an answer of a wrong type.

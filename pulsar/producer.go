@@ -114,6 +114,7 @@ type Producer struct {
 	batch   batch
 	lateSet bool
 	closers []func()
+	ending  bool // dead, and what was unanswered is being answered
 }
 
 // NewProducer makes a producer. owner is told when it can be used, or that it cannot;

@@ -121,7 +121,7 @@ func (c *conn) stream(h *head, text []byte, used int) {
 	}
 	if s.o.Memory.Exhausted() {
 		s.o.Memory.Refused()
-		c.refuse(refused(http.StatusServiceUnavailable, "the server's memory is used up, try again later"))
+		c.refuse(overLimit(limitMemory, http.StatusServiceUnavailable, "the server's memory is used up, try again later"))
 		return
 	}
 	st, req, err := newStream(c, h, text)
@@ -130,7 +130,7 @@ func (c *conn) stream(h *head, text []byte, used int) {
 		return
 	}
 	if !s.streams.take() {
-		c.refuse(refused(http.StatusServiceUnavailable, "too many requests at once"))
+		c.refuse(overLimit(limitRequests, http.StatusServiceUnavailable, "too many requests at once"))
 		return
 	}
 	if req.TLS = c.clientTLS(); req.TLS == nil && c.tls != nil {

@@ -50,7 +50,7 @@ func (st *stream) writeHead(status int) error {
 		return st.send(append(appendFields(startLine(status), h.header), "\r\n"...))
 	}
 	h.written = true
-	h.closes = h.closes || st.waits && !st.said100 && !st.ended.Load() || st.c.s.draining.Load()
+	h.closes = h.closes || st.waits && !st.said100 && !st.ended.Load() || st.c.s.leaving.Load()
 	header := h.header.Clone()
 	for _, name := range []string{"Connection", "Transfer-Encoding", "Trailer"} {
 		header.Del(name)

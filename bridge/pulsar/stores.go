@@ -95,7 +95,9 @@ func (f *storeFile) renew(log *slog.Logger) {
 	}
 	text, err := f.read()
 	if err == nil {
-		err = f.file.replace(text)
+		if err = f.file.replace(text); err != nil {
+			f.seen = nil // so that it is tried again
+		}
 	}
 	switch {
 	case err == nil:

@@ -7,10 +7,15 @@ import (
 	"fmt"
 	"net"
 	"os"
+
+	"github.com/pulsegate/pulsegate/keystore"
 )
 
 // roots reads the trusted authorities; nil stands for the system's.
 func (t TLS) roots() (*x509.CertPool, error) {
+	if t.TrustCertsFile == "" && t.TrustStore.File != "" {
+		return storeRoots(t.TrustStore)
+	}
 	if t.TrustCertsFile == "" {
 		return nil, nil
 	}
@@ -21,6 +26,22 @@ func (t TLS) roots() (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("trusted certificates: %s holds none", t.TrustCertsFile)
+	}
+	return pool, nil
+}
+
+func storeRoots(store keystore.Store) (*x509.CertPool, error) {
+	b, err := store.Read()
+	if err != nil {
+		return nil, err
+	}
+	certs, err := keystore.ReadTrust(b, store.Password)
+	if err != nil {
+		return nil, store.Fault(err)
+	}
+	pool := x509.NewCertPool()
+	for _, cert := range certs {
+		pool.AddCert(cert)
 	}
 	return pool, nil
 }

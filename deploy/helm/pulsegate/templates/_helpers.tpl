@@ -82,6 +82,9 @@ httpGet:
 {{- if not (or (include "pulsegate.port" .) (include "pulsegate.portTls" .)) -}}
 {{- fail "config: webServicePort is empty, so webServicePortTls must be set" -}}
 {{- end -}}
+{{- if and (not (include "pulsegate.port" .)) (eq (toString $c.tlsRequireTrustedClientCertOnConnect) "true") -}}
+{{- fail "config: with tlsRequireTrustedClientCertOnConnect=true the kubelet cannot ask whether a pod is ready: keep webServicePort, which the NetworkPolicy can close to others" -}}
+{{- end -}}
 {{- range $key := list "drainDelayMillis" "drainSpreadMillis" "drainTimeoutMillis" -}}
 {{- if hasKey $c $key -}}
 {{- fail (printf "config.%s: set it in seconds under drain, which the pod's terminationGracePeriodSeconds is computed from" $key) -}}
