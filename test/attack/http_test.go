@@ -64,7 +64,7 @@ var httpAttacks = slices.Concat([]attack{
 	opening(loading(both("sessions that come and go", 16, comeAndGo))),
 )
 
-// opening marks attacks that open sessions all the time.
+// opening marks attacks that open many sessions, for which others that open one wait.
 func opening(all []attack) []attack {
 	for i := range all {
 		all[i].opens = true

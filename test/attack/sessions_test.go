@@ -10,8 +10,9 @@ import (
 
 // What many sessions, or one of very many topics, make the gateway keep and the broker do.
 var sessionAttacks = slices.Concat(
-	// Each has a topic, a subscription and a name of its own, and stays.
-	loading(both("100 sessions with a topic and a name of their own", 100, func(h *hostile) error { return h.distinct(100) })),
+	// Each has a topic, a subscription and a name of its own, and stays. They open all at once, and the broker makes
+	// their topics meanwhile: who opens a session then waits for it, too.
+	opening(loading(both("100 sessions with a topic and a name of their own", 100, func(h *hostile) error { return h.distinct(100) }))),
 	// Handshakes that make the gateway open 2,500 consumers each. The broker keeps their topics: this is the last attack.
 	lasting(both("sessions over 2,500 topics", 3, manyTopics)),
 )
