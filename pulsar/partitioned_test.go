@@ -13,7 +13,7 @@ import (
 // TestPartitions publishes to all partitions, by key and without, and to those that are added.
 func TestPartitions(t *testing.T) {
 	b := fakebroker.Start(t)
-	b.Partitions = 4
+	b.Partitions.Store(4)
 	c := newClient(t, Options{ServiceURL: b.URL(), ConnectionsPerBroker: 2})
 	p := openPublisher(t, c, ProducerOptions{Topic: topic}, Routing{RoundRobin: true})
 	l := newLedger(t)
@@ -54,7 +54,7 @@ func TestPartitions(t *testing.T) {
 	if n := len(b.Conns()); n != 2 {
 		t.Errorf("%d connections", n)
 	}
-	b.Partitions = 6
+	b.Partitions.Store(6)
 	p.(*partitioned).discover()
 	more := 0
 	for deadline := time.Now().Add(patience); len(b.Stored(part(5))) == 0; {
@@ -73,7 +73,7 @@ func TestPartitions(t *testing.T) {
 // TestPartitionsRefused has one partition that is refused: the others are closed.
 func TestPartitionsRefused(t *testing.T) {
 	b := fakebroker.Start(t)
-	b.Partitions = 3
+	b.Partitions.Store(3)
 	closed := make(chan struct{}, 10)
 	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		switch cmd := cmd.(type) {

@@ -189,7 +189,7 @@ func TestReady(t *testing.T) {
 	for _, code := range []wire.ServerError{wire.ProducerBlockedQuotaExceededError, wire.ProducerBlockedQuotaExceededException} {
 		t.Run(code.String(), func(t *testing.T) {
 			b := fakebroker.Start(t)
-			b.Partitions = 2
+			b.Partitions.Store(2)
 			hold, tried := make(chan bool, 1), make(chan struct{}, 1)
 			hold <- false
 			b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
@@ -43,7 +44,7 @@ type Broker struct {
 	// MaxMessageSize is announced unless it is 0.
 	MaxMessageSize int32
 	// Partitions is what is said of every topic.
-	Partitions uint32
+	Partitions atomic.Uint32
 	// Deduplicate stores a sequence id of a producer's name once.
 	Deduplicate bool
 	// AckBatchIndexes has the broker know which messages of a batch are acknowledged.
@@ -232,7 +233,7 @@ func (c *Conn) Handle(cmd wire.Command) error {
 	case *wire.Ping:
 		c.Send(&wire.Pong{})
 	case *wire.PartitionedMetadata:
-		c.Send(&wire.PartitionedMetadataResponse{RequestID: cmd.RequestID, Partitions: b.Partitions})
+		c.Send(&wire.PartitionedMetadataResponse{RequestID: cmd.RequestID, Partitions: b.Partitions.Load()})
 	case *wire.Lookup:
 		c.Send(&wire.LookupResponse{RequestID: cmd.RequestID, Response: wire.LookupConnect, BrokerServiceURL: b.URL()})
 	case *wire.Producer:
