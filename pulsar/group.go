@@ -330,33 +330,22 @@ func (g *Group) find(topics []string, done func([]member, error)) {
 // TopicsOf lists the persistent topics of a namespace, tenant/namespace, partitions one by one. done is called once.
 func (c *Client) TopicsOf(namespace string, done func(topics []string, err error)) {
 	var list []string
-	c.ask(func(done func(error)) {
-		if c.service.http {
-			if !c.spawn(func() {
-				list = nil
-				done(c.get("/admin/v2/namespaces/"+namespace+"/topics?mode=PERSISTENT", &list))
-			}) {
-				done(ErrClosed)
-			}
+	c.askService(func() error {
+		list = nil
+		return c.get("/admin/v2/namespaces/"+namespace+"/topics?mode=PERSISTENT", &list)
+	}, func(id uint64) wire.Command {
+		return &wire.GetTopics{RequestID: id, Namespace: namespace, Mode: wire.PersistentTopics}
+	}, func(cmd wire.Command) bool {
+		answer, ok := cmd.(*wire.GetTopicsResponse)
+		if ok {
+			list = answer.Topics
+		}
+		return ok
+	}, func(err error) {
+		if err != nil {
+			done(nil, err)
 			return
 		}
-		host, turn := c.serviceHost(&c.service)
-		c.pool.get(broker{host: host, tls: c.service.tls}, 0, func(conn *conn, err error) {
-			if err != nil {
-				c.missed(turn)
-				done(err)
-				return
-			}
-			conn.request(func(id uint64) wire.Command {
-				return &wire.GetTopics{RequestID: id, Namespace: namespace, Mode: wire.PersistentTopics}
-			}, func(cmd wire.Command, err error) {
-				if answer, ok := cmd.(*wire.GetTopicsResponse); ok {
-					list = answer.Topics
-				} else if err == nil {
-					err = unexpected(cmd)
-				}
-				done(err)
-			})
-		})
-	}, func(err error) { done(list, err) })
+		done(list, nil)
+	})
 }

@@ -82,18 +82,39 @@ func (c *Client) missed(turn uint32) { c.host.CompareAndSwap(turn, turn+1) }
 // create the topic where topics are created by themselves. done is called once.
 func (c *Client) Partitions(topic string, done func(n int, err error)) {
 	var n int
+	c.askService(func() error {
+		var answer struct{ Partitions int }
+		path, old := restPath(topic)
+		if path = "/admin/v2/" + path; old {
+			path = strings.Replace(path, "/v2", "", 1)
+		}
+		err := c.get(path+"/partitions?checkAllowAutoCreation=true", &answer)
+		n = answer.Partitions
+		return err
+	}, func(id uint64) wire.Command {
+		return &wire.PartitionedMetadata{Topic: topic, RequestID: id}
+	}, func(cmd wire.Command) bool {
+		answer, ok := cmd.(*wire.PartitionedMetadataResponse)
+		if ok {
+			n = int(answer.Partitions)
+		}
+		return ok
+	}, func(err error) {
+		if err != nil {
+			done(0, err)
+			return
+		}
+		done(n, nil)
+	})
+}
+
+// askService asks the cluster at the address that it is looked up at: by get over HTTP, else by a
+// request, of whose answer take reports whether it is of the right type. done is called once. With an
+// error that may be on another goroutine than the one that has an answer just then.
+func (c *Client) askService(get func() error, build func(id uint64) wire.Command, take func(wire.Command) bool, done func(error)) {
 	c.ask(func(done func(error)) {
 		if c.service.http {
-			if !c.spawn(func() {
-				var answer struct{ Partitions int }
-				path, old := restPath(topic)
-				if path = "/admin/v2/" + path; old {
-					path = strings.Replace(path, "/v2", "", 1)
-				}
-				err := c.get(path+"/partitions?checkAllowAutoCreation=true", &answer)
-				n = answer.Partitions
-				done(err)
-			}) {
+			if !c.spawn(func() { done(get()) }) {
 				done(ErrClosed)
 			}
 			return
@@ -105,24 +126,14 @@ func (c *Client) Partitions(topic string, done func(n int, err error)) {
 				done(err)
 				return
 			}
-			conn.request(func(id uint64) wire.Command {
-				return &wire.PartitionedMetadata{Topic: topic, RequestID: id}
-			}, func(cmd wire.Command, err error) {
-				if answer, ok := cmd.(*wire.PartitionedMetadataResponse); ok {
-					n = int(answer.Partitions)
-				} else if err == nil {
+			conn.request(build, func(cmd wire.Command, err error) {
+				if !take(cmd) && err == nil {
 					err = unexpected(cmd)
 				}
 				done(err)
 			})
 		})
-	}, func(err error) {
-		if err != nil { // perhaps told by another goroutine than that which has the answer
-			done(0, err)
-			return
-		}
-		done(n, nil)
-	})
+	}, done)
 }
 
 // unexpected is an answer of a wrong type.
