@@ -77,6 +77,7 @@ func TestSlowBrokerKeepsItsConnection(t *testing.T) {
 		read <- nil
 	}()
 	if err := c.put(near, net.Buffers{make([]byte, bites*bite/2), make([]byte, bites*bite/2)}); err != nil {
+		_ = near.Close() // the reader waits for the rest
 		t.Error(err)
 	}
 	if err := <-read; err != nil {
