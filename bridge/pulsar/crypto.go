@@ -7,6 +7,7 @@ import (
 	"github.com/apache/pulsar-client-go/pulsar/crypto"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
 // decryption says what happens to encrypted messages: those for which there is a
@@ -22,6 +23,14 @@ func (u *Upstream) decryption(action bridge.CryptoFailureAction) *pulsar.Message
 		info.MessageCrypto = newDecrypter(u.keys)
 	}
 	return info
+}
+
+// decrypt is how consumers and readers of our own client decrypt; nil: there are no keys.
+func (u *Upstream) decrypt() func(*wire.Metadata, []byte) ([]byte, error) {
+	if u.decrypter == nil {
+		return nil
+	}
+	return u.decrypter.decrypt
 }
 
 // readerDecryption is [Upstream.decryption] for a reader. There is nobody a reader

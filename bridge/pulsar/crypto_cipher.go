@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -31,8 +32,10 @@ const (
 	dataKeyBytes = 32
 	// dataKeyAge is how long a data key is used. Public keys are read again with each.
 	dataKeyAge = 10 * time.Minute
-	// maxDataKeys bounds the data keys that a consumer remembers.
-	maxDataKeys = 256
+	// maxDataKeys bounds the data keys that are remembered.
+	maxDataKeys = 1000
+	// maxNames bounds how many of a message's keys are looked for here.
+	maxNames = 64
 )
 
 // encrypter encrypts for one producer, on any goroutine.
@@ -123,9 +126,8 @@ func (e *encrypter) Encrypt(payload []byte) ([]byte, client.Encryption) {
 	return key.aead.Seal(nil, nonce, payload, nil), client.Encryption{Keys: key.wrapped, Param: nonce}
 }
 
-// decrypter decrypts for one consumer or reader. It remembers data keys by how
-// they come encrypted, so that only the first message of a data key costs the
-// private key.
+// decrypter decrypts, on any goroutine. It remembers data keys by how they come encrypted, so that only the first
+// message of a data key costs the private key.
 type decrypter struct {
 	noKeys
 	keys *keyDirectory
@@ -139,6 +141,32 @@ func newDecrypter(keys *keyDirectory) *decrypter {
 }
 
 var errTampered = errors.New("the payload does not belong to its key")
+
+// decrypt is a [client.ConsumerOptions.Decrypt]. What a message says does not make it cost much: each private key is tried
+// once.
+func (d *decrypter) decrypt(m *wire.Metadata, payload []byte) ([]byte, error) {
+	nonce, err := m.EncryptionParam, errNoKey
+	for i := range m.EncryptionKeys[:min(len(m.EncryptionKeys), maxNames)] {
+		key := &m.EncryptionKeys[i]
+		if slices.ContainsFunc(m.EncryptionKeys[:i], func(tried wire.EncryptionKeys) bool { return tried.Key == key.Key }) {
+			continue
+		}
+		aead, keyErr := d.dataKey(key.Key, key.Value)
+		if keyErr != nil {
+			err = keyErr
+			continue
+		}
+		if len(nonce) != aead.NonceSize() {
+			return nil, errTampered
+		}
+		plain, openErr := aead.Open(nil, nonce, payload, nil)
+		if openErr == nil {
+			return plain, nil
+		}
+		err = errTampered
+	}
+	return nil, err
+}
 
 // Decrypt implements [crypto.MessageCrypto].
 func (d *decrypter) Decrypt(m crypto.MessageMetadataSupplier, payload []byte, _ crypto.KeyReader) ([]byte, error) {

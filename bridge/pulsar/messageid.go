@@ -113,7 +113,7 @@ func fromClientMessage(m pulsar.Message, id codec.MessageID) *codec.Message {
 func fromClientEncryption(e *pulsar.EncryptionContext) *codec.EncryptionContext {
 	out := &codec.EncryptionContext{
 		Param: e.Param, Algorithm: e.Algorithm, UncompressedMessageSize: e.UncompressedSize,
-		CompressionType: compressionNames[e.CompressionType],
+		CompressionType: libraryCompressionNames[e.CompressionType],
 	}
 	if e.BatchSize > 1 {
 		out.BatchSize = e.BatchSize
@@ -124,7 +124,7 @@ func fromClientEncryption(e *pulsar.EncryptionContext) *codec.EncryptionContext 
 	return out
 }
 
-var compressionNames = map[pulsar.CompressionType]string{
+var libraryCompressionNames = map[pulsar.CompressionType]string{
 	pulsar.NoCompression: "NONE", pulsar.LZ4: "LZ4", pulsar.ZLib: "ZLIB", pulsar.ZSTD: "ZSTD", pulsar.SNAPPY: "SNAPPY",
 }
 

@@ -36,8 +36,10 @@ type Upstream struct {
 	heard   heard
 	endings endings
 	keys    *keyDirectory // nil: none
-	stores  stores
-	many    chan struct{} // places of consumers over many topics, see [pace]
+	// decrypter has keys; nil: there are none.
+	decrypter *decrypter
+	stores    stores
+	many      chan struct{} // places of consumers over many topics, see [pace]
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -90,6 +92,9 @@ func New(o Options) (up *Upstream, err error) {
 		return nil, err
 	}
 	u := &Upstream{opts: o, log: o.Logger, stores: stores, admin: admin, dial: dial, keys: keys, clients: map[closer]struct{}{}, many: make(chan struct{}, paceMany)}
+	if keys != nil {
+		u.decrypter = newDecrypter(keys)
+	}
 	u.client, err = pulsar.NewClient(pulsar.ClientOptions{
 		URL:                        o.lookupURL(),
 		Authentication:             provider,
