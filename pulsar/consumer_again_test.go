@@ -54,6 +54,13 @@ func TestAckAfterRedeliver(t *testing.T) {
 			for i := range in.ids[6:9] {
 				x.Ack(&in.ids[6+i])
 			}
+			if kind == wire.Exclusive && !batch {
+				eventually(t, "the end of what is remembered", func() bool {
+					x.mu.Lock()
+					defer x.mu.Unlock()
+					return len(x.acks.batches.all) == 0
+				})
+			}
 			closeConsumer(t, x)
 			if left := b.Unacked(topic, "s"); len(left) > 0 {
 				t.Errorf("type %d, batch %v: %d are not acknowledged", kind, batch, len(left))

@@ -76,7 +76,6 @@ var ownKinds = []struct{ err, kind error }{
 	{client.ErrMemoryFull, bridge.ErrMemoryFull},
 	{client.ErrTooBig, bridge.ErrTooBig},
 	{client.ErrTooMany, bridge.ErrTooMany},
-	{client.ErrTooManyTopics, bridge.ErrInvalid},
 	{client.ErrConnection, bridge.ErrUnavailable},
 }
 

@@ -101,23 +101,7 @@ func (l clientLogger) Warnf(format string, args ...any)  { l.say(fmt.Sprintf(for
 func (l clientLogger) Error(args ...any)                 { l.say(fmt.Sprint(args...)) }
 func (l clientLogger) Errorf(format string, args ...any) { l.say(fmt.Sprintf(format, args...)) }
 
-// Info logs at the debug level; one of its lines says that a connection is ready.
-func (l clientLogger) Info(args ...any) {
-	if len(args) == 1 && args[0] == connectionReady {
-		l.watch.setLevels(l.value("local_addr"))
-	}
-	l.debug(args)
-}
-
-// value is what an attribute holds, nil if there is none.
-func (l clientLogger) value(name string) any {
-	for i := 0; i+1 < len(l.attrs); i += 2 {
-		if l.attrs[i] == name {
-			return l.attrs[i+1]
-		}
-	}
-	return nil
-}
+func (l clientLogger) Info(args ...any) { l.debug(args) }
 
 // Debugf drops the line; one of them shows what was received.
 func (l clientLogger) Debugf(_ string, args ...any) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // keepPartitions is how long a topic's partitions are remembered: sessions that
@@ -64,10 +66,17 @@ func (u *Upstream) partitions(ctx context.Context, topic string) ([]string, erro
 
 // lookUpPartitions is partitions as they are now.
 func (u *Upstream) lookUpPartitions(ctx context.Context, topic string) ([]string, error) {
-	topics, err := attempt(ctx, u, "look up "+topic,
-		func() ([]string, error) { return u.client.TopicPartitions(topic) }, func([]string) {})
-	if err == nil {
-		u.known.put(topic, topics)
+	n, err := waitFor(ctx, u, "look up "+topic, func(done func(int, error)) { u.cluster.Partitions(topic, done) }, leaveIt)
+	if err != nil {
+		return nil, err
 	}
-	return topics, err
+	topics := []string{topic}
+	if n > 0 {
+		topics = make([]string, n)
+		for i := range topics {
+			topics[i] = names.PartitionName(topic, i)
+		}
+	}
+	u.known.put(topic, topics)
+	return topics, nil
 }

@@ -49,8 +49,6 @@ func received(logged []any, watch watcher) {
 	case kinds.endOfTopic:
 		watch.endReached(command.Get(kinds.ending).Message().Get(kinds.endingConsumer).Uint())
 		command.Set(kinds.field, protoreflect.ValueOfEnum(kinds.pong)) // to which nothing is done
-	case kinds.closeConsumer:
-		watch.consumerClosed(command.Get(kinds.closing).Message().Get(kinds.consumer).Uint())
 	case kinds.message:
 		kinds.lookForAcks(command.Get(kinds.delivery).Message(), watch)
 		if frame, ok := logged[1].(frameBuffer); ok {
@@ -64,10 +62,6 @@ func received(logged []any, watch watcher) {
 
 // watcher is told what a broker sends before the client library acts on it. Its methods must not block.
 type watcher interface {
-	// setLevels says that a connection, known by its local address, may be used from now on.
-	setLevels(local any)
-	// consumerClosed says that a consumer was closed.
-	consumerClosed(consumer uint64)
 	// endReached says that a consumer's topic is terminated and all of it acknowledged.
 	endReached(consumer uint64)
 	// partlyAcked says that an entry which arrives now is a batch of which only those messages are

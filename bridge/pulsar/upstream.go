@@ -32,14 +32,13 @@ type Upstream struct {
 	admin   *admin
 	dial    reachability
 	known   partitionLists
-	links   links
 	heard   heard
 	endings endings
 	keys    *keyDirectory // nil: none
 	// decrypter has keys; nil: there are none.
 	decrypter *decrypter
 	stores    stores
-	many      chan struct{} // places of consumers over many topics, see [pace]
+	shared    optionsTable
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -91,7 +90,7 @@ func New(o Options) (up *Upstream, err error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Upstream{opts: o, log: o.Logger, stores: stores, admin: admin, dial: dial, keys: keys, clients: map[closer]struct{}{}, many: make(chan struct{}, paceMany)}
+	u := &Upstream{opts: o, log: o.Logger, stores: stores, admin: admin, dial: dial, keys: keys, clients: map[closer]struct{}{}}
 	if keys != nil {
 		u.decrypter = newDecrypter(keys)
 	}
@@ -225,8 +224,6 @@ func (u *Upstream) janitor() {
 	defer u.calls.Done()
 	sweep := time.NewTicker(time.Second)
 	defer sweep.Stop()
-	discovery := time.NewTicker(partitionDiscovery)
-	defer discovery.Stop()
 	for {
 		select {
 		case <-u.ctx.Done():
@@ -234,12 +231,6 @@ func (u *Upstream) janitor() {
 		case now := <-sweep.C:
 			u.known.expire(now)
 			u.endings.expire(now)
-		case <-discovery.C:
-			for _, c := range u.open() {
-				if c, ok := c.(*consumer); ok {
-					c.discover()
-				}
-			}
 		}
 	}
 }
