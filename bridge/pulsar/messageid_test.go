@@ -75,25 +75,3 @@ func TestTopicPath(t *testing.T) {
 		}
 	}
 }
-
-func TestProgress(t *testing.T) {
-	p := &progress{}
-	last := at(5, 3, 2, 3)
-	for _, id := range []codec.MessageID{at(5, 3, 0, 3), at(5, 2, -1, 0), at(4, 9, 7, 8), at(5, 3, 1, 3)} {
-		p.note(-1, &id)
-		if p.reached(&last) {
-			t.Errorf("reached %+v with %+v", last, id)
-		}
-	}
-	p.note(-1, &last)
-	older := at(5, 1, -1, 0)
-	p.note(-1, &older)
-	if !p.reached(&last) {
-		t.Error("not reached")
-	}
-	other := last
-	other.Partition = 1
-	if p.reached(&other) {
-		t.Error("reached in another partition")
-	}
-}
