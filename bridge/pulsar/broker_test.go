@@ -92,7 +92,7 @@ func TestChunksComeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	sub.Permit(10)
-	p, err := u.client.CreateProducer(pulsar.ProducerOptions{
+	p, err := nativeClient(t, c).CreateProducer(pulsar.ProducerOptions{
 		Topic: topic, DisableBatching: true, EnableChunking: true, ChunkMaxMessageSize: 100,
 	})
 	if err != nil {

@@ -52,7 +52,9 @@ func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r br
 			return n == notPartitioned
 		})
 	}
-	_, err = waitFor(ctx, u, "subscribe "+spec.Subscription+" to "+spec.Topic+spec.Topics+spec.TopicsPattern, func(done func(struct{}, error)) {
+	ctx, stop := u.within(ctx)
+	defer stop()
+	_, err = answered(ctx, "subscribe "+spec.Subscription+" to "+spec.Topic+spec.Topics+spec.TopicsPattern, func(done func(struct{}, error)) {
 		c.opened = func(err error) {
 			if errors.Is(err, client.ErrTooManyTopics) {
 				err = spec.CheckTopics(spec.MaxTopics + 1)
@@ -64,12 +66,12 @@ func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r br
 		} else {
 			c.one = u.cluster.NewConsumer(spec.Topic, spec.Subscription, &c.options.o, &c.permits, ofOne{c})
 		}
-	}, leaveIt)
+	})
 	if err == nil && !u.add(c) {
 		err = errClosed
 	}
 	if err != nil {
-		c.Close()
+		c.closing.Do(func() { c.leave(nil) })
 		return nil, err
 	}
 	return c, nil
@@ -282,6 +284,8 @@ func (c *consumer) EndOfTopic(ctx context.Context) (bool, error) {
 
 // Unsubscribe implements [bridge.Consumer]. It fails with [bridge.ErrSubscriptions] while others are connected.
 func (c *consumer) Unsubscribe(ctx context.Context) error {
+	ctx, stop := c.u.within(ctx)
+	defer stop()
 	parts := c.parts()
 	errs := make([]error, len(parts))
 	var asking sync.WaitGroup
@@ -290,9 +294,9 @@ func (c *consumer) Unsubscribe(ctx context.Context) error {
 			break // it is gone with its last consumer
 		}
 		asking.Go(func() {
-			_, errs[i] = waitFor(ctx, c.u, "unsubscribe from "+x.Topic(), func(done func(struct{}, error)) {
+			_, errs[i] = answered(ctx, "unsubscribe from "+x.Topic(), func(done func(struct{}, error)) {
 				x.Unsubscribe(false, func(err error) { done(struct{}{}, err) })
-			}, leaveIt)
+			})
 		})
 	}
 	asking.Wait()
@@ -306,24 +310,28 @@ func (c *consumer) Unsubscribe(ctx context.Context) error {
 }
 
 // Close implements [bridge.Consumer].
-func (c *consumer) Close() { c.closing.Do(c.leave) }
+func (c *consumer) Close() {
+	c.closing.Do(func() {
+		left := make(chan struct{})
+		c.leave(func() { close(left) })
+		wait := time.NewTimer(closeTimeout)
+		defer wait.Stop()
+		select {
+		case <-left:
+		case <-wait.C: // the broker does not answer; the client tries for a little longer
+		}
+	})
+}
 
-func (c *consumer) leave() {
+// leave closes all there is. done, which may be nil, is called when the brokers have let go.
+func (c *consumer) leave(done func()) {
 	c.calling.Lock()
 	c.over = true
 	c.calling.Unlock()
-	left := make(chan struct{})
-	done := func() { close(left) }
 	if c.one != nil {
 		c.one.Close(done)
 	} else {
 		c.group.Close(done)
-	}
-	wait := time.NewTimer(closeTimeout)
-	defer wait.Stop()
-	select {
-	case <-left:
-	case <-wait.C: // the broker does not answer; the client tries for a little longer
 	}
 	if c.letters != nil {
 		c.letters.close()

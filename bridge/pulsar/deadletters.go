@@ -94,6 +94,10 @@ func (d *deadLetters) take(x *client.Consumer, message *codec.Message) bool {
 	}
 	key := letterKey(&message.ID)
 	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return true
+	}
 	if _, underWay := d.burying[key]; !underWay {
 		d.releaseLocked(key)
 		if message.RedeliveryCount == d.limit {

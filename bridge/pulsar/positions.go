@@ -10,13 +10,6 @@ import (
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
-// Partitions implements [bridge.Upstream].
-func (u *Upstream) Partitions(ctx context.Context, topic string) (int, error) {
-	ctx, stop := u.within(ctx)
-	defer stop()
-	return answered(ctx, "look up "+topic, func(done func(int, error)) { u.cluster.Partitions(topic, done) })
-}
-
 // lastOf asks for the last message of a consumer's topic, for as long as it takes to have a connection. ctx is one of
 // [Upstream.within].
 func lastOf(ctx context.Context, x *client.Consumer) (client.MessageID, error) {
