@@ -47,7 +47,7 @@ type Group struct {
 	handler      GroupHandler
 	more         alarm // looks for new topics and partitions
 
-	mu      sync.Mutex // guards what follows; taken with no other held
+	mu      sync.Mutex // guards what follows; taken with no other held, and none but groupTurns.mu is while it is
 	parts   map[string]*Consumer
 	bases   map[string]bool // topics, whether they have partitions
 	waiting int             // of parts: neither opened nor refused

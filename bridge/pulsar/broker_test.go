@@ -77,7 +77,7 @@ func TestLost(t *testing.T) {
 }
 
 // TestChunksComeAgain asks for a message in chunks again, all entries of which
-// only the client library knows.
+// only the client knows.
 func TestChunksComeAgain(t *testing.T) {
 	c := pulsartest.Shared(t)
 	ctx := testContext(t)

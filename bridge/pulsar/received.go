@@ -24,9 +24,9 @@ func fromReceived(m *client.Received, topic string) *codec.Message {
 	return out
 }
 
-// fromMillis is a time as the protocol has it; 0 stands for none.
+// fromMillis is a time as the protocol has it; 0 stands for none, and one before 1970 counts back.
 func fromMillis(ms uint64) time.Time {
-	if int64(ms) <= 0 {
+	if ms == 0 {
 		return time.Time{}
 	}
 	return time.UnixMilli(int64(ms))

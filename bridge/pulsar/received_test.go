@@ -31,6 +31,18 @@ func TestFromReceived(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 
+	// Event times before 1970 and far ahead are times as others are.
+	for _, text := range []string{"1969-12-31T23:59:59Z", "-0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"} {
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			at = time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC)
+		}
+		m := &client.Received{Metadata: &wire.Metadata{EventTime: uint64(at.UnixMilli())}}
+		if got := fromReceived(m, "").EventTime; !got.Equal(at) {
+			t.Errorf("%s became %s", at, got)
+		}
+	}
+
 	// A batch of one shows none, and there are messages without a time, a key, properties.
 	m = &client.Received{ID: client.MessageID{LedgerID: 1, BatchSize: 1, Partition: -1}, Metadata: &wire.Metadata{}, Single: &wire.SingleMetadata{}}
 	got = fromReceived(m, "")
