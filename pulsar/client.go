@@ -22,6 +22,7 @@ type Client struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // all goroutines but the alarms'; see spawn
 	alarms *alarms
+	turns  groupTurns
 	pool   pool
 
 	host       atomic.Uint32 // which of the service's hosts is asked

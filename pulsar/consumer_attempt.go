@@ -226,6 +226,7 @@ func (x *Consumer) partLocked() {
 	x.on, x.connected, x.listed = nil, false, false
 	x.voidLocked()
 	x.acks.partLocked()
+	x.countLocked()
 }
 
 // voidLocked drops what is held.
@@ -344,19 +345,21 @@ func (x *Consumer) end(err error) {
 		x.mu.Unlock()
 		return
 	}
-	switch x.state {
-	case consumerOpening:
-		x.tells = append(x.tells, func() { x.handler.Opened(x, err) })
-	case consumerOpen:
-		x.tells = append(x.tells, func() { x.handler.Ended(x, err) })
-	}
+	x.acks = nil
+	x.countLocked()
+	was := x.state
 	x.state = consumerDead
 	x.endingLocked().err = err
 	x.attempt++
 	on, id, t := x.on, x.id, x.trying
 	x.connected, x.trying = false, nil
 	x.voidLocked()
-	x.acks = nil
+	switch was {
+	case consumerOpening:
+		x.tells = append(x.tells, func() { x.handler.Opened(x, err) })
+	case consumerOpen:
+		x.tells = append(x.tells, func() { x.handler.Ended(x, err) })
+	}
 	x.mu.Unlock()
 
 	if t != nil {

@@ -47,28 +47,29 @@ type Group struct {
 	handler      GroupHandler
 	more         alarm // looks for new topics and partitions
 
-	mu      sync.Mutex // guards what follows; taken with no other held
+	mu      sync.Mutex // guards what follows; taken with no other held, and none but groupTurns.mu is while it is
 	parts   map[string]*Consumer
 	bases   map[string]bool // topics, whether they have partitions
 	waiting int             // of parts: neither opened nor refused
+	queue   []queued        // of those, what is not asked for yet
+	opening int             // and what is
 	opened  bool            // the owner was told
+	full    bool            // and the operator, that some that were found are left out
 	ended   bool
 }
 
 // member is a topic, or a partition, of a group.
 type member struct {
 	topic, base string
-	partition   int32
 }
 
-// OpenGroup opens a consumer on each of the topics. handler is told when all can be used, or that one cannot.
+// OpenGroup opens a consumer on each of the topics, of many a few at a time and in turn with other groups. handler is told when all can be
+// used, or that one cannot.
 func (c *Client) OpenGroup(sel Selection, subscription string, o *ConsumerOptions, permits *Permits, handler GroupHandler) *Group {
-	fresh := *o
-	fresh.InitialPosition, fresh.Start = wire.Earliest, nil
 	g := &Group{
-		client: c, sel: sel, subscription: subscription, o: o, fresh: &fresh, permits: permits, handler: handler, parts: map[string]*Consumer{}, bases: map[string]bool{},
+		client: c, sel: sel, subscription: subscription, o: o, fresh: o.growing(), permits: permits, handler: handler, parts: map[string]*Consumer{}, bases: map[string]bool{},
 	}
-	g.more.ring = g.search
+	g.more.ring = g.Search
 	g.find(sel.Topics, func(list []member, err error) {
 		if err == nil && sel.Max > 0 && len(list) > sel.Max {
 			err = ErrTooManyTopics
@@ -96,11 +97,19 @@ func (g *Group) Consumer(topic string) *Consumer {
 	return g.parts[topic]
 }
 
+// Part is the consumer on a partition of topic, or for -1 on topic itself; nil: there is none.
+func (g *Group) Part(topic string, partition int32) *Consumer {
+	var at [200]byte // seldom longer
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.parts[string(names.AppendPartition(at[:0], topic, partition))]
+}
+
 // Close ends all consumers. done, which may be nil, is called when all have ended as [Consumer.Close] says.
 func (g *Group) Close(done func()) {
 	g.mu.Lock()
 	tell := !g.opened && !g.ended
-	g.ended, g.opened = true, true
+	g.ended, g.opened, g.queue = true, true, nil
 	g.mu.Unlock()
 	if tell {
 		g.handler.Opened(g, ErrClosed)
@@ -136,7 +145,7 @@ func (g *Group) end(err error) {
 		return
 	}
 	opened := g.opened
-	g.ended, g.opened = true, true
+	g.ended, g.opened, g.queue = true, true, nil
 	g.mu.Unlock()
 	g.closeAll(nil)
 	if opened {
@@ -153,34 +162,25 @@ func (g *Group) join(list []member, o *ConsumerOptions) {
 		g.mu.Unlock()
 		return
 	}
-	var news []member
+	g.waiting++ // so that it is not open before all are queued
 	for _, p := range list {
 		if _, known := g.parts[p.topic]; known {
 			continue
 		}
 		if g.sel.Max > 0 && len(g.parts) >= g.sel.Max {
-			g.client.o.Log.Warn("a topic that was found is left out, as there are too many", "topic", p.topic, "subscription", g.subscription, "most", g.sel.Max)
+			if !g.full {
+				g.full = true
+				g.client.o.Log.Warn("a topic that was found is left out, as there are too many", "topic", p.topic, "subscription", g.subscription, "most", g.sel.Max)
+			}
 			break
 		}
 		g.parts[p.topic] = nil
-		g.bases[p.base] = p.partition >= 0
-		news = append(news, p)
+		g.bases[p.base] = p.topic != p.base
+		g.queue = append(g.queue, queued{p, o})
+		g.waiting++
 	}
-	g.waiting += len(news) + 1 // one for the loop that follows
 	g.mu.Unlock()
-	for _, p := range news {
-		x := g.client.newConsumer(p.topic, g.subscription, p.partition, o, g.permits, groupMember{g})
-		g.mu.Lock()
-		_, wanted := g.parts[p.topic] // it may have been refused already
-		if wanted {
-			g.parts[p.topic] = x
-		}
-		over := g.ended
-		g.mu.Unlock()
-		if over {
-			x.Close(nil)
-		}
-	}
+	g.openMore()
 	g.settle()
 }
 
@@ -241,6 +241,7 @@ func (p groupMember) Opened(x *Consumer, err error) {
 			g.end(err)
 		}
 	}
+	g.gotOpen()
 	g.settle()
 }
 
@@ -260,8 +261,8 @@ func (p groupMember) Ended(x *Consumer, err error) {
 	p.g.client.o.Log.Warn("a topic of a pattern is left", "topic", x.topic, "subscription", p.g.subscription, "error", err)
 }
 
-// search is the alarm that looks for new topics and partitions.
-func (g *Group) search() {
+// Search looks for new topics and partitions, as is done once a minute.
+func (g *Group) Search() {
 	g.mu.Lock()
 	var bases []string
 	for base, partitioned := range g.bases {
@@ -288,8 +289,8 @@ func (g *Group) find(topics []string, done func([]member, error)) {
 		g.client.TopicsOf(g.sel.Namespace, func(list []string, err error) {
 			var parts []member
 			for _, topic := range list {
-				if base, n := names.SplitPartition(topic); g.sel.Match(base) {
-					parts = append(parts, member{topic, base, n})
+				if base, _ := names.SplitPartition(topic); g.sel.Match(base) {
+					parts = append(parts, member{topic, base})
 				}
 			}
 			done(parts, err)
@@ -308,10 +309,10 @@ func (g *Group) find(topics []string, done func([]member, error)) {
 		switch {
 		case base == "" || err != nil:
 		case n == 0:
-			parts = append(parts, member{base, base, -1})
+			parts = append(parts, member{base, base})
 		default:
 			for i := range n {
-				parts = append(parts, member{names.PartitionName(base, i), base, int32(i)})
+				parts = append(parts, member{names.PartitionName(base, i), base})
 			}
 		}
 		left--

@@ -118,6 +118,14 @@ func PartitionName(full string, i int) string {
 	return full + partitionSuffix + strconv.Itoa(i)
 }
 
+// AppendPartition appends the full name of a partition; [NotPartitioned]: the topic's own.
+func AppendPartition(dst []byte, full string, partition int32) []byte {
+	if dst = append(dst, full...); partition == NotPartitioned {
+		return dst
+	}
+	return strconv.AppendInt(append(dst, partitionSuffix...), int64(partition), 10)
+}
+
 // SplitPartition takes the number off the full name of a partition. A name that is no
 // partition's comes back whole, with [NotPartitioned]: one whose number is not written
 // as Pulsar would write it (007, +3, -1) or is more than 2,147,483,647. Pulsar takes
