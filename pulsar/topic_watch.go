@@ -123,13 +123,13 @@ func (w *topicWatch) connect() {
 		case !conn.watchers:
 			w.failed(n, errNoWatchers)
 		default:
-			w.ask(n, conn)
+			w.ask(n, conn, turn)
 		}
 	})
 }
 
 // ask asks the broker for the watcher. Its id is a new one each time, as a consumer's is.
-func (w *topicWatch) ask(n uint64, c *conn) {
+func (w *topicWatch) ask(n uint64, c *conn, turn uint32) {
 	id := w.client.watchID.Add(1)
 	w.mu.Lock()
 	if w.attempt != n || w.ended {
@@ -157,6 +157,7 @@ func (w *topicWatch) ask(n uint64, c *conn) {
 		}
 		w.mu.Unlock()
 		if stale || err != nil {
+			w.client.missedIf(err, turn)
 			c.leaveWatch(id) // also if the broker makes it after we stopped waiting
 			w.failed(n, err)
 			return
