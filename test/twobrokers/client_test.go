@@ -4,6 +4,7 @@ package twobrokers
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,25 @@ func (d *direct) receive(x *topic, subscription string, o *pulsar.ConsumerOption
 	r.permits.Permit(100)
 	d.client.NewConsumer("persistent://"+x.name, subscription, o, &r.permits, r)
 	if err := <-r.opened; err != nil { // which comes when the operation's time is over, at the latest
+		d.t.Fatal(err)
+	}
+}
+
+// finder is a pulsar.GroupHandler that takes what comes of one topic, which is found.
+type finder struct{ receiver }
+
+func (f *finder) Opened(_ *pulsar.Group, err error) { f.opened <- err }
+func (f *finder) Ended(_ *pulsar.Group, err error)  { f.v.of.complain("the group ended: %v", err) }
+
+// find consumes a topic that is not there yet, by a pattern.
+func (d *direct) find(x *topic) {
+	d.t.Helper()
+	f := &finder{receiver{v: x.view("group", false), opened: make(chan error, 1)}}
+	f.permits.Permit(100)
+	namespace := x.name[:strings.LastIndex(x.name, "/")]
+	sel := pulsar.Selection{Namespace: namespace, Match: func(name string) bool { return name == "persistent://"+x.name }}
+	d.client.OpenGroup(sel, "group", &pulsar.ConsumerOptions{Type: wire.Shared}, &f.permits, f)
+	if err := <-f.opened; err != nil {
 		d.t.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,19 +80,27 @@ func TestMoves(t *testing.T) {
 			defer cancel()
 			list := onEach(ctx, t, p, 3)
 			quiet, byOwn, bySessions := list[:2], list[2:4], list[4:]
-
+			// Its partitions lie in the bundles of the others.
+			parted := newTopic("public/default/parted")
+			parted.parted = true
+			if err := p.Brokers[0].Admin.CreatePartitionedTopic(ctx, "persistent://"+parted.name, 4); err != nil {
+				t.Fatal(err)
+			}
 			phase("two brokers serve")
+
 			g := gateway.Start(t, gateway.Options{Conf: map[string]string{"brokerServiceUrl": p.ServiceURL()}})
 			s := newSessions(t, g.URL())
 			d := newDirect(t, p.ServiceURL())
 			stop := make(chan struct{})
+			found := newTopic("public/default/found")
+			d.find(found)
 			var answered []<-chan struct{}
 			s.use(quiet[0], 100)
 			answered = append(answered, d.use(quiet[1], 100, false, stop))
 			for i, x := range byOwn {
 				answered = append(answered, d.use(x, 1<<30, i == 0, stop))
 			}
-			for _, x := range bySessions {
+			for _, x := range append(bySessions, parted) {
 				s.use(x, 1<<30)
 			}
 			for _, x := range quiet {
@@ -104,7 +113,7 @@ func TestMoves(t *testing.T) {
 					}
 				})
 			}
-			busy := append(byOwn[:len(byOwn):len(byOwn)], bySessions...)
+			busy := slices.Concat(byOwn, bySessions, []*topic{parted})
 			more := func() {
 				for _, x := range busy {
 					x.awaitMore(t, 100)
@@ -132,17 +141,23 @@ func TestMoves(t *testing.T) {
 			owner.Kill()
 			more()
 			phase("a broker was killed")
+			answered = append(answered, d.produce(found, 10, false, stop))
+			found.await(t, "what is found after that", func() bool { return len(found.views[0].got) == 10 })
 
 			close(stop)
 			s.stopPublishing()
 			for _, done := range answered {
-				<-done
+				select {
+				case <-done:
+				case <-time.After(timeout):
+					t.Fatal("messages are not answered")
+				}
 			}
-			for _, x := range list {
+			for _, x := range slices.Concat(list, []*topic{parted, found}) {
 				x.awaitAll(t)
 			}
 			phase("all has come")
-			for _, x := range list {
+			for _, x := range slices.Concat(list, []*topic{parted, found}) {
 				x.check(t)
 			}
 		})

@@ -165,6 +165,6 @@ func (s *sessions) use(x *topic, count int) {
 		s.receive(consumer+"/shared?subscriptionType=Shared&subscriptionInitialPosition=Earliest", shared)
 	}
 	s.receive(consumer+"/failover?subscriptionType=Failover&subscriptionInitialPosition=Earliest", x.view("Failover", false))
-	s.receive("reader/persistent/"+x.name+"?messageId=earliest", x.view("reader", true))
+	s.receive("reader/persistent/"+x.name+"?messageId=earliest", x.view("reader", !x.parted))
 	s.produce(x, count)
 }

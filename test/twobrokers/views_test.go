@@ -16,7 +16,8 @@ const timeout = time.Minute
 // topic is one with one producer, whose messages are numbered from 0, and all that is known of them. Its methods may be called from
 // any goroutine.
 type topic struct {
-	name string // tenant/namespace/topic
+	name   string // tenant/namespace/topic
+	parted bool   // it has partitions, so that there is no order
 
 	mu       sync.Mutex // guards what follows
 	changed  chan struct{}
