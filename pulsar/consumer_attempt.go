@@ -279,6 +279,9 @@ func (x *Consumer) closedByBroker(c *conn, id uint64, assigned string) {
 		return
 	}
 	n := x.attempt
+	if c.to.proxyTo != "" {
+		assigned = "" // that broker itself may be out of reach: the lookup says how to go there
+	}
 	if x.trying == nil {
 		x.trying = &trying{}
 		x.trying.again.ring = x.connect

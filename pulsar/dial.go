@@ -106,6 +106,7 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 			if cmd.MaxMessageSize > 0 {
 				c.maxMessage = int(cmd.MaxMessageSize)
 			}
+			c.watchers = cmd.FeatureFlags.SupportsTopicWatchers
 			r.limit = c.maxMessage + wire.FramePadding
 			return nc.SetDeadline(time.Time{})
 		case *wire.AuthChallenge:

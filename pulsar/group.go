@@ -45,7 +45,8 @@ type Group struct {
 	o, fresh     *ConsumerOptions // for what is there, and what is added
 	permits      *Permits
 	handler      GroupHandler
-	more         alarm // looks for new topics and partitions
+	more         alarm       // looks for new partitions
+	watch        *topicWatch // tells of topics; set with sel.Match
 
 	mu      sync.Mutex // guards what follows; taken with no other held, and none but groupTurns.mu is while it is
 	parts   map[string]*Consumer
@@ -55,6 +56,8 @@ type Group struct {
 	opening int             // and what is
 	opened  bool            // the owner was told
 	full    bool            // and the operator, that some that were found are left out
+	listed  bool            // the topics that there were are being consumed
+	early   []member        // those told of before that
 	ended   bool
 }
 
@@ -66,10 +69,18 @@ type member struct {
 // OpenGroup opens a consumer on each of the topics, of many a few at a time and in turn with other groups. handler is told when all can be
 // used, or that one cannot.
 func (c *Client) OpenGroup(sel Selection, subscription string, o *ConsumerOptions, permits *Permits, handler GroupHandler) *Group {
+	if sel.Match != nil { // one that was deleted since it was listed is not to be made again
+		existing := *o
+		existing.NoTopicCreation = true
+		o = &existing
+	}
 	g := &Group{
 		client: c, sel: sel, subscription: subscription, o: o, fresh: o.growing(), permits: permits, handler: handler, parts: map[string]*Consumer{}, bases: map[string]bool{},
 	}
 	g.more.ring = g.Search
+	if sel.Match != nil {
+		g.watch = c.watchTopics(g)
+	}
 	g.find(sel.Topics, func(list []member, err error) {
 		if err == nil && sel.Max > 0 && len(list) > sel.Max {
 			err = ErrTooManyTopics
@@ -79,6 +90,7 @@ func (c *Client) OpenGroup(sel Selection, subscription string, o *ConsumerOption
 			return
 		}
 		g.join(list, g.o)
+		g.started()
 	})
 	return g
 }
@@ -119,6 +131,9 @@ func (g *Group) Close(done func()) {
 
 func (g *Group) closeAll(done func()) {
 	g.client.alarms.clear(&g.more)
+	if g.watch != nil {
+		g.client.unwatchTopics(g)
+	}
 	list := g.Consumers()
 	var mu sync.Mutex // guards left
 	left := len(list) + 1
@@ -201,10 +216,10 @@ func (g *Group) settle() {
 	}
 }
 
-// growsLocked reports that topics or partitions may be added.
+// growsLocked reports that partitions may be added which nobody tells of.
 func (g *Group) growsLocked() bool {
 	if g.sel.Match != nil {
-		return true
+		return false
 	}
 	for _, partitioned := range g.bases {
 		if partitioned {
@@ -219,6 +234,9 @@ func (g *Group) leave(x *Consumer) {
 	g.mu.Lock()
 	delete(g.parts, x.topic)
 	g.mu.Unlock()
+	if g.watch != nil {
+		g.watch.forgot()
+	}
 }
 
 // groupMember is the Handler of a group's consumers.
@@ -287,13 +305,7 @@ func (g *Group) Search() {
 func (g *Group) find(topics []string, done func([]member, error)) {
 	if g.sel.Match != nil {
 		g.client.TopicsOf(g.sel.Namespace, func(list []string, err error) {
-			var parts []member
-			for _, topic := range list {
-				if base, _ := names.SplitPartition(topic); g.sel.Match(base) {
-					parts = append(parts, member{topic, base})
-				}
-			}
-			done(parts, err)
+			done(g.matching(list), err)
 		})
 		return
 	}
@@ -330,23 +342,28 @@ func (g *Group) find(topics []string, done func([]member, error)) {
 
 // TopicsOf lists the persistent topics of a namespace, tenant/namespace, partitions one by one. done is called once.
 func (c *Client) TopicsOf(namespace string, done func(topics []string, err error)) {
-	var list []string
+	c.topicsOf(namespace, "", func(answer *wire.GetTopicsResponse, err error) { done(answer.Topics, err) })
+}
+
+// topicsOf is TopicsOf for one who may have the list already: hash is what the broker said of it, "": nothing. With an error the answer is empty.
+func (c *Client) topicsOf(namespace, hash string, done func(answer *wire.GetTopicsResponse, err error)) {
+	answer := &wire.GetTopicsResponse{}
 	c.askService(func() error {
-		list = nil
-		return c.get("/admin/v2/namespaces/"+namespace+"/topics?mode=PERSISTENT", &list)
+		*answer = wire.GetTopicsResponse{}
+		return c.get("/admin/v2/namespaces/"+namespace+"/topics?mode=PERSISTENT", &answer.Topics)
 	}, func(id uint64) wire.Command {
-		return &wire.GetTopics{RequestID: id, Namespace: namespace, Mode: wire.PersistentTopics}
+		return &wire.GetTopics{RequestID: id, Namespace: namespace, Mode: wire.PersistentTopics, TopicsHash: hash}
 	}, func(cmd wire.Command) bool {
-		answer, ok := cmd.(*wire.GetTopicsResponse)
+		a, ok := cmd.(*wire.GetTopicsResponse)
 		if ok {
-			list = answer.Topics
+			*answer = *a
 		}
 		return ok
 	}, func(err error) {
 		if err != nil {
-			done(nil, err)
+			done(&wire.GetTopicsResponse{}, err)
 			return
 		}
-		done(list, nil)
+		done(answer, nil)
 	})
 }

@@ -189,8 +189,8 @@ func (c *Conn) handleConsumer(cmd wire.Command) {
 			}
 			c.Send(&wire.Success{RequestID: cmd.RequestID})
 		}
-	case *wire.GetTopics:
-		c.Send(&wire.GetTopicsResponse{RequestID: cmd.RequestID, Topics: b.Topics})
+	default:
+		c.handleTopics(cmd)
 	}
 }
 
