@@ -117,6 +117,9 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		// Clients that acknowledge a batch's messages one by one, as Pulsar's own may, are served.
 		"acknowledgmentAtBatchIndexLevelEnabled": "true",
 	}
+	if !c.AtLeast(2, 11) { // newer ones have them on
+		conf["systemTopicEnabled"], conf["topicLevelPoliciesEnabled"] = "true", "true"
+	}
 	maps.Copy(conf, o.BrokerConf)
 	if err := writeConf(c.conf, conf); err != nil {
 		os.RemoveAll(dir)
