@@ -74,6 +74,13 @@ func (t *T) Fatalf(format string, args ...any) {
 // Skip ends the case as one that does not apply to the broker.
 func (t *T) Skip(why string) { panic(skipped{why}) }
 
+// needs skips the case on a broker that is older than a release of Pulsar.
+func (t *T) needs(major, minor int, why string) {
+	if since := t.Endpoint.Since; since != nil && !since(major, minor) {
+		t.Skip(fmt.Sprintf("%s (Pulsar %d.%d)", why, major, minor))
+	}
+}
+
 // logf adds a line to the trace that a failure is reported with.
 func (t *T) logf(format string, args ...any) {
 	if len(t.trace) == traceHead+2*traceTail {
