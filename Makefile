@@ -26,7 +26,12 @@ REAL_PACKAGES = $(filter-out ./test/attack,$(shell grep -rlE '^//go:build pulsar
 REAL_LAST     = ./test/clients ./test/restart
 REAL_FLAGS    = -tags pulsar -p 1 -count 1
 
-.PHONY: help build run test test-fast unit race real attack conformance clients restart \
+# Another release of Pulsar for every target that runs a real one, such as PULSAR_VERSION=2.10.5.
+PULSAR_VERSION := $(PULSEGATE_TEST_PULSAR_VERSION)
+NEWEST_PULSAR  ?= 4.2.4
+export PULSEGATE_TEST_PULSAR_VERSION := $(PULSAR_VERSION)
+
+.PHONY: help build run test test-fast unit race real attack conformance conformance-on newest clients restart \
 	packages charts image dist bench lint fmt vet staticcheck shellcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
@@ -59,6 +64,7 @@ test: ## everything; needs Java and more, see deps
 	@$(MAKE) --no-print-directory licences
 	@$(MAKE) --no-print-directory real
 	@$(MAKE) --no-print-directory attack
+	@$(MAKE) --no-print-directory newest
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory packages; else echo "not run, as it needs root: make packages"; fi
 	@echo "all tests passed"
 
@@ -97,6 +103,15 @@ bench: build ## measure pulsegate beside the Java proxy and write BENCHMARKS.md 
 
 conformance: ## run the conformance suite on all targets and write CONFORMANCE.md
 	$(GO) run -tags pulsar ./conformance/cmd/conformance > CONFORMANCE.md.new && mv CONFORMANCE.md.new CONFORMANCE.md
+
+conformance-on: ## the conformance suite, the ledger over restarts and the examples on PULSAR_VERSION, such as PULSAR_VERSION=2.10.5
+	@[ -n "$(PULSAR_VERSION)" ] || { echo "name a release of Pulsar: make conformance-on PULSAR_VERSION=2.10.5"; exit 1; }
+	$(GO) test $(REAL_FLAGS) -timeout 20m ./conformance ./test/restart ./test/clients
+
+# Names are what the newest brokers treat otherwise: cases of paths, statistics and ids, and the programs with v1 paths.
+newest: ## a short run on the newest Pulsar that Maven has whole, which differs in what it calls topics
+	PULSEGATE_TEST_PULSAR_VERSION=$(NEWEST_PULSAR) PULSEGATE_TEST_CASES='^(path|refuse|stats|exchange|v3)/' \
+		$(GO) test $(REAL_FLAGS) -timeout 10m -run 'TestCluster|TestPython|TestNode' ./conformance ./test/clients
 
 lint: fmt vet staticcheck ## gofmt, go vet and staticcheck
 
@@ -137,4 +152,4 @@ deps: ## install what the tests need beside Go, or name it
 
 clean: ## remove what was built and what the tests cached
 	rm -rf bin dist examples/node/node_modules examples/python/.venv
-	rm -rf "$$($(GO) run ./test/pulsar/cmd/devpulsar -cache)"
+	rm -rf "$$(dirname "$$($(GO) run ./test/pulsar/cmd/devpulsar -cache)")"/pulsar-*

@@ -58,6 +58,8 @@ type T struct {
 
 type failure struct{ msg string }
 
+type skipped struct{ why string }
+
 // A failure is reported with the first and the last lines of the trace.
 const (
 	traceHead = 12
@@ -67,6 +69,16 @@ const (
 // Fatalf ends the case as failed.
 func (t *T) Fatalf(format string, args ...any) {
 	panic(failure{fmt.Sprintf(format, args...)})
+}
+
+// Skip ends the case as one that does not apply to the broker.
+func (t *T) Skip(why string) { panic(skipped{why}) }
+
+// needs skips the case on a broker that is older than a release of Pulsar.
+func (t *T) needs(major, minor int, why string) {
+	if since := t.Endpoint.Since; since != nil && !since(major, minor) {
+		t.Skip(fmt.Sprintf("%s (Pulsar %d.%d)", why, major, minor))
+	}
 }
 
 // logf adds a line to the trace that a failure is reported with.
@@ -154,6 +166,8 @@ func runCase(parent context.Context, kind Kind, ep Endpoint, c Case) (out Outcom
 		switch r := r.(type) {
 		case nil:
 			out.Passed = true
+		case skipped:
+			out.Skipped = r.why
 		case failure:
 			out.Failure = r.msg + "\n" + strings.Join(t.trace, "\n")
 		default:

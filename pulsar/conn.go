@@ -54,8 +54,9 @@ type conn struct {
 	slot   int
 
 	// Set before the connection is up.
-	maxMessage int  // bytes
-	watchers   bool // the broker has topic list watchers
+	maxMessage int   // bytes
+	version    int32 // of the protocol, that the broker speaks
+	watchers   bool  // the broker has topic list watchers
 
 	lastRead atomic.Int64 // unix nanoseconds
 	login    atomic.Bool  // a goroutine is about to answer an AUTH_CHALLENGE
@@ -328,6 +329,16 @@ func (c *conn) heartbeat() {
 func (c *conn) command(cmd wire.Command) {
 	c.mu.Lock()
 	if c.state == connUp && c.out.bytes < 2*outboxRoom+c.maxMessage+wire.FramePadding {
+		c.out.command(cmd)
+		c.wakeLocked()
+	}
+	c.mu.Unlock()
+}
+
+// tell queues a command that has no answer and is not to be lost while the connection lasts. Whoever uses it bounds how many there are.
+func (c *conn) tell(cmd wire.Command) {
+	c.mu.Lock()
+	if c.state == connUp {
 		c.out.command(cmd)
 		c.wakeLocked()
 	}

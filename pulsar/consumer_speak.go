@@ -59,6 +59,12 @@ func (x *Consumer) speak(c *conn) {
 	}
 	x.mu.Unlock()
 	for i, f := range flights {
+		if c.version < wire.VersionAckResponse {
+			// An old broker answers none: that it was sent is all there is to know. There are at most as many as it was asked for messages.
+			c.tell(commands[i])
+			x.acked(c, id, f, nil)
+			continue
+		}
 		c.request(func(request uint64) wire.Command {
 			commands[i].RequestID, commands[i].HasRequestID = request, true
 			return commands[i]

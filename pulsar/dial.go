@@ -102,6 +102,7 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 		}
 		switch cmd := cmd.(type) {
 		case *wire.Connected:
+			c.version = cmd.ProtocolVersion
 			c.maxMessage = wire.DefaultMaxMessageSize
 			if cmd.MaxMessageSize > 0 {
 				c.maxMessage = int(cmd.MaxMessageSize)

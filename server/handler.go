@@ -29,7 +29,7 @@ func (s *Server) routes() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
 		if stats, ok := statsPath(path); ok {
-			onlyGet(s.guard(statsSubject(stats), inTurn(&collecting, func(w http.ResponseWriter, _ *http.Request) { s.stats(w, stats) })))(w, r)
+			onlyGet(s.guard(s.statsSubject(stats), inTurn(&collecting, func(w http.ResponseWriter, _ *http.Request) { s.stats(w, stats) })))(w, r)
 			return
 		}
 		switch {

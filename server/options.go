@@ -93,6 +93,9 @@ type Options struct {
 	// V1LegacyTime gives sessions on v1 paths the publish time format of 2016.
 	V1LegacyTime bool
 
+	// V1WithoutCluster maps names of v1 to property/namespace/topic; see [route.Options].
+	V1WithoutCluster bool
+
 	// StatusFile decides what /status.html answers, "" for 404.
 	StatusFile string
 

@@ -44,7 +44,7 @@ func (s *Server) settingsOf(o *Options) *settings {
 		tlsRefresh:      o.TLSRefresh,
 		frames:          ws.Limits{MaxMessage: o.MaxMessage, Inline: inlineMessage},
 		origins:         originSet(o.AllowedOrigins),
-		route:           route.Options{MaxTopics: o.MaxTopics, V1LegacyTime: s.o.V1LegacyTime},
+		route:           route.Options{MaxTopics: o.MaxTopics, V1LegacyTime: s.o.V1LegacyTime, V1WithoutCluster: s.o.V1WithoutCluster},
 		ticks: timeouts{
 			second:    uint32(time.Second / s.o.tick),
 			handshake: s.ticks(o.HandshakeTimeout),

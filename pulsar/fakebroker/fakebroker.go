@@ -4,6 +4,7 @@ package fakebroker
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -43,6 +44,8 @@ type Broker struct {
 	Script func(c *Conn, cmd wire.Command) Verdict
 	// MaxMessageSize is announced unless it is 0.
 	MaxMessageSize int32
+	// Version is that of the protocol that it speaks; 0: [wire.Version].
+	Version int32
 	// Partitions is what is said of every topic.
 	Partitions atomic.Uint32
 	// Deduplicate stores a sequence id of a producer's name once.
@@ -234,7 +237,7 @@ func (c *Conn) Handle(cmd wire.Command) error {
 	switch cmd := cmd.(type) {
 	case *wire.Connect:
 		c.Connect = *cmd
-		c.Send(&wire.Connected{ServerVersion: "fake", ProtocolVersion: wire.Version, MaxMessageSize: b.MaxMessageSize, FeatureFlags: wire.FeatureFlags{SupportsTopicWatchers: b.TopicWatchers}})
+		c.Send(&wire.Connected{ServerVersion: "fake", ProtocolVersion: cmp.Or(b.Version, wire.Version), MaxMessageSize: b.MaxMessageSize, FeatureFlags: wire.FeatureFlags{SupportsTopicWatchers: b.TopicWatchers}})
 	case *wire.Ping:
 		c.Send(&wire.Pong{})
 	case *wire.PartitionedMetadata:
