@@ -61,8 +61,6 @@ func TestUnansweredBytesAreBounded(t *testing.T) {
 	}
 }
 
-// Large messages are fetched few at a time for a client that does not read,
-// wherever their bytes are.
 // A pull session may have any number of messages out; what is known of them is bounded.
 func TestPulledMessagesAreForgotten(t *testing.T) {
 	u := &fakeUpstream{}
@@ -89,6 +87,8 @@ func TestPulledMessagesAreForgotten(t *testing.T) {
 	waitFor(t, "the broker to be asked for one that was forgotten", func() bool { return slices.Contains(up.redelivered(), 0) })
 }
 
+// Large messages are fetched few at a time for a client that does not read,
+// wherever their bytes are.
 func TestQueuedBytesAreBounded(t *testing.T) {
 	large := strings.Repeat("x", 1<<20)
 	for where, enlarge := range map[string]func(*codec.Message){
@@ -248,7 +248,7 @@ func TestRefusedMessagesAreBounded(t *testing.T) {
 	s := o.s.(*consumerSession)
 	s.sub.mu.Lock()
 	for i := range s.nacked { // the hour is over
-		s.nacked[i].due = time.Now()
+		s.nacked[i].due = clock()
 	}
 	s.sub.mu.Unlock()
 	s.ring()
@@ -289,7 +289,7 @@ func TestLeftMessagesWaitForWhoIsComing(t *testing.T) {
 	sub := leaver.s.(*consumerSession).sub
 	coming := func(n int) { // what is done before a session to come is among the others, and undone if it fails
 		sub.mu.Lock()
-		sub.members += n
+		sub.ledger.expected += n
 		sub.mu.Unlock()
 	}
 	coming(1)
