@@ -2,279 +2,202 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"time"
-
-	"github.com/pulsegate/pulsegate/codec"
 )
 
 const (
-	// backlogShare is the part of Options.TailBytes that a backlog's ring has.
-	backlogShare = 8
+	// catchUpShare is the part of Options.TailBytes that the ring of a catch-up has.
+	catchUpShare = 8
 
-	// stallAfter is how long a member of a backlog may keep others waiting.
+	// stallAfter is how long a session in a catch-up may keep others waiting.
 	stallAfter = 500 * time.Millisecond
 )
 
-// backlog makes a [tail] one that is not at the topic's end: an upstream reader
-// that began in the past, for all sessions that have read as much. Such a
-// session moves to the topic's own tail as soon as that has all that follows.
+// catchUp is a [stream] that began in the past, for all sessions that have read as much. Such a
+// session moves to the topic's tail as soon as that has all that follows.
 //
 // Pace: unlike at the end of a topic, messages come as fast as they are asked
-// for. So a frame stays in the ring until each member has taken it, and the ring's bytes
-// bound what is fetched ahead of the slowest member. One that keeps others
-// waiting for longer than stallAfter falls out and goes on in a backlog of its own.
-//
-// The tail's mutex guards all but main and start, which are constant.
-type backlog struct {
-	main  *tail
+// for. So a frame stays in the ring until each session has taken it, and the ring's bytes
+// bound what is fetched ahead of the slowest one. One that keeps others
+// waiting for longer than stallAfter falls out and goes on in a catch-up of its own.
+type catchUp struct {
+	stream
+
+	main  *tail      // constant, as is the next
 	start ReaderSpec // of the upstream reader
 
-	cursors int         // members whose cursor is in the ring, or at its end
+	// Guarded by mu.
+	cursors int         // that are in the ring, or at its end
 	held    int         // index of the first frame in the ring that is not taken by all
-	passed  int         // bytes in front of it
+	behind  int         // bytes in front of it
 	stall   *time.Timer // runs while some wait for others
 }
 
-// bytesBound is how many bytes of frames the ring is to hold.
-func (t *tail) bytesBound() int {
-	bound := t.b.limits.Load().TailBytes
-	if t.backlog != nil {
-		bound /= backlogShare
-	}
-	return min(bound, t.b.opts.Memory.Allowance())
-}
-
-// startBacklog takes p to a backlog: one that has what follows p.last, or the
-// start, or a new one.
-func (p *place) startBacklog(ctx context.Context, start ReaderSpec) error {
-	start.Name = ""
-	start.Queue = min(max(start.Queue, 1), aheadMessages)
-	t, cur, inside := p.t.backlogFor(&start)
-	p.s.mu.Lock()
-	p.cur = cur
-	if inside {
-		p.last, p.hasLast = start.Position, true
-	}
-	p.s.mu.Unlock()
-	err := t.await(ctx)
-	if err == nil {
-		err = t.enter(p)
-	}
-	if err != nil {
-		p.leaveBacklog()
-	}
-	return err
-}
-
-// backlogFor finds or makes a backlog with a cursor for one more session in it.
+// catchUpFor finds or makes a catch-up, with a spot for one more session in it.
 // inside reports that the position is that of a message there, or between two.
-func (main *tail) backlogFor(start *ReaderSpec) (t *tail, c cursor, inside bool) {
+func (main *tail) catchUpFor(start *ReaderSpec) (t *catchUp, c spot, inside bool) {
 	b := main.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, t := range main.backlogs {
-		if c, inside, ok := t.admit(start); ok {
+	for _, t := range main.catchUps {
+		if c, inside, ok := t.tryJoin(start); ok {
 			t.lease.take()
 			return t, c, inside
 		}
 	}
-	t = &tail{
-		b: b, key: main.key, opened: make(chan struct{}), members: map[*place]struct{}{},
-		backlog: &backlog{main: main, start: *start},
-	}
-	c, _, _ = t.admit(start)
+	t = &catchUp{main: main, start: *start}
+	t.begin(b, main.key, t)
+	c, _, _ = t.tryJoin(start)
 	t.lease.take()
-	main.backlogs = append(main.backlogs, t)
-	b.work.Add(1)
-	go t.create()
+	main.catchUps = append(main.catchUps, t)
 	return t, c, false
 }
 
-// admit places a cursor in a backlog that began at start and has all that came
-// since, or whose ring has what follows start's position.
-func (t *tail) admit(start *ReaderSpec) (c cursor, inside, ok bool) {
+// tryJoin places a cursor if the catch-up began at start and has all that came
+// since, or its ring has what follows start's position.
+func (t *catchUp) tryJoin(start *ReaderSpec) (c spot, inside, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.lost != nil {
 		return c, false, false
 	}
-	i := 0
-	if t.first > 0 || !sameStart(&t.backlog.start, start) {
-		n := len(t.ring)
-		if start.Start != StartAtPosition || start.Inclusive || n == 0 ||
-			isAfter(&t.ring[0].id, &start.Position) || !isAfter(&t.ring[n-1].id, &start.Position) {
+	next := t.ring.first
+	if t.ring.first > 0 || !sameStart(&t.start, start) {
+		at := start.Position.Position()
+		if start.Start != StartAtPosition || start.Inclusive || !t.ring.spans(at) {
 			return c, false, false
 		}
-		for isAfter(&start.Position, &t.ring[i].id) {
-			i++
-		}
-		inside = true
+		next, inside = t.ring.after(at), true
 	}
-	t.attach(i)
-	return cursor{in: t, skip: inside, next: t.first + uint64(i)}, inside, true
+	t.attach(next)
+	return spot{in: &t.stream, skip: inside, next: next}, inside, true
 }
 
 func sameStart(a, b *ReaderSpec) bool {
 	return a.Start == b.Start && a.Inclusive == b.Inclusive && (a.Start != StartAtPosition || a.Position == b.Position)
 }
 
-// leaveBacklog gives up p's cursor in a backlog, if it has one.
-func (p *place) leaveBacklog() {
-	p.s.mu.Lock()
-	defer p.s.mu.Unlock()
-	p.moveTo(cursor{})
+// open implements [streamKind].
+func (t *catchUp) open(ctx context.Context) error {
+	release, err := t.slot(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	t.up, err = t.b.up.OpenReader(ctx, t.start, t)
+	return err
 }
 
-// moveTo takes p's cursor elsewhere. Called with the session's mutex held.
-func (p *place) moveTo(c cursor) {
-	before := p.cur
-	p.cur = c
-	if t := before.in; t != nil && t.backlog != nil {
-		t.detach(before.next)
-		t.exit(p)
-		t.release()
+func (t *catchUp) count(int64) {}
+
+func (t *catchUp) findable() bool { return slices.Contains(t.main.catchUps, t) && t.main.findable() }
+
+func (t *catchUp) retire() []*catchUp {
+	t.main.catchUps = slices.DeleteFunc(t.main.catchUps, func(o *catchUp) bool { return o == t })
+	return nil
+}
+
+func (t *catchUp) worthKeeping() bool { return t.ring.first == 0 }
+func (t *catchUp) bound(tail int) int { return tail / catchUpShare }
+
+func (t *catchUp) arrived(f *frame) (droppable int) {
+	f.left = int32(t.cursors)
+	return t.held
+}
+
+func (t *catchUp) dropped(frames, bytes int) {
+	t.held -= frames
+	t.behind -= bytes
+}
+
+func (t *catchUp) taken(from, to uint64) (grant int) {
+	for seq := from; seq < to; seq++ {
+		t.ring.at(seq).left--
+	}
+	t.pass()
+	return t.topUp()
+}
+
+func (t *catchUp) closed() {
+	if t.stall != nil {
+		t.stall.Stop()
 	}
 }
 
-// joinTail moves p to the topic's own tail if that has all that follows what it
-// has read. Called with the session's mutex held.
-func (p *place) joinTail() {
-	var c cursor
-	if p.hasLast && p.t.seek(&c, &p.last, true) {
-		p.moveTo(c)
+// attach counts a cursor that will take the frames from next on. mu is held.
+func (t *catchUp) attach(next uint64) {
+	t.cursors++
+	for seq := next; seq < t.ring.end(); seq++ {
+		t.ring.at(seq).left++
 	}
-}
-
-// attach counts a cursor that will take the frames from index i on. Called with mu held.
-func (t *tail) attach(i int) {
-	g := t.backlog
-	g.cursors++
-	for k := i; k < len(t.ring); k++ {
-		t.ring[k].left++
-	}
-	for g.held > i {
-		g.held--
-		g.passed -= t.ring[g.held].frame.Len()
+	for t.ring.first+uint64(t.held) > next {
+		t.held--
+		t.behind -= t.ring.frames[t.held].ws.Len()
 	}
 }
 
 // detach counts a cursor less, which was to take next, unless it had fallen out.
-func (t *tail) detach(next uint64) {
+func (t *catchUp) detach(next uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if next < t.first {
+	if next < t.ring.first {
 		return
 	}
-	t.backlog.cursors--
-	for k := int(next - t.first); k < len(t.ring); k++ {
-		t.ring[k].left--
+	t.cursors--
+	for seq := next; seq < t.ring.end(); seq++ {
+		t.ring.at(seq).left--
 	}
 	t.pass()
 }
 
-// pass moves on over the frames that all have taken. Called with mu held.
-func (t *tail) pass() {
-	g := t.backlog
-	for g.held < len(t.ring) && t.ring[g.held].left == 0 {
-		g.passed += t.ring[g.held].frame.Len()
-		g.held++
+// pass moves on over the frames that all have taken. mu is held.
+func (t *catchUp) pass() {
+	frames := t.ring.frames
+	for t.held < len(frames) && frames[t.held].left == 0 {
+		t.behind += frames[t.held].ws.Len()
+		t.held++
 	}
 }
 
-// backlogRoom reports that the ring may take more. If it may not while some
-// members wait for more, the slow ones have until stallAfter. Called with mu held.
-func (t *tail) backlogRoom() bool {
-	g := t.backlog
-	if g.cursors == 0 {
+// mayFetch reports that the ring may take more. If it may not while some
+// sessions wait for more, the slow ones have until stallAfter.
+func (t *catchUp) mayFetch() bool {
+	if t.cursors == 0 {
 		return false
 	}
-	if t.bytes-g.passed <= t.bytesBound()*3/4 {
+	if t.ring.bytes-t.behind <= t.bytesBound()*3/4 {
 		return true
 	}
-	if len(t.parked) > 0 && g.stall == nil {
-		front := t.first + uint64(g.held)
-		g.stall = time.AfterFunc(stallAfter, func() { t.leaveBehind(front) })
+	if len(t.parked) > 0 && t.stall == nil {
+		front := t.ring.first + uint64(t.held)
+		t.stall = time.AfterFunc(stallAfter, func() { t.leaveBehind(front) })
 	}
 	return false
 }
 
 // leaveBehind lets fall out who has still not taken the frame front while
 // others wait.
-func (t *tail) leaveBehind(front uint64) {
+func (t *catchUp) leaveBehind(front uint64) {
 	t.mu.Lock()
-	g := t.backlog
-	g.stall = nil
-	if len(t.parked) > 0 && g.held < len(t.ring) && t.first+uint64(g.held) == front {
-		drop, slow := g.held, int32(0)
-		for drop < len(t.ring) && t.bytes-g.passed > t.bytesBound()/2 {
-			slow = t.ring[drop].left // who has not taken this one has not taken any before
-			g.passed += t.ring[drop].frame.Len()
+	t.stall = nil
+	frames := t.ring.frames
+	if len(t.parked) > 0 && t.held < len(frames) && t.ring.first+uint64(t.held) == front {
+		drop, slow := t.held, int32(0)
+		for drop < len(frames) && t.ring.bytes-t.behind > t.bytesBound()/2 {
+			slow = frames[drop].left // who has not taken this one has not taken any before
+			t.behind += frames[drop].ws.Len()
 			drop++
 		}
-		g.held = drop
-		g.cursors -= int(slow)
-		for k := drop; k < len(t.ring); k++ {
-			t.ring[k].left -= slow
+		t.held = drop
+		t.cursors -= int(slow)
+		for k := drop; k < len(frames); k++ {
+			frames[k].left -= slow
 		}
 		t.pass()
-		t.dropOldest(drop)
+		t.drop(drop)
 	}
 	grant := t.topUp()
 	t.mu.Unlock()
-	if grant > 0 {
-		t.up.Permit(grant)
-	}
-}
-
-// fallBack leaves a ring that has gone on without p, and reads on from the last
-// message fetched. Called with the session's mutex held.
-func (p *place) fallBack() {
-	p.moveTo(cursor{})
-	start := *p.spec
-	switch {
-	case p.hasLast:
-		start.Start, start.Position = StartAtPosition, p.last
-	case p.from != nil:
-		start = *p.from
-	default:
-		start.Start = StartEarliest
-	}
-	p.s.b.start(func() {
-		if err := p.reopen(start); err != nil {
-			p.s.out.End(codec.CodeUnknown, err.Error())
-		}
-	})
-}
-
-// reopenDelays are the pauses before a session that fell out of a ring gives up.
-var reopenDelays = [...]time.Duration{0, time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second}
-
-func (p *place) reopen(start ReaderSpec) (err error) {
-	s := p.s
-	for _, pause := range reopenDelays {
-		select {
-		case <-time.After(pause):
-		case <-s.b.ctx.Done():
-			return nil
-		}
-		s.mu.Lock()
-		closed := s.closed
-		s.mu.Unlock()
-		if closed {
-			return nil
-		}
-		ctx, stop := context.WithTimeout(s.b.ctx, s.b.opts.OpenTimeout)
-		err = p.startBacklog(ctx, start)
-		stop()
-		if err == nil {
-			s.mu.Lock()
-			if s.closed {
-				p.moveTo(cursor{})
-			}
-			s.mu.Unlock()
-			s.out.Wake()
-			return nil
-		}
-	}
-	return err
+	t.permit(grant)
 }

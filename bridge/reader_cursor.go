@@ -6,44 +6,44 @@ import (
 	"github.com/pulsegate/pulsegate/codec"
 )
 
-// place is how far a reader has read a topic that has no partitions, or one
-// partition. It is a cursor on the topic's tail, or in a backlog until it has
+// cursor is how far a reader has read a topic that has no partitions, or one
+// partition. It is in the topic's tail, or in a catch-up until it has
 // caught up with the tail.
 //
 // The session's mutex guards what follows spec, except parked, parkedAt and
-// woken, which the mutex of the tail guards in which cur is.
-type place struct {
+// woken, which the mutex of the stream guards in which spot is.
+type cursor struct {
 	s    *readerSession
-	t    *tail       // the topic's own; holds one lease on it
+	tail *tail       // the topic's own; holds one lease on it
 	spec *ReaderSpec // without a start; often shared by many
 
 	parked, woken bool
-	parkedAt      int // index in the tail's parked, if parked
+	parkedAt      int // index in the stream's parked, if parked
 
 	hasLast bool
-	cur     cursor
+	spot    spot
 	last    codec.MessageID // the last message fetched, valid if hasLast
-	from    *ReaderSpec     // where it begins in a backlog; nil: it has
+	from    *ReaderSpec     // where it begins in a catch-up; nil: it has
 }
 
 // start places p where spec says. edge was the tail's before the topic was asked for
 // its end.
-func (p *place) start(ctx context.Context, spec *ReaderSpec, end *codec.MessageID, edge uint64) error {
-	p.spec = p.t.commonSpec(spec)
+func (p *cursor) start(ctx context.Context, spec *ReaderSpec, end *codec.MessageID, edge uint64) error {
+	p.spec = p.tail.commonSpec(spec)
 	err := p.startOnTail(ctx, spec, end, edge)
 	if err == nil {
-		err = p.t.enter(p)
+		err = p.tail.enter(p)
 	}
 	if err != nil {
-		p.leaveBacklog()
+		p.leaveCatchUp()
 	}
 	return err
 }
 
-func (p *place) startOnTail(ctx context.Context, spec *ReaderSpec, end *codec.MessageID, edge uint64) error {
-	t := p.t
-	if !t.ordered() {
-		t.join(&p.cur, &codec.MessageID{}, false, edge)
+func (p *cursor) startOnTail(ctx context.Context, spec *ReaderSpec, end *codec.MessageID, edge uint64) error {
+	t := p.tail
+	if !t.key.persistent() {
+		t.join(&p.spot, &codec.MessageID{}, false, edge)
 		return nil
 	}
 	switch spec.Start {
@@ -51,39 +51,39 @@ func (p *place) startOnTail(ctx context.Context, spec *ReaderSpec, end *codec.Me
 		if p.hasLast = end.EntryID >= 0; p.hasLast {
 			p.last = *end
 		}
-		t.join(&p.cur, end, p.hasLast, edge)
+		t.join(&p.spot, end, p.hasLast, edge)
 		return nil
 	case StartAtPosition:
 		// A position beyond the end is for the broker to judge.
-		if !spec.Inclusive && t.reaches(&spec.Position) {
+		if !spec.Inclusive && t.reaches(spec.Position.Position()) {
 			p.last, p.hasLast = spec.Position, true
-			if t.seek(&p.cur, &p.last, true) {
+			if t.seek(&p.spot, p.last.Position(), true) {
 				return nil
 			}
 			p.last, p.hasLast = codec.MessageID{}, false
 		}
 	case StartEarliest:
-		if t.seek(&p.cur, &p.last, false) {
+		if t.seek(&p.spot, codec.Position{}, false) {
 			return nil
 		}
 	}
 	from := *spec
 	from.Topic = t.key.topic
 	p.from = &from
-	return p.startBacklog(ctx, from)
+	return p.startCatchUp(ctx, from)
 }
 
-// leave gives up the tail and the backlog. The session is closed, or never came to be.
-func (p *place) leave() {
-	p.leaveBacklog()
-	p.t.exit(p)
-	p.t.release()
+// leave gives up the tail and the catch-up. The session is closed, or never came to be.
+func (p *cursor) leave() {
+	p.leaveCatchUp()
+	p.tail.exit(p)
+	p.tail.release()
 }
 
 // ended reports that the topic is terminated and everything in it was fetched.
-func (p *place) ended(ctx context.Context) (bool, error) {
+func (p *cursor) ended(ctx context.Context) (bool, error) {
 	p.s.mu.Lock()
-	t := p.cur.in
+	t := p.spot.in
 	p.s.mu.Unlock()
 	if t == nil {
 		return false, nil // between two upstream readers: there is something left to read
@@ -94,7 +94,7 @@ func (p *place) ended(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if t.err != nil {
-		return false, nil // a backlog that could not be opened, which the session is about to leave
+		return false, nil // a catch-up that could not be opened, which the session is about to leave
 	}
 	end, err := t.up.EndOfTopic(ctx)
 	if err != nil || !end {
@@ -102,5 +102,5 @@ func (p *place) ended(ctx context.Context) (bool, error) {
 	}
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
-	return p.cur.in == t && t.atEnd(&p.cur), nil
+	return p.spot.in == t && t.passed(&p.spot), nil
 }
