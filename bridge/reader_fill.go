@@ -57,8 +57,8 @@ func (s *readerSession) Fill(w Writer) {
 	s.mu.Unlock()
 }
 
-// fetch takes the frames that follow into buf, at most limit. Called with the
-// session's mutex held; the caller grants t's upstream the permits that come back.
+// fetch takes the frames that follow into buf, at most limit. The
+// session's mutex is held; the caller grants t's upstream the permits that come back.
 func (p *cursor) fetch(buf []frame, limit int) (t *stream, n, grant int) {
 	if p.spot.in == nil {
 		return nil, 0, 0 // it is on its way from one upstream reader to another
@@ -78,7 +78,7 @@ func (p *cursor) fetch(buf []frame, limit int) (t *stream, n, grant int) {
 }
 
 // notFetching tells the tails that the session has run, though it took nothing.
-// Called with mu held.
+// mu is held.
 func (s *readerSession) notFetching() {
 	for i := range s.cursors() {
 		p := s.cursor(i)
