@@ -46,7 +46,7 @@ func (l *lease) stop() {
 }
 
 // lingerOf is how long an entry lingers: not at all if nobody would find it.
-// Called with mu held.
+// mu is held.
 func (b *Bridge) lingerOf(pooled bool) time.Duration {
 	if !pooled || b.closed {
 		return 0
