@@ -11,6 +11,8 @@ import (
 
 	"github.com/lesismal/nbio"
 	"golang.org/x/sys/unix"
+
+	"github.com/pulsegate/pulsegate/server/proxyproto"
 )
 
 const (
@@ -155,4 +157,31 @@ func (s *Server) nextWorker() *worker {
 	w := s.workers[s.next.worker%len(s.workers)]
 	s.next.worker++
 	return w
+}
+
+// proxyHeader reads the PROXY header. It is demanded, as guessing would let anyone
+// claim an address. It reports whether it was read; the caller holds mu.
+func (c *conn) proxyHeader() bool {
+	buf := c.req.buf
+	from, n, ok := proxyproto.Parse(buf)
+	switch {
+	case !ok:
+		c.setPhase(phaseDiscard)
+		c.hangUp()
+		return false
+	case n == 0:
+		return false
+	}
+	if from.IsValid() {
+		c.remote = from
+	}
+	if c.tls != nil {
+		c.req.buf = nil
+		c.phase = phaseTLS
+		c.gather(buf[n:])
+		return true
+	}
+	c.req.buf = buf[n:]
+	c.phase = phaseHead
+	return true
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
 	"github.com/pulsegate/pulsegate/server/route"
+	"github.com/pulsegate/pulsegate/server/wheel"
 )
 
 // phase is where a connection stands. It only moves forward, but for
@@ -98,7 +99,7 @@ type conn struct {
 	gone bool  // nothing may be left any more
 
 	// The worker's own.
-	link     links
+	link     wheel.Links[conn]
 	lost     bool          // its socket is closed, and what came before is still to be handled
 	lastPing uint32        // tick of the last ping
 	opened   time.Duration // when the session opened, from the server's start
@@ -143,6 +144,9 @@ type outcome struct {
 	session bridge.Session
 	err     error
 }
+
+// Links implements [wheel.Linked].
+func (c *conn) Links() *wheel.Links[conn] { return &c.link }
 
 // wake queues c at its worker for the given wants. It never blocks.
 func (c *conn) wake(wants uint32) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/wheel"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 
 	// far is a deadline that needs no attention; it is looked at again, as the
 	// wheel's span is shorter.
-	far = wheelSlots
+	far = wheel.Slots
 )
 
 // ticks converts a duration, rounded up so that a timeout is never early.
@@ -64,7 +65,7 @@ func (w *worker) tick(late time.Duration) {
 func (w *worker) sweep() {
 	now := w.s.now()
 	looked := 0
-	w.wheel.advance(now, func(c *conn) {
+	w.wheel.Advance(now, func(c *conn) {
 		w.check(c, now)
 		if looked++; looked%sweepTurn == 0 {
 			w.interrupt()
@@ -100,7 +101,7 @@ func (w *worker) schedule(c *conn) {
 // scheduleLocked is schedule for a caller that holds mu.
 func (w *worker) scheduleLocked(c *conn) {
 	now := w.s.now()
-	w.wheel.put(c, now+w.untilDue(c, now))
+	w.wheel.Put(c, now+w.untilDue(c, now))
 }
 
 // untilDue is the number of ticks until c must be looked at. Deadlines that move

@@ -72,7 +72,7 @@ func (w *worker) depart(now uint32) {
 	d := &w.departures
 	if !d.begun {
 		d.begun, d.since = true, now
-		w.wheel.all(func(c *conn) {
+		w.wheel.All(func(c *conn) {
 			if phase, _ := c.state(); phase == phaseOpen {
 				d.sessions = append(d.sessions, c)
 				return

@@ -161,7 +161,7 @@ func (w *worker) recheckAll() {
 	}
 	if now := gate.Generation(); now != w.generation {
 		w.generation = now
-		w.wheel.all(func(c *conn) {
+		w.wheel.All(func(c *conn) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.recheck()

@@ -99,7 +99,7 @@ func (w *worker) adopt() {
 		return
 	}
 	w.settings = now // those in between were perhaps never seen here
-	w.wheel.all(func(c *conn) {
+	w.wheel.All(func(c *conn) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if now.countByAddress && !c.counted && (c.phase == phaseOpening || c.phase == phaseOpen) {

@@ -66,14 +66,14 @@ func TestSweepGivesTurns(t *testing.T) {
 	conns := make([]conn, 3*sweepTurn)
 	for i := range conns {
 		conns[i] = conn{s: s, w: w, phase: phaseGone}
-		w.wheel.put(&conns[i], 1)
+		w.wheel.Put(&conns[i], 1)
 	}
 	looked := -1
 	waiting := &conn{s: s, w: w, phase: phaseOpen}
 	waiting.session = &fillSession{fill: func() {
 		looked = 0
 		for i := range conns {
-			if conns[i].link.due != 1 {
+			if conns[i].link.Due() != 1 {
 				looked++
 			}
 		}
@@ -85,7 +85,7 @@ func TestSweepGivesTurns(t *testing.T) {
 		t.Fatalf("output was asked for after %d connections, want %d", looked, sweepTurn)
 	}
 	for i := range conns {
-		if conns[i].link.due == 1 {
+		if conns[i].link.Due() == 1 {
 			t.Fatalf("connection %d was not looked at", i)
 		}
 	}

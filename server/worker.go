@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/pulsegate/pulsegate/server/wheel"
 )
 
 // worker writes for its connections, reads what their pollers left, and keeps their
@@ -12,7 +14,7 @@ import (
 type worker struct {
 	s          *Server
 	bell       chan struct{} // holds one ring: the queue is not empty, or stop was called
-	wheel      wheel
+	wheel      wheel.Wheel[conn, *conn]
 	out        output
 	sealed     []byte // what it becomes with TLS
 	buf        []byte // for reading
@@ -222,7 +224,7 @@ func (w *worker) bury(c *conn) {
 	w.detach(c)
 	c.holdUnread(-int(c.unsent.Load()))
 	c.backlog = nil
-	w.wheel.remove(c)
+	w.wheel.Remove(c)
 	w.s.forget(c)
 }
 
