@@ -113,7 +113,7 @@ func TestProxyProtocol(t *testing.T) {
 		"PROXY UNKNOWN\r\n":                           "",
 		v2:                                            "192.0.2.9:4242",
 		v26:                                           "[2001:db8::5]:4242",
-		signature + "\x20\x00\x00\x00":                  "",
+		signature + "\x20\x00\x00\x00":                "",
 	} {
 		c := dialRaw(t, s)
 		c.send(header[:7])
