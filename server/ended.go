@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 
+	"github.com/pulsegate/pulsegate/server/http1"
 	"github.com/pulsegate/pulsegate/server/route"
 )
 
@@ -39,7 +40,7 @@ func (w *worker) conclude(c *conn) {
 		fallthrough
 	case phaseProxy, phaseHead:
 		if c.phase == phaseHead && len(c.req.buf) > 0 {
-			c.refuse(refused(http.StatusBadRequest, "the request is not complete"))
+			c.refuse(http1.Refused(http.StatusBadRequest, "the request is not complete"))
 			break
 		}
 		c.setPhase(phaseDiscard)

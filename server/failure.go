@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/server/http1"
 	"github.com/pulsegate/pulsegate/server/route"
 )
 
@@ -13,7 +14,7 @@ import (
 var errDraining = errors.New("the server is shutting down")
 
 // openFailure turns the bridge's error into the answer to an upgrade.
-func openFailure(kind route.Kind, err error) *refusal {
+func openFailure(kind route.Kind, err error) *http1.Refusal {
 	reason := err.Error()
 	var e *bridge.Error
 	if errors.As(err, &e) && e.Detail != "" {
@@ -21,14 +22,14 @@ func openFailure(kind route.Kind, err error) *refusal {
 	}
 	for _, known := range failures {
 		if errors.Is(err, known.kind) {
-			return &refusal{status: known.status, reason: known.text + reason, limit: known.limit}
+			return &http1.Refusal{Status: known.status, Reason: known.text + reason, Limit: known.limit}
 		}
 	}
 	what := "Failed to create producer/consumer: "
 	if kind == route.Reader {
 		what = "Failed to create reader: "
 	}
-	return refused(http.StatusInternalServerError, what+reason)
+	return http1.Refused(http.StatusInternalServerError, what+reason)
 }
 
 var failures = []struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/http1"
 	"github.com/pulsegate/pulsegate/server/route"
 )
 
@@ -88,8 +89,8 @@ func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 			}
 		case err != nil:
 			no := s.authFailure(err)
-			s.metrics.handshake(no.status)
-			s.tellLogin("session refused", no.status, err, c.remote, "kind", r.Kind.String(), "topic", topic)
+			s.metrics.handshake(no.Status)
+			s.tellLogin("session refused", no.Status, err, c.remote, "kind", r.Kind.String(), "topic", topic)
 			c.sayNo(no)
 		default:
 			c.who = &standing{grant: grant, generation: generation}
@@ -100,22 +101,22 @@ func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 }
 
 // authFailure turns a refusal of the gate into an answer.
-func (s *Server) authFailure(err error) *refusal {
+func (s *Server) authFailure(err error) *http1.Refusal {
 	no := &auth.Refusal{Kind: auth.ErrUnknown, Reason: "no decision"}
 	errors.As(err, &no)
 	switch no.Kind {
 	case auth.ErrUnauthenticated:
-		answer := refused(http.StatusUnauthorized, "Failed to authenticate: "+no.Reason)
+		answer := http1.Refused(http.StatusUnauthorized, "Failed to authenticate: "+no.Reason)
 		if challenge := s.o.Gate.Challenge(); challenge != "" {
-			answer.header = "WWW-Authenticate: " + challenge
+			answer.Header = "WWW-Authenticate: " + challenge
 		}
 		return answer
 	case auth.ErrForbidden:
-		return refused(http.StatusForbidden, "Not authorized: "+no.Reason)
+		return http1.Refused(http.StatusForbidden, "Not authorized: "+no.Reason)
 	case auth.ErrTooMany:
-		return refused(http.StatusTooManyRequests, "Failed to authenticate: "+no.Reason)
+		return http1.Refused(http.StatusTooManyRequests, "Failed to authenticate: "+no.Reason)
 	}
-	return refused(http.StatusServiceUnavailable, "Cannot tell whether this is allowed: "+no.Reason)
+	return http1.Refused(http.StatusServiceUnavailable, "Cannot tell whether this is allowed: "+no.Reason)
 }
 
 // tellLogin tells the operator of a client that was not let in, or whose new token
@@ -324,16 +325,16 @@ func (s *Server) guard(topic string, h http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		no := s.authFailure(err)
-		if no.status == http.StatusForbidden {
-			no.status = http.StatusUnauthorized
+		if no.Status == http.StatusForbidden {
+			no.Status = http.StatusUnauthorized
 		}
-		s.tellLogin("request refused", no.status, err, remote, "path", r.URL.EscapedPath())
-		if rec, ok := w.(*recorder); ok {
-			rec.told = true
+		s.tellLogin("request refused", no.Status, err, remote, "path", r.URL.EscapedPath())
+		if rec, ok := w.(*http1.Recorder); ok {
+			rec.Told = true
 		}
-		if no.status == http.StatusUnauthorized {
+		if no.Status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", gate.Challenge())
 		}
-		writeReason(w, no.status, no.reason)
+		http1.WriteReason(w, no.Status, no.Reason)
 	}
 }

@@ -56,7 +56,7 @@ func (w *worker) attach(c *conn) {
 	}
 	if o.err != nil {
 		no := openFailure(c.kind, o.err)
-		w.s.metrics.handshake(no.status)
+		w.s.metrics.handshake(no.Status)
 		c.tellRefusal("session refused", no, "kind", c.kind.String(), "topic", c.req.topic)
 		c.sayNo(no)
 		return

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/http1"
 	"github.com/pulsegate/pulsegate/server/route"
 )
 
@@ -43,7 +44,7 @@ func (s *Server) settingsOf(o *Options) *settings {
 		deadLettersFree: o.DeadLettersFree,
 		tlsRefresh:      o.TLSRefresh,
 		frames:          ws.Limits{MaxMessage: o.MaxMessage, Inline: inlineMessage},
-		origins:         originSet(o.AllowedOrigins),
+		origins:         http1.OriginSet(o.AllowedOrigins),
 		route:           route.Options{MaxTopics: o.MaxTopics, V1LegacyTime: s.o.V1LegacyTime},
 		ticks: timeouts{
 			second:    uint32(time.Second / s.o.tick),

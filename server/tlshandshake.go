@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
+
+	"github.com/pulsegate/pulsegate/server/http1"
 )
 
 // maxHandshakeInput bounds the bytes that wait for a handshake step, but for those
@@ -153,14 +155,14 @@ func (c *conn) handshakeStep() (again bool) {
 // looksLikeHTTP reports whether a client without TLS has come to the port with.
 func looksLikeHTTP(b []byte) bool {
 	method, _, ok := bytes.Cut(b, []byte(" "))
-	return ok && len(method) < 10 && isToken(string(method))
+	return ok && len(method) < 10 && http1.IsToken(string(method))
 }
 
 // plainRefusal is the answer to a request that came without TLS.
 func (c *conn) plainRefusal() []byte {
-	rec := &recorder{}
-	writeReason(rec, http.StatusBadRequest, "this port speaks TLS only")
-	return rec.appendResponse(nil, false, closeAfter)
+	rec := &http1.Recorder{}
+	http1.WriteReason(rec, http.StatusBadRequest, "this port speaks TLS only")
+	return rec.Append(nil, false, true)
 }
 
 // advance runs the handshake as far as the input goes.

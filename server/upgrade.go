@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/http1"
 	"github.com/pulsegate/pulsegate/server/route"
 )
 
@@ -14,7 +15,7 @@ func isSessionPath(path string) bool { return route.IsSession(path) }
 
 // upgrade begins to open a session. The caller holds mu. The response is sent
 // when the bridge has answered.
-func (c *conn) upgrade(h *head, req *http.Request) {
+func (c *conn) upgrade(h *http1.Head, req *http.Request) {
 	if no := c.tryUpgrade(h, req); no != nil {
 		c.refuseUpgrade(h, no)
 	}
@@ -22,40 +23,40 @@ func (c *conn) upgrade(h *head, req *http.Request) {
 
 // refuseUpgrade refuses an upgrade that did not get as far as the bridge. The
 // query is not logged: it may hold a token.
-func (c *conn) refuseUpgrade(h *head, no *refusal) {
-	c.s.metrics.handshake(no.status)
-	c.tellRefusal("session refused", no, "path", h.path)
+func (c *conn) refuseUpgrade(h *http1.Head, no *http1.Refusal) {
+	c.s.metrics.handshake(no.Status)
+	c.tellRefusal("session refused", no, "path", h.Path)
 	c.sayNo(no)
 }
 
-func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
+func (c *conn) tryUpgrade(h *http1.Head, req *http.Request) *http1.Refusal {
 	s := c.s
-	if no := checkUpgrade(h, req.Header); no != nil {
+	if no := http1.CheckUpgrade(h, req.Header); no != nil {
 		return no
 	}
-	if !originAllowed(s.set().origins, req.Header) {
-		return refused(http.StatusForbidden, "this Origin is not allowed")
+	if !http1.OriginAllowed(s.set().origins, req.Header) {
+		return http1.Refused(http.StatusForbidden, "this Origin is not allowed")
 	}
 	r, no := s.parseRoute(h)
 	if no != nil {
 		return no
 	}
 	if c.refused {
-		return overLimit(limitConnections, http.StatusServiceUnavailable, "the server has no room for more connections")
+		return http1.OverLimit(limitConnections, http.StatusServiceUnavailable, "the server has no room for more connections")
 	}
 	if s.draining.Load() {
-		return refused(http.StatusServiceUnavailable, errDraining.Error())
+		return http1.Refused(http.StatusServiceUnavailable, errDraining.Error())
 	}
 	if s.o.Memory.Exhausted() {
 		s.o.Memory.Refused()
-		return overLimit(limitMemory, http.StatusServiceUnavailable, "the server's memory is used up, try again later")
+		return http1.OverLimit(limitMemory, http.StatusServiceUnavailable, "the server's memory is used up, try again later")
 	}
 	if s.o.TrustForwardedFor {
 		c.remote = forwardedFor(req.Header, c.remote)
 	}
 	counted, ok := s.addresses.take(c.remote.Addr())
 	if !ok {
-		return overLimit(limitAddress, http.StatusTooManyRequests, "too many sessions from this address")
+		return http1.OverLimit(limitAddress, http.StatusTooManyRequests, "too many sessions from this address")
 	}
 	c.counted = counted
 	c.req.accept, c.deflate = acceptance(req.Header, s.o.Compression)
@@ -69,49 +70,15 @@ func (c *conn) tryUpgrade(h *head, req *http.Request) *refusal {
 	return nil
 }
 
-func (s *Server) parseRoute(h *head) (*route.Request, *refusal) {
+func (s *Server) parseRoute(h *http1.Head) (*route.Request, *http1.Refusal) {
 	// The session keeps parts of both: without a copy it would keep the whole head.
-	r, err := route.Parse(strings.Clone(h.path), strings.Clone(h.query), s.set().route)
+	r, err := route.Parse(strings.Clone(h.Path), strings.Clone(h.Query), s.set().route)
 	if err != nil {
 		e := &route.Error{Status: http.StatusInternalServerError, Reason: "internal error"}
 		errors.As(err, &e)
-		return nil, refused(e.Status, e.Reason)
+		return nil, http1.Refused(e.Status, e.Reason)
 	}
 	return r, nil
-}
-
-// maxKey bounds a Sec-WebSocket-Key, in bytes.
-const maxKey = 1024
-
-// checkUpgrade checks a client's handshake (RFC 6455 section 4.2.1). The key should
-// be 16 bytes in base64, but nothing depends on it: devices send other lengths, and
-// text that is no base64. RFC 6455's own example does not stand up to a strict decoder.
-func checkUpgrade(h *head, header http.Header) *refusal {
-	if h.method != http.MethodGet {
-		return &refusal{status: http.StatusMethodNotAllowed, reason: "a session is opened with GET", header: "Allow: GET"}
-	}
-	if !hasToken(header["Upgrade"], "websocket") {
-		return &refusal{status: http.StatusUpgradeRequired, reason: "a session is opened with a WebSocket upgrade", header: "Upgrade: websocket"}
-	}
-	if !h.http11 {
-		return refused(http.StatusBadRequest, "a WebSocket upgrade needs HTTP/1.1")
-	}
-	if !hasConnectionToken(header, "upgrade") {
-		return refused(http.StatusBadRequest, "header field Connection must name Upgrade")
-	}
-	if v := header.Get("Sec-Websocket-Version"); v != "13" {
-		return &refusal{status: http.StatusUpgradeRequired, reason: "only version 13 of the WebSocket protocol is spoken here", header: "Sec-WebSocket-Version: 13"}
-	}
-	switch key := header.Get("Sec-Websocket-Key"); {
-	case key == "":
-		return refused(http.StatusBadRequest, "no header field Sec-WebSocket-Key")
-	case len(key) > maxKey:
-		return refused(http.StatusBadRequest, "header field Sec-WebSocket-Key is too long")
-	}
-	if h.body > 0 {
-		return refused(http.StatusBadRequest, "a WebSocket upgrade has no body")
-	}
-	return nil
 }
 
 // acceptance is the response that opens a session (RFC 6455 section 4.2.2). No
@@ -126,34 +93,6 @@ func acceptance(header http.Header, compression bool) (response []byte, deflate 
 		}
 	}
 	return append(b, "\r\n\r\n"...), deflate
-}
-
-// originAllowed checks where a browser's page came from (RFC 6455 section
-// 10.2). Clients that are no browsers send no Origin and are not held up.
-func originAllowed(allowed map[string]bool, header http.Header) bool {
-	origin := header.Get("Origin")
-	return len(allowed) == 0 || origin == "" || allowed[normalOrigin(origin)]
-}
-
-func originSet(origins []string) map[string]bool {
-	set := map[string]bool{}
-	for _, o := range origins {
-		set[normalOrigin(o)] = true
-	}
-	return set
-}
-
-// normalOrigin makes origins comparable: scheme and host are case-insensitive,
-// and the port of the scheme may be left out.
-func normalOrigin(o string) string {
-	o = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(o), "/"))
-	if s, ok := strings.CutSuffix(o, ":443"); ok && strings.HasPrefix(o, "https://") {
-		return s
-	}
-	if s, ok := strings.CutSuffix(o, ":80"); ok && strings.HasPrefix(o, "http://") {
-		return s
-	}
-	return o
 }
 
 // forwardedFor takes the client's address from what a trusted proxy tells.
