@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pulsegate/pulsegate/server/proxyproto"
+	"github.com/pulsegate/pulsegate/server/tlsio"
 )
 
 const (
@@ -139,7 +140,8 @@ func (s *Server) admit(nc net.Conn, secure bool) {
 		since:   s.now(),
 	}
 	if secure {
-		c.tls, c.phase = newTLSConn(s.o.TLS.Config()), phaseTLS
+		c.tls, c.phase = tlsio.New(s.o.TLS.Config()), phaseTLS
+		c.req.tls = &tlsHandshake{}
 	}
 	if c.refused {
 		s.metrics.overLimit.Add(1)

@@ -13,6 +13,7 @@ import (
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
 	"github.com/pulsegate/pulsegate/server/route"
+	"github.com/pulsegate/pulsegate/server/tlsio"
 	"github.com/pulsegate/pulsegate/server/wheel"
 )
 
@@ -54,7 +55,7 @@ type conn struct {
 	s   *Server
 	w   *worker
 	nc  *nbio.Conn
-	tls *tlsConn // nil: without TLS
+	tls *tlsio.Conn // nil: without TLS
 
 	// Set by anyone.
 	wants    atomic.Uint32

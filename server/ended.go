@@ -34,7 +34,7 @@ func (w *worker) conclude(c *conn) {
 	drop := false
 	switch c.phase {
 	case phaseTLS:
-		if c.tls.hs.stepping {
+		if c.req.tls.stepping {
 			break // what came last is being worked on
 		}
 		fallthrough

@@ -136,7 +136,10 @@ func (c *conn) tellClosing(cl *closing) {
 func (w *worker) write(c *conn, more bool) {
 	b := w.out.bytes()
 	if c.tls != nil {
-		c.tls.seal(&w.sealed, b)
+		if cap(w.sealed) > keptOutput {
+			w.sealed = nil
+		}
+		c.tls.Seal(&w.sealed, b)
 		b = w.sealed
 	}
 	if len(b) > 0 && c.unsent.Load() == 0 {
@@ -210,9 +213,7 @@ func (w *worker) dropIfSent(c *conn) {
 	if c.unsent.Load() != 0 || c.shut || !c.drop && !c.half {
 		return
 	}
-	if c.tls != nil && !c.tls.bye {
-		c.tls.bye = true
-		c.tls.farewell()
+	if c.tls != nil && c.tls.Farewell() {
 		w.out.reset(0)
 		if w.write(c, false); c.unsent.Load() != 0 {
 			return // it comes again when that is sent

@@ -84,7 +84,7 @@ func (c *conn) salvage(buf []byte) {
 		c.s.bytesIn.Add(uint64(n))
 		if c.tls == nil {
 			c.rest = append(c.rest, buf[:n]...)
-		} else if c.tls.append(buf[:n]) != nil {
+		} else if c.tls.Append(buf[:n]) != nil {
 			break
 		}
 	}
@@ -136,7 +136,7 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 		c.s.bytesIn.Add(uint64(n))
 		c.lastSeen.Store(c.s.now())
 		if c.secured() {
-			if err := c.tls.append(buf[:n]); err != nil {
+			if err := c.tls.Append(buf[:n]); err != nil {
 				c.tlsFailed(err)
 				return
 			}
@@ -155,7 +155,7 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 // decrypt returns what came in the next record, if all of it is there. The
 // caller holds mu.
 func (c *conn) decrypt(buf []byte) (int, error) {
-	n, sends, err := c.tls.read(buf)
+	n, sends, err := c.tls.Read(buf)
 	if sends {
 		c.wake(wantFlush)
 	}
@@ -193,7 +193,7 @@ func (c *conn) resume() {
 		c.frames(rest, true)
 	case c.phase == phaseBusy, c.phase == phaseOpening:
 	case c.phase == phaseTLS:
-		c.stalled = len(c.tls.hs.in) > maxHandshakeInput
+		c.stalled = len(c.req.tls.in) > maxHandshakeInput
 	default:
 		c.unstall()
 	}

@@ -26,6 +26,8 @@ type request struct {
 	cancel  func()  // gives up what is being worked on
 	stream  *stream // what takes the input behind the head; nil: nothing
 	taken   int     // bytes of its own buffer of input
+
+	tls *tlsHandshake // nil: without TLS
 }
 
 // requests works on what was collected. The caller holds mu.

@@ -70,9 +70,6 @@ func (w *worker) attach(c *conn) {
 		w.s.log.Debug("session opened", args...)
 	}
 	c.req, c.stalled = nil, false
-	if c.tls != nil {
-		c.tls.hs = nil
-	}
 	c.session = o.session
 	now := w.s.now()
 	c.opened = time.Since(w.s.started)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	stdtls "crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -80,9 +81,18 @@ func (h *handshakers) stop() {
 	h.done.Wait()
 }
 
+// tlsHandshake is what a connection needs until its handshake is complete, and of it
+// until it is a session. [conn.mu] guards it, but for begun.
+type tlsHandshake struct {
+	in       []byte            // input that nobody works on yet
+	stepping bool              // the handshake is queued or worked on
+	begun    bool              // a step was done; of who runs the steps
+	peer     *x509.Certificate // the client's verified certificate
+}
+
 // gather takes input for the handshake. The caller holds mu.
 func (c *conn) gather(data []byte) {
-	hs := c.tls.hs
+	hs := c.req.tls
 	if len(data) == 0 {
 		return
 	}
@@ -97,33 +107,28 @@ func (c *conn) gather(data []byte) {
 // handshakeStep works on what has come of a handshake. It reports whether more
 // has come meanwhile.
 func (c *conn) handshakeStep() (again bool) {
-	t := c.tls
 	c.mu.Lock()
-	hs := t.hs
-	over := c.phase != phaseTLS
+	if c.phase != phaseTLS {
+		c.mu.Unlock()
+		return false
+	}
+	hs := c.req.tls
 	in := hs.in
 	hs.in = nil
 	if c.stalled {
 		c.wake(wantRead)
 	}
 	c.mu.Unlock()
-	if over {
-		return false
-	}
-	var out []byte
-	t.sink = &out
-	complete, err := c.advance(in)
-	t.sink = nil
+	out, complete, err := c.advance(in)
 	if err != nil && !hs.begun && looksLikeHTTP(in) {
 		out = c.plainRefusal() // an alert would tell it nothing
 	}
 	hs.begun = true
 	var peer *x509.Certificate
 	if complete {
-		state := t.conn.ConnectionState()
+		state := c.tls.Complete()
 		peer = c.s.o.TLS.Verified(&state)
 		c.s.metrics.tlsHandshake(&state)
-		forgetHandshake(t.conn)
 	}
 
 	c.mu.Lock()
@@ -131,9 +136,7 @@ func (c *conn) handshakeStep() (again bool) {
 	if c.phase != phaseTLS {
 		return false
 	}
-	t.mu.Lock()
-	t.out = append(t.out, out...)
-	t.mu.Unlock()
+	c.tls.Queue(out)
 	switch {
 	case err != nil:
 		hs.stepping = false
@@ -166,36 +169,26 @@ func (c *conn) plainRefusal() []byte {
 }
 
 // advance runs the handshake as far as the input goes.
-func (c *conn) advance(in []byte) (complete bool, err error) {
+func (c *conn) advance(in []byte) (out []byte, complete bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.s.panicked("in a TLS handshake", p, debug.Stack())
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	t := c.tls
-	if _, err := t.conn.Append(in); err != nil {
-		return false, err
-	}
-	if _, err := t.conn.Read(nil); err != nil {
-		return false, err
-	}
-	t.conn.ResetOrFreeBuffer()
-	return t.conn.ConnectionState().HandshakeComplete, nil
+	return c.tls.Handshake(in)
 }
 
 // established is called once, when the handshake is complete. A request may
 // stand behind it already. The caller holds mu.
 func (c *conn) established() {
-	t := c.tls
-	if len(t.hs.in) > 0 {
-		_ = t.append(t.hs.in) // an error shows when it is read
-		t.hs.in = nil
+	hs := c.req.tls
+	if len(hs.in) > 0 {
+		_ = c.tls.Append(hs.in) // an error shows when it is read
+		hs.in = nil
 	}
-	t.mu.Lock()
-	t.ready = true
-	t.mu.Unlock()
-	t.hs.stepping = false
+	c.tls.Ready()
+	hs.stepping = false
 	c.phase = phaseHead // the time for the request began when the connection came
 	c.wake(wantFlush | wantRead)
 }
@@ -218,4 +211,19 @@ func (c *conn) tlsFailed(err error) {
 		c.setPhase(phaseDiscard)
 		c.leave(wantFlush, func(m *mail) { m.hasRaw, m.after = true, closeAfter })
 	}
+}
+
+// clientTLS tells a request of the certificate that its client has shown, verified
+// up to a trusted authority; nil if there is none. The caller holds mu.
+func (c *conn) clientTLS() *stdtls.ConnectionState {
+	if c.req.tls == nil || c.req.tls.peer == nil {
+		return nil
+	}
+	chain := []*x509.Certificate{c.req.tls.peer}
+	return &stdtls.ConnectionState{HandshakeComplete: true, PeerCertificates: chain, VerifiedChains: [][]*x509.Certificate{chain}}
+}
+
+// secured reports whether input has to be decrypted. The caller holds mu.
+func (c *conn) secured() bool {
+	return c.tls != nil && c.phase >= phaseHead && c.phase <= phaseClosing
 }
