@@ -12,6 +12,7 @@ import (
 	"github.com/lesismal/nbio"
 	"golang.org/x/sys/unix"
 
+	"github.com/pulsegate/pulsegate/server/life"
 	"github.com/pulsegate/pulsegate/server/proxyproto"
 	"github.com/pulsegate/pulsegate/server/tlsio"
 )
@@ -136,19 +137,20 @@ func (s *Server) admit(nc net.Conn, secure bool) {
 		remote:  remoteOf(inner.RemoteAddr()),
 		req:     &request{},
 		refused: !s.places.take(),
-		phase:   phaseHead,
 		since:   s.now(),
 	}
+	begins := life.Head
 	if secure {
-		c.tls, c.phase = tlsio.New(s.o.TLS.Config()), phaseTLS
+		c.tls, begins = tlsio.New(s.o.TLS.Config()), life.Handshake
 		c.req.tls = &tlsHandshake{}
 	}
 	if c.refused {
 		s.metrics.overLimit.Add(1)
 	}
 	if s.o.ProxyProtocol {
-		c.phase = phaseProxy
+		begins = life.Proxy
 	}
+	c.life.Store(uint32(begins))
 	setOwner(inner, c)
 	s.entranceOf(inner).enter(c)
 }
@@ -168,8 +170,7 @@ func (c *conn) proxyHeader() bool {
 	from, n, ok := proxyproto.Parse(buf)
 	switch {
 	case !ok:
-		c.setPhase(phaseDiscard)
-		c.hangUp()
+		c.on(life.Cut)
 		return false
 	case n == 0:
 		return false
@@ -179,11 +180,11 @@ func (c *conn) proxyHeader() bool {
 	}
 	if c.tls != nil {
 		c.req.buf = nil
-		c.phase = phaseTLS
+		c.on(life.ToldTLS)
 		c.gather(buf[n:])
 		return true
 	}
 	c.req.buf = buf[n:]
-	c.phase = phaseHead
+	c.on(life.Told)
 	return true
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/pulsegate/pulsegate/server/life"
 	"github.com/pulsegate/pulsegate/server/tlsconf/tlstest"
 )
 
@@ -195,7 +196,7 @@ func TestDrainDoesNotWaitForHalfARequest(t *testing.T) {
 					c := serverSide(t, s)
 					c.mu.Lock()
 					defer c.mu.Unlock()
-					return c.answering
+					return c.state() == life.Answered
 				})
 			}
 			done := make(chan error, 1)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/codec/ws"
 	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/server/life"
 	"github.com/pulsegate/pulsegate/server/route"
 )
 
@@ -103,7 +104,7 @@ func (w *worker) adopt() {
 	w.wheel.All(func(c *conn) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if now.countByAddress && !c.counted && (c.phase == phaseOpening || c.phase == phaseOpen) {
+		if now.countByAddress && !c.counted && (c.state().Opens() || c.state().Stage() == life.Session) {
 			c.counted = w.s.addresses.count(c.remote.Addr())
 		}
 		w.scheduleLocked(c)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 const (
@@ -144,7 +145,7 @@ func (c *conn) stream(h *http1.Head, text []byte, used int) {
 	st.ctx, st.cancel = context.WithCancelCause(s.ctx)
 	st.idle = time.AfterFunc(s.o.streamIdle, func() { st.cancel(errStreamIdle) })
 	c.req.stream, c.req.cancel = st, func() { st.cancel(errStreamGone) }
-	c.setPhase(phaseBusy)
+	c.on(life.Asked)
 	s.handlers.Add(1)
 	go func() {
 		defer s.handlers.Done()
@@ -192,13 +193,12 @@ func (st *stream) abort() {
 	c := st.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase != phaseBusy {
+	if !c.state().Works() {
 		return
 	}
 	c.req.stream, c.req.cancel = nil, nil
-	c.setPhase(phaseDiscard)
 	c.whileOpen(func() { _ = c.nc.SetLinger(1, 0) })
-	c.hangUp()
+	c.on(life.Cut)
 	c.wake(wantLook)
 }
 
@@ -207,7 +207,7 @@ func (st *stream) giveBack(left []byte) {
 	c := st.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.req == nil || c.phase != phaseBusy {
+	if c.req == nil || !c.state().Works() {
 		return
 	}
 	c.req.buf, c.req.scanned = append(left, c.req.buf...), 0

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 // Pings of sessions opened at any time come together, never late, and never
@@ -65,11 +66,13 @@ func TestSweepGivesTurns(t *testing.T) {
 	w := newWorker(s)
 	conns := make([]conn, 3*sweepTurn)
 	for i := range conns {
-		conns[i] = conn{s: s, w: w, phase: phaseGone}
+		conns[i].s, conns[i].w = s, w
+		conns[i].life.Store(uint32(life.Gone))
 		w.wheel.Put(&conns[i], 1)
 	}
 	looked := -1
-	waiting := &conn{s: s, w: w, phase: phaseOpen}
+	waiting := &conn{s: s, w: w}
+	waiting.life.Store(uint32(life.Open))
 	waiting.session = &fillSession{fill: func() {
 		looked = 0
 		for i := range conns {

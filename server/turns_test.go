@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 // openUnserved is the connection of an open session on a worker that does not run.
@@ -19,7 +20,8 @@ func openUnserved(t *testing.T) (*conn, *fakeSession) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &conn{s: s, w: newWorker(s), phase: phaseOpen}
+	c := &conn{s: s, w: newWorker(s)}
+	c.life.Store(uint32(life.Open))
 	fs := newFakeSession(c)
 	c.session = fs
 	return c, fs
@@ -415,7 +417,8 @@ func TestReadsWaitForOutput(t *testing.T) {
 	w := newWorker(s)
 	var order strings.Builder
 	for i := range 3 {
-		c := &conn{s: s, w: w, phase: phaseOpen, stalled: true}
+		c := &conn{s: s, w: w, stalled: true}
+		c.life.Store(uint32(life.Open))
 		c.session = &fullSession{asked: func() {
 			fmt.Fprint(&order, i)
 			if order.Len() < 12 {
@@ -425,7 +428,8 @@ func TestReadsWaitForOutput(t *testing.T) {
 		c.wake(wantRead)
 	}
 	for range 4 {
-		c := &conn{s: s, w: w, phase: phaseOpen}
+		c := &conn{s: s, w: w}
+		c.life.Store(uint32(life.Open))
 		c.session = &fillSession{fill: func() { order.WriteByte('f') }}
 		c.wake(wantFlush)
 	}
