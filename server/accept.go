@@ -104,7 +104,7 @@ func (s *Server) accept(d door) {
 			return
 		}
 		s.metrics.acceptErrors.Add(1)
-		s.acceptWarning.warn(s.log, "cannot accept connections", "err", err, "connections", s.conns.Load())
+		s.acceptWarning.warn(s.log, "cannot accept connections", "error", err, "connections", s.conns.Load())
 		select {
 		case <-time.After(pause):
 			pause = min(pause*2, maxAcceptPause)
@@ -129,7 +129,7 @@ func (s *Server) admit(nc net.Conn, secure bool) {
 		_ = nc.Close()
 		s.uncount()
 		s.metrics.acceptErrors.Add(1)
-		s.acceptWarning.warn(s.log, "cannot serve a connection", "err", err)
+		s.acceptWarning.warn(s.log, "cannot serve a connection", "error", err)
 		return
 	}
 	c := &conn{

@@ -203,7 +203,7 @@ func (w *worker) conclude(c *conn) {
 	switch state := c.state(); {
 	case state == life.Handshake && c.req.tls.stepping: // what came last is being worked on
 	case state == life.Head && len(c.req.buf) > 0:
-		c.refuse(http1.Refused(http.StatusBadRequest, "the request is not complete"))
+		c.refuse(http1.Refused(http.StatusBadRequest, "the request is incomplete"))
 	case state == life.Opening && w.s.awaiting.take():
 		c.on(life.Hold)
 	case state.Stage() == life.Session:
@@ -237,7 +237,7 @@ func (c *conn) handshakeTimeout() {
 		c.refuse(http1.Refused(http.StatusServiceUnavailable, errDraining.Error()))
 		return
 	}
-	c.refuse(http1.OverLimit(limitHandshake, http.StatusRequestTimeout, "the request did not come in time"))
+	c.refuse(http1.OverLimit(limitHandshake, http.StatusRequestTimeout, "the request did not arrive in time"))
 }
 
 // giveUp ends a connection that had its time. If not all of its output is in the
@@ -350,7 +350,7 @@ func (s *Server) sessionEnded(c *conn) {
 		return
 	}
 	s.log.Debug("session closed", "kind", c.kind.String(), "remote", c.remote.String(), "code", c.closeCode,
-		"received", c.messages, "sentBytes", c.sent,
+		"received", c.messages, "sent_bytes", c.sent,
 		"duration", (time.Since(s.started) - c.opened).Round(time.Microsecond))
 }
 

@@ -165,7 +165,7 @@ func looksLikeHTTP(b []byte) bool {
 // plainRefusal is the answer to a request that came without TLS.
 func (c *conn) plainRefusal() []byte {
 	rec := &http1.Recorder{}
-	http1.WriteReason(rec, http.StatusBadRequest, "this port speaks TLS only")
+	http1.WriteReason(rec, http.StatusBadRequest, "this port speaks only TLS")
 	return rec.Append(nil, false, true)
 }
 
@@ -200,7 +200,7 @@ func (c *conn) established() {
 func (c *conn) tlsFailed(err error) {
 	if c.state() == life.Handshake {
 		c.s.metrics.tlsFailed()
-		c.s.log.Debug("TLS handshake failed", "remote", c.remote.String(), "err", err)
+		c.s.log.Debug("TLS handshake failed", "remote", c.remote.String(), "error", err)
 	}
 	switch stage := c.state().Stage(); {
 	case errors.Is(err, io.EOF): // close_notify: as if the peer had closed its socket

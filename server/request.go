@@ -123,7 +123,7 @@ func (c *conn) tooLong(end int) *http1.Refusal {
 		}
 	}
 	if end > most.maxHeaderBytes || end < 0 && len(buf) > most.maxHeaderBytes {
-		return http1.OverLimit(limitHead, http.StatusRequestHeaderFieldsTooLarge, "the request's head is too long")
+		return http1.OverLimit(limitHead, http.StatusRequestHeaderFieldsTooLarge, "the request head is too long")
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func (c *conn) tooLong(end int) *http1.Refusal {
 func (c *conn) handle(h *http1.Head, req *http.Request) {
 	s := c.s
 	if !s.requests.take() {
-		c.refuse(http1.OverLimit(limitRequests, http.StatusServiceUnavailable, "too many requests at once"))
+		c.refuse(http1.OverLimit(limitRequests, http.StatusServiceUnavailable, "too many concurrent requests"))
 		return
 	}
 	after := closeAfter

@@ -47,7 +47,7 @@ func (c *conn) tryUpgrade(h *http1.Head, req *http.Request) *http1.Refusal {
 		return no
 	}
 	if c.refused {
-		return http1.OverLimit(limitConnections, http.StatusServiceUnavailable, "the server has no room for more connections")
+		return http1.OverLimit(limitConnections, http.StatusServiceUnavailable, "too many connections")
 	}
 	if s.draining.Load() {
 		return http1.Refused(http.StatusServiceUnavailable, errDraining.Error())

@@ -133,7 +133,7 @@ func (c *conn) stream(h *http1.Head, text []byte, used int) {
 		return
 	}
 	if !s.streams.take() {
-		c.refuse(http1.OverLimit(limitRequests, http.StatusServiceUnavailable, "too many requests at once"))
+		c.refuse(http1.OverLimit(limitRequests, http.StatusServiceUnavailable, "too many concurrent requests"))
 		return
 	}
 	if req.TLS = c.clientTLS(); req.TLS == nil && c.tls != nil {
