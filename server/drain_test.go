@@ -131,6 +131,7 @@ func TestDrainTakesAcknowledgements(t *testing.T) {
 	other, _, _ := openOne(t, s, b, consumerPath("other")) // the first worker's, which moves the clock
 	client, fs, _ := openOne(t, s, b, consumerPath("s"))
 	c := fs.out.(*conn)
+	eventually(t, "its worker is done with it", func() bool { return c.wants.Load() == 0 && !c.toRead.Load() })
 	c.mu.Lock() // nobody reads it, and the second worker waits for it in its sweep
 	done := make(chan error, 1)
 	go func() { done <- s.Drain(t.Context()) }()

@@ -56,6 +56,31 @@ func (c course) step(e Event) (course, error) {
 		return wrong("it is not buried")
 	}
 
+	// What has to change something does, and what waited then does not wait any more.
+	alive := before < Last
+	asksEnd := before.Stage() == Awaiting || before == Opening || before.Stage() == Session || before.Stage() == Farewells
+	switch {
+	case e == Fail && alive && now.Stage() != Discarding:
+		return wrong("what comes still counts")
+	case e == PeerEnd && asksEnd && now.Stage() != Discarding:
+		return wrong("the peer's end changes nothing")
+	case e == PeerEnd && !asksEnd && moved:
+		return wrong("its peer is owed something still")
+	case e == LastOut && (before.Works() || before == Open || before == Leaving) && !moved:
+		return wrong("it goes on behind its last output")
+	case e == Loss && before.Listens() && now != Lost:
+		return wrong("what came before is forgotten")
+	case e == Cut && before != Lost && before != Dead && before != Gone && do&HangUp == 0:
+		return wrong("its socket is not hung up")
+	}
+	resumes := e == Fail || e == Stop || e == PeerClose || e == Leave || e == Taken || e == Opened || before.Stage() == Session && (e == PeerEnd || e == LastOut)
+	if moved && (resumes || now == Dead) && do&Unstall == 0 {
+		return wrong("its input waits for ever")
+	}
+	if moved && before.Stage() == Session && e == LastOut && do&ReadOn == 0 {
+		return wrong("the peer's answer is not looked for")
+	}
+
 	// A place among those who wait is given back once.
 	if do&GivePlace != 0 {
 		if !c.place {
@@ -203,6 +228,25 @@ func TestAllCourses(t *testing.T) {
 		}
 	}
 	t.Logf("%d courses", len(seen))
+}
+
+// The way to a session, and from one request to the next.
+func TestWayIn(t *testing.T) {
+	for _, way := range []struct {
+		events []Event
+		want   []State
+	}{
+		{[]Event{Told, Wanted, Opened, Turn}, []State{Proxy, Head, Opening, Open, Leaving}},
+		{[]Event{ToldTLS, Secured, Asked, Taken, Asked, Waits, Taken}, []State{Proxy, Handshake, Head, Busy, Head, Busy, Answered, Head}},
+		{[]Event{Wanted, Hold, Opened}, []State{Head, Opening, Held, Open}},
+	} {
+		s := way.want[0]
+		for i, e := range way.events {
+			if s, _ = s.Next(e); s != way.want[i+1] {
+				t.Errorf("%v: %d leads to %d, want %d", way.events, e, s, way.want[i+1])
+			}
+		}
+	}
 }
 
 // However a session ends, from our side alone it comes to an end: its frame leaves, it is
