@@ -3,6 +3,9 @@
 GO          ?= go
 FUZZTIME    ?= 30s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ERRCHECK    ?= github.com/kisielk/errcheck@v1.30.0
+REVIVE      ?= github.com/mgechev/revive@v1.17.0
+MISSPELL    ?= github.com/golangci/misspell/cmd/misspell@v0.8.0
 GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLICENSES  ?= github.com/google/go-licenses@v1.6.0
 NFPM        ?= github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
@@ -27,7 +30,7 @@ REAL_LAST     = ./test/clients ./test/restart
 REAL_FLAGS    = -tags pulsar -p 1 -count 1
 
 .PHONY: help build run test test-fast unit race real attack conformance clients restart \
-	packages charts image dist bench lint fmt vet staticcheck shellcheck vulncheck licences fuzz deps clean
+	packages charts image dist bench lint fmt vet staticcheck errcheck revive misspell shellcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -98,7 +101,7 @@ bench: build ## measure pulsegate beside the Java proxy and write BENCHMARKS.md 
 conformance: ## run the conformance suite on all targets and write CONFORMANCE.md
 	$(GO) run -tags pulsar ./conformance/cmd/conformance > CONFORMANCE.md.new && mv CONFORMANCE.md.new CONFORMANCE.md
 
-lint: fmt vet staticcheck ## gofmt, go vet and staticcheck
+lint: fmt vet staticcheck errcheck revive misspell ## gofmt, go vet, staticcheck, errcheck, revive and misspell
 
 fmt:
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
@@ -110,6 +113,15 @@ vet:
 
 staticcheck:
 	$(GO) run $(STATICCHECK) -tags pulsar,packages,charts ./...
+
+errcheck:
+	$(GO) run $(ERRCHECK) -ignoretests -exclude test/tools/errcheck.txt -tags "pulsar packages charts" ./...
+
+revive:
+	$(GO) run $(REVIVE) -config test/tools/revive.toml -formatter friendly -set_exit_status ./...
+
+misspell:
+	@git ls-files -z --cached --others --exclude-standard '*.go' '*.md' '*.conf' '*.yaml' '*.sh' Makefile | xargs -0 $(GO) run $(MISSPELL) -error
 
 shellcheck: ## look for mistakes in the scripts
 	shellcheck deploy/pulsar/bin/*

@@ -35,7 +35,7 @@ func WriteDefaults(w io.Writer) error {
 }
 
 func writeKey(out *bufio.Writer, k *Key) {
-	out.WriteByte('\n')
+	_ = out.WriteByte('\n') // Flush tells
 	writeComment(out, k.Doc)
 	if k.kind.ranged {
 		writeComment(out, "Accepts "+k.kind.accepts+".")

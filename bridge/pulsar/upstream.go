@@ -303,8 +303,8 @@ func attempt[T any](ctx context.Context, u *Upstream, what string, call func() (
 		}
 		select {
 		case <-time.After(wait):
-		case <-unreachable:
-			return none, err
+		case err := <-unreachable:
+			return none, &bridge.Error{Kind: bridge.ErrUnavailable, Detail: what + ": " + err.Error()}
 		case <-ctx.Done():
 			return none, err
 		case <-u.ctx.Done():

@@ -74,7 +74,7 @@ func producers(r *round) {
 // split takes a payload of publishSome apart: session and number.
 func split(payload string) (session string, number int) {
 	i := strings.LastIndexByte(payload, '/')
-	fmt.Sscan(payload[i+1:], &number)
+	_, _ = fmt.Sscan(payload[i+1:], &number)
 	return payload[:i], number
 }
 

@@ -8,6 +8,7 @@ package life
 // State is where a connection stands.
 type State uint8
 
+// The states, in the order of a life.
 const (
 	// A request is awaited.
 	_         State = iota
@@ -109,6 +110,7 @@ func (s State) Closed() bool { return s == Lost || s == Dead }
 // Event is something that happens to a connection.
 type Event uint8
 
+// The events.
 const (
 	// On the way to a session.
 	Told    Event = iota // the PROXY header has come; a request follows
@@ -145,6 +147,7 @@ const (
 // Effect is what is to be done.
 type Effect uint8
 
+// The effects. That a session is detached is none: see [State.Attached].
 const (
 	Frame     Effect = 1 << iota // send a close frame
 	Unstall                      // forget input that waited
@@ -152,8 +155,6 @@ const (
 	GivePlace                    // give the place back that Hold took
 	ShutWrite                    // end our direction
 	HangUp                       // end both
-
-	// Cleanup of a session is no effect: see [State.Attached].
 )
 
 // Next is what e makes of s, and what is to be done. An event that means nothing in s
