@@ -99,7 +99,7 @@ func (s *Server) Start() error {
 	if err != nil {
 		return err
 	}
-	s.warnImpossible(s.o.MaxConnections)
+	s.warnImpossible(int(s.places.most.Load()))
 	quietNbio(s.log)
 	s.started = time.Now()
 	if s.o.passed == nil {

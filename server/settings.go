@@ -79,13 +79,15 @@ func (s *Server) set() *settings { return s.settings.Load() }
 // means to [New]. Nobody is closed for a limit that has become lower; timeouts and
 // what a message may have count for open sessions, too. Only one goroutine may call it.
 func (s *Server) Apply(o Options) {
-	o = o.withValues()
 	s.apply(&o)
-	s.warnImpossible(o.MaxConnections)
+	s.warnImpossible(int(s.places.most.Load()))
 	s.lookAtCertificates()
 }
 
 func (s *Server) apply(o *Options) {
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = machineConnections()
+	}
 	s.places.most.Store(int64(o.MaxConnections))
 	s.requests.most.Store(int64(o.MaxConcurrentRequests))
 	s.streams.most.Store(int64(o.MaxConcurrentRequests))

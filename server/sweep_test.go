@@ -18,7 +18,7 @@ func TestPingsComeTogether(t *testing.T) {
 		{IdleTimeout: 5 * time.Minute},
 	} {
 		o.Bridge = newFakeBridge()
-		s, err := New(o)
+		s, err := New(bounded(o))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func (s *fillSession) Fill(bridge.Writer) { s.fill() }
 
 // A session with output does not wait until all deadlines of a tick are looked at.
 func TestSweepGivesTurns(t *testing.T) {
-	s, err := New(Options{Bridge: newFakeBridge()})
+	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
 	if err != nil {
 		t.Fatal(err)
 	}

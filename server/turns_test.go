@@ -16,7 +16,7 @@ import (
 // openUnserved is the connection of an open session on a worker that does not run.
 func openUnserved(t *testing.T) (*conn, *fakeSession) {
 	t.Helper()
-	s, err := New(Options{Bridge: newFakeBridge()})
+	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -410,7 +410,7 @@ func (s *fullSession) Full() bool { s.asked(); return true }
 
 // Between two that read, all others are served; those that read take turns.
 func TestReadsWaitForOutput(t *testing.T) {
-	s, err := New(Options{Bridge: newFakeBridge()})
+	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
 	if err != nil {
 		t.Fatal(err)
 	}

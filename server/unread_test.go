@@ -223,7 +223,7 @@ func TestUnreadingClientIsGivenUp(t *testing.T) {
 // That the kernel takes output is traffic, as what comes is; what the session
 // adds behind output that waits is none.
 func TestTakenOutputIsTraffic(t *testing.T) {
-	s, err := New(Options{Bridge: newFakeBridge(), IdleTimeout: 20 * time.Second, PingInterval: time.Hour})
+	s, err := New(bounded(Options{Bridge: newFakeBridge(), IdleTimeout: 20 * time.Second, PingInterval: time.Hour}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestTakenOutputIsTraffic(t *testing.T) {
 
 // A client that takes its last output piece by piece is waited for, within bounds.
 func TestOverAt(t *testing.T) {
-	s, err := New(Options{Bridge: newFakeBridge()})
+	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
 	if err != nil {
 		t.Fatal(err)
 	}
