@@ -94,7 +94,7 @@ func (s *Server) accept(d door) {
 		nc, err := d.Accept()
 		if err == nil {
 			pause = firstAcceptPause
-			s.admit(nc, d.tls)
+			s.serveConn(nc, d.tls)
 			// Those who are served already go first: a flood of connections would keep
 			// the processor for 10 ms at a time.
 			runtime.Gosched()
@@ -114,8 +114,8 @@ func (s *Server) accept(d door) {
 	}
 }
 
-// admit hands a connection to the engine.
-func (s *Server) admit(nc net.Conn, secure bool) {
+// serveConn hands a connection to the engine.
+func (s *Server) serveConn(nc net.Conn, secure bool) {
 	if s.conns.Add(1) > int64(s.set().maxConnections+refusalRoom) {
 		s.conns.Add(-1)
 		s.metrics.overLimit.Add(1)

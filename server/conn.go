@@ -45,13 +45,13 @@ type conn struct {
 	life atomic.Uint32 // its [life.State]: changed with mu held, see [conn.on]; read by anyone
 
 	// Set by anyone.
-	wants    atomic.Uint32
-	unsent   atomic.Int64  // bytes of output that the kernel has not taken yet
-	lastTake atomic.Uint32 // tick at which the kernel last took output
-	lastSeen atomic.Uint32 // tick of the last traffic, see [conn.lastTraffic]
-	toRead   atomic.Bool   // it is in the worker's reads
-	awaiting atomic.Bool   // the worker wants to know when unsent has fallen
-	ended    atomic.Bool   // nothing more comes from the peer, and all that came is used; set with mu held
+	wants     atomic.Uint32
+	unsent    atomic.Int64  // bytes of output that the kernel has not taken yet
+	lastTake  atomic.Uint32 // tick at which the kernel last took output
+	lastSeen  atomic.Uint32 // tick of the last traffic, see [conn.lastTraffic]
+	toRead    atomic.Bool   // it is in the worker's reads
+	tellTaken atomic.Bool   // the worker wants to know when unsent has fallen
+	ended     atomic.Bool   // nothing more comes from the peer, and all that came is used; set with mu held
 
 	// The incoming side, guarded by mu. A poller or the worker holds it while
 	// input is read and handled; whoever holds it may take notes and queues,

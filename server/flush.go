@@ -17,7 +17,7 @@ import (
 // for output only while less than [Server.unreadBound] waits; its last message may
 // go beyond.
 func (w *worker) flush(c *conn) {
-	c.awaiting.Store(false)
+	c.tellTaken.Store(false)
 	unsent := int(c.unsent.Load())
 	bound := w.s.unreadBound()
 	full := unsent >= bound
@@ -133,7 +133,7 @@ func (w *worker) write(c *conn, more bool) {
 		return
 	}
 	// From here on onWritten wakes us; it may have come just before.
-	c.awaiting.Store(true)
+	c.tellTaken.Store(true)
 	if c.unsent.Load() < unsent {
 		c.wake(wantFlush)
 	}
@@ -165,7 +165,7 @@ func (s *Server) onWritten(c *conn, n int) {
 	s.bytesOut.Add(uint64(n))
 	c.lastTake.Store(s.now())
 	left := c.holdUnread(-n)
-	if c.awaiting.Load() && (left == 0 || left < int64(s.unreadBound())/2) {
+	if c.tellTaken.Load() && (left == 0 || left < int64(s.unreadBound())/2) {
 		c.wake(wantFlush)
 	}
 }

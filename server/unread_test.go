@@ -45,7 +45,7 @@ func unreading(t *testing.T, s *Server, b *fakeBridge, path string, frames int) 
 	})
 	fs.out.Wake()
 	c := fs.out.(*conn)
-	eventually(t, "output stops", func() bool { return c.unsent.Load() >= unreadBound/2 && c.awaiting.Load() && c.wants.Load() == 0 })
+	eventually(t, "output stops", func() bool { return c.unsent.Load() >= unreadBound/2 && c.tellTaken.Load() && c.wants.Load() == 0 })
 	return client, fs
 }
 
