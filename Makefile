@@ -3,6 +3,9 @@
 GO          ?= go
 FUZZTIME    ?= 30s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ERRCHECK    ?= github.com/kisielk/errcheck@v1.30.0
+REVIVE      ?= github.com/mgechev/revive@v1.17.0
+MISSPELL    ?= github.com/golangci/misspell/cmd/misspell@v0.8.0
 GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLICENSES  ?= github.com/google/go-licenses@v1.6.0
 NFPM        ?= github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
@@ -32,7 +35,7 @@ NEWEST_PULSAR  ?= 4.2.4
 export PULSEGATE_TEST_PULSAR_VERSION := $(PULSAR_VERSION)
 
 .PHONY: help build run test test-fast unit race real attack conformance conformance-on newest clients restart \
-	packages charts image dist bench lint fmt vet staticcheck shellcheck vulncheck licences fuzz deps clean
+	packages charts image dist bench lint fmt vet staticcheck errcheck revive misspell shellcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -113,7 +116,7 @@ newest: ## a short run on the newest Pulsar that Maven has whole, which differs 
 	PULSEGATE_TEST_PULSAR_VERSION=$(NEWEST_PULSAR) PULSEGATE_TEST_CASES='^(path|refuse|stats|exchange|v3)/' \
 		$(GO) test $(REAL_FLAGS) -timeout 10m -run 'TestCluster|TestPython|TestNode' ./conformance ./test/clients
 
-lint: fmt vet staticcheck ## gofmt, go vet and staticcheck
+lint: fmt vet staticcheck errcheck revive misspell ## gofmt, go vet, staticcheck, errcheck, revive and misspell
 
 fmt:
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
@@ -125,6 +128,15 @@ vet:
 
 staticcheck:
 	$(GO) run $(STATICCHECK) -tags pulsar,packages,charts ./...
+
+errcheck:
+	$(GO) run $(ERRCHECK) -ignoretests -exclude test/tools/errcheck.txt -tags "pulsar packages charts" ./...
+
+revive:
+	$(GO) run $(REVIVE) -config test/tools/revive.toml -formatter friendly -set_exit_status ./...
+
+misspell:
+	@git ls-files -z --cached --others --exclude-standard '*.go' '*.md' '*.conf' '*.yaml' '*.sh' Makefile | xargs -0 $(GO) run $(MISSPELL) -error
 
 shellcheck: ## look for mistakes in the scripts
 	shellcheck deploy/pulsar/bin/*

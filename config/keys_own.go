@@ -81,7 +81,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "maxInFlightPublishes", Section: sectionOwn, Default: "1000",
-		Doc:  "Publishes of one session that may wait for the broker. At that mark its socket is not read until one is answered.",
+		Doc:  "Publishes of one session that may wait for the broker. At that mark its socket is not read until half of them are answered.",
 		kind: number(func(c *Config) *int { return &c.MaxInFlightPublishes }, 1, 1<<20),
 	},
 	{

@@ -145,7 +145,7 @@ func memoryLimit(cfg *config.Config) int64 {
 
 func bridgeOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) bridge.Options {
 	limits := bridgeLimits(cfg)
-	o := bridge.Options{
+	return bridge.Options{
 		Memory:           budget,
 		MaxPublishBytes:  limits.MaxPublishBytes,
 		Linger:           cfg.UpstreamLinger,
@@ -157,10 +157,6 @@ func bridgeOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) 
 		MaxInFlightBytes: limits.MaxInFlightBytes,
 		Logger:           log,
 	}
-	if o.Linger == 0 {
-		o.Linger = -1 // the bridge's own zero means its default
-	}
-	return o
 }
 
 // bridgeLimits are the options of the bridge that may change while it serves.

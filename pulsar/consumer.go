@@ -99,6 +99,7 @@ func (o *ConsumerOptions) ordered() bool { return o.Type == wire.Exclusive || o.
 // Event is something that a consumer's owner may like to know.
 type Event uint8
 
+// The events.
 const (
 	// Connected: the broker has the consumer again.
 	Connected Event = iota

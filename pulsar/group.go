@@ -10,7 +10,7 @@ import (
 	names "github.com/pulsegate/pulsegate/topic"
 )
 
-// ErrTooManyTopics: a group would be on more topics than it may.
+// ErrTooManyTopics says that a group would be on more topics than it may.
 var ErrTooManyTopics = errors.New("too many topics and partitions")
 
 // Selection is what topics a [Group] is on: those of Topics or, if Match is set, those of Namespace that it chooses. Of topics that are partitioned it

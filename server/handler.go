@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/pulsegate/pulsegate/server/http1"
 )
 
 // The paths that tell balancers whether to send clients here.
@@ -44,7 +46,7 @@ func (s *Server) routes() http.Handler {
 		case s.o.Admin != nil && strings.HasPrefix(path, "/admin/"):
 			s.guard("", s.o.Admin.ServeHTTP)(w, r)
 		default:
-			writeReason(w, http.StatusNotFound, "Not Found")
+			http1.WriteReason(w, http.StatusNotFound, "Not Found")
 		}
 	})
 }
@@ -66,7 +68,7 @@ func onlyGet(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			writeReason(w, http.StatusMethodNotAllowed, "only GET and HEAD are allowed")
+			http1.WriteReason(w, http.StatusMethodNotAllowed, "only GET and HEAD are allowed")
 			return
 		}
 		h(w, r)
@@ -79,13 +81,13 @@ func healthy(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") }
 // ready tells whether new sessions can be served, now and for a while.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if s.leaving.Load() {
-		writeReason(w, http.StatusServiceUnavailable, errDraining.Error())
+		http1.WriteReason(w, http.StatusServiceUnavailable, errDraining.Error())
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	if err := s.o.Bridge.Ready(ctx); err != nil {
-		writeReason(w, http.StatusServiceUnavailable, err.Error())
+		http1.WriteReason(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
 	writeText(w, "ok\n")
@@ -95,15 +97,15 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 // server is to stay. An operator takes the server out of service by removing it.
 func (s *Server) statusFile(w http.ResponseWriter, _ *http.Request) {
 	if s.o.StatusFile == "" {
-		writeReason(w, http.StatusNotFound, "Not Found")
+		http1.WriteReason(w, http.StatusNotFound, "Not Found")
 		return
 	}
 	if _, err := os.Stat(s.o.StatusFile); err != nil {
-		writeReason(w, http.StatusNotFound, "the status file does not exist")
+		http1.WriteReason(w, http.StatusNotFound, "the status file does not exist")
 		return
 	}
 	if s.leaving.Load() {
-		writeReason(w, http.StatusNotFound, errDraining.Error())
+		http1.WriteReason(w, http.StatusNotFound, errDraining.Error())
 		return
 	}
 	writeText(w, "OK")

@@ -12,6 +12,8 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/server/life"
 	"github.com/pulsegate/pulsegate/server/route"
 )
 
@@ -82,14 +84,14 @@ func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		switch {
-		case c.phase != phaseOpening: // the client has left
+		case !c.state().Opens(): // the client has left
 			if err == nil {
 				gate.Release(grant)
 			}
 		case err != nil:
 			no := s.authFailure(err)
-			s.metrics.handshake(no.status)
-			s.tellLogin("session refused", no.status, err, c.remote, "kind", r.Kind.String(), "topic", topic)
+			s.metrics.handshake(no.Status)
+			s.tellLogin("session refused", no.Status, err, c.remote, "kind", r.Kind.String(), "topic", topic)
 			c.sayNo(no)
 		default:
 			c.who = &standing{grant: grant, generation: generation}
@@ -100,22 +102,22 @@ func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 }
 
 // authFailure turns a refusal of the gate into an answer.
-func (s *Server) authFailure(err error) *refusal {
+func (s *Server) authFailure(err error) *http1.Refusal {
 	no := &auth.Refusal{Kind: auth.ErrUnknown, Reason: "no decision"}
 	errors.As(err, &no)
 	switch no.Kind {
 	case auth.ErrUnauthenticated:
-		answer := refused(http.StatusUnauthorized, "Failed to authenticate: "+no.Reason)
+		answer := http1.Refused(http.StatusUnauthorized, "Failed to authenticate: "+no.Reason)
 		if challenge := s.o.Gate.Challenge(); challenge != "" {
-			answer.header = "WWW-Authenticate: " + challenge
+			answer.Header = "WWW-Authenticate: " + challenge
 		}
 		return answer
 	case auth.ErrForbidden:
-		return refused(http.StatusForbidden, "Not authorized: "+no.Reason)
+		return http1.Refused(http.StatusForbidden, "Not authorized: "+no.Reason)
 	case auth.ErrTooMany:
-		return refused(http.StatusTooManyRequests, "Failed to authenticate: "+no.Reason)
+		return http1.Refused(http.StatusTooManyRequests, "Failed to authenticate: "+no.Reason)
 	}
-	return refused(http.StatusServiceUnavailable, "Cannot tell whether this is allowed: "+no.Reason)
+	return http1.Refused(http.StatusServiceUnavailable, "Cannot tell whether this is allowed: "+no.Reason)
 }
 
 // tellLogin tells the operator of a client that was not let in, or whose new token
@@ -161,7 +163,7 @@ func (w *worker) recheckAll() {
 	}
 	if now := gate.Generation(); now != w.generation {
 		w.generation = now
-		w.wheel.all(func(c *conn) {
+		w.wheel.All(func(c *conn) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.recheck()
@@ -173,7 +175,7 @@ func (w *worker) recheckAll() {
 // recheck ends the session if its client has lost the permission. The caller
 // holds mu.
 func (c *conn) recheck() {
-	if c.who == nil || c.phase != phaseOpen {
+	if c.who == nil || c.state().Stage() != life.Session {
 		return
 	}
 	if no := c.s.o.Gate.Recheck(c.who.grant); no != nil {
@@ -183,7 +185,7 @@ func (c *conn) recheck() {
 
 // expel ends an open session whose client may not go on. The caller holds mu.
 func (c *conn) expel(code codec.Code, reason string) {
-	c.stop(phaseClosing, closing{code: uint16(code.CloseCode()), reason: (&codec.Error{Code: code, Detail: reason}).CloseReason()})
+	c.stop(life.Stop, closing{code: uint16(code.CloseCode()), reason: (&codec.Error{Code: code, Detail: reason}).CloseReason()})
 }
 
 // checkToken asks the client for a new token when its own has run out, and ends
@@ -203,7 +205,7 @@ func (w *worker) checkToken(c *conn, now uint32) {
 // the client is to be asked for a new one. The caller holds mu.
 func (w *worker) tokenRanOut(c *conn, now uint32) (ask bool) {
 	who := c.who
-	if who == nil || who.expires.IsZero() || c.phase != phaseOpen || int32(now-who.due) < 0 {
+	if who == nil || who.expires.IsZero() || c.state().Stage() != life.Session || int32(now-who.due) < 0 {
 		return false
 	}
 	switch {
@@ -276,7 +278,7 @@ func (c *conn) renewed(expires time.Time, err error) (next *codec.AuthResponse) 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	who := c.who
-	if c.phase != phaseOpen {
+	if c.state().Stage() != life.Session {
 		return nil
 	}
 	if err != nil {
@@ -324,16 +326,16 @@ func (s *Server) guard(topic string, h http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		no := s.authFailure(err)
-		if no.status == http.StatusForbidden {
-			no.status = http.StatusUnauthorized
+		if no.Status == http.StatusForbidden {
+			no.Status = http.StatusUnauthorized
 		}
-		s.tellLogin("request refused", no.status, err, remote, "path", r.URL.EscapedPath())
-		if rec, ok := w.(*recorder); ok {
-			rec.told = true
+		s.tellLogin("request refused", no.Status, err, remote, "path", r.URL.EscapedPath())
+		if rec, ok := w.(*http1.Recorder); ok {
+			rec.Told = true
 		}
-		if no.status == http.StatusUnauthorized {
+		if no.Status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", gate.Challenge())
 		}
-		writeReason(w, no.status, no.reason)
+		http1.WriteReason(w, no.Status, no.Reason)
 	}
 }

@@ -104,15 +104,16 @@ func TestConcurrentRequestsLimit(t *testing.T) {
 func TestProxyProtocol(t *testing.T) {
 	b := echoBridge()
 	s := start(t, b, func(o *Options) { o.ProxyProtocol = true })
-	v2 := proxyV2 + "\x21\x11\x00\x0c" + "\xc0\x00\x02\x09" + "\x0a\x00\x00\x01" + "\x10\x92" + "\x1f\x90"
-	v26 := proxyV2 + "\x21\x21\x00\x24" + "\x20\x01\x0d\xb8" + strings.Repeat("\x00", 11) + "\x05" + strings.Repeat("\x00", 16) + "\x10\x92" + "\x1f\x90"
+	const signature = "\r\n\r\n\x00\r\nQUIT\n" // of version 2
+	v2 := signature + "\x21\x11\x00\x0c" + "\xc0\x00\x02\x09" + "\x0a\x00\x00\x01" + "\x10\x92" + "\x1f\x90"
+	v26 := signature + "\x21\x21\x00\x24" + "\x20\x01\x0d\xb8" + strings.Repeat("\x00", 11) + "\x05" + strings.Repeat("\x00", 16) + "\x10\x92" + "\x1f\x90"
 	for header, want := range map[string]string{
 		"PROXY TCP4 192.0.2.9 10.0.0.1 4242 8080\r\n": "192.0.2.9:4242",
 		"PROXY TCP6 2001:db8::5 ::1 4242 8080\r\n":    "[2001:db8::5]:4242",
 		"PROXY UNKNOWN\r\n":                           "",
 		v2:                                            "192.0.2.9:4242",
 		v26:                                           "[2001:db8::5]:4242",
-		proxyV2 + "\x20\x00\x00\x00":                  "",
+		signature + "\x20\x00\x00\x00":                "",
 	} {
 		c := dialRaw(t, s)
 		c.send(header[:7])
@@ -128,7 +129,7 @@ func TestProxyProtocol(t *testing.T) {
 		}
 	}
 	for _, header := range []string{"GET / HTTP/1.1\r\n", "PROXY TCP4 x y 1 2\r\n", "PROXY TCP4 1.2.3.4\r\n", strings.Repeat("PROXY ", 50),
-		proxyV2 + "\x11\x11\x00\x0c", proxyV2 + "\x21\x11\xff\xff"} {
+		signature + "\x11\x11\x00\x0c", signature + "\x21\x11\xff\xff"} {
 		c := dialRaw(t, s)
 		c.send(header)
 		c.ended()

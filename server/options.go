@@ -40,8 +40,8 @@ type Bridge interface {
 	Observer
 }
 
-// Options configure a [Server]. A zero value means the default named at the
-// field, unless the field says otherwise. [Server.Apply] tells which may change later.
+// Options configure a [Server]. A zero value means what the field says; bounds have no
+// default here, as configurations have them. [Server.Apply] tells which may change later.
 type Options struct {
 	Bridge Bridge       // required
 	Gate   *auth.Gate   // who may connect, and on what; nil: everyone, on everything
@@ -56,7 +56,7 @@ type Options struct {
 	// which are looked at for newer ones every TLSRefresh.
 	TLSAddress string
 	TLS        *tlsconf.Source // nil: TLS is not spoken
-	TLSRefresh time.Duration   // 5 min
+	TLSRefresh time.Duration   // required with TLS
 
 	// TrustForwardedFor takes the client's address from X-Forwarded-For, its
 	// first entry. ProxyProtocol demands HAProxy's PROXY header, version 1 or 2,
@@ -67,12 +67,12 @@ type Options struct {
 	MaxConnections        int           // 0: what the limit of open files allows
 	MaxSessionsPerAddress int           // 0: no limit
 	MaxConcurrentRequests int           // requests that are no session; 0: no limit
-	MaxURLBytes           int           // 8192
-	MaxHeaderBytes        int           // 16384, request line included
-	HandshakeTimeout      time.Duration // 15 s for a request to be complete
+	MaxURLBytes           int           // required
+	MaxHeaderBytes        int           // request line included; required
+	HandshakeTimeout      time.Duration // for a request to be complete; required
 
-	MaxMessage     int           // bytes of one incoming message, 1 MiB
-	MaxUnread      int           // bytes of output that may wait for a client, 256 KiB
+	MaxMessage     int           // bytes of one incoming message; required
+	MaxUnread      int           // bytes of output that may wait for a client; required
 	SlowTimeout    time.Duration // a session whose client takes none of its output for that long is closed; 0: only IdleTimeout counts
 	IdleTimeout    time.Duration // 0: never
 	PingInterval   time.Duration // 0: a ping only when a session was silent for half of IdleTimeout
@@ -126,8 +126,8 @@ type Options struct {
 }
 
 func (o Options) withDefaults() (Options, error) {
-	if o.Bridge == nil {
-		return o, errors.New("server: Options.Bridge is missing")
+	if name := o.missing(); name != "" {
+		return o, errors.New("server: Options." + name + " is missing")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -135,21 +135,28 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.streamIdle, streamIdle)
 	setDefault(&o.tick, 100*time.Millisecond)
 	setDefault(&o.workers, runtime.GOMAXPROCS(0))
-	return o.withValues(), nil
+	return o, nil
 }
 
-// withValues gives the options that may change their defaults.
-func (o Options) withValues() Options {
-	setDefault(&o.TLSRefresh, 5*time.Minute)
-	setDefault(&o.MaxURLBytes, 8192)
-	setDefault(&o.MaxHeaderBytes, 16384)
-	setDefault(&o.HandshakeTimeout, 15*time.Second)
-	setDefault(&o.MaxMessage, 1<<20)
-	setDefault(&o.MaxUnread, 256<<10)
-	if o.MaxConnections <= 0 {
-		o.MaxConnections = machineConnections()
+// missing names a field that has no default and no meaning of its own when it is zero, "" for none.
+func (o *Options) missing() string {
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"Bridge", o.Bridge != nil},
+		{"MaxURLBytes", o.MaxURLBytes > 0},
+		{"MaxHeaderBytes", o.MaxHeaderBytes > 0},
+		{"HandshakeTimeout", o.HandshakeTimeout > 0},
+		{"MaxMessage", o.MaxMessage > 0},
+		{"MaxUnread", o.MaxUnread > 0},
+		{"TLSRefresh", o.TLSRefresh > 0 || o.TLS == nil},
+	} {
+		if !f.set {
+			return f.name
+		}
 	}
-	return o
+	return ""
 }
 
 func setDefault[T comparable](field *T, value T) {

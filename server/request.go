@@ -1,16 +1,16 @@
 package server
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"io"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 // requestTimeout bounds the work on a request that is no session.
@@ -27,15 +27,17 @@ type request struct {
 	cancel  func()  // gives up what is being worked on
 	stream  *stream // what takes the input behind the head; nil: nothing
 	taken   int     // bytes of its own buffer of input
+
+	tls *tlsHandshake // nil: without TLS
 }
 
 // requests works on what was collected. The caller holds mu.
 func (c *conn) requests() {
-	if c.phase == phaseProxy && !c.proxyHeader() {
+	if c.state() == life.Proxy && !c.proxyHeader() {
 		return
 	}
-	for c.phase == phaseHead {
-		if rest := skipEmptyLines(c.req.buf); len(rest) < len(c.req.buf) {
+	for c.state() == life.Head {
+		if rest := http1.SkipEmptyLines(c.req.buf); len(rest) < len(c.req.buf) {
 			c.req.buf, c.req.scanned = rest, 0
 		}
 		if len(c.req.buf) == 0 || !c.nextRequest() {
@@ -48,44 +50,44 @@ func (c *conn) requests() {
 func (c *conn) nextRequest() (begun bool) {
 	r := c.req
 	from := r.scanned
-	end := headEnd(r.buf, from)
+	end := http1.HeadEnd(r.buf, from)
 	r.scanned = len(r.buf)
 	if no := c.tooLong(end); no != nil {
 		c.refuse(no)
 		return true
 	}
 	if end < 0 {
-		if no := checkBegun(r.buf, from); no != nil {
+		if no := http1.CheckBegun(r.buf, from); no != nil {
 			c.refuse(no)
 			return true
 		}
 		return false
 	}
-	h, no := checkHead(r.buf[:end], c.s.isBrokers)
+	h, no := http1.CheckHead(r.buf[:end], c.s.isBrokers)
 	if no != nil {
 		c.refuse(no)
 		return true
 	}
-	if h.stream {
+	if h.Streamed {
 		c.stream(&h, r.buf[:end], end)
 		return true
 	}
-	if len(r.buf) < end+h.body {
+	if len(r.buf) < end+h.Body {
 		r.scanned = 0
-		if h.waits && !r.asked {
+		if h.Waits && !r.asked {
 			r.asked = true
 			c.leave(wantFlush, func(m *mail) { m.raw = append(m.raw, "HTTP/1.1 100 Continue\r\n\r\n"...) })
 		}
 		return false
 	}
-	req, err := readRequest(r.buf[:end], r.buf[end:end+h.body])
+	req, err := http1.ReadRequest(r.buf[:end], r.buf[end:end+h.Body])
 	if err != nil {
 		c.refuseMalformed(&h)
 		return true
 	}
 	req.TLS = c.clientTLS()
-	r.buf, r.scanned, r.asked = bytes.Clone(r.buf[end+h.body:]), 0, false
-	if isSessionPath(h.path) {
+	r.buf, r.scanned, r.asked = bytes.Clone(r.buf[end+h.Body:]), 0, false
+	if isSessionPath(h.Path) {
 		c.upgrade(&h, req)
 	} else {
 		c.handle(&h, req)
@@ -95,9 +97,9 @@ func (c *conn) nextRequest() (begun bool) {
 
 // refuseMalformed answers a head that net/http does not take. For a session's
 // path the reason names the segment at fault, if that is it.
-func (c *conn) refuseMalformed(h *head) {
-	malformed := refused(http.StatusBadRequest, "malformed request")
-	if !isSessionPath(h.path) {
+func (c *conn) refuseMalformed(h *http1.Head) {
+	malformed := http1.Refused(http.StatusBadRequest, "malformed request")
+	if !isSessionPath(h.Path) {
 		c.refuse(malformed)
 		return
 	}
@@ -109,58 +111,39 @@ func (c *conn) refuseMalformed(h *head) {
 
 // tooLong checks the limits of a head of which end bytes, or if negative not
 // yet all, are there.
-func (c *conn) tooLong(end int) *refusal {
+func (c *conn) tooLong(end int) *http1.Refusal {
 	most, buf := c.s.set(), c.req.buf
 	line := bytes.IndexByte(buf[:min(len(buf), most.maxURLBytes+64)], '\n')
 	if line < 0 && len(buf) >= most.maxURLBytes+64 {
-		return overLimit(limitURL, http.StatusRequestURITooLong, "the request line is too long")
+		return http1.OverLimit(limitURL, http.StatusRequestURITooLong, "the request line is too long")
 	}
 	if line >= 0 {
 		if fields := bytes.Fields(buf[:line]); len(fields) > 1 && len(fields[1]) > most.maxURLBytes {
-			return overLimit(limitURL, http.StatusRequestURITooLong, "the URL is too long")
+			return http1.OverLimit(limitURL, http.StatusRequestURITooLong, "the URL is too long")
 		}
 	}
 	if end > most.maxHeaderBytes || end < 0 && len(buf) > most.maxHeaderBytes {
-		return overLimit(limitHead, http.StatusRequestHeaderFieldsTooLarge, "the request's head is too long")
+		return http1.OverLimit(limitHead, http.StatusRequestHeaderFieldsTooLarge, "the request head is too long")
 	}
 	return nil
 }
 
-var readers = sync.Pool{New: func() any { return bufio.NewReader(nil) }}
-
-// readRequest parses a head that was checked.
-func readRequest(head, body []byte) (*http.Request, error) {
-	br := readers.Get().(*bufio.Reader)
-	br.Reset(bytes.NewReader(head))
-	req, err := http.ReadRequest(br)
-	br.Reset(nil)
-	readers.Put(br)
-	if err != nil {
-		return nil, err
-	}
-	req.Body, req.ContentLength = http.NoBody, int64(len(body))
-	if len(body) > 0 {
-		req.Body = io.NopCloser(bytes.NewReader(bytes.Clone(body)))
-	}
-	return req, nil
-}
-
 // handle runs a request that is no session. The caller holds mu.
-func (c *conn) handle(h *head, req *http.Request) {
+func (c *conn) handle(h *http1.Head, req *http.Request) {
 	s := c.s
 	if !s.requests.take() {
-		c.refuse(overLimit(limitRequests, http.StatusServiceUnavailable, "too many requests at once"))
+		c.refuse(http1.OverLimit(limitRequests, http.StatusServiceUnavailable, "too many concurrent requests"))
 		return
 	}
 	after := closeAfter
-	if keepsAlive(h, req) && !s.leaving.Load() && !c.refused {
+	if h.KeepsAlive(req.Header) && !s.leaving.Load() && !c.refused {
 		after = keepOpen
 	}
 	remote := c.remote
 	req.RemoteAddr = remote.String()
 	ctx, cancel := context.WithTimeout(s.ctx, requestTimeout)
 	c.req.cancel = cancel
-	c.setPhase(phaseBusy)
+	c.on(life.Asked)
 	s.handlers.Add(1)
 	go func() {
 		defer s.handlers.Done()
@@ -169,54 +152,33 @@ func (c *conn) handle(h *head, req *http.Request) {
 		rec := s.run(req.WithContext(ctx))
 		s.tellAnswer(req, rec, remote)
 		c.leave(wantFlush, func(m *mail) {
-			m.raw, m.hasRaw, m.after = rec.appendResponse(m.raw, req.Method == http.MethodHead, after), true, after
+			m.raw, m.hasRaw, m.after = rec.Append(m.raw, req.Method == http.MethodHead, after == closeAfter), true, after
 		})
 	}()
 }
 
 // tellAnswer tells the operator of a request that was refused by its handler. What
 // balancers ask all the time is no incident, whatever the answer.
-func (s *Server) tellAnswer(req *http.Request, rec *recorder, remote netip.AddrPort) {
+func (s *Server) tellAnswer(req *http.Request, rec *http1.Recorder, remote netip.AddrPort) {
 	path := req.URL.EscapedPath()
-	if rec.status < http.StatusBadRequest || rec.told || path == pathReady || path == pathStatus {
+	if rec.Status < http.StatusBadRequest || rec.Told || path == pathReady || path == pathStatus {
 		return
 	}
-	s.incidents.add(incident{what: "request refused", code: rec.status, reason: rec.reason, remote: remote, more: []any{"path", path}})
+	s.incidents.add(incident{what: "request refused", code: rec.Status, reason: rec.Reason, remote: remote, more: []any{"path", path}})
 }
 
 // run calls the handler. A panic in it is answered with 500.
-func (s *Server) run(req *http.Request) (rec *recorder) {
+func (s *Server) run(req *http.Request) (rec *http1.Recorder) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.panicked("serving "+req.URL.Path, p, debug.Stack())
-			rec = &recorder{}
-			writeReason(rec, http.StatusInternalServerError, "internal error")
+			rec = &http1.Recorder{}
+			http1.WriteReason(rec, http.StatusInternalServerError, "internal error")
 		}
 	}()
-	rec = &recorder{}
+	rec = &http1.Recorder{}
 	s.handler.ServeHTTP(rec, req)
 	return rec
-}
-
-func keepsAlive(h *head, req *http.Request) bool {
-	return h.http11 && !hasConnectionToken(req.Header, "close")
-}
-
-func hasConnectionToken(header http.Header, token string) bool {
-	return hasToken(header["Connection"], token)
-}
-
-// hasToken reports whether one of the values, each a list separated by commas,
-// has the token in any case.
-func hasToken(values []string, token string) bool {
-	for _, v := range values {
-		for t := range strings.SplitSeq(v, ",") {
-			if strings.EqualFold(strings.Trim(t, " \t"), token) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // answered is called when a response is in the output.
@@ -225,40 +187,46 @@ func (w *worker) answered(c *conn, after afterwards) {
 	defer c.mu.Unlock()
 	defer c.recoverSession()
 	if after == closeAfter || w.s.draining.Load() {
-		c.half = true
-		if c.phase != phaseGone {
-			c.setPhase(phaseDiscard)
-		}
+		c.on(life.LastOut)
 		w.scheduleLocked(c)
 		return
 	}
-	if c.phase != phaseBusy {
+	if !c.state().Works() {
 		return
 	}
 	c.req.cancel = nil
 	// A client that does not take its answers gets no more of them.
-	if c.answering = c.unsent.Load() > 0; c.answering {
+	if c.unsent.Load() > 0 {
+		c.on(life.Waits)
 		return // the flush that finds it taken comes here again
 	}
-	c.setPhase(phaseHead)
-	c.stalled = false
+	c.on(life.Taken)
 	c.requests()
 	w.scheduleLocked(c)
 	c.wake(wantRead)
 }
 
-// handshakeTimeout ends a connection that did not send a request in time.
-func (c *conn) handshakeTimeout() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.req == nil || len(c.req.buf) == 0 {
-		c.setPhase(phaseDiscard)
-		c.hangUp()
-		return
+// refuse answers a request that is no session with a reason, tells the operator, and
+// ends the connection. The caller holds mu.
+func (c *conn) refuse(no *http1.Refusal) {
+	c.tellRefusal("request refused", no)
+	c.sayNo(no)
+}
+
+func (c *conn) tellRefusal(what string, no *http1.Refusal, more ...any) {
+	c.s.incidents.add(incident{what: what, code: no.Status, limit: no.Limit, reason: no.Reason, remote: c.remote, more: more})
+}
+
+// sayNo answers with a reason and ends the connection. The caller holds mu.
+func (c *conn) sayNo(no *http1.Refusal) {
+	rec := &http1.Recorder{}
+	if no.Header != "" {
+		name, value, _ := strings.Cut(no.Header, ": ")
+		rec.Header().Set(name, value)
 	}
-	if c.s.draining.Load() {
-		c.refuse(refused(http.StatusServiceUnavailable, errDraining.Error()))
-		return
-	}
-	c.refuse(overLimit(limitHandshake, http.StatusRequestTimeout, "the request did not come in time"))
+	http1.WriteReason(rec, no.Status, no.Reason)
+	raw := rec.Append(nil, false, true)
+	c.req = nil
+	c.on(life.Fail)
+	c.leave(wantFlush, func(m *mail) { m.raw, m.hasRaw, m.after = append(m.raw, raw...), true, closeAfter })
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/server/http1"
 )
 
 // The shapes of Pulsar's proxy statistics.
@@ -56,27 +57,27 @@ func (s *Server) stats(w http.ResponseWriter, path string) {
 		for topic, t := range s.o.Bridge.Stats() {
 			all[topic] = shapeOf(t)
 		}
-		writeJSON(w, http.StatusOK, all)
+		http1.WriteJSON(w, http.StatusOK, all)
 		return
 	case "metrics":
 		all := []namespaceMetrics{}
 		for _, r := range s.o.Bridge.NamespaceRates() {
 			all = append(all, metricsOf(r))
 		}
-		writeJSON(w, http.StatusOK, all)
+		http1.WriteJSON(w, http.StatusOK, all)
 		return
 	}
 	topic, ok := s.statsTopic(path, v1)
 	if !ok {
-		writeReason(w, http.StatusNotFound, "Not Found")
+		http1.WriteReason(w, http.StatusNotFound, "Not Found")
 		return
 	}
 	t, ok := s.o.Bridge.TopicStats(topic)
 	if !ok {
-		writeReason(w, http.StatusNotFound, "Topic does not exist")
+		http1.WriteReason(w, http.StatusNotFound, "Topic does not exist")
 		return
 	}
-	writeJSON(w, http.StatusOK, shapeOf(t))
+	http1.WriteJSON(w, http.StatusOK, shapeOf(t))
 }
 
 // statsTopic reads {domain}/{tenant}/{namespace}/{topic}/stats. A v1 path has a

@@ -13,6 +13,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 const (
@@ -91,9 +94,9 @@ type stream struct {
 
 // newStream reads the head of a request whose body is to follow in c.req.buf. The
 // caller holds mu.
-func newStream(c *conn, h *head, text []byte) (*stream, *http.Request, error) {
+func newStream(c *conn, h *http1.Head, text []byte) (*stream, *http.Request, error) {
 	st := &stream{
-		c: c, waits: h.waits,
+		c: c, waits: h.Waits,
 		more: make(chan struct{}, 1), room: make(chan struct{}, 1), over: make(chan struct{}),
 	}
 	st.stop = sync.OnceFunc(func() { close(st.over) })
@@ -104,7 +107,7 @@ func newStream(c *conn, h *head, text []byte) (*stream, *http.Request, error) {
 	}
 	st.begun, st.body = true, req.Body
 	st.ended.Store(req.ContentLength == 0)
-	st.head.http11, st.head.noBody = h.http11, req.Method == http.MethodHead
+	st.head.http11, st.head.noBody = h.HTTP11, req.Method == http.MethodHead
 	req.Body = (*streamBody)(st)
 	if st.ended.Load() {
 		req.Body = http.NoBody
@@ -113,15 +116,15 @@ func newStream(c *conn, h *head, text []byte) (*stream, *http.Request, error) {
 }
 
 // stream begins the work on a request for the broker. The caller holds mu.
-func (c *conn) stream(h *head, text []byte, used int) {
+func (c *conn) stream(h *http1.Head, text []byte, used int) {
 	s := c.s
 	if s.draining.Load() {
-		c.refuse(refused(http.StatusServiceUnavailable, errDraining.Error()))
+		c.refuse(http1.Refused(http.StatusServiceUnavailable, errDraining.Error()))
 		return
 	}
 	if s.o.Memory.Exhausted() {
 		s.o.Memory.Refused()
-		c.refuse(overLimit(limitMemory, http.StatusServiceUnavailable, "the server's memory is used up, try again later"))
+		c.refuse(http1.OverLimit(limitMemory, http.StatusServiceUnavailable, "the server's memory is used up, try again later"))
 		return
 	}
 	st, req, err := newStream(c, h, text)
@@ -130,19 +133,19 @@ func (c *conn) stream(h *head, text []byte, used int) {
 		return
 	}
 	if !s.streams.take() {
-		c.refuse(overLimit(limitRequests, http.StatusServiceUnavailable, "too many requests at once"))
+		c.refuse(http1.OverLimit(limitRequests, http.StatusServiceUnavailable, "too many concurrent requests"))
 		return
 	}
 	if req.TLS = c.clientTLS(); req.TLS == nil && c.tls != nil {
 		req.TLS = &stdtls.ConnectionState{HandshakeComplete: true}
 	}
 	req.RemoteAddr = c.remote.String()
-	st.head.closes = !keepsAlive(h, req) || c.refused
+	st.head.closes = !h.KeepsAlive(req.Header) || c.refused
 	c.req.buf, c.req.scanned, c.req.asked = bytes.Clone(c.req.buf[used:]), 0, false
 	st.ctx, st.cancel = context.WithCancelCause(s.ctx)
 	st.idle = time.AfterFunc(s.o.streamIdle, func() { st.cancel(errStreamIdle) })
 	c.req.stream, c.req.cancel = st, func() { st.cancel(errStreamGone) }
-	c.setPhase(phaseBusy)
+	c.on(life.Asked)
 	s.handlers.Add(1)
 	go func() {
 		defer s.handlers.Done()
@@ -190,13 +193,12 @@ func (st *stream) abort() {
 	c := st.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase != phaseBusy {
+	if !c.state().Works() {
 		return
 	}
 	c.req.stream, c.req.cancel = nil, nil
-	c.setPhase(phaseDiscard)
 	c.whileOpen(func() { _ = c.nc.SetLinger(1, 0) })
-	c.hangUp()
+	c.on(life.Cut)
 	c.wake(wantLook)
 }
 
@@ -205,7 +207,7 @@ func (st *stream) giveBack(left []byte) {
 	c := st.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.req == nil || c.phase != phaseBusy {
+	if c.req == nil || !c.state().Works() {
 		return
 	}
 	c.req.buf, c.req.scanned = append(left, c.req.buf...), 0

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pulsegate/pulsegate/server/http1"
 	"github.com/pulsegate/pulsegate/server/tlsconf/tlstest"
 )
 
@@ -285,7 +286,7 @@ func TestStreamRefusals(t *testing.T) {
 		reached.Add(1)
 		if _, err := io.ReadAll(r.Body); err != nil {
 			if status, reason, ok := StreamFault(w); ok {
-				writeReason(w, status, reason)
+				http1.WriteReason(w, status, reason)
 			}
 		}
 	})
@@ -324,7 +325,7 @@ func TestStreamHalfClose(t *testing.T) {
 	s := streaming(t, func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			status, reason, _ := StreamFault(w)
-			writeReason(w, status, reason)
+			http1.WriteReason(w, status, reason)
 		}
 	})
 	for text, want := range map[string]int{chunkedPost + "\r\n3\r\nabc\r\n0\r\n\r\n": 200, chunkedPost + "\r\n3\r\nab": 400} {
@@ -379,7 +380,7 @@ func hold(running chan<- struct{}, over chan<- error) http.HandlerFunc {
 		running <- struct{}{}
 		<-r.Context().Done()
 		if status, reason, ok := StreamFault(w); ok {
-			writeReason(w, status, reason)
+			http1.WriteReason(w, status, reason)
 		}
 		over <- context.Cause(r.Context())
 	}

@@ -3,11 +3,12 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/pulsegate/pulsegate/server/http1"
 )
 
 // responseHead is how an answer is framed (RFC 9112 section 6).
@@ -47,7 +48,7 @@ func (st *stream) writeHead(status int) error {
 		if !h.http11 {
 			return nil
 		}
-		return st.send(append(appendFields(startLine(status), h.header), "\r\n"...))
+		return st.send(append(http1.AppendFields(http1.StatusLine(status), h.header), "\r\n"...))
 	}
 	h.written = true
 	h.closes = h.closes || st.waits && !st.said100 && !st.ended.Load() || st.c.s.leaving.Load()
@@ -55,7 +56,7 @@ func (st *stream) writeHead(status int) error {
 	for _, name := range []string{"Connection", "Transfer-Encoding", "Trailer"} {
 		header.Del(name)
 	}
-	b := startLine(status)
+	b := http1.StatusLine(status)
 	if header.Get("Date") == "" {
 		b = append(time.Now().UTC().AppendFormat(append(b, "Date: "...), http.TimeFormat), "\r\n"...)
 	}
@@ -80,21 +81,7 @@ func (st *stream) writeHead(status int) error {
 	if h.closes {
 		b = append(b, "Connection: close\r\n"...)
 	}
-	return st.send(append(appendFields(b, header), "\r\n"...))
-}
-
-func startLine(status int) []byte {
-	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
-}
-
-// appendFields appends header fields, of which net/http or we have made sure that they hold no line end.
-func appendFields(b []byte, header http.Header) []byte {
-	for name, values := range header {
-		for _, v := range values {
-			b = append(append(append(append(b, name...), ": "...), v...), "\r\n"...)
-		}
-	}
-	return b
+	return st.send(append(http1.AppendFields(b, header), "\r\n"...))
 }
 
 // Write implements [http.ResponseWriter]. It waits while the client does not take what was written.
@@ -195,7 +182,7 @@ func StreamFault(w http.ResponseWriter) (status int, reason string, ok bool) {
 		return http.StatusServiceUnavailable, "the connection or the server has ended", true
 	}
 	if st.broken.Load() {
-		return http.StatusBadRequest, "the request's body is malformed or not complete", true
+		return http.StatusBadRequest, "the request body is malformed or incomplete", true
 	}
 	return 0, "", false
 }

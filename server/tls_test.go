@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -536,21 +535,4 @@ func clientHello(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return string(buf[:n])
-}
-
-// The older versions of llib are a copy of Go's TLS of 2021, with its holes.
-// And what [forgetHandshake] drops must be there.
-func TestLinkedLlib(t *testing.T) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", "github.com/lesismal/llib").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	version := strings.TrimSpace(string(out))
-	var major, minor, patch int
-	if _, err := fmt.Sscanf(version, "v%d.%d.%d", &major, &minor, &patch); err != nil || major != 1 || minor*1000+patch < 2005 {
-		t.Errorf("github.com/lesismal/llib %s is linked; v1.2.5 is the oldest that may be", version)
-	}
-	if len(llibHandshake) == 0 || len(llibInput) != 2 || llibInput[0].Type.String() != "bytes.Reader" || llibInput[1].Type.String() != "*[]uint8" {
-		t.Errorf("a connection of llib %s looks different: idle sessions will not be small", version)
-	}
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/server/tlsconf/tlstest"
+	"github.com/pulsegate/pulsegate/server/tlsio"
 )
 
 // keyUpdates writes TLS 1.3 records (RFC 8446) that ask for new keys, which
@@ -97,7 +98,7 @@ func TestKeyUpdatesAreBounded(t *testing.T) {
 	_, _ = raw.Write(all.Bytes()) // fails when the server has closed
 	answers, _ := io.ReadAll(raw)
 	// What one read of the socket brings is answered before the bound is looked at.
-	if n := len(answers); n < 10_000 || n > 3*maxTLSAnswers {
+	if n := len(answers); n < 10_000 || n > 3*tlsio.MaxAnswers {
 		t.Errorf("%d bytes of answers", n)
 	}
 	eventually(t, "the connection is forgotten", func() bool { return s.conns.Load() == 0 })

@@ -166,7 +166,7 @@ type Conn struct {
 }
 
 // Close closes the connection.
-func (c *Conn) Close() { c.nc.Close() }
+func (c *Conn) Close() { _ = c.nc.Close() }
 
 // CloseWrite says that nothing more comes, and goes on reading.
 func (c *Conn) CloseWrite() { _ = c.nc.CloseWrite() }

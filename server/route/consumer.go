@@ -84,7 +84,7 @@ func (p params) deadLetters(s *bridge.ConsumerSpec, o Options) error {
 		return err
 	}
 	if topic != "" && !p.has("maxRedeliverCount") {
-		return invalid("deadLetterTopic: counts only with maxRedeliverCount")
+		return invalid("deadLetterTopic requires maxRedeliverCount")
 	}
 	n, err := p.number("maxRedeliverCount", 1, math.MaxInt32, 0)
 	if err != nil {
@@ -103,7 +103,7 @@ func (p params) redelivery(o *bridge.ConsumeOptions) (err error) {
 		return err
 	}
 	if o.AckTimeout != 0 && o.AckTimeout < leastAckTimeout {
-		return invalid("ackTimeoutMillis: %s is neither 0 (none) nor at least %d", shown(p["ackTimeoutMillis"]), leastAckTimeout.Milliseconds())
+		return invalid("ackTimeoutMillis: %s must be 0 (none) or at least %d", shown(p["ackTimeoutMillis"]), leastAckTimeout.Milliseconds())
 	}
 	if o.NackDelay, err = p.millis("negativeAckRedeliveryDelay", 0, defaultNackDelay); err != nil {
 		return err

@@ -54,7 +54,7 @@ func topicList(value string, o Options) (string, error) {
 			continue
 		}
 		if seen[name] = true; o.MaxTopics > 0 && len(seen) > o.MaxTopics {
-			return "", invalid("topics: more are named than the %d that maxTopicsPerSession allows", o.MaxTopics)
+			return "", invalid("topics: there are more than the %d that maxTopicsPerSession allows", o.MaxTopics)
 		}
 		full = append(full, name)
 	}
@@ -72,7 +72,7 @@ func topicPattern(value string, o Options) (string, error) {
 	for _, text := range []string{pattern, "(?:" + pattern + ")"} {
 		tree, err := syntax.Parse(text, syntax.Perl)
 		if err != nil {
-			return "", invalid("topicsPattern: %s is no regular expression of RE2's syntax", shown(value))
+			return "", invalid("topicsPattern: %s is not a regular expression in RE2 syntax", shown(value))
 		}
 		if patternSize(tree) > maxPatternSize {
 			return "", invalid("topicsPattern: %s is too large once its repetitions are written out", shown(value))

@@ -77,7 +77,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	}
 	ports, err := port.Free(4)
 	if err != nil {
-		os.RemoveAll(dir)
+		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("start a Pulsar cluster: %w", err)
 	}
 	c := &Cluster{
@@ -125,11 +125,11 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	}
 	maps.Copy(conf, o.BrokerConf)
 	if err := writeConf(c.conf, conf); err != nil {
-		os.RemoveAll(dir)
+		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("start a Pulsar cluster: %w", err)
 	}
 	if err := c.StartBroker(ctx); err != nil {
-		c.Close()
+		_ = c.Close()
 		return nil, err
 	}
 	return c, nil

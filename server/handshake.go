@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	stdtls "crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -9,6 +10,9 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
+
+	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 // maxHandshakeInput bounds the bytes that wait for a handshake step, but for those
@@ -78,9 +82,18 @@ func (h *handshakers) stop() {
 	h.done.Wait()
 }
 
+// tlsHandshake is what a connection needs until its handshake is complete, and of it
+// until it is a session. [conn.mu] guards it, but for begun.
+type tlsHandshake struct {
+	in       []byte            // input that nobody works on yet
+	stepping bool              // the handshake is queued or worked on
+	begun    bool              // a step was done; of who runs the steps
+	peer     *x509.Certificate // the client's verified certificate
+}
+
 // gather takes input for the handshake. The caller holds mu.
 func (c *conn) gather(data []byte) {
-	hs := c.tls.hs
+	hs := c.req.tls
 	if len(data) == 0 {
 		return
 	}
@@ -95,43 +108,36 @@ func (c *conn) gather(data []byte) {
 // handshakeStep works on what has come of a handshake. It reports whether more
 // has come meanwhile.
 func (c *conn) handshakeStep() (again bool) {
-	t := c.tls
 	c.mu.Lock()
-	hs := t.hs
-	over := c.phase != phaseTLS
+	if c.state() != life.Handshake {
+		c.mu.Unlock()
+		return false
+	}
+	hs := c.req.tls
 	in := hs.in
 	hs.in = nil
 	if c.stalled {
 		c.wake(wantRead)
 	}
 	c.mu.Unlock()
-	if over {
-		return false
-	}
-	var out []byte
-	t.sink = &out
-	complete, err := c.advance(in)
-	t.sink = nil
+	out, complete, err := c.advance(in)
 	if err != nil && !hs.begun && looksLikeHTTP(in) {
 		out = c.plainRefusal() // an alert would tell it nothing
 	}
 	hs.begun = true
 	var peer *x509.Certificate
 	if complete {
-		state := t.conn.ConnectionState()
+		state := c.tls.Complete()
 		peer = c.s.o.TLS.Verified(&state)
 		c.s.metrics.tlsHandshake(&state)
-		forgetHandshake(t.conn)
 	}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase != phaseTLS {
+	if c.state() != life.Handshake {
 		return false
 	}
-	t.mu.Lock()
-	t.out = append(t.out, out...)
-	t.mu.Unlock()
+	c.tls.Queue(out)
 	switch {
 	case err != nil:
 		hs.stepping = false
@@ -153,48 +159,38 @@ func (c *conn) handshakeStep() (again bool) {
 // looksLikeHTTP reports whether a client without TLS has come to the port with.
 func looksLikeHTTP(b []byte) bool {
 	method, _, ok := bytes.Cut(b, []byte(" "))
-	return ok && len(method) < 10 && isToken(string(method))
+	return ok && len(method) < 10 && http1.IsToken(string(method))
 }
 
 // plainRefusal is the answer to a request that came without TLS.
 func (c *conn) plainRefusal() []byte {
-	rec := &recorder{}
-	writeReason(rec, http.StatusBadRequest, "this port speaks TLS only")
-	return rec.appendResponse(nil, false, closeAfter)
+	rec := &http1.Recorder{}
+	http1.WriteReason(rec, http.StatusBadRequest, "this port speaks only TLS")
+	return rec.Append(nil, false, true)
 }
 
 // advance runs the handshake as far as the input goes.
-func (c *conn) advance(in []byte) (complete bool, err error) {
+func (c *conn) advance(in []byte) (out []byte, complete bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.s.panicked("in a TLS handshake", p, debug.Stack())
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	t := c.tls
-	if _, err := t.conn.Append(in); err != nil {
-		return false, err
-	}
-	if _, err := t.conn.Read(nil); err != nil {
-		return false, err
-	}
-	t.conn.ResetOrFreeBuffer()
-	return t.conn.ConnectionState().HandshakeComplete, nil
+	return c.tls.Handshake(in)
 }
 
 // established is called once, when the handshake is complete. A request may
 // stand behind it already. The caller holds mu.
 func (c *conn) established() {
-	t := c.tls
-	if len(t.hs.in) > 0 {
-		_ = t.append(t.hs.in) // an error shows when it is read
-		t.hs.in = nil
+	hs := c.req.tls
+	if len(hs.in) > 0 {
+		_ = c.tls.Append(hs.in) // an error shows when it is read
+		hs.in = nil
 	}
-	t.mu.Lock()
-	t.ready = true
-	t.mu.Unlock()
-	t.hs.stepping = false
-	c.phase = phaseHead // the time for the request began when the connection came
+	c.tls.Ready()
+	hs.stepping = false
+	c.on(life.Secured) // the time for the request began when the connection came
 	c.wake(wantFlush | wantRead)
 }
 
@@ -202,18 +198,32 @@ func (c *conn) established() {
 // that is no TLS record of its peer's. The alert that says so is in the
 // output. The caller holds mu.
 func (c *conn) tlsFailed(err error) {
-	if c.phase == phaseTLS {
+	if c.state() == life.Handshake {
 		c.s.metrics.tlsFailed()
-		c.s.log.Debug("TLS handshake failed", "remote", c.remote.String(), "err", err)
+		c.s.log.Debug("TLS handshake failed", "remote", c.remote.String(), "error", err)
 	}
-	switch {
+	switch stage := c.state().Stage(); {
 	case errors.Is(err, io.EOF): // close_notify: as if the peer had closed its socket
 		c.peerEnded()
-	case c.phase == phaseOpen, c.phase == phaseClosing:
-		c.stop(phaseDiscard, closing{code: closePolicy, last: true}) // the close frame itself can no longer be sent
+	case stage == life.Session, stage == life.Farewells:
+		c.stop(life.PeerClose, closing{code: closePolicy}) // the close frame itself can no longer be sent
 	default:
-		c.stalled = false
-		c.setPhase(phaseDiscard)
+		c.on(life.Fail)
 		c.leave(wantFlush, func(m *mail) { m.hasRaw, m.after = true, closeAfter })
 	}
+}
+
+// clientTLS tells a request of the certificate that its client has shown, verified
+// up to a trusted authority; nil if there is none. The caller holds mu.
+func (c *conn) clientTLS() *stdtls.ConnectionState {
+	if c.req.tls == nil || c.req.tls.peer == nil {
+		return nil
+	}
+	chain := []*x509.Certificate{c.req.tls.peer}
+	return &stdtls.ConnectionState{HandshakeComplete: true, PeerCertificates: chain, VerifiedChains: [][]*x509.Certificate{chain}}
+}
+
+// secured reports whether input has to be decrypted. The caller holds mu.
+func (c *conn) secured() bool {
+	return c.tls != nil && c.state().Decrypts()
 }

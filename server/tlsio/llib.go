@@ -1,4 +1,4 @@
-package server
+package tlsio
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 
 // This file makes llib's connections small. llib is a copy of Go's own TLS that
 // can also be run without a goroutine per connection. Nothing here touches what
-// llib protects data with, and TestLinkedLlib says when another version of it
+// llib protects data with, and TestLinkedVersion says when another version of it
 // has other fields.
 
 // llibHandshake are the fields of a [tls.Conn] that only a handshake needs. llib
@@ -34,7 +34,7 @@ func forgetInput(c *tls.Conn) {
 	p := unsafe.Pointer(c)
 	*(*bytes.Reader)(unsafe.Add(p, llibInput[0].Offset)) = bytes.Reader{}
 	if b := (**[]byte)(unsafe.Add(p, llibInput[1].Offset)); *b != nil {
-		tlsBuffers.Free(*b)
+		buffers.Free(*b)
 		*b = nil
 	}
 }
@@ -59,9 +59,9 @@ func fieldsOf(names ...string) []reflect.StructField {
 	return fields
 }
 
-// tlsBuffers gives llib the buffers of one read. All of it goes back when the
+// buffers gives llib the buffers of one read. All of it goes back when the
 // read is over, but for the beginning of a record whose rest has not come.
-var tlsBuffers = &bufferPool{}
+var buffers = &bufferPool{}
 
 // bufferPool implements [tls.Allocator]. Buffers of a record are kept for
 // reuse, so that a message does not cost two allocations.
@@ -69,8 +69,8 @@ type bufferPool struct{ small, record, read sync.Pool }
 
 const (
 	smallBuffer  = 1 << 10
-	recordBuffer = 17 << 10                  // the largest record with its header and padding
-	readsBuffer  = readBuffer + recordBuffer // a whole read behind the beginning of a record
+	recordBuffer = 17 << 10              // the largest record with its header and padding
+	readsBuffer  = 64<<10 + recordBuffer // a large read behind the beginning of a record
 )
 
 // Malloc implements [tls.Allocator].

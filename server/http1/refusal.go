@@ -1,0 +1,17 @@
+package http1
+
+// Refusal is an answer that says no.
+type Refusal struct {
+	Status int
+	Reason string // for the client
+	Header string // one more header line
+	Limit  string // key of the limit that is reached, for the log; "" for none
+}
+
+// Refused is a refusal that needs no more than a status and a reason.
+func Refused(status int, reason string) *Refusal { return &Refusal{Status: status, Reason: reason} }
+
+// OverLimit is a refusal for a limit, by its key.
+func OverLimit(key string, status int, reason string) *Refusal {
+	return &Refusal{Status: status, Reason: reason, Limit: key}
+}
