@@ -28,20 +28,23 @@ func TestIdleConsumers(t *testing.T) {
 	defer u.Close()
 	open := func(from, n int) {
 		var opening sync.WaitGroup
-		for i := range n {
+		for worker := range 20 {
 			opening.Go(func() {
-				_, err := u.Subscribe(context.Background(), bridge.ConsumerSpec{
-					Topic: "persistent://a/b/c", Subscription: fmt.Sprint("subscription-", from+i), Type: bridge.Shared, Queue: 16,
-				}, deaf{t})
-				if err != nil {
-					t.Error(err)
+				for i := worker; i < n; i += 20 {
+					_, err := u.Subscribe(context.Background(), bridge.ConsumerSpec{
+						Topic: "persistent://a/b/c", Subscription: fmt.Sprint("subscription-", from+i), Type: bridge.Shared, Queue: 16,
+					}, deaf{t})
+					if err != nil {
+						t.Error(err)
+						return
+					}
 				}
 			})
 		}
 		opening.Wait()
 	}
 	open(0, 100)
-	const consumers = 5000
+	const consumers = 2000
 	bytes, goroutines := held()
 	open(100, consumers)
 	more, after := held()
