@@ -24,6 +24,7 @@ type Client struct {
 	alarms *alarms
 	turns  groupTurns
 	pool   pool
+	doubts doubts
 
 	host       atomic.Uint32 // which of the service's hosts is asked
 	producerID atomic.Uint64
@@ -56,6 +57,7 @@ func New(o Options) (*Client, error) {
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.alarms = newAlarms()
+	c.doubts.late.ring, c.doubts.first = c.lookAtDoubts, firstDoubt
 	return c, nil
 }
 

@@ -260,6 +260,7 @@ type Consumer struct {
 	listed     bool  // the connection will call speak
 	seeking    bool  // what comes is from before
 	terminated bool  // the broker has told the end of the topic
+	doubted    uint8 // times that it came back for nothing else and got nothing since, see doubts
 	gen        int32 // of what is held: it counts up when that becomes void
 	counted    int32 // what waits for the broker, as permits know
 	attempt    uint64
@@ -352,7 +353,7 @@ func (x *Consumer) event(c *conn, id uint64, e Event) {
 		return
 	}
 	if e == EndOfTopic {
-		x.terminated = true
+		x.terminated, x.doubted = true, 0
 	}
 	x.tellLocked(e)
 	x.mu.Unlock()

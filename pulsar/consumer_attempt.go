@@ -167,6 +167,7 @@ func (x *Consumer) establish(c *conn) {
 		x.tells = append(x.tells, func() { x.handler.Opened(x, nil) })
 	} else {
 		x.tellLocked(Connected)
+		x.doubtLocked()
 	}
 	x.mu.Unlock()
 	x.speak(c)
@@ -189,6 +190,9 @@ func (x *Consumer) failed(n uint64, err error) {
 		return
 	}
 	x.partLocked()
+	if err != errDoubt {
+		x.doubted = 0
+	}
 	// What worked for a while begins anew.
 	if x.since > 0 && time.Since(time.Unix(0, x.since)) > 10*x.wait.last {
 		x.wait = backoff{}

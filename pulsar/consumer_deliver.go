@@ -15,6 +15,7 @@ func (x *Consumer) message(c *conn, cmd *wire.Message, entry []byte) {
 		x.mu.Unlock()
 		return
 	}
+	x.doubted = 0
 	size := len(entry)
 	if err == nil {
 		size = max(size, min(int(u.meta.UncompressedSize), x.o.maxMessageSize()))
