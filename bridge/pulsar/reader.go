@@ -11,19 +11,17 @@ import (
 	"github.com/pulsegate/pulsegate/codec"
 	client "github.com/pulsegate/pulsegate/pulsar"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
-	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // reader is a [client.Group] for the bridge, and its owner: a consumer on each partition of the topic, of a
 // subscription of its own that is gone with it.
 type reader struct {
-	u         *Upstream
-	spec      bridge.ReaderSpec
-	partition int32 // of a topic that is itself one partition
-	receiver  bridge.Receiver
-	permits   client.Permits
-	group     *client.Group // set before OpenReader returns
-	opened    chan error    // holds one
+	u        *Upstream
+	spec     bridge.ReaderSpec
+	receiver bridge.Receiver
+	permits  client.Permits
+	group    *client.Group // set before OpenReader returns
+	opened   chan error    // holds one
 
 	calling sync.Mutex // held while the receiver is called, as partitions have connections of their own; guards over
 	over    bool       // the receiver is not called any more
@@ -35,7 +33,6 @@ type reader struct {
 // OpenReader implements [bridge.Upstream].
 func (u *Upstream) OpenReader(ctx context.Context, spec bridge.ReaderSpec, receiver bridge.Receiver) (bridge.Reader, error) {
 	r := &reader{u: u, spec: spec, receiver: receiver, opened: make(chan error, 1), closed: make(chan struct{})}
-	_, r.partition = names.SplitPartition(spec.Topic)
 	ctx, stop := u.within(ctx)
 	defer stop()
 	r.group = u.cluster.OpenGroup(client.Selection{Topics: []string{spec.Topic}}, "reader-"+rand.Text(), r.options(), &r.permits, r)
@@ -94,9 +91,6 @@ func (r *reader) Opened(_ *client.Group, err error) { r.opened <- err }
 // Deliver implements [client.GroupHandler].
 func (r *reader) Deliver(_ *client.Consumer, m *client.Received) {
 	message := fromReceived(m, "")
-	if message.ID.Partition < 0 {
-		message.ID.Partition = r.partition
-	}
 	r.calling.Lock()
 	defer r.calling.Unlock()
 	if !r.over {
@@ -133,9 +127,6 @@ func (r *reader) LastPosition(ctx context.Context) ([]codec.MessageID, error) {
 			return nil, err
 		}
 		out[i] = fromLast(&last)
-		if out[i].Partition < 0 {
-			out[i].Partition = r.partition
-		}
 	}
 	return out, nil
 }
