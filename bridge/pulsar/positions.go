@@ -8,12 +8,13 @@ import (
 	"github.com/pulsegate/pulsegate/codec"
 	client "github.com/pulsegate/pulsegate/pulsar"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // lastOf asks for the last message of a consumer's topic, for as long as it takes to have a connection. ctx is one of
 // [Upstream.within].
 func lastOf(ctx context.Context, x *client.Consumer) (client.MessageID, error) {
-	if strings.HasPrefix(x.Topic(), "non-persistent://") { // it keeps none
+	if !names.Persistent(x.Topic()) { // it keeps none
 		return client.MessageID{LedgerID: -1, EntryID: -1, Partition: x.Partition(), BatchIndex: -1}, nil
 	}
 	return answeredAgain(ctx, "find the end of "+x.Topic(), func(done func(client.MessageID, error)) {
@@ -26,7 +27,7 @@ func lastOf(ctx context.Context, x *client.Consumer) (client.MessageID, error) {
 	})
 }
 
-// unknownConsumer reports that a broker has just closed the consumer that it was answered by, as it does when it lets go of a topic.
+// unknownConsumer reports that a broker has just closed the consumer that it was asked by, as it does when it lets go of a topic.
 func unknownConsumer(err error) bool {
 	var e *client.Error
 	return errors.As(err, &e) && (e.Code == wire.MetadataError && strings.Contains(e.Message, "Consumer not found") || e.Code == wire.ConsumerNotFound)
