@@ -26,7 +26,7 @@ REAL_PACKAGES = $(filter-out ./test/attack,$(shell grep -rlE '^//go:build pulsar
 REAL_LAST     = ./test/clients ./test/restart
 REAL_FLAGS    = -tags pulsar -p 1 -count 1
 
-.PHONY: help build run test test-fast unit race real attack conformance clients restart \
+.PHONY: help build run test test-fast unit race real attack conformance protocol protocol-test clients restart \
 	packages charts image dist bench lint fmt vet staticcheck shellcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
@@ -57,6 +57,7 @@ test: ## everything; needs Java and more, see deps
 	@$(MAKE) --no-print-directory race
 	@$(MAKE) --no-print-directory vulncheck
 	@$(MAKE) --no-print-directory licences
+	@$(MAKE) --no-print-directory protocol-test
 	@$(MAKE) --no-print-directory real
 	@$(MAKE) --no-print-directory attack
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory packages; else echo "not run, as it needs root: make packages"; fi
@@ -95,6 +96,13 @@ bench: build ## measure pulsegate beside the Java proxy and write BENCHMARKS.md 
 	$(GO) build -tags pulsar -o bin/benchmarks ./bench/cmd/benchmarks
 	./bin/benchmarks $(BENCH)
 
+protocol: ## make the schemas and types in protocol from asyncapi.yaml anew
+	npm --prefix protocol/tools ci --ignore-scripts --no-audit --no-fund
+	node protocol/tools/generate.mjs protocol
+
+protocol-test: ## check the protocol's description, its schemas and types against what the conformance suite sends and gets
+	$(GO) test -tags node -count 1 ./protocol
+
 conformance: ## run the conformance suite on all targets and write CONFORMANCE.md
 	$(GO) run -tags pulsar ./conformance/cmd/conformance > CONFORMANCE.md.new && mv CONFORMANCE.md.new CONFORMANCE.md
 
@@ -106,10 +114,10 @@ fmt:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags pulsar,packages,charts ./...
+	$(GO) vet -tags pulsar,packages,charts,node ./...
 
 staticcheck:
-	$(GO) run $(STATICCHECK) -tags pulsar,packages,charts ./...
+	$(GO) run $(STATICCHECK) -tags pulsar,packages,charts,node ./...
 
 shellcheck: ## look for mistakes in the scripts
 	shellcheck deploy/pulsar/bin/*
@@ -136,5 +144,5 @@ deps: ## install what the tests need beside Go, or name it
 	@./test/tools/deps
 
 clean: ## remove what was built and what the tests cached
-	rm -rf bin dist examples/node/node_modules examples/python/.venv
+	rm -rf bin dist protocol/tools/node_modules examples/node/node_modules examples/python/.venv
 	rm -rf "$$($(GO) run ./test/pulsar/cmd/devpulsar -cache)"
