@@ -5,6 +5,7 @@ package protocol
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -54,7 +55,7 @@ func TestFrames(t *testing.T) {
 		seen[judged(e)] = true
 	}
 	conformance.Run(t.Context(), target, conformance.Table())
-	for _, e := range rare() {
+	for _, e := range append(rare(), documented(t)...) {
 		seen[judged(e)] = true
 	}
 
@@ -161,6 +162,38 @@ func rare() []conformance.Exchange {
 		} {
 			all = append(all, conformance.Exchange{Session: kind, Text: response})
 		}
+	}
+	return all
+}
+
+// documented are the examples of the protocol's page.
+func documented(t *testing.T) (all []conformance.Exchange) {
+	t.Helper()
+	page, err := os.ReadFile("../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range regexp.MustCompile("(?s)```json\n(.*?)```").FindAllSubmatch(page, -1) {
+		for line := range strings.Lines(string(block[1])) {
+			e := conformance.Exchange{Session: "consumer", Text: strings.TrimSpace(line)}
+			switch has := func(field string) bool { return strings.Contains(line, `"`+field+`":`) }; {
+			case has("reason"):
+				e.Session, e.FromServer = "", true
+			case has("result"):
+				e.Session, e.FromServer = "producer", true
+			case has("endOfTopic"), has("publishTime"), has("authChallenge"):
+				e.FromServer = true
+			case has("payload"):
+				e.Session = "producer"
+			}
+			if f := judged(e); f.fault != "" {
+				t.Errorf("the page's example is refused (%s): %s", f.fault, line)
+			}
+			all = append(all, e)
+		}
+	}
+	if len(all) < 12 {
+		t.Errorf("the page has only %d examples", len(all))
 	}
 	return all
 }
