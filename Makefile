@@ -7,6 +7,7 @@ GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLICENSES  ?= github.com/google/go-licenses@v1.6.0
 NFPM        ?= github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
 HELM        ?= helm.sh/helm/v3/cmd/helm@v3.18.6
+CYCLONEDX   ?= $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
 VALIDATE    ?= sigs.k8s.io/kubectl-validate@v0.0.4
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -27,7 +28,7 @@ REAL_LAST     = ./test/clients ./test/restart
 REAL_FLAGS    = -tags pulsar -p 1 -count 1
 
 .PHONY: help build run test test-fast unit race real attack conformance protocol protocol-test clients restart \
-	packages charts image dist bench lint fmt vet staticcheck shellcheck vulncheck licences fuzz deps clean
+	packages charts image dist release release-test bench lint fmt vet staticcheck shellcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -44,6 +45,12 @@ dist: build ## build the deb and the rpm, into dist/
 		GOARCH=$$($(GO) env GOARCH) PACKAGE_VERSION=$(PACKAGE_VERSION) $(GO) run $(NFPM) package -f $(NFPM_CONFIG) -p $$kind -t $(DIST) || exit 1; \
 	done
 
+release: ## build what is published with a release, into dist/VERSION: archives for linux amd64 and arm64, SBOM, checksums, notes
+	GO="$(GO)" CYCLONEDX="$(CYCLONEDX)" deploy/release.sh $(VERSION) $(DIST)/$(VERSION)
+
+release-test: ## build a release twice and compare
+	GO="$(GO)" CYCLONEDX="$(CYCLONEDX)" $(GO) test -tags release -timeout 20m -count 1 ./test/release
+
 # FLAGS are more flags of the server, such as FLAGS="--set webServicePort=8081".
 run: build ## serve on port 8080 without a Pulsar; what is sent lives until Ctrl-C (FLAGS="--set webServicePort=8081": elsewhere)
 	./bin/pulsegate serve --embedded $(FLAGS)
@@ -58,6 +65,7 @@ test: ## everything; needs Java and more, see deps
 	@$(MAKE) --no-print-directory vulncheck
 	@$(MAKE) --no-print-directory licences
 	@$(MAKE) --no-print-directory protocol-test
+	@$(MAKE) --no-print-directory release-test
 	@$(MAKE) --no-print-directory real
 	@$(MAKE) --no-print-directory attack
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory packages; else echo "not run, as it needs root: make packages"; fi
@@ -114,13 +122,13 @@ fmt:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags pulsar,packages,charts,node ./...
+	$(GO) vet -tags pulsar,packages,charts,node,release ./...
 
 staticcheck:
-	$(GO) run $(STATICCHECK) -tags pulsar,packages,charts,node ./...
+	$(GO) run $(STATICCHECK) -tags pulsar,packages,charts,node,release ./...
 
 shellcheck: ## look for mistakes in the scripts
-	shellcheck deploy/pulsar/bin/*
+	shellcheck deploy/pulsar/bin/* deploy/release.sh
 
 vulncheck: ## look for known vulnerabilities in what the binary uses
 	./test/tools/vulncheck $(GO) run $(GOVULNCHECK) ./...
