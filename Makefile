@@ -10,6 +10,7 @@ GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLICENSES  ?= github.com/google/go-licenses@v1.6.0
 NFPM        ?= github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
 HELM        ?= helm.sh/helm/v3/cmd/helm@v3.18.6
+CYCLONEDX   ?= $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
 VALIDATE    ?= sigs.k8s.io/kubectl-validate@v0.0.4
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -34,8 +35,8 @@ PULSAR_VERSION := $(PULSEGATE_TEST_PULSAR_VERSION)
 NEWEST_PULSAR  ?= 4.2.4
 export PULSEGATE_TEST_PULSAR_VERSION := $(PULSAR_VERSION)
 
-.PHONY: help build run test test-fast unit race real attack conformance conformance-on newest clients restart \
-	packages charts image dist bench lint fmt vet staticcheck errcheck revive misspell shellcheck vulncheck licences fuzz deps clean
+.PHONY: help build run test test-fast unit race real attack conformance conformance-on newest protocol protocol-test clients restart \
+	packages charts image dist release release-test bench lint fmt vet staticcheck errcheck revive misspell shellcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -52,6 +53,12 @@ dist: build ## build the deb and the rpm, into dist/
 		GOARCH=$$($(GO) env GOARCH) PACKAGE_VERSION=$(PACKAGE_VERSION) $(GO) run $(NFPM) package -f $(NFPM_CONFIG) -p $$kind -t $(DIST) || exit 1; \
 	done
 
+release: ## build what is published with a release, into dist/VERSION: archives for linux amd64 and arm64, SBOM, checksums, notes
+	GO="$(GO)" CYCLONEDX="$(CYCLONEDX)" deploy/release.sh $(VERSION) $(DIST)/$(VERSION)
+
+release-test: ## build a release twice and compare
+	GO="$(GO)" CYCLONEDX="$(CYCLONEDX)" $(GO) test -tags release -timeout 20m -count 1 ./test/release
+
 # FLAGS are more flags of the server, such as FLAGS="--set webServicePort=8081".
 run: build ## serve on port 8080 without a Pulsar; what is sent lives until Ctrl-C (FLAGS="--set webServicePort=8081": elsewhere)
 	./bin/pulsegate serve --embedded $(FLAGS)
@@ -65,6 +72,8 @@ test: ## everything; needs Java and more, see deps
 	@$(MAKE) --no-print-directory race
 	@$(MAKE) --no-print-directory vulncheck
 	@$(MAKE) --no-print-directory licences
+	@$(MAKE) --no-print-directory protocol-test
+	@$(MAKE) --no-print-directory release-test
 	@$(MAKE) --no-print-directory real
 	@$(MAKE) --no-print-directory attack
 	@$(MAKE) --no-print-directory newest
@@ -86,7 +95,7 @@ real: ## the tests against a real Pulsar: the conformance matrix, restarts, the 
 attack: ## attack a gateway while others use it, and bound what they notice and what it costs (three minutes; ATTACK=word: some)
 	$(GO) test $(REAL_FLAGS) -timeout 15m -v -run 'TestAttacks/.*$(ATTACK)' ./test/attack
 
-clients: ## the examples in Python, in Node and in a browser against a real Pulsar
+clients: ## the examples in each language against a real Pulsar, and with connections that are cut
 	$(GO) test $(REAL_FLAGS) -timeout 10m -v ./test/clients
 
 restart: ## the broker and the gateway restarted under load
@@ -103,6 +112,13 @@ charts: ## check the Helm chart with helm and kubectl-validate
 bench: build ## measure pulsegate beside the Java proxy and write BENCHMARKS.md (takes about an hour and a half; BENCH=-quick: 20 minutes)
 	$(GO) build -tags pulsar -o bin/benchmarks ./bench/cmd/benchmarks
 	./bin/benchmarks $(BENCH)
+
+protocol: ## make the schemas and types in protocol from asyncapi.yaml anew
+	npm --prefix protocol/tools ci --ignore-scripts --no-audit --no-fund
+	node protocol/tools/generate.mjs protocol
+
+protocol-test: ## check the protocol's description, its schemas and types against what the conformance suite sends and gets
+	$(GO) test -tags node -count 1 ./protocol
 
 conformance: ## run the conformance suite on all targets and write CONFORMANCE.md
 	$(GO) run -tags pulsar ./conformance/cmd/conformance > CONFORMANCE.md.new && mv CONFORMANCE.md.new CONFORMANCE.md
@@ -124,13 +140,13 @@ fmt:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags pulsar,packages,charts ./...
+	$(GO) vet -tags pulsar,packages,charts,node,release ./...
 
 staticcheck:
-	$(GO) run $(STATICCHECK) -tags pulsar,packages,charts ./...
+	$(GO) run $(STATICCHECK) -tags pulsar,packages,charts,node,release ./...
 
 errcheck:
-	$(GO) run $(ERRCHECK) -ignoretests -exclude test/tools/errcheck.txt -tags "pulsar packages charts" ./...
+	$(GO) run $(ERRCHECK) -ignoretests -exclude test/tools/errcheck.txt -tags "pulsar packages charts node release" ./...
 
 revive:
 	$(GO) run $(REVIVE) -config test/tools/revive.toml -formatter friendly -set_exit_status ./...
@@ -139,7 +155,7 @@ misspell:
 	@git ls-files -z --cached --others --exclude-standard '*.go' '*.md' '*.conf' '*.yaml' '*.sh' Makefile | xargs -0 $(GO) run $(MISSPELL) -error
 
 shellcheck: ## look for mistakes in the scripts
-	shellcheck deploy/pulsar/bin/*
+	shellcheck deploy/pulsar/bin/* deploy/release.sh
 
 vulncheck: ## look for known vulnerabilities in what the binary uses
 	./test/tools/vulncheck $(GO) run $(GOVULNCHECK) ./...
@@ -163,5 +179,5 @@ deps: ## install what the tests need beside Go, or name it
 	@./test/tools/deps
 
 clean: ## remove what was built and what the tests cached
-	rm -rf bin dist examples/node/node_modules examples/python/.venv
+	rm -rf bin dist protocol/tools/node_modules examples/node/node_modules examples/python/.venv
 	rm -rf "$$(dirname "$$($(GO) run ./test/pulsar/cmd/devpulsar -cache)")"/pulsar-*

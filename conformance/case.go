@@ -54,6 +54,7 @@ type T struct {
 	id       string
 	cleanups []func()
 	trace    []string
+	observed func(Exchange) // nil: nobody wants to know
 }
 
 type failure struct{ msg string }
@@ -147,7 +148,7 @@ type Outcome struct {
 }
 
 // runCase performs one case and turns its end into an outcome.
-func runCase(parent context.Context, kind Kind, ep Endpoint, c Case) (out Outcome) {
+func runCase(parent context.Context, target *Target, ep Endpoint, c Case) (out Outcome) {
 	limit := c.Timeout
 	if limit == 0 {
 		limit = DefaultTimeout
@@ -155,7 +156,7 @@ func runCase(parent context.Context, kind Kind, ep Endpoint, c Case) (out Outcom
 	ctx, cancel := context.WithTimeout(parent, limit)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	t := &T{Kind: kind, Endpoint: ep, ctx: ctx, deadline: deadline, id: c.ID}
+	t := &T{Kind: target.Kind, Endpoint: ep, ctx: ctx, deadline: deadline, id: c.ID, observed: target.Observed}
 	start := time.Now()
 	defer func() {
 		r := recover()

@@ -77,6 +77,9 @@ type Target struct {
 	// It is called once for each variant in use. The server runs until the
 	// caller that made the target ends it.
 	Start func(Conf) (Endpoint, error)
+	// Observed, if set, is told of each message as it comes or goes. It is called by
+	// several goroutines at once.
+	Observed func(Exchange)
 
 	mu      sync.Mutex
 	started map[string]*variant

@@ -26,7 +26,7 @@
 //
 // # Locks
 //
-// In the order in which they may be taken: Producer.mu or Consumer.mu, conn.mu, alarms.mu; and Consumer.mu, Permits.mu. The others (Client.mu, pool.mu,
-// partitioned.mu, doubts.mu, topicWatch.mu, and Group.mu, under which groupTurns.mu may be taken) are held for a few instructions, with no other taken. Methods whose name ends in Locked are
+// In the order in which they may be taken: Producer.mu or Consumer.mu, conn.mu, alarms.mu; and Consumer.mu, Permits.mu or doubts.mu. The others (Client.mu, pool.mu,
+// partitioned.mu, topicWatch.mu, and Group.mu, under which groupTurns.mu may be taken) are held for a few instructions, with no other taken. Methods whose name ends in Locked are
 // called with the lock of their type held.
 package pulsar

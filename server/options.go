@@ -112,7 +112,7 @@ type Options struct {
 	Admin http.Handler
 
 	// Broker serves every path that is not the server's own: all but those below /ws/ and
-	// proxy-stats, /healthz, /readyz and the metrics, which are then at /pulsegate/metrics.
+	// proxy-stats, /healthz, /readyz, /asyncapi.yaml and the metrics, which are then at /pulsegate/metrics.
 	// Bodies and answers are streamed, at most MaxConcurrentRequests at once; see [StreamFault].
 	Broker http.Handler // nil: those paths are answered 404
 

@@ -50,7 +50,7 @@ func (s *Server) isBrokers(path string) bool {
 	if _, ok := statsPath(path); ok {
 		return false
 	}
-	return path != "/healthz" && path != "/readyz" && path != s.metricsPath()
+	return path != "/healthz" && path != "/readyz" && path != pathProtocol && path != s.metricsPath()
 }
 
 // stream is a request whose body and answer go through in pieces, however long they

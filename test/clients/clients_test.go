@@ -152,6 +152,18 @@ func (p *program) expect(texts ...string) {
 	}
 }
 
+// count returns how many lines so far hold a text.
+func (p *program) count(text string) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, line := range p.all {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
 func holdsAll(line string, texts []string) bool {
 	for _, text := range texts {
 		if !strings.Contains(line, text) {
