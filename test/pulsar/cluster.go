@@ -120,9 +120,6 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if !c.AtLeast(2, 11) { // newer ones have them on
 		conf["systemTopicEnabled"], conf["topicLevelPoliciesEnabled"] = "true", "true"
 	}
-	if c.AtLeast(5, 0) { // its bookie has to be told that it may listen on 127.0.0.1
-		conf["allowLoopback"] = "true"
-	}
 	maps.Copy(conf, o.BrokerConf)
 	if err := writeConf(c.conf, conf); err != nil {
 		_ = os.RemoveAll(dir)
