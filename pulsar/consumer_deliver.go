@@ -215,10 +215,10 @@ func (x *Consumer) open(c *conn, u *unpacker) (done bool, err error) {
 	if u.decrypt(x.o); u.sealed != nil {
 		switch x.o.Sealed {
 		case SealedLeave:
-			x.client.o.Log.Warn("a message cannot be decrypted, and stays", "topic", x.topic, "subscription", x.subscription, "error", u.sealed)
+			x.client.o.Log.Debug("a message cannot be decrypted, and stays", "topic", x.topic, "subscription", x.subscription, "error", u.sealed)
 			return true, nil
 		case SealedDiscard:
-			x.client.o.Log.Warn("a message cannot be decrypted, and is discarded", "topic", x.topic, "subscription", x.subscription, "error", u.sealed)
+			x.client.o.Log.Debug("a message cannot be decrypted, and is discarded", "topic", x.topic, "subscription", x.subscription, "error", u.sealed)
 			x.acknowledge(u)
 			return true, nil
 		}

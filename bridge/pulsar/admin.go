@@ -11,8 +11,6 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
-
-	"github.com/pulsegate/pulsegate/bridge"
 )
 
 // admin asks the cluster's admin API what the binary protocol cannot. A nil
@@ -151,44 +149,4 @@ func topicPath(topic string) string {
 		parts[i] = url.PathEscape(parts[i])
 	}
 	return version + domain + "/" + strings.Join(parts, "/")
-}
-
-// subscriptionStats is what of a topic's stats is of use.
-type subscriptionStats struct {
-	Consumers []struct {
-		ConsumerName string `json:"consumerName"`
-	} `json:"consumers"`
-}
-
-// subscription reads the stats of a concrete topic's subscription. found is
-// false if there is none.
-func (a *admin) subscription(ctx context.Context, topic, name string) (s subscriptionStats, found bool, err error) {
-	var stats struct {
-		Subscriptions map[string]subscriptionStats `json:"subscriptions"`
-	}
-	if err := a.do(ctx, http.MethodGet, topicPath(topic)+"/stats", &stats); err != nil {
-		var status *statusError
-		if errors.As(err, &status) && status.status == http.StatusNotFound {
-			return s, false, nil
-		}
-		return s, false, err
-	}
-	s, found = stats.Subscriptions[name]
-	return s, found, nil
-}
-
-// deleteSubscription removes a subscription that nobody is connected to. One
-// that does not exist is no error.
-func (a *admin) deleteSubscription(ctx context.Context, topic, name string) error {
-	err := a.do(ctx, http.MethodDelete, topicPath(topic)+"/subscription/"+url.PathEscape(name), nil)
-	var status *statusError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &status) && status.status == http.StatusNotFound:
-		return nil
-	case errors.As(err, &status) && status.status == http.StatusPreconditionFailed:
-		return &bridge.Error{Kind: bridge.ErrSubscriptions, Detail: "unsubscribe " + name + " from " + topic + ": " + status.reason}
-	}
-	return fmt.Errorf("unsubscribe %s from %s: %w", name, topic, err)
 }

@@ -51,7 +51,7 @@ func TestStoresWithBroker(t *testing.T) {
 	if m := nextMessage(t, e); string(m.Payload) != "one" {
 		t.Errorf("%q", m.Payload)
 	}
-	if _, found, err := u.admin.subscription(testContext(t), topic, "s"); err != nil || !found {
-		t.Errorf("the admin API tells of the subscription: %v, %v", found, err)
+	if found, err := u.AdminGet(testContext(t), topicPath(topic)+"/stats", new(struct{})); err != nil || !found {
+		t.Errorf("the admin API tells of the topic: %v, %v", found, err)
 	}
 }
