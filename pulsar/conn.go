@@ -27,6 +27,13 @@ func (b broker) String() string {
 	return b.host
 }
 
+// listings is the slot of the connection over which the topics of a namespace are listed. A list may be longer than any message, which breaks
+// a connection: those that producers and consumers use do not hear of it.
+const listings = -1
+
+// maxListing bounds such a list in bytes: it is more than a broker is made for.
+const maxListing = 64 << 20
+
 // maxRequests bounds the unanswered requests of a connection.
 const maxRequests = 50_000
 

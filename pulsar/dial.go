@@ -109,6 +109,9 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 			}
 			c.watchers = cmd.FeatureFlags.SupportsTopicWatchers
 			r.limit = c.maxMessage + wire.FramePadding
+			if c.slot == listings {
+				r.limit = max(r.limit, maxListing)
+			}
 			return nc.SetDeadline(time.Time{})
 		case *wire.AuthChallenge:
 			answer, err := c.authResponse()

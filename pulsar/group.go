@@ -348,7 +348,7 @@ func (c *Client) TopicsOf(namespace string, done func(topics []string, err error
 // topicsOf is TopicsOf for one who may have the list already: hash is what the broker said of it, "": nothing. With an error the answer is empty.
 func (c *Client) topicsOf(namespace, hash string, done func(answer *wire.GetTopicsResponse, err error)) {
 	answer := &wire.GetTopicsResponse{}
-	c.askService(func() error {
+	c.askService(listings, func() error {
 		*answer = wire.GetTopicsResponse{}
 		return c.get("/admin/v2/namespaces/"+namespace+"/topics?mode=PERSISTENT", &answer.Topics)
 	}, func(id uint64) wire.Command {

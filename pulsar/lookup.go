@@ -89,7 +89,7 @@ func (c *Client) missedIf(err error, turn uint32) {
 // create the topic where topics are created by themselves. done is called once.
 func (c *Client) Partitions(topic string, done func(n int, err error)) {
 	var n int
-	c.askService(func() error {
+	c.askService(0, func() error {
 		var answer struct{ Partitions int }
 		path, old := restPath(topic)
 		if path = "/admin/v2/" + path; old {
@@ -116,9 +116,9 @@ func (c *Client) Partitions(topic string, done func(n int, err error)) {
 }
 
 // askService asks the cluster at the address that it is looked up at: by get over HTTP, else by a
-// request, of whose answer take reports whether it is of the right type. done is called once. With an
+// request over the connection of a slot, of whose answer take reports whether it is of the right type. done is called once. With an
 // error that may be on another goroutine than the one that has an answer just then.
-func (c *Client) askService(get func() error, build func(id uint64) wire.Command, take func(wire.Command) bool, done func(error)) {
+func (c *Client) askService(slot int, get func() error, build func(id uint64) wire.Command, take func(wire.Command) bool, done func(error)) {
 	c.ask(func(done func(error)) {
 		if c.service.http {
 			if !c.spawn(func() { done(get()) }) {
@@ -127,7 +127,7 @@ func (c *Client) askService(get func() error, build func(id uint64) wire.Command
 			return
 		}
 		host, turn := c.serviceHost(&c.service)
-		c.pool.get(broker{host: host, tls: c.service.tls}, 0, func(conn *conn, err error) {
+		c.pool.get(broker{host: host, tls: c.service.tls}, slot, func(conn *conn, err error) {
 			if err != nil {
 				c.missed(turn)
 				done(err)
@@ -287,9 +287,6 @@ func (c *Client) newWeb() (*http.Client, error) {
 	return web, nil
 }
 
-// maxWebAnswer bounds the answer to a lookup over HTTP, in bytes.
-const maxWebAnswer = 1 << 20
-
 // get asks the service over HTTP.
 func (c *Client) get(path string, answer any) error {
 	scheme := "http://"
@@ -311,7 +308,7 @@ func (c *Client) get(path string, answer any) error {
 		return fmt.Errorf("%w: %w", ErrConnection, err)
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxWebAnswer))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxListing))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrConnection, err)
 	}

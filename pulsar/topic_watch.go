@@ -115,7 +115,7 @@ func (w *topicWatch) connect() {
 	w.mu.Unlock()
 	c := w.client
 	host, turn := c.serviceHost(&c.service)
-	c.pool.get(broker{host: host, tls: c.service.tls}, 0, func(conn *conn, err error) {
+	c.pool.get(broker{host: host, tls: c.service.tls}, listings, func(conn *conn, err error) {
 		switch {
 		case err != nil:
 			c.missed(turn)

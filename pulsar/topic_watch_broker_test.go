@@ -45,7 +45,13 @@ func TestRealTopicWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "one topic", func() bool { return len(g.Consumers()) == 1 })
-	c.connTo(t).fail(ErrConnection)
+	c.mu.Lock()
+	w := c.watches[ns]
+	c.mu.Unlock()
+	w.mu.Lock()
+	on := w.on
+	w.mu.Unlock()
+	on.fail(ErrConnection)
 	if err := cluster.Admin.CreateTopic(t.Context(), path+"yes-late"); err != nil {
 		t.Fatal(err)
 	}
@@ -57,16 +63,4 @@ func TestRealTopicWatch(t *testing.T) {
 	if err := cluster.Admin.Do(t.Context(), "GET", "/admin/v2/persistent/"+ns, nil, &topics); err != nil || len(topics) != 3 {
 		t.Errorf("topics %v: %v", topics, err)
 	}
-}
-
-// connTo is the only connection of a client.
-func (c *Client) connTo(t *testing.T) *conn {
-	t.Helper()
-	c.pool.mu.Lock()
-	defer c.pool.mu.Unlock()
-	for _, x := range c.pool.conns {
-		return x
-	}
-	t.Fatal("no connection")
-	return nil
 }
