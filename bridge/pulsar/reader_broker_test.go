@@ -32,7 +32,7 @@ func TestReaderUnloaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for round := range 40 {
+	for round := range 20 {
 		for range 1 + round%3 {
 			if err := c.Admin.UnloadTopic(ctx, topic); err != nil {
 				t.Fatal(err)
