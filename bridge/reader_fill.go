@@ -38,13 +38,14 @@ func (s *readerSession) Fill(w Writer) {
 			}
 			t, n, grant := p.fetch(frames[:], s.opts.Window-s.sent)
 			s.sent += n
+			round := s.cursors()
 			s.mu.Unlock()
 			if t != nil {
 				t.permit(grant)
 			}
 			if n > 0 {
 				empty = 0
-			} else if empty++; empty == s.cursors() {
+			} else if empty++; empty >= round {
 				return
 			}
 			for i := range frames[:n] {

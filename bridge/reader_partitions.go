@@ -2,18 +2,22 @@ package bridge
 
 import (
 	"context"
+	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
 	names "github.com/pulsegate/pulsegate/topic"
 )
 
-// partitions is a topic with partitions that has readers. The bridge's mutex
-// guards readers and count.
+// partitions is a topic with partitions that has readers. It looks for partitions that are added. The bridge's mutex
+// guards what is not constant.
 type partitions struct {
-	topic   string
-	readers int
-	count   int        // as far as is known
-	counts  query[int] // asks how many there are
+	topic  string
+	counts query[int] // asks how many there are
+
+	readers int                         // those that begin, too
+	members map[*readerSession]struct{} // of those, what has begun
+	count   int                         // as far as is known
+	look    *time.Timer                 // for what was added
 }
 
 // knownPartitions returns what is known of a topic's partitions, nil if it has none, or
@@ -34,9 +38,10 @@ func (b *Bridge) splitInto(topic string, count int) *partitions {
 	defer b.mu.Unlock()
 	known := b.split[topic]
 	if known == nil {
-		known = &partitions{topic: topic}
+		known = &partitions{topic: topic, members: map[*readerSession]struct{}{}}
 		known.counts.what = "the partitions of " + topic
 		known.counts.ask = func(ctx context.Context) (int, error) { return b.up.Partitions(ctx, topic) }
+		known.look = time.AfterFunc(partitionsEvery, func() { b.start(func() { known.search(b) }) })
 		b.split[topic] = known
 	}
 	known.count = count
@@ -44,10 +49,13 @@ func (b *Bridge) splitInto(topic string, count int) *partitions {
 	return known
 }
 
-func (b *Bridge) giveBack(known *partitions) {
+// giveBack counts a reader less. s is its session; nil: it did not begin.
+func (b *Bridge) giveBack(known *partitions, s *readerSession) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	delete(known.members, s)
 	if known.readers--; known.readers == 0 {
+		known.look.Stop()
 		delete(b.split, known.topic)
 	}
 }
@@ -64,10 +72,13 @@ func (s *readerSession) start(ctx context.Context, spec *ReaderSpec) error {
 	}
 	err := s.startPartitions(ctx, spec, known)
 	if err != nil {
-		s.b.giveBack(known)
+		s.b.giveBack(known, nil)
 		return err
 	}
 	s.partitions = known
+	s.b.mu.Lock()
+	known.members[s] = struct{}{}
+	s.b.mu.Unlock()
 	return nil
 }
 
@@ -145,7 +156,11 @@ func (s *readerSession) startOnTails(ctx context.Context, spec *ReaderSpec, know
 	started := 0
 	if err == nil && count == len(tails) {
 		if len(tails) > 1 {
-			s.more = make([]cursor, len(tails)-1)
+			more := make([]cursor, len(tails)-1)
+			s.more = make([]*cursor, len(more))
+			for i := range more {
+				s.more[i] = &more[i]
+			}
 		}
 		for i, t := range tails {
 			p := s.cursor(i)

@@ -31,8 +31,8 @@ func (b *Bridge) Read(spec ReaderSpec, o ReadOptions, out Outlet, done Opened) (
 // it. Messages of one partition keep their order.
 //
 // mu guards everything below it and may be held while a tail's mutex is taken.
-// There are as many cursors from start to Close; what they hold is guarded as
-// they say.
+// There are as many cursors from start to Close, but for those of partitions that are added,
+// of which [partitions] takes care; what they hold is guarded as they say.
 //
 // What is queued is bounded by maxQuestions answers.
 type readerSession struct {
@@ -44,21 +44,28 @@ type readerSession struct {
 	suffix     string      // what a session with a context adds to a shared frame
 
 	first cursor
-	more  []cursor // of a topic with more than one partition
 
 	mu     sync.Mutex
+	more   []*cursor // of a topic with more than one partition
 	closed bool
 	sent   int           // messages out without an answer
 	turn   int           // the cursor that is asked for messages next
 	asked  *endQuestions // nil: isEndOfTopic was never asked
 }
 
-// cursor is the session's i-th cursor.
+// cursor is the session's i-th cursor. Called with mu held, as is cursors.
 func (s *readerSession) cursor(i int) *cursor {
 	if i == 0 {
 		return &s.first
 	}
-	return &s.more[i-1]
+	return s.more[i-1]
+}
+
+// all lists the cursors there are now.
+func (s *readerSession) all() []*cursor {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]*cursor{&s.first}, s.more...)
 }
 
 func (s *readerSession) cursors() int { return 1 + len(s.more) }
@@ -128,11 +135,11 @@ func (s *readerSession) Close() {
 	s.closed = true
 	s.asked = nil
 	s.mu.Unlock()
-	for i := range s.cursors() {
-		s.cursor(i).leave()
-	}
 	if s.partitions != nil {
-		s.b.giveBack(s.partitions)
+		s.b.giveBack(s.partitions, s)
+	}
+	for _, p := range s.all() {
+		p.leave()
 	}
 	if s.stats != nil {
 		s.b.stats.dropConsumer(s.stats)
@@ -167,8 +174,8 @@ func (s *readerSession) askEndOfTopic() {
 func (s *readerSession) endOfTopic() bool {
 	ctx, stop := context.WithTimeout(s.b.ctx, s.b.opts.OpenTimeout)
 	defer stop()
-	for i := range s.cursors() {
-		end, err := s.cursor(i).ended(ctx)
+	for _, p := range s.all() {
+		end, err := p.ended(ctx)
 		if err != nil {
 			s.b.opts.Logger.Warn("end of topic is unknown", "topic", s.topic(), "error", err)
 		}
