@@ -128,9 +128,9 @@ var consumerCases = []testCase{
 		s.producer(topic).publish(texts...)
 		first := in.expect(texts[0])[0]
 		in.Redeliver([]codec.MessageID{first.ID})
-		in.grant(1000)
 		acked := map[string]bool{}
 		for again := 0; again == 0 || len(acked) < len(texts); {
+			in.grant(1) // after what came is acknowledged: with more, both copies may be here before the first is
 			m := in.next()
 			text := string(m.Payload)
 			if acked[text] {
