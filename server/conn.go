@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"github.com/lesismal/nbio"
 
@@ -85,14 +86,17 @@ type conn struct {
 	turn      int  // what was handled in this turn, in bytes
 	counted   bool // it is counted in the limit of its address
 	deflate   bool
-	refused   bool      // over the limit of connections: any request is answered 503
-	leaves    bool      // the server stops, and the session's turn to end has come
-	parting   bool      // it is closing for that, and its client's last acknowledgements still count
-	closeCode uint16    // what the session ended with, for the log; 0: the connection broke
-	since     uint32    // tick at which the phase began, or the turn to leave came
-	messages  uint32    // messages received
-	who       *standing // nil where clients need not log in
-	lane      lane      // its place among the costly messages; theirs
+	refused   bool                  // over the limit of connections: any request is answered 503
+	leaves    bool                  // the server stops, and the session's turn to end has come
+	parting   bool                  // it is closing for that, and its client's last acknowledgements still count
+	closeCode uint16                // what the session ended with, for the log; 0: the connection broke
+	since     uint32                // tick at which the phase began, or the turn to leave came
+	messages  uint32                // messages received
+	opened    time.Duration         // when the session opened, from the server's start
+	who       *standing             // nil where clients need not log in
+	id        uint64                // of the session, 0 before there is one
+	agent     unique.Handle[string] // what the client says it is; very many say the same
+	lane      lane                  // its place among the costly messages; theirs
 
 	// What others leave for the worker.
 	note sync.Mutex
@@ -103,8 +107,7 @@ type conn struct {
 	link     wheel.Links[conn]
 	lost     bool          // its socket is closed, and what came before is still to be handled
 	lastPing uint32        // tick of the last ping
-	opened   time.Duration // when the session opened, from the server's start
-	sent     uint64        // bytes of session output
+	sent     atomic.Uint64 // bytes of session output; others read it
 	backlog  []byte        // output that the kernel has not taken yet: unsent bytes
 
 	awaits    bool // it is counted in Server.awaiting

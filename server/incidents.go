@@ -2,14 +2,18 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"github.com/pulsegate/pulsegate/operator"
 )
 
 const (
@@ -58,7 +62,9 @@ type incidents struct {
 
 	mu     sync.Mutex
 	kinds  map[incidentKind]*tally
-	behind atomic.Bool // there are some to be told together
+	latest []operator.Refusal // the last ones, at most maxLatest, as a ring
+	oldest int                // where the next one goes once the ring is full
+	behind atomic.Bool        // there are some to be told together
 }
 
 type incidentKind struct {
@@ -101,6 +107,7 @@ func (i *incidents) add(in incident) {
 		t.last = in
 		i.behind.Store(true)
 	}
+	i.remember(now, &in)
 	i.mu.Unlock()
 	i.together(kind, over)
 	if tell {
@@ -108,6 +115,35 @@ func (i *incidents) add(in incident) {
 	} else if i.log.Enabled(context.Background(), slog.LevelDebug) {
 		i.log.Debug(in.what, in.attrs()...)
 	}
+}
+
+// maxLatest is how many refusals an operator can look back on.
+const maxLatest = 200
+
+// remember keeps an incident for the operator. Called with mu held.
+func (i *incidents) remember(now time.Time, in *incident) {
+	r := operator.Refusal{Time: now, What: in.what, Code: in.code, Limit: in.limit, Reason: printable(in.reason), Address: in.remote}
+	for j := 0; j+1 < len(in.more); j += 2 {
+		if r.More == nil {
+			r.More = map[string]string{}
+		}
+		r.More[fmt.Sprint(in.more[j])] = printable(fmt.Sprint(in.more[j+1]))
+	}
+	if len(i.latest) < maxLatest {
+		i.latest = append(i.latest, r)
+		return
+	}
+	i.latest[i.oldest] = r
+	i.oldest = (i.oldest + 1) % maxLatest
+}
+
+// last lists what is remembered, the newest first.
+func (i *incidents) last() []operator.Refusal {
+	i.mu.Lock()
+	list := slices.Concat(i.latest[i.oldest:], i.latest[:i.oldest])
+	i.mu.Unlock()
+	slices.Reverse(list)
+	return list
 }
 
 // flush tells together what was counted, where the while is over, or all of it.

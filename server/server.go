@@ -59,13 +59,14 @@ type Server struct {
 	closeOnce sync.Once
 	stopOnce  sync.Once
 
-	sessions  [3]atomic.Int64 // open ones by kind
-	requests  bound
-	streams   bound // requests for Options.Broker
-	awaiting  bound // see maxAwaiting
-	addresses addressBound
-	bytesIn   atomic.Uint64
-	bytesOut  atomic.Uint64
+	sessions    [3]atomic.Int64 // open ones by kind
+	lastSession atomic.Uint64   // the id of the newest
+	requests    bound
+	streams     bound // requests for Options.Broker
+	awaiting    bound // see maxAwaiting
+	addresses   addressBound
+	bytesIn     atomic.Uint64
+	bytesOut    atomic.Uint64
 
 	incidents                                                    *incidents
 	acceptWarning, slowWarning, panicWarning, certificateWarning warning

@@ -71,6 +71,7 @@ func (w *worker) attach(c *conn) {
 	}
 	c.req, c.stalled = nil, false
 	c.session = o.session
+	c.id = w.s.lastSession.Add(1)
 	now := w.s.now()
 	c.opened = time.Since(w.s.started)
 	c.lastPing = now
@@ -94,6 +95,6 @@ func (s *Server) sessionEnded(c *conn) {
 		return
 	}
 	s.log.Debug("session closed", "kind", c.kind.String(), "remote", c.remote.String(), "code", c.closeCode,
-		"received", c.messages, "sentBytes", c.sent,
+		"received", c.messages, "sentBytes", c.sent.Load(),
 		"duration", (time.Since(s.started) - c.opened).Round(time.Microsecond))
 }

@@ -49,6 +49,9 @@ func (s *Server) isBrokers(path string) bool {
 	if _, ok := statsPath(path); ok {
 		return false
 	}
+	if s.isPage(path) {
+		return false
+	}
 	return path != "/healthz" && path != "/readyz" && path != s.metricsPath()
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"unique"
 
 	"github.com/pulsegate/pulsegate/codec/ws"
 	"github.com/pulsegate/pulsegate/server/http1"
@@ -61,6 +62,7 @@ func (c *conn) tryUpgrade(h *http1.Head, req *http.Request) *http1.Refusal {
 	c.counted = counted
 	c.req.accept, c.deflate = acceptance(req.Header, s.o.Compression)
 	c.req.topic = r.Topic()
+	c.agent = unique.Make(shownAgent(req.Header.Get("User-Agent")))
 	c.setPhase(phaseOpening)
 	if s.o.Gate != nil {
 		c.req.cancel = c.admit(req, r)
@@ -69,6 +71,12 @@ func (c *conn) tryUpgrade(h *http1.Head, req *http.Request) *http1.Refusal {
 	}
 	return nil
 }
+
+// maxAgent bounds what is kept of the name that a client gives itself, in bytes.
+const maxAgent = 120
+
+// shownAgent is what is kept of it. It is a copy: the text is a part of the request.
+func shownAgent(name string) string { return strings.Clone(name[:min(len(name), maxAgent)]) }
 
 func (s *Server) parseRoute(h *http1.Head) (*route.Request, *http1.Refusal) {
 	// The session keeps parts of both: without a copy it would keep the whole head.
