@@ -81,6 +81,9 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 		defer web.close()
 		serve.Broker = web
 	}
+	if cluster, ok := up.(connections); ok {
+		serve.Collectors = append(serve.Collectors, brokerMetrics{cluster})
+	}
 	told := &source{up: up, level: opts.Level, cfg: cfg}
 	if cfg.OperatorPages {
 		serve.Operator = operator.NewHandler(told, log)

@@ -54,6 +54,7 @@ func (s *source) WriteConfig(w io.Writer) error {
 // connections are what a cluster tells of its connections to brokers.
 type connections interface {
 	Connections() []pulsar.ConnStatus
+	ConnCounts() pulsar.ConnCounts
 }
 
 // Brokers implements [operator.Source].

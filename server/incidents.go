@@ -57,8 +57,9 @@ type incident struct {
 //
 // It may be used from any goroutine. mu guards kinds; nothing is logged under it.
 type incidents struct {
-	log *slog.Logger
-	now func() time.Time
+	log   *slog.Logger
+	count func(what, code, limit string)
+	now   func() time.Time
 
 	mu     sync.Mutex
 	kinds  map[incidentKind]*tally
@@ -81,12 +82,18 @@ type tally struct {
 	last  incident // of those
 }
 
-func newIncidents(log *slog.Logger) *incidents {
-	return &incidents{log: log, now: time.Now, kinds: map[incidentKind]*tally{}}
+// newIncidents makes them. Each is also given to count.
+func newIncidents(log *slog.Logger, count func(what, code, limit string)) *incidents {
+	return &incidents{log: log, count: count, now: time.Now, kinds: map[incidentKind]*tally{}}
 }
 
 // add logs or counts an incident.
 func (i *incidents) add(in incident) {
+	code := ""
+	if in.code != 0 {
+		code = strconv.Itoa(in.code)
+	}
+	i.count(in.what, code, in.limit)
 	now := i.now()
 	kind := incidentKind{in.what, in.code, in.limit}
 	i.mu.Lock()

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/pulsegate/pulsegate/auth"
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/memory"
@@ -122,6 +124,9 @@ type Options struct {
 	// PagesApart leaves them to a door of their own.
 	Operator   http.Handler
 	PagesApart bool
+
+	// Collectors are more metrics to show.
+	Collectors []prometheus.Collector
 
 	Version string // for the metric pulsegate_build_info
 

@@ -80,15 +80,15 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		o: o, log: o.Logger,
-		incidents: newIncidents(o.Logger),
-		stopping:  make(chan struct{}),
-		reread:    make(chan struct{}, 1),
-		empty:     make(chan struct{}),
+		stopping: make(chan struct{}),
+		reread:   make(chan struct{}, 1),
+		empty:    make(chan struct{}),
 	}
 	s.awaiting.most.Store(maxAwaiting)
 	s.addresses.used = map[netip.Addr]int{}
 	s.apply(&o)
 	s.metrics = newMetrics(s)
+	s.incidents = newIncidents(o.Logger, func(what, code, limit string) { s.metrics.refusals.WithLabelValues(what, code, limit).Inc() })
 	s.handler = s.routes()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil

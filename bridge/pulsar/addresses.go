@@ -8,3 +8,6 @@ func (u *Upstream) Addresses() (brokers, admin string) { return u.opts.lookupURL
 
 // Connections are those to brokers, and the brokers to which there is none.
 func (u *Upstream) Connections() []client.ConnStatus { return u.cluster.Connections() }
+
+// ConnCounts are the sums of what became of connections.
+func (u *Upstream) ConnCounts() client.ConnCounts { return u.cluster.ConnCounts() }

@@ -9,7 +9,7 @@ export function size(n) {
   return (unit === 0 ? Math.round(n) : n.toFixed(1)) + [" B", " KiB", " MiB", " GiB", " TiB"][unit];
 }
 
-export const count = (n) => Math.round(n).toLocaleString("en");
+export const count = (n) => n.toLocaleString("en", { maximumFractionDigits: n < 10 ? 1 : 0 });
 
 export function seconds(s) {
   if (s < 60) return s.toFixed(s < 10 ? 1 : 0) + " s";

@@ -25,7 +25,6 @@ export function lists(refresh, failed) {
     t("Subscription", "subscription", (s) => s.subscription ? `${s.subscription} (${s.subscriptionType})` : ""),
     t("Role", "role", (s) => s.role),
     t("Address", "address", (s) => s.address),
-    t("User agent", "userAgent", (s) => s.userAgent),
     n("Age", "ageSeconds", (s) => ago(s.opened)),
     n("Idle", "idleSeconds", (s) => seconds(s.idleSeconds)),
     n("Messages", "messages", (s) => count(s.messages)),
@@ -34,7 +33,8 @@ export function lists(refresh, failed) {
     n("Unsent", "unsentBytes", (s) => size(s.unsentBytes)),
     n("Slow for", "slowSeconds", slow),
     n("Shared by", "sharing", (s) => String(s.sharing)),
-    { head: "", cell: (s) => element("button", { type: "button", "aria-label": "Close session " + s.id, "data-focus": "close-" + s.id, onclick: () => close(s, refresh).catch(failed) }, "Close") },
+    { head: "User agent", field: "userAgent", cut: true, cell: (s) => s.userAgent },
+    { head: "Action", cell: (s) => element("button", { type: "button", "aria-label": "Close session " + s.id, "data-focus": "close-" + s.id, onclick: () => close(s, refresh).catch(failed) }, "Close") },
   ], { field: "unsentBytes", falling: true }, async (query) => {
     const page = await get("sessions", query);
     return { rows: page.sessions, total: page.total };

@@ -6,6 +6,8 @@ import { draw, element } from "./table.js";
 
 const kept = 180; // points of each chart
 
+const clock = (time) => new Date(time * 1000).toLocaleTimeString("en-GB");
+
 // Chart draws one list of rates over time.
 class Chart {
   constructor(id, names, write) {
@@ -36,8 +38,8 @@ class Chart {
     this.plot = new uPlot({
       ...dimensions,
       scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
-      series: [{}, ...this.names.map((label, i) => ({ label, stroke: colours[i], width: 2, value: (_, v) => v == null ? "" : this.write(v) }))],
-      axes: [axis, { ...axis, size: 70, values: (_, ticks) => ticks.map(this.write) }],
+      series: [{ label: "time", value: (_, v) => v == null ? "" : clock(v) }, ...this.names.map((label, i) => ({ label, stroke: colours[i], width: 2, value: (_, v) => v == null ? "" : this.write(v) }))],
+      axes: [{ ...axis, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 70, values: (_, ticks) => ticks.map(this.write) }],
     }, this.data, this.at);
   }
 }
@@ -80,6 +82,6 @@ export async function sample() {
     { head: "Limit", cell: (l) => l.key },
     { head: "Used", number: true, cell: (l) => amount(l.used, l.unit) },
     { head: "Most", number: true, cell: (l) => l.most > 0 ? amount(l.most, l.unit) : "none" },
-    { head: "", cell: (l) => l.most > 0 ? element("meter", { min: 0, max: l.most, value: l.used, high: l.most * .8, "aria-label": l.key + " used" }) : "" },
+    { head: "Share", cell: (l) => l.most > 0 ? element("meter", { min: 0, max: l.most, value: l.used, high: l.most * .8, "aria-label": l.key + " used" }) : "" },
   ], status.limits);
 }

@@ -1,4 +1,4 @@
-// Tables: columns are {head, cell(row), field, number, long}; field is what the gateway can sort by.
+// Tables: columns are {head, cell(row), field, number, long, cut}; field is what the gateway can sort by.
 
 export function element(name, attributes = {}, ...children) {
   const e = document.createElement(name);
@@ -10,7 +10,7 @@ export function element(name, attributes = {}, ...children) {
   return e;
 }
 
-const kinds = (c) => [c.number && "number", c.long && "long"].filter(Boolean).join(" ") || null;
+const kinds = (c) => [c.number && "number", c.long && "long", c.cut && "cut"].filter(Boolean).join(" ") || null;
 
 // draw fills a table. order is {field, falling}; sort is called with another one.
 export function draw(table, columns, rows, order, sort) {
@@ -23,7 +23,7 @@ export function draw(table, columns, rows, order, sort) {
     }, c.head + (sorted ? (order.falling ? " ▼" : " ▲") : ""));
     return element("th", { scope: "col", class: kinds(c), "aria-sort": sorted && (order.falling ? "descending" : "ascending") }, title);
   }));
-  const body = rows.length ? rows.map((row) => element("tr", {}, ...columns.map((c) => element("td", { class: kinds(c) }, c.cell(row) ?? ""))))
+  const body = rows.length ? rows.map((row) => element("tr", {}, ...columns.map((c) => element("td", { class: kinds(c), title: c.cut && c.cell(row) }, c.cell(row) ?? ""))))
     : [element("tr", {}, element("td", { colspan: columns.length, class: "quiet" }, "none"))];
   table.replaceChildren(element("thead", {}, head), element("tbody", {}, ...body));
   if (had) table.querySelector(`[data-focus="${CSS.escape(had)}"]`)?.focus();
