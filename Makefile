@@ -3,10 +3,14 @@
 GO          ?= go
 FUZZTIME    ?= 30s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ERRCHECK    ?= github.com/kisielk/errcheck@v1.30.0
+REVIVE      ?= github.com/mgechev/revive@v1.17.0
+MISSPELL    ?= github.com/golangci/misspell/cmd/misspell@v0.8.0
 GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLICENSES  ?= github.com/google/go-licenses@v1.6.0
 NFPM        ?= github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
 HELM        ?= helm.sh/helm/v3/cmd/helm@v3.18.6
+CYCLONEDX   ?= $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
 VALIDATE    ?= sigs.k8s.io/kubectl-validate@v0.0.4
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -26,8 +30,13 @@ REAL_PACKAGES = $(filter-out ./test/attack,$(shell grep -rlE '^//go:build pulsar
 REAL_LAST     = ./test/clients ./test/restart
 REAL_FLAGS    = -tags pulsar -p 1 -count 1
 
-.PHONY: help build run test test-fast unit race real attack conformance clients restart \
-	packages charts image dist bench lint fmt vet staticcheck shellcheck vulncheck licences fuzz deps clean
+# Another release of Pulsar for every target that runs a real one, such as PULSAR_VERSION=2.10.5.
+PULSAR_VERSION := $(PULSEGATE_TEST_PULSAR_VERSION)
+NEWEST_PULSAR  ?= 4.2.4
+export PULSEGATE_TEST_PULSAR_VERSION := $(PULSAR_VERSION)
+
+.PHONY: help build run test test-fast unit race real attack conformance conformance-on newest protocol protocol-test clients restart \
+	packages charts image dist release release-test bench lint fmt vet staticcheck errcheck revive misspell shellcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -44,6 +53,12 @@ dist: build ## build the deb and the rpm, into dist/
 		GOARCH=$$($(GO) env GOARCH) PACKAGE_VERSION=$(PACKAGE_VERSION) $(GO) run $(NFPM) package -f $(NFPM_CONFIG) -p $$kind -t $(DIST) || exit 1; \
 	done
 
+release: ## build what is published with a release, into dist/VERSION: archives for linux amd64 and arm64, SBOM, checksums, notes
+	GO="$(GO)" CYCLONEDX="$(CYCLONEDX)" deploy/release.sh $(VERSION) $(DIST)/$(VERSION)
+
+release-test: ## build a release twice and compare
+	GO="$(GO)" CYCLONEDX="$(CYCLONEDX)" $(GO) test -tags release -timeout 20m -count 1 ./test/release
+
 # FLAGS are more flags of the server, such as FLAGS="--set webServicePort=8081".
 run: build ## serve on port 8080 without a Pulsar; what is sent lives until Ctrl-C (FLAGS="--set webServicePort=8081": elsewhere)
 	./bin/pulsegate serve --embedded $(FLAGS)
@@ -57,8 +72,11 @@ test: ## everything; needs Java and more, see deps
 	@$(MAKE) --no-print-directory race
 	@$(MAKE) --no-print-directory vulncheck
 	@$(MAKE) --no-print-directory licences
+	@$(MAKE) --no-print-directory protocol-test
+	@$(MAKE) --no-print-directory release-test
 	@$(MAKE) --no-print-directory real
 	@$(MAKE) --no-print-directory attack
+	@$(MAKE) --no-print-directory newest
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory packages; else echo "not run, as it needs root: make packages"; fi
 	@echo "all tests passed"
 
@@ -77,7 +95,7 @@ real: ## the tests against a real Pulsar: the conformance matrix, restarts, the 
 attack: ## attack a gateway while others use it, and bound what they notice and what it costs (three minutes; ATTACK=word: some)
 	$(GO) test $(REAL_FLAGS) -timeout 15m -v -run 'TestAttacks/.*$(ATTACK)' ./test/attack
 
-clients: ## the examples in Python, in Node and in a browser against a real Pulsar
+clients: ## the examples in each language against a real Pulsar, and with connections that are cut
 	$(GO) test $(REAL_FLAGS) -timeout 10m -v ./test/clients
 
 restart: ## the broker and the gateway restarted under load
@@ -95,10 +113,26 @@ bench: build ## measure pulsegate beside the Java proxy and write BENCHMARKS.md 
 	$(GO) build -tags pulsar -o bin/benchmarks ./bench/cmd/benchmarks
 	./bin/benchmarks $(BENCH)
 
+protocol: ## make the schemas and types in protocol from asyncapi.yaml anew
+	npm --prefix protocol/tools ci --ignore-scripts --no-audit --no-fund
+	node protocol/tools/generate.mjs protocol
+
+protocol-test: ## check the protocol's description, its schemas and types against what the conformance suite sends and gets
+	$(GO) test -tags node -count 1 ./protocol
+
 conformance: ## run the conformance suite on all targets and write CONFORMANCE.md
 	$(GO) run -tags pulsar ./conformance/cmd/conformance > CONFORMANCE.md.new && mv CONFORMANCE.md.new CONFORMANCE.md
 
-lint: fmt vet staticcheck ## gofmt, go vet and staticcheck
+conformance-on: ## the conformance suite, the ledger over restarts and the examples on PULSAR_VERSION, such as PULSAR_VERSION=2.10.5
+	@[ -n "$(PULSAR_VERSION)" ] || { echo "name a release of Pulsar: make conformance-on PULSAR_VERSION=2.10.5"; exit 1; }
+	$(GO) test $(REAL_FLAGS) -timeout 20m ./conformance ./test/restart ./test/clients
+
+# Names are what the newest brokers treat otherwise: cases of paths, statistics and ids, and the programs with v1 paths.
+newest: ## a short run on the newest Pulsar that Maven has whole, which differs in what it calls topics
+	PULSEGATE_TEST_PULSAR_VERSION=$(NEWEST_PULSAR) PULSEGATE_TEST_CASES='^(path|refuse|stats|exchange|v3)/' \
+		$(GO) test $(REAL_FLAGS) -timeout 10m -run 'TestCluster|TestPython|TestNode' ./conformance ./test/clients
+
+lint: fmt vet staticcheck errcheck revive misspell ## gofmt, go vet, staticcheck, errcheck, revive and misspell
 
 fmt:
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
@@ -106,13 +140,22 @@ fmt:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags pulsar,packages,charts ./...
+	$(GO) vet -tags pulsar,packages,charts,node,release ./...
 
 staticcheck:
-	$(GO) run $(STATICCHECK) -tags pulsar,packages,charts ./...
+	$(GO) run $(STATICCHECK) -tags pulsar,packages,charts,node,release ./...
+
+errcheck:
+	$(GO) run $(ERRCHECK) -ignoretests -exclude test/tools/errcheck.txt -tags "pulsar packages charts node release" ./...
+
+revive:
+	$(GO) run $(REVIVE) -config test/tools/revive.toml -formatter friendly -set_exit_status ./...
+
+misspell:
+	@git ls-files -z --cached --others --exclude-standard '*.go' '*.md' '*.conf' '*.yaml' '*.sh' Makefile | xargs -0 $(GO) run $(MISSPELL) -error
 
 shellcheck: ## look for mistakes in the scripts
-	shellcheck deploy/pulsar/bin/*
+	shellcheck deploy/pulsar/bin/* deploy/release.sh
 
 vulncheck: ## look for known vulnerabilities in what the binary uses
 	./test/tools/vulncheck $(GO) run $(GOVULNCHECK) ./...
@@ -136,5 +179,5 @@ deps: ## install what the tests need beside Go, or name it
 	@./test/tools/deps
 
 clean: ## remove what was built and what the tests cached
-	rm -rf bin dist examples/node/node_modules examples/python/.venv
-	rm -rf "$$($(GO) run ./test/pulsar/cmd/devpulsar -cache)"
+	rm -rf bin dist protocol/tools/node_modules examples/node/node_modules examples/python/.venv
+	rm -rf "$$(dirname "$$($(GO) run ./test/pulsar/cmd/devpulsar -cache)")"/pulsar-*

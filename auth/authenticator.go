@@ -156,5 +156,5 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *Request) (Principal
 	case a.anonymous != "":
 		return Principal{Role: a.anonymous}, nil
 	}
-	return Principal{}, unauthenticated("credentials are needed", "")
+	return Principal{}, unauthenticated("credentials are required", "")
 }

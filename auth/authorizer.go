@@ -239,9 +239,9 @@ func unknown(what string, err error) *Refusal {
 // needs words a refusal. It reads the same whether or not the topic exists.
 func needs(action Action, full string) string {
 	if action == Produce {
-		return "the permission to produce to " + full + " is needed"
+		return "permission to produce to " + full + " is required"
 	}
-	return "the permission to consume from " + full + " is needed"
+	return "permission to consume from " + full + " is required"
 }
 
 // ownCluster reports whether a name's cluster, if it has one, is this one.
@@ -254,10 +254,10 @@ func (a *Authorizer) ownCluster(cluster string) bool {
 func (p *policies) refuse(role string, action Action, s subject, subscription string, wildcards bool) string {
 	if subscription != "" {
 		if list := p.subscriptions[subscription]; len(list) > 0 && !slices.Contains(list, role) {
-			return "the subscription is for other roles"
+			return "the subscription is restricted to other roles"
 		}
 		if p.prefix && !strings.HasPrefix(subscription, role) {
-			return "the subscription's name has to start with the role"
+			return "the subscription name must start with the role"
 		}
 	}
 	lists := []roles{p.namespace}

@@ -15,7 +15,7 @@ func (certificateProvider) presented(r *Request) bool { return r.PeerCertificate
 
 func (certificateProvider) authenticate(_ context.Context, r *Request) (Principal, error) {
 	if r.PeerCertificate == nil {
-		return Principal{}, unauthenticated("no client certificate was shown", "")
+		return Principal{}, unauthenticated("no client certificate was presented", "")
 	}
 	role := r.PeerCertificate.Subject.CommonName
 	if strings.TrimSpace(role) == "" {

@@ -171,7 +171,7 @@ func (g *Gate) AdmitSuperUser(ctx context.Context, r *Request) error {
 		return err
 	}
 	if !g.rules.Load().superUsers[who.Role] {
-		return &Refusal{Kind: ErrForbidden, Reason: "this is for super-users", Cause: "role " + who.Role}
+		return &Refusal{Kind: ErrForbidden, Reason: "only super-users may do this", Cause: "role " + who.Role}
 	}
 	return nil
 }
@@ -186,7 +186,7 @@ func (g *Gate) AdmitViewer(ctx context.Context, r *Request, topic string) error 
 	if g.rules.Load().superUsers[who.Role] {
 		return nil
 	}
-	refusal := error(&Refusal{Kind: ErrForbidden, Reason: "this is for super-users", Cause: "role " + who.Role})
+	refusal := error(&Refusal{Kind: ErrForbidden, Reason: "only super-users may do this", Cause: "role " + who.Role})
 	if a := g.o.Authorizer; a != nil {
 		refusal = a.authorize(ctx, who.Role, &Access{Action: Produce | Consume, Topics: []string{topic}})
 	}

@@ -150,7 +150,7 @@ func (i *issuer) start(now time.Time) <-chan struct{} {
 		close(done)
 		switch {
 		case tell:
-			i.log.Warn("the keys of a token issuer cannot be fetched", "issuer", i.url, "err", err)
+			i.log.Warn("the keys of a token issuer cannot be fetched", "issuer", i.url, "error", err)
 		case differ:
 			i.log.Info("fetched the keys of a token issuer", "issuer", i.url, "keys", len(keys.byID), "not_for_tokens", keys.skipped)
 		}

@@ -40,7 +40,7 @@ func secretVerifier(secret []byte) (*verifier, error) {
 		return nil, fmt.Errorf("the secret has %d bytes; at least %d are needed", len(secret), minSecret)
 	}
 	if block, _ := pem.Decode(secret); block != nil {
-		return nil, errors.New("this is a PEM file, not the bytes of a secret; a public key belongs into tokenPublicKey")
+		return nil, errors.New("this is a PEM file, not the bytes of a secret; a public key goes in tokenPublicKey")
 	}
 	names := []string{"HS256"}
 	if len(secret) >= 48 {

@@ -30,7 +30,7 @@ type OpenIDOptions struct {
 	// Plain takes keys over http:// as well.
 	Plain bool
 	// Refresh is the age at which keys are fetched again, Expire the one at which they
-	// count no more, and Miss the least time between two fetches for keys that tokens
+	// are no longer used, and Miss the least time between two fetches for keys that tokens
 	// name and an issuer does not have. Below a second they count as a second.
 	Refresh, Expire, Miss time.Duration
 	// ConnectTimeout bounds opening a connection to an issuer; both together, a
@@ -265,7 +265,7 @@ func openIDFault(err error) *Refusal {
 	case errors.Is(err, jwt.ErrTokenInvalidAudience):
 		return unauthenticated("the token is for another audience", "")
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		return unauthenticated("the token lacks a claim that is needed", "exp or aud")
+		return unauthenticated("the token lacks a required claim", "exp or aud")
 	}
 	return tokenFault(err)
 }

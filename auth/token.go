@@ -54,7 +54,7 @@ func newTokenProvider(o TokenOptions, log *slog.Logger) (*tokenProvider, error) 
 	case o.SecretKey != "":
 		p.key, err = watch("tokenSecretKey", o.SecretKey, log, secretVerifier)
 	case o.PublicKey != "" && !knownAlgorithm(o.PublicAlg):
-		err = setting("tokenPublicAlg", "%s is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512", o.PublicAlg)
+		err = setting("tokenPublicAlg", "%s is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512", o.PublicAlg)
 	case o.PublicKey != "":
 		p.key, err = watch("tokenPublicKey", o.PublicKey, log, publicVerifier(o.PublicAlg))
 	default:

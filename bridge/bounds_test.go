@@ -61,8 +61,6 @@ func TestUnansweredBytesAreBounded(t *testing.T) {
 	}
 }
 
-// Large messages are fetched few at a time for a client that does not read,
-// wherever their bytes are.
 // A pull session may have any number of messages out; what is known of them is bounded.
 func TestPulledMessagesAreForgotten(t *testing.T) {
 	u := &fakeUpstream{}
@@ -89,6 +87,8 @@ func TestPulledMessagesAreForgotten(t *testing.T) {
 	waitFor(t, "the broker to be asked for one that was forgotten", func() bool { return slices.Contains(up.redelivered(), 0) })
 }
 
+// Large messages are fetched few at a time for a client that does not read,
+// wherever their bytes are.
 func TestQueuedBytesAreBounded(t *testing.T) {
 	large := strings.Repeat("x", 1<<20)
 	for where, enlarge := range map[string]func(*codec.Message){
@@ -245,13 +245,7 @@ func TestRefusedMessagesAreBounded(t *testing.T) {
 	if n < maxNacked || n > maxNacked+10 {
 		t.Fatalf("%d messages refused, want about %d", n, maxNacked)
 	}
-	s := o.s.(*consumerSession)
-	s.sub.mu.Lock()
-	for i := range s.nacked { // the hour is over
-		s.nacked[i].due = time.Now()
-	}
-	s.sub.mu.Unlock()
-	s.ring()
+	theHourIsOver(o)
 	waitFor(t, "permits after the redelivery", func() bool { return up.allowed() > 0 })
 }
 
@@ -289,7 +283,7 @@ func TestLeftMessagesWaitForWhoIsComing(t *testing.T) {
 	sub := leaver.s.(*consumerSession).sub
 	coming := func(n int) { // what is done before a session to come is among the others, and undone if it fails
 		sub.mu.Lock()
-		sub.members += n
+		sub.ledger.expected += n
 		sub.mu.Unlock()
 	}
 	coming(1)
@@ -330,7 +324,7 @@ func TestStrayAcknowledgementsStall(t *testing.T) {
 func TestStrayRefusalsStall(t *testing.T) {
 	u := &fakeUpstream{}
 	b := newBridge(t, u, Options{})
-	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 9, Pull: true, NackDelay: 3 * time.Second})
+	o := consume(t, b, sharedSpec, ConsumeOptions{Window: 9, Pull: true, NackDelay: time.Hour})
 	n := int64(0)
 	for ; !o.s.Full() && n <= maxRefused; n++ {
 		o.nack(t, n)
@@ -338,11 +332,23 @@ func TestStrayRefusalsStall(t *testing.T) {
 	if n > maxRefused {
 		t.Fatalf("%d are kept", n)
 	}
-	waitFor(t, "the session to be resumed when they are due", func() bool {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		return o.resume > 0
-	})
+	theHourIsOver(o)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.resume == 0 {
+		t.Error("not resumed when they were due")
+	}
+}
+
+// theHourIsOver makes all due that a session has refused.
+func theHourIsOver(o *fakeOutlet) {
+	s := o.s.(*consumerSession)
+	s.sub.mu.Lock()
+	for i := range s.nacked {
+		s.nacked[i].due = clock()
+	}
+	s.sub.mu.Unlock()
+	s.ring()
 }
 
 // Whatever a client asks for, an upstream gets numbers that it can make queues and timers of.

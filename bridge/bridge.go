@@ -11,10 +11,10 @@ import (
 	"github.com/pulsegate/pulsegate/memory"
 )
 
-// Options are the bounds of a bridge. The zero value of a field means its default.
+// Options are the bounds of a bridge. The zero value of a field means its default, where one is named.
 type Options struct {
 	// Linger is how long an upstream producer or tail is kept after its last
-	// session, so that clients that reconnect find it; default 1 s, negative: not at all.
+	// session, so that clients that reconnect find it; 0: not at all.
 	Linger time.Duration
 	// OpenTimeout bounds the creation of an upstream client; default 30 s.
 	OpenTimeout time.Duration
@@ -49,9 +49,6 @@ type Options struct {
 }
 
 func (o *Options) setDefaults() {
-	if o.Linger == 0 {
-		o.Linger = time.Second
-	}
 	if o.OpenTimeout <= 0 {
 		o.OpenTimeout = 30 * time.Second
 	}

@@ -17,7 +17,7 @@ func (sub *subscription) checkTopic(id *codec.MessageID) error {
 	switch {
 	case id.Topic == "" && spec.Topic == "":
 		sub.mu.Lock()
-		if d := sub.held[positionOf(id)]; d != nil {
+		if d := sub.ledger.held[heldKeyOf(id)]; d != nil {
 			id.Topic = d.id.Topic
 		}
 		sub.mu.Unlock()
@@ -40,11 +40,11 @@ func (s *consumerSession) unsubscribe() {
 		return
 	}
 	s.unsubscribing = true
-	others := sub.members > 1
+	others := sub.ledger.expected > 1
 	if !others {
 		sub.gone = true // nobody joins what is being deleted
 	}
-	sub.members++ // so that the upstream consumer stays for it
+	sub.ledger.join() // so that the upstream consumer stays for it
 	sub.mu.Unlock()
 	if !b.start(func() {
 		defer sub.leave()
@@ -85,13 +85,11 @@ func (s *consumerSession) askEndOfTopic() {
 			if err != nil {
 				b.opts.Logger.Warn("end of topic is unknown", "topic", sub.spec.topicName(), "error", err)
 			}
+			var e effects
 			sub.mu.Lock()
 			more = s.questions.asked() && !s.closed
-			if !s.closed {
-				s.queue = append(s.queue, pushed{end: end && len(sub.waiting) == 0})
-			}
-			sub.mu.Unlock()
-			s.out.Wake()
+			sub.ledger.answerEnd(&e, &s.member, end)
+			sub.unlock(&e)
 		}
 	})
 }

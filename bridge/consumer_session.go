@@ -15,14 +15,6 @@ const (
 	fillBytes = 64 << 10
 )
 
-// maxNacked bounds the messages of one session that wait for their redelivery.
-// A broker stops sending to a consumer that leaves too many unsettled.
-const maxNacked = 10_000
-
-// maxRefused bounds the same where the client names messages that it does not
-// have; at the bound its socket is not read until some are due.
-const maxRefused = 50_000
-
 // redeliveryTick is how late a redelivery may reach the broker. It comes on top
 // of the delays that clients ask for.
 const redeliveryTick = 100 * time.Millisecond
@@ -39,7 +31,7 @@ func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done O
 		if err != nil {
 			return nil, err
 		}
-		s := &consumerSession{sub: sub, opts: o, out: out}
+		s := &consumerSession{sub: sub, member: member{opts: o, out: out}}
 		s.stats = b.stats.consumer(ConsumerStats{
 			Subscription: sub.spec.Subscription, Type: spec.Type, NonDurable: spec.NonDurable,
 		}, out, sub.spec.topicName())
@@ -53,63 +45,32 @@ func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done O
 	})
 }
 
-// consumerSession is one session of a subscription. Everything below out is
-// guarded by sub.mu, except writing, which only Fill touches.
-//
-// queue is bounded by sub.ahead, what was granted before it filled up, and
-// maxQuestions; nacked by maxRefused.
+// consumerSession is one session of a subscription: its [member] in the ledger, and what
+// it asks. Everything below stats is guarded by sub.mu, except writing, which only Fill touches,
+// and the member's opts and out, which are constant.
 type consumerSession struct {
 	sub   *subscription
-	opts  ConsumeOptions
-	out   Outlet
 	stats *consumerCounters
 
-	counted        int32     // room as the subscription last counted it
-	left           int32     // places, likewise
-	held           int       // messages this session owns
-	oldest, newest *delivery // they, in the order they were given
-	permits        int       // pull mode
-	ready          bool      // in sub.ready
-	attached       bool
-	closed         bool
-	queue          []pushed // to be written
-	questions      questions
-	unsubscribing  bool
-	strays         bool   // the client names messages that nobody here has
-	stalled        bool   // Full has said so, and Resume is owed
-	nacked         []nack // waiting for their delay, soonest first
-	timer          *time.Timer
-	ringsAt        time.Time // when timer fires; zero: it does not
+	member
+	questions     questions
+	unsubscribing bool
+	timer         *time.Timer // calls ring
 
 	writing []pushed
 }
 
-// pushed is one thing to write: a message or the answer to isEndOfTopic.
-type pushed struct {
-	m   *codec.Message
-	d   *delivery // of m
-	end bool
-}
-
 // begin lets messages flow.
 func (s *consumerSession) begin() {
-	s.sub.attach(s)
-}
-
-// room is how many more messages the session takes now. Called with sub.mu held.
-func (s *consumerSession) room() int {
-	if s.closed || !s.attached || len(s.nacked) >= maxNacked {
-		return 0
+	sub := s.sub
+	var e effects
+	sub.mu.Lock()
+	attached := sub.ledger.attach(&e, &s.member)
+	lost := sub.lost
+	sub.unlock(&e)
+	if attached && lost != nil {
+		s.out.End(codec.CodeUnknown, lost.Error())
 	}
-	return max(0, min(s.places(), s.sub.ahead.count(s.sub.b.opts.Memory.Allowance())-len(s.queue)))
-}
-
-// places is what is left of the window or of the permits. Called with sub.mu held.
-func (s *consumerSession) places() int {
-	if s.opts.Pull {
-		return s.permits
-	}
-	return s.opts.Window - s.held
 }
 
 // Handle carries out one command.
@@ -126,13 +87,13 @@ func (s *consumerSession) Handle(frame []byte) error {
 		if err := s.sub.checkTopic(&cmd.ID); err != nil {
 			return err
 		}
-		s.sub.acknowledge(s, cmd.ID)
+		s.acknowledge(&cmd.ID)
 		s.sub.b.stats.acked(s.stats)
 	case codec.CommandNack:
 		if err := s.sub.checkTopic(&cmd.ID); err != nil {
 			return err
 		}
-		s.negativeAck(&cmd.ID)
+		s.refuse(&cmd.ID)
 		s.sub.b.stats.nacked.Add(1)
 	case codec.CommandPermit:
 		s.permit(cmd.Permits)
@@ -148,22 +109,47 @@ func (s *consumerSession) Handle(frame []byte) error {
 	return nil
 }
 
-// maxPermits bounds the permits of a pull session, which add up: a sum that could
-// overflow is no bound any more.
-const maxPermits = 1 << 30
+func (s *consumerSession) acknowledge(id *codec.MessageID) {
+	var e effects
+	s.sub.mu.Lock()
+	s.sub.ledger.acknowledge(&e, &s.member, id)
+	s.sub.unlock(&e)
+}
 
-// permit adds to what a pull session may be sent. In push mode it means nothing.
+func (s *consumerSession) refuse(id *codec.MessageID) {
+	var e effects
+	s.sub.mu.Lock()
+	s.sub.ledger.refuse(&e, &s.member, id, clock())
+	s.setAlarm(&e)
+	s.sub.unlock(&e)
+}
+
 func (s *consumerSession) permit(n int) {
-	if !s.opts.Pull || n <= 0 {
-		return
+	var e effects
+	s.sub.mu.Lock()
+	s.sub.ledger.permit(&e, &s.member, n)
+	s.sub.unlock(&e)
+}
+
+// ring runs when the alarm goes off.
+func (s *consumerSession) ring() {
+	var e effects
+	s.sub.mu.Lock()
+	s.sub.ledger.ring(&e, &s.member, clock())
+	s.setAlarm(&e)
+	s.sub.unlock(&e)
+}
+
+// setAlarm sets the timer as the ledger has decided. sub.mu is held, so that a later
+// decision is not undone by an earlier one.
+func (s *consumerSession) setAlarm(e *effects) {
+	switch {
+	case e.alarm == 0:
+	case s.timer == nil:
+		s.timer = time.AfterFunc(e.alarm-clock(), s.ring)
+	default:
+		s.timer.Reset(e.alarm - clock())
 	}
-	sub := s.sub
-	sub.mu.Lock()
-	s.permits += min(n, maxPermits-s.permits)
-	sub.recount(s)
-	permits := sub.settle()
-	sub.mu.Unlock()
-	permits.give()
 }
 
 // Full also stalls a client that acknowledges or refuses what nobody here has
@@ -177,15 +163,6 @@ func (s *consumerSession) Full() bool {
 		return true
 	}
 	return s.questions.full()
-}
-
-// unstall resumes a session that Full has stalled, which then asks again.
-// Called with sub.mu held.
-func (s *consumerSession) unstall() {
-	if s.stalled {
-		s.stalled = false
-		s.out.Resume()
-	}
 }
 
 // InFlight is always 0: an acknowledgement has no answer.
@@ -219,46 +196,38 @@ func (s *consumerSession) Fill(w Writer) {
 	}
 }
 
-// takeQueue moves the next part of the queue to writing. What was acknowledged
-// or asked for again while it waited is left out.
+// takeQueue moves the next part of the queue to writing.
 func (s *consumerSession) takeQueue() bool {
 	sub := s.sub
-	now := time.Now()
+	now := clock()
+	var e effects
 	sub.mu.Lock()
-	n, bytes := 0, 0
-	for _, p := range s.queue {
-		if len(s.writing) == fillBatch || bytes >= fillBytes {
-			break
-		}
-		n++
-		if p.m != nil {
-			bytes += messageSize(p.m)
-		}
-		if p.d != nil {
-			if p.d.owner != s {
-				continue
-			}
-			s.begins(p.d, now)
-		}
-		s.writing = append(s.writing, p)
-	}
-	sub.holdQueued(-bytes)
-	clear(s.queue[:n])
-	if s.queue = s.queue[n:]; len(s.queue) == 0 {
-		s.queue = nil
-	}
-	sub.recount(s)
-	permits := sub.settle()
-	sub.mu.Unlock()
-	permits.give()
+	s.writing = sub.ledger.take(&e, &s.member, s.writing, now)
+	s.setAlarm(&e)
+	sub.unlock(&e)
 	return len(s.writing) > 0
 }
 
 // Close detaches the session.
 func (s *consumerSession) Close() {
-	if !s.sub.detach(s) {
-		return
+	sub := s.sub
+	var e effects
+	sub.mu.Lock()
+	detached := sub.ledger.detach(&e, &s.member)
+	if detached && s.timer != nil {
+		s.timer.Stop()
 	}
-	s.sub.b.stats.dropConsumer(s.stats)
-	s.sub.leave()
+	// When the last session leaves, closing the upstream consumer gives
+	// everything back without this, too; but a broker counts as delivered once more only
+	// what it was asked for, and another may be about to attach. Where the order counts
+	// none can, and a broker that is asked for messages again and finds the consumer gone
+	// meanwhile may leave some out for the next one.
+	if sub.spec.singleActive() {
+		e.again = nil
+	}
+	sub.unlock(&e)
+	if detached {
+		sub.b.stats.dropConsumer(s.stats)
+		sub.leave()
+	}
 }

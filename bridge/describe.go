@@ -26,7 +26,7 @@ const (
 // String names the kind.
 func (k ClientKind) String() string { return [...]string{"producer", "consumer", "tail", "reader"}[k] }
 
-// ClientInfo is a client at the upstream, for an operator.
+// ClientInfo is a client at the upstream that sessions may share, for an operator.
 type ClientInfo struct {
 	Kind         ClientKind
 	Topic        string
@@ -57,7 +57,7 @@ func (b *Bridge) Outlets(visit func(Outlet) bool) {
 	}
 }
 
-// Clients calls visit with each client at the upstream, in no order, until it returns false.
+// Clients calls visit with each client at the upstream that sessions may share, in no order, until it returns false.
 func (b *Bridge) Clients(visit func(*ClientInfo) bool) {
 	for _, c := range b.clients() {
 		if !visit(&c) {
@@ -70,9 +70,23 @@ func (b *Bridge) Clients(visit func(*ClientInfo) bool) {
 func (b *Bridge) clients() (list []ClientInfo) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for spec, e := range b.producers {
+	for _, e := range b.producers {
 		if e.up.Load() != nil {
-			list = append(list, ClientInfo{Kind: ClientProducer, Topic: spec.Topic, Sessions: max(e.lease.sessions, 0), Connected: true})
+			list = append(list, ClientInfo{Kind: ClientProducer, Topic: e.spec.Topic, Sessions: e.lease.count(), Connected: true})
+		}
+	}
+	for _, g := range b.groups {
+		for _, sub := range g.entries {
+			n, _ := sub.load()
+			list = append(list, ClientInfo{
+				Kind: ClientConsumer, Topic: sub.spec.topicName(), Subscription: sub.spec.Subscription, Sessions: n, Connected: sub.connected(),
+			})
+		}
+	}
+	for _, t := range b.tails {
+		list = append(list, ClientInfo{Kind: ClientTail, Topic: t.key.topic, Sessions: t.lease.count(), Connected: true})
+		for _, c := range t.catchUps {
+			list = append(list, ClientInfo{Kind: ClientReader, Topic: t.key.topic, Sessions: c.lease.count(), Connected: true})
 		}
 	}
 	return list
@@ -82,10 +96,10 @@ func (b *Bridge) clients() (list []ClientInfo) {
 func (s *producerSession) Describe(i *SessionInfo) {
 	i.Topic = s.e.spec.Topic
 	i.Messages = s.stats.published.Load()
-	i.InFlight = int(s.load.Load())
+	i.InFlight = s.InFlight()
 	b := s.e.b
 	b.mu.Lock()
-	i.Sharing = max(s.e.lease.sessions, 0)
+	i.Sharing = s.e.lease.count()
 	b.mu.Unlock()
 }
 
@@ -96,7 +110,7 @@ func (s *consumerSession) Describe(i *SessionInfo) {
 	i.Messages = s.stats.delivered.Load()
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
-	i.Unacked = s.held
+	i.Unacked, i.Sharing = s.owned, sub.ledger.expected
 	if !s.opts.Pull {
 		i.Window = s.opts.Window
 	}
@@ -107,6 +121,10 @@ func (s *readerSession) Describe(i *SessionInfo) {
 	i.Topic, i.Window = s.topic(), s.opts.Window
 	i.Messages = s.stats.delivered.Load()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	i.Unacked = s.sent
+	s.mu.Unlock()
+	t := s.cursor(0).tail // of the first partition, where there are several
+	s.b.mu.Lock()
+	i.Sharing = t.lease.count()
+	s.b.mu.Unlock()
 }

@@ -330,6 +330,9 @@ func newBridge(t *testing.T, u *fakeUpstream, o Options) *Bridge {
 	if o.SharedConsumers == 0 {
 		o.SharedConsumers = 1
 	}
+	if o.Linger == 0 { // negative: not at all
+		o.Linger = time.Second
+	}
 	b := New(u, o)
 	t.Cleanup(b.Close)
 	return b

@@ -11,12 +11,12 @@ type group struct {
 	entries []*subscription
 }
 
-// place counts one more session where it may join. It returns nil where it is to
+// join counts one more session where it may join. It returns nil where it is to
 // have an upstream consumer of its own: while there are fewer than limit, and
 // where none of them is connected: a session must not be told that it is open
 // where a consumer of its own would be refused. One that is just being opened
 // takes sessions, too: they get its outcome.
-func (g *group) place(limit int) *subscription {
+func (g *group) join(limit int) *subscription {
 	if g == nil || len(g.entries) < limit {
 		return nil
 	}
@@ -37,7 +37,7 @@ func (g *group) place(limit int) *subscription {
 func (sub *subscription) load() (members int, ok bool) {
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
-	return sub.members, !sub.gone
+	return sub.ledger.expected, !sub.gone
 }
 
 // connected reports that the upstream consumers are connected, as far as the
@@ -48,10 +48,7 @@ func (sub *subscription) connected() bool {
 	default:
 		return true
 	}
-	sub.mu.Lock()
-	feeds := sub.feeds
-	sub.mu.Unlock()
-	for _, f := range feeds {
+	for _, f := range sub.feeds() {
 		if !f.up.Connected() {
 			return false
 		}

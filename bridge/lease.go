@@ -28,6 +28,9 @@ func (l *lease) give(linger time.Duration, expire func()) (now bool) {
 	return true
 }
 
+// count is how many sessions there are.
+func (l *lease) count() int { return max(l.sessions, 0) }
+
 // end reports, once, that no session is left or came back.
 func (l *lease) end() bool {
 	if l.sessions != 0 {
@@ -46,7 +49,7 @@ func (l *lease) stop() {
 }
 
 // lingerOf is how long an entry lingers: not at all if nobody would find it.
-// Called with mu held.
+// mu is held.
 func (b *Bridge) lingerOf(pooled bool) time.Duration {
 	if !pooled || b.closed {
 		return 0

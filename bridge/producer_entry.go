@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,23 +14,11 @@ import (
 // queue of Pulsar's clients, so a shared producer never reports a full queue.
 const entryQueue = 1000
 
-// turnPlaces and batchPlaces are how many publishes a session that has waited for
-// places sends in its turn. One by one, the answers of all sessions would come
-// mixed, and each would leave in a write of its own; and batches, which end with
-// the turn, would hold few messages.
-const (
-	turnPlaces  = 16
-	batchPlaces = 64
-)
-
 // producerEntry is one upstream producer and the sessions that publish
 // through it: the pool's unit.
 //
 // ready is closed once up or err is set; err is constant from then on, and up is
-// replaced only by one that is renewed, see [renewal]. The
-// queue of sessions that wait for a place is guarded by mu. free counts the
-// places in the upstream's queue; whoever takes one gives it back when the
-// publish is answered.
+// replaced only by one that is renewed, see [renewal].
 type producerEntry struct {
 	b    *Bridge
 	spec ProducerSpec
@@ -43,13 +30,7 @@ type producerEntry struct {
 	lease  lease // guarded by b.mu
 	pooled bool  // guarded by b.mu; false: not to be found any more
 
-	free atomic.Int64
-	turn int64 // so many are free before a session that waits has its turn; constant
-
-	mu      sync.Mutex
-	waiting []*producerSession // sessions with a backlog and no place, first come first
-	handing bool               // a goroutine is giving them places
-
+	turns   turns
 	renewal renewal
 }
 
@@ -90,12 +71,7 @@ func (b *Bridge) joinProducer(ctx context.Context, spec ProducerSpec) (e *produc
 		if queue <= 0 {
 			queue = entryQueue
 		}
-		e.free.Store(int64(queue))
-		turn := int64(turnPlaces)
-		if spec.Batching {
-			turn = batchPlaces
-		}
-		e.turn = max(1, min(int64(queue)/4, turn))
+		e.turns.init(queue, spec.Batching, &e.renewal)
 		if e.pooled {
 			b.producers[spec] = e
 		}
@@ -218,60 +194,6 @@ func (e *producerEntry) send(p *publish, late bool) {
 		p.s.up, p.s.upOf = up.NewSender(), up
 	}
 	p.s.up.Send(&p.req, p)
-}
-
-// enqueue lets s wait for a place.
-func (e *producerEntry) enqueue(s *producerSession) {
-	e.mu.Lock()
-	e.waiting = append(e.waiting, s)
-	e.mu.Unlock()
-	// A place may have been given back between the caller's try and the queueing.
-	if e.tryTake() {
-		e.give()
-	}
-}
-
-// tryTake reserves a place in the upstream's queue.
-func (e *producerEntry) tryTake() bool {
-	for {
-		n := e.free.Load()
-		if n <= 0 || e.renewal.active() {
-			return false
-		}
-		if e.free.CompareAndSwap(n, n-1) {
-			return true
-		}
-	}
-}
-
-// give returns a place and lets the session that waits longest have it. An
-// upstream that answers at once calls it from within itself, which must not
-// nest as deep as there are sessions: whoever is handing out goes on.
-func (e *producerEntry) give() {
-	e.free.Add(1)
-	e.handOut()
-}
-
-// handOut is give without a place to return.
-func (e *producerEntry) handOut() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.handing {
-		return
-	}
-	e.handing = true
-	for len(e.waiting) > 0 && e.free.Load() >= e.turn && !e.renewal.active() {
-		next := e.waiting[0]
-		e.waiting[0] = nil
-		e.waiting = e.waiting[1:]
-		e.mu.Unlock()
-		next.resumePump()
-		e.mu.Lock()
-	}
-	if len(e.waiting) == 0 {
-		e.waiting = nil
-	}
-	e.handing = false
 }
 
 // failed looks at why a publish failed: if the upstream producer is of no use

@@ -27,27 +27,25 @@ func (b *Bridge) Produce(spec ProducerSpec, out Outlet, done Opened) (cancel fun
 
 // producerSession is one session on a producerEntry.
 //
-// mu guards backlog, pumping, results and closed. Only one goroutine at a time
-// is in the pump, so publishes leave in the order they came. load counts
-// what the client has not read the answer of (backlog, in flight and results),
+// mu guards outbox, results, closed and released. An outbox has one owner at a time, so
+// publishes leave in the order they came. inFlight counts
+// what the client has not been sent the answer of (outbox, with the upstream and results),
 // which is what bounds the session: at Options.MaxInFlight publishes, at
 // MaxInFlightBytes of memory or at what Options.Memory allows, its socket is not read.
 type producerSession struct {
 	e     *producerEntry
-	up    Sender   // the pump's, as is the next
+	up    Sender   // the outbox's owner's, as is the next
 	upOf  Producer // what up is a sender of
 	out   Outlet
 	stats *producerCounters
 
-	load      atomic.Int64 // publishes received whose answer is not written
-	loadBytes atomic.Int64 // the memory they take, see publishMemory
-	inFlight  atomic.Int64 // publishes received and not answered
-	stopped   atomic.Bool  // Full has said so, and Resume is owed
+	inFlight      atomic.Int64 // publishes received whose answer is not written
+	inFlightBytes atomic.Int64 // the memory they take, see publishMemory
+	unanswered    atomic.Int64 // publishes received that the upstream has not answered
+	stopped       atomic.Bool  // Full has said so, and Resume is owed
 
 	mu       sync.Mutex
-	backlog  []*publish   // received, not yet handed to the upstream
-	pumping  bool         // a goroutine is in the loop of pump
-	queued   bool         // in the entry's waiting list
+	outbox   outbox
 	results  []sendResult // answers not yet written
 	closed   bool
 	released bool // the entry was given back
@@ -101,11 +99,13 @@ func (s *producerSession) Handle(frame []byte) error {
 	}
 	p.bytes = publishMemory(frame)
 	s.carry(p.bytes)
-	s.inFlight.Add(1)
+	s.unanswered.Add(1)
 	s.mu.Lock()
-	s.backlog = append(s.backlog, p)
+	own := s.outbox.put(p)
 	s.mu.Unlock()
-	s.pump(false)
+	if own && s.e.handOver(s, false) {
+		s.e.handOut() // a place may have become free meanwhile
+	}
 	return nil
 }
 
@@ -122,16 +122,16 @@ func (b *Bridge) publishRoom(n int64) error {
 
 // carry counts one publish more whose answer is to be written.
 func (s *producerSession) carry(bytes int64) {
-	s.load.Add(1)
-	s.loadBytes.Add(bytes)
+	s.inFlight.Add(1)
+	s.inFlightBytes.Add(bytes)
 	s.e.b.opts.Memory.Take(memory.Publishes, int(bytes))
 }
 
 // unload counts one publish less: its answer is written.
 func (s *producerSession) unload(bytes int64) {
 	s.e.b.opts.Memory.Take(memory.Publishes, -int(bytes))
-	s.loadBytes.Add(-bytes)
-	s.load.Add(-1)
+	s.inFlightBytes.Add(-bytes)
+	s.inFlight.Add(-1)
 }
 
 // decode reads a frame. What a client that encrypts by itself says of its message
@@ -147,46 +147,6 @@ func (s *producerSession) decode(frame []byte, req *codec.SendRequest) error {
 	return err
 }
 
-// pump hands the backlog to the upstream while there are places. The upstream
-// may answer on this very goroutine, so no lock is held across Send. late says
-// that the backlog has waited for a place.
-func (s *producerSession) pump(late bool) {
-	s.mu.Lock()
-	if s.pumping || s.queued {
-		s.mu.Unlock()
-		return
-	}
-	s.pumping = true
-	for len(s.backlog) > 0 {
-		s.mu.Unlock()
-		if !s.e.tryTake() {
-			s.mu.Lock()
-			s.pumping, s.queued = false, true
-			s.mu.Unlock()
-			s.e.enqueue(s)
-			return
-		}
-		s.mu.Lock()
-		p := s.backlog[0]
-		s.backlog[0] = nil
-		s.backlog = s.backlog[1:]
-		s.mu.Unlock()
-		s.e.send(p, late)
-		s.mu.Lock()
-	}
-	s.backlog = nil
-	s.pumping = false
-	s.mu.Unlock()
-}
-
-// resumePump runs when the entry has a place for s.
-func (s *producerSession) resumePump() {
-	s.mu.Lock()
-	s.queued = false
-	s.mu.Unlock()
-	s.pump(true)
-}
-
 // Sent takes the upstream's answer to one publish.
 func (p *publish) Sent(id codec.MessageID, err error) {
 	s := p.s
@@ -200,8 +160,9 @@ func (p *publish) Sent(id codec.MessageID, err error) {
 		reg.published(s.stats, int64(len(p.req.Payload)), time.Since(p.since))
 	}
 	s.answer(r)
-	s.e.give()
-	if s.inFlight.Add(-1) == 0 {
+	s.e.turns.free.Add(1)
+	s.e.handOut()
+	if s.unanswered.Add(-1) == 0 {
 		s.releaseIfDone()
 	}
 }
@@ -244,7 +205,7 @@ func (s *producerSession) Fill(w Writer) {
 		s.writing = s.writing[1:]
 	}
 	// Reading goes on at half the bound, not at every single place.
-	if s.stopped.Load() && s.load.Load() <= int64(s.e.b.limits.Load().MaxInFlight/2) && s.loadBytes.Load() <= s.byteBound()/2 {
+	if s.stopped.Load() && s.inFlight.Load() <= int64(s.e.b.limits.Load().MaxInFlight/2) && s.inFlightBytes.Load() <= s.byteBound()/2 {
 		s.stopped.Store(false)
 		s.out.Resume()
 	}
@@ -252,7 +213,7 @@ func (s *producerSession) Fill(w Writer) {
 
 func (s *producerSession) Full() bool {
 	full := func() bool {
-		return s.load.Load() >= int64(s.e.b.limits.Load().MaxInFlight) || s.loadBytes.Load() >= s.byteBound()
+		return s.inFlight.Load() >= int64(s.e.b.limits.Load().MaxInFlight) || s.inFlightBytes.Load() >= s.byteBound()
 	}
 	if !full() {
 		return false
@@ -267,7 +228,7 @@ func (s *producerSession) byteBound() int64 {
 	return int64(min(s.e.b.limits.Load().MaxInFlightBytes, s.e.b.opts.Memory.Allowance()))
 }
 
-func (s *producerSession) InFlight() int { return int(s.load.Load()) }
+func (s *producerSession) InFlight() int { return int(s.inFlight.Load()) }
 
 // Close detaches the session. What it had sent is still published.
 func (s *producerSession) Close() {
@@ -287,14 +248,14 @@ func (s *producerSession) Close() {
 // publish is answered.
 func (s *producerSession) releaseIfDone() {
 	s.mu.Lock()
-	over := s.closed && !s.released && s.inFlight.Load() == 0
+	over := s.closed && !s.released && s.unanswered.Load() == 0
 	if over {
 		s.released = true
 	}
 	s.mu.Unlock()
 	if over {
 		// What was to be answered to the client that is gone.
-		s.e.b.opts.Memory.Take(memory.Publishes, -int(s.loadBytes.Swap(0)))
+		s.e.b.opts.Memory.Take(memory.Publishes, -int(s.inFlightBytes.Swap(0)))
 		s.e.release()
 	}
 }

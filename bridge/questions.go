@@ -8,15 +8,15 @@ const maxQuestions = 100
 // ask the broker, so that happens on a goroutine, at most one a session. The
 // session's mutex guards it.
 type questions struct {
-	open    int  // received, answer not written
-	unasked int  // of these, not put to the upstream
-	running bool // a goroutine puts them
-	stopped bool // full has said so, and Resume is owed
+	unanswered int  // received, answer not written
+	unasked    int  // of these, not put to the upstream
+	running    bool // a goroutine puts them
+	stopped    bool // full has said so, and Resume is owed
 }
 
 // put notes a question and reports that the caller has to start the goroutine.
 func (q *questions) put() (run bool) {
-	q.open++
+	q.unanswered++
 	q.unasked++
 	run = !q.running
 	q.running = true
@@ -32,8 +32,8 @@ func (q *questions) asked() (more bool) {
 
 // answered notes that an answer was written, and reports that the session is to be resumed.
 func (q *questions) answered() (resume bool) {
-	q.open--
-	resume = q.stopped && q.open <= maxQuestions/2
+	q.unanswered--
+	resume = q.stopped && q.unanswered <= maxQuestions/2
 	if resume {
 		q.stopped = false
 	}
@@ -41,7 +41,7 @@ func (q *questions) answered() (resume bool) {
 }
 
 func (q *questions) full() bool {
-	if q.open < maxQuestions {
+	if q.unanswered < maxQuestions {
 		return false
 	}
 	q.stopped = true

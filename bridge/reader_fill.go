@@ -11,7 +11,7 @@ func contextSuffix(context string) string {
 
 // Fill writes what the session may be sent.
 func (s *readerSession) Fill(w Writer) {
-	var frames [fetchFrames]tailFrame
+	var frames [fetchFrames]frame
 	for empty := 0; w.Room(); {
 		s.mu.Lock()
 		switch {
@@ -32,19 +32,19 @@ func (s *readerSession) Fill(w Writer) {
 			s.mu.Unlock()
 			return
 		default:
-			p := s.place(s.turn)
-			if s.turn++; s.turn == s.places() {
+			p := s.cursor(s.turn)
+			if s.turn++; s.turn == s.cursors() {
 				s.turn = 0
 			}
 			t, n, grant := p.fetch(frames[:], s.opts.Window-s.sent)
 			s.sent += n
 			s.mu.Unlock()
-			if grant > 0 {
-				t.up.Permit(grant)
+			if t != nil {
+				t.permit(grant)
 			}
 			if n > 0 {
 				empty = 0
-			} else if empty++; empty == s.places() {
+			} else if empty++; empty == s.cursors() {
 				return
 			}
 			for i := range frames[:n] {
@@ -57,16 +57,16 @@ func (s *readerSession) Fill(w Writer) {
 	s.mu.Unlock()
 }
 
-// fetch takes the frames that follow into buf, at most limit. Called with the
-// session's mutex held; the caller grants t's upstream the permits that come back.
-func (p *place) fetch(buf []tailFrame, limit int) (t *tail, n, grant int) {
-	if p.cur.in == nil {
+// fetch takes the frames that follow into buf, at most limit. The
+// session's mutex is held; the caller grants t's upstream the permits that come back.
+func (p *cursor) fetch(buf []frame, limit int) (t *stream, n, grant int) {
+	if p.spot.in == nil {
 		return nil, 0, 0 // it is on its way from one upstream reader to another
 	}
-	if p.cur.in != p.t {
+	if p.spot.in != &p.tail.stream {
 		p.joinTail()
 	}
-	t = p.cur.in
+	t = p.spot.in
 	n, grant, ok := t.fetch(p, buf, limit)
 	if !ok {
 		p.fallBack()
@@ -78,29 +78,22 @@ func (p *place) fetch(buf []tailFrame, limit int) (t *tail, n, grant int) {
 }
 
 // notFetching tells the tails that the session has run, though it took nothing.
-// Called with mu held.
+// mu is held.
 func (s *readerSession) notFetching() {
-	for i := range s.places() {
-		p := s.place(i)
-		t := p.cur.in
-		if t == nil {
-			continue
-		}
-		t.mu.Lock()
-		grant := t.served(p)
-		t.mu.Unlock()
-		if grant > 0 {
-			t.up.Permit(grant)
+	for i := range s.cursors() {
+		p := s.cursor(i)
+		if t := p.spot.in; t != nil {
+			t.ran(p)
 		}
 	}
 }
 
 // writeFrame writes a shared frame, with the session's context if it has one.
-func (s *readerSession) writeFrame(w Writer, f *tailFrame) {
+func (s *readerSession) writeFrame(w Writer, f *frame) {
 	if s.suffix == "" {
-		w.Shared(f.frame)
+		w.Shared(f.ws)
 	} else {
-		object := f.frame.Payload()
+		object := f.ws.Payload()
 		w.Append(func(dst []byte) []byte {
 			return append(append(dst, object[:len(object)-1]...), s.suffix...)
 		})

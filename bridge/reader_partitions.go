@@ -52,7 +52,7 @@ func (b *Bridge) giveBack(known *partitions) {
 	}
 }
 
-// start finds the session's places.
+// start places the session's cursors.
 func (s *readerSession) start(ctx context.Context, spec *ReaderSpec) error {
 	known := s.b.knownPartitions(spec.Topic)
 	if known == nil {
@@ -75,28 +75,28 @@ func (s *readerSession) start(ctx context.Context, spec *ReaderSpec) error {
 // returns their number.
 func (s *readerSession) startWhole(ctx context.Context, spec *ReaderSpec) (count int, err error) {
 	p := &s.first
-	p.s, p.t = s, s.b.tailFor(s.tailKey(spec, spec.Topic))
-	err = p.t.await(ctx)
-	if err == nil && p.t.partitions > 0 {
-		count = p.t.partitions
-		p.t.release()
+	p.s, p.tail = s, s.b.tailFor(s.tailKey(spec, spec.Topic))
+	err = p.tail.await(ctx)
+	if err == nil && p.tail.partitions > 0 {
+		count = p.tail.partitions
+		p.tail.release()
 		return count, nil
 	}
 	if err == nil {
 		err = p.startAtEdge(ctx, spec)
 	}
 	if err != nil {
-		p.t.release()
+		p.tail.release()
 	}
 	return 0, err
 }
 
-// startAtEdge starts a place whose tail is open.
-func (p *place) startAtEdge(ctx context.Context, spec *ReaderSpec) error {
-	edge, end := p.t.edge(), codec.MessageID{EntryID: -1}
-	if spec.Start == StartLatest && p.t.ordered() {
+// startAtEdge starts a cursor whose tail is open.
+func (p *cursor) startAtEdge(ctx context.Context, spec *ReaderSpec) error {
+	edge, end := p.tail.edge(), codec.MessageID{EntryID: -1}
+	if spec.Start == StartLatest && p.tail.key.persistent() {
 		var err error
-		if end, err = p.t.last.get(ctx, p.s.b); err != nil {
+		if end, err = p.tail.last.get(ctx, p.s.b); err != nil {
 			return err
 		}
 	}
@@ -145,11 +145,11 @@ func (s *readerSession) startOnTails(ctx context.Context, spec *ReaderSpec, know
 	started := 0
 	if err == nil && count == len(tails) {
 		if len(tails) > 1 {
-			s.more = make([]place, len(tails)-1)
+			s.more = make([]cursor, len(tails)-1)
 		}
 		for i, t := range tails {
-			p := s.place(i)
-			p.s, p.t = s, t
+			p := s.cursor(i)
+			p.s, p.tail = s, t
 			if err = p.startAtEdge(ctx, spec); err != nil {
 				break
 			}
@@ -161,12 +161,12 @@ func (s *readerSession) startOnTails(ctx context.Context, spec *ReaderSpec, know
 	}
 	for i, t := range tails {
 		if i < started {
-			s.place(i).leave()
+			s.cursor(i).leave()
 		} else {
 			t.release()
 		}
 	}
-	s.first, s.more = place{}, nil
+	s.first, s.more = cursor{}, nil
 	return count, err
 }
 

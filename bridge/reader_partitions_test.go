@@ -89,22 +89,22 @@ func TestReaderOfPartitionsAtAPosition(t *testing.T) {
 	waitFor(t, "the upstream reader to end", func() bool { return len(openReaders(u)) == 0 })
 }
 
-// A session may ask for the end of its topic while the backlog it fell back to
+// A session may ask for the end of its topic while the catch-up it fell back to
 // turns out not to open.
-func TestEndOfTopicWithoutABacklog(t *testing.T) {
+func TestEndOfTopicWithoutACatchUp(t *testing.T) {
 	u := &fakeUpstream{last: emptyEnd}
 	b := newBridge(t, u, Options{})
 	s := read(t, b, latest(), ReadOptions{Window: 1}).s.(*readerSession)
-	refused := &tail{b: b, opened: make(chan struct{}), err: ErrUnavailable}
+	refused := &stream{b: b, opened: make(chan struct{}), err: ErrUnavailable}
 	close(refused.opened)
 	s.mu.Lock()
-	before := s.first.cur
-	s.first.cur = cursor{in: refused}
+	before := s.first.spot
+	s.first.spot = spot{in: refused}
 	s.mu.Unlock()
 	if s.endOfTopic() {
 		t.Error("there is something left to read")
 	}
 	s.mu.Lock()
-	s.first.cur = before
+	s.first.spot = before
 	s.mu.Unlock()
 }

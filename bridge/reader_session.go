@@ -27,11 +27,11 @@ func (b *Bridge) Read(spec ReaderSpec, o ReadOptions, out Outlet, done Opened) (
 	})
 }
 
-// readerSession is one reader: a place in its topic, or in each partition of
+// readerSession is one reader: a cursor in its topic, or in each partition of
 // it. Messages of one partition keep their order.
 //
 // mu guards everything below it and may be held while a tail's mutex is taken.
-// There are as many places from start to Close; what they hold is guarded as
+// There are as many cursors from start to Close; what they hold is guarded as
 // they say.
 //
 // What is queued is bounded by maxQuestions answers.
@@ -43,25 +43,25 @@ type readerSession struct {
 	partitions *partitions // nil: none
 	suffix     string      // what a session with a context adds to a shared frame
 
-	first place
-	more  []place // of a topic with more than one partition
+	first cursor
+	more  []cursor // of a topic with more than one partition
 
 	mu     sync.Mutex
 	closed bool
 	sent   int           // messages out without an answer
-	turn   int           // the place that is asked for messages next
+	turn   int           // the cursor that is asked for messages next
 	asked  *endQuestions // nil: isEndOfTopic was never asked
 }
 
-// place is the session's i-th place.
-func (s *readerSession) place(i int) *place {
+// cursor is the session's i-th cursor.
+func (s *readerSession) cursor(i int) *cursor {
 	if i == 0 {
 		return &s.first
 	}
 	return &s.more[i-1]
 }
 
-func (s *readerSession) places() int { return 1 + len(s.more) }
+func (s *readerSession) cursors() int { return 1 + len(s.more) }
 
 func (s *readerSession) topic() string {
 	if s.partitions != nil {
@@ -128,8 +128,8 @@ func (s *readerSession) Close() {
 	s.closed = true
 	s.asked = nil
 	s.mu.Unlock()
-	for i := range s.places() {
-		s.place(i).leave()
+	for i := range s.cursors() {
+		s.cursor(i).leave()
 	}
 	if s.partitions != nil {
 		s.b.giveBack(s.partitions)
@@ -167,8 +167,8 @@ func (s *readerSession) askEndOfTopic() {
 func (s *readerSession) endOfTopic() bool {
 	ctx, stop := context.WithTimeout(s.b.ctx, s.b.opts.OpenTimeout)
 	defer stop()
-	for i := range s.places() {
-		end, err := s.place(i).ended(ctx)
+	for i := range s.cursors() {
+		end, err := s.cursor(i).ended(ctx)
 		if err != nil {
 			s.b.opts.Logger.Warn("end of topic is unknown", "topic", s.topic(), "error", err)
 		}

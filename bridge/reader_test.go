@@ -126,7 +126,7 @@ func TestReaderInThePastCatchesUpAndJoins(t *testing.T) {
 	if got := entries(t, o.fill(99)); !slices.Equal(got, []int64{0, 1, 2, 3}) {
 		t.Fatalf("read %v", got)
 	}
-	waitFor(t, "the backlog's reader to close", past.isClosed)
+	waitFor(t, "the catch-up's reader to close", past.isClosed)
 	past.r.Deliver(message(3)) // under way when it closed
 	tail.deliver(t, 4)
 	if got := entries(t, o.fill(99)); !slices.Equal(got, []int64{4}) {
@@ -134,7 +134,7 @@ func TestReaderInThePastCatchesUpAndJoins(t *testing.T) {
 	}
 }
 
-func TestReadersAtTheSamePlaceShareABacklog(t *testing.T) {
+func TestReadersAtTheSamePlaceShareACatchUp(t *testing.T) {
 	u := &fakeUpstream{last: message(50).ID}
 	b := newBridge(t, u, Options{})
 	spec := ReaderSpec{Topic: topic, Start: StartEarliest, Queue: 1000}
@@ -164,9 +164,9 @@ func TestReadersAtTheSamePlaceShareABacklog(t *testing.T) {
 	}
 }
 
-// inOneBacklog opens two readers of the same topic from its beginning, and returns
+// inOneCatchUp opens two readers of the same topic from its beginning, and returns
 // them and the upstream reader that they share.
-func inOneBacklog(t *testing.T, tailBytes int) (u *fakeUpstream, quick, slow *fakeOutlet, past *fakeConsumer) {
+func inOneCatchUp(t *testing.T, tailBytes int) (u *fakeUpstream, quick, slow *fakeOutlet, past *fakeConsumer) {
 	t.Helper()
 	u = &fakeUpstream{last: message(1000).ID}
 	b := newBridge(t, u, Options{TailBytes: tailBytes})
@@ -184,9 +184,9 @@ func (c *fakeConsumer) deliverAll(t *testing.T, n int64) int64 {
 	return n
 }
 
-// A backlog waits for its members, but not for ever for one that keeps others waiting.
-func TestBacklogLeavesBehindWhoStalls(t *testing.T) {
-	u, quick, slow, past := inOneBacklog(t, backlogShare*150*10)
+// A catch-up waits for its members, but not for ever for one that keeps others waiting.
+func TestCatchUpLeavesBehindWhoStalls(t *testing.T) {
+	u, quick, slow, past := inOneCatchUp(t, catchUpShare*150*10)
 	var n int64
 	deliver := func() { n = past.deliverAll(t, n) }
 	deliver()
@@ -195,7 +195,7 @@ func TestBacklogLeavesBehindWhoStalls(t *testing.T) {
 	}
 	quick.fill(1000) // waits for more
 	for before := n; n == before; deliver() {
-		waitFor(t, "the backlog to go on", func() bool { return past.allowed() > 0 })
+		waitFor(t, "the catch-up to go on", func() bool { return past.allowed() > 0 })
 	}
 	slow.fill(1000)
 	own := tailOf(t, u, 2)
@@ -312,8 +312,8 @@ func TestTailLingersAndCloses(t *testing.T) {
 
 // A frame that is larger than what the ring may hold leaves behind who does not
 // take it, and does not hold up the others.
-func TestBacklogGoesOnBehindOneLargeFrame(t *testing.T) {
-	u, quick, slow, past := inOneBacklog(t, backlogShare*100) // less than a frame
+func TestCatchUpGoesOnBehindOneLargeFrame(t *testing.T) {
+	u, quick, slow, past := inOneCatchUp(t, catchUpShare*100) // less than a frame
 	var n int64
 	deliver := func() { n = past.deliverAll(t, n) }
 	deliver()
@@ -324,7 +324,7 @@ func TestBacklogGoesOnBehindOneLargeFrame(t *testing.T) {
 	for range 3 {
 		before := n
 		for n == before {
-			waitFor(t, "the backlog to go on", func() bool { return past.allowed() > 0 })
+			waitFor(t, "the catch-up to go on", func() bool { return past.allowed() > 0 })
 			deliver()
 		}
 		quick.fill(1000)

@@ -10,7 +10,7 @@ func TestReadyQueueForgetsClosedSessions(t *testing.T) {
 	for range 1000 {
 		consume(t, b, sharedSpec, minute).s.Close()
 		sub.mu.Lock()
-		n := len(sub.ready.sessions)
+		n := len(sub.ledger.ready.sessions)
 		sub.mu.Unlock()
 		if n > 70 {
 			t.Fatalf("%d sessions queued, and only one is open", n)

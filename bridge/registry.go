@@ -105,7 +105,7 @@ func namespaceOf(topic string) string {
 	return topic
 }
 
-// enter returns the places of topic and its namespace. Called with mu held.
+// enter returns the entries of topic and its namespace. mu is held.
 func (r *registry) enter(topic string) (*topicSessions, *namespaceCounters) {
 	t := r.topics[topic]
 	if t == nil {

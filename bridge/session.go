@@ -6,8 +6,8 @@ import (
 )
 
 // Outlet is what the bridge knows of a session's socket. Its methods may be
-// called from any goroutine, also before the session's Open call has returned;
-// they never block and never call back into the session.
+// called from any goroutine, also before the session's Open call has returned and
+// shortly after it was closed; they never block and never call back into the session.
 type Outlet interface {
 	// Wake says that Fill has something to write. Calls are coalesced: after it,
 	// Fill runs at least once on a goroutine of the outlet's owner, even if the

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
-	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // leaverKey is what two consumers that cannot be connected at once have in common.
@@ -22,14 +21,8 @@ func (s *ConsumerSpec) leaverKey() leaverKey {
 // one is not enough, see [feed]. Only on Shared subscriptions may there be more than
 // one session, see [group].
 //
-// mu guards everything below it. It is held while messages are given to
-// sessions' queues and taken from them, and across calls of an Outlet, which never
-// block, but not across any of the upstream except [Consumer.Congested].
-//
-// Flow: the upstream is granted a permit for each free place of a session's
-// window, up to [Options.UnackedPerConsumer], so it delivers only what a session
-// has room for. What was granted for a session that left arrives all the same and
-// waits here, or goes back.
+// mu guards everything below it. Under it the [ledger] decides, and nothing is called but
+// [Consumer.Congested]; what was decided is carried out by unlock.
 type subscription struct {
 	b    *Bridge
 	spec ConsumerSpec
@@ -39,50 +32,30 @@ type subscription struct {
 	err    error         // constant from then on
 
 	mu        sync.Mutex
-	feeds     []*feed // a slice of it may be used without mu; one at least while sessions are attached
-	growing   bool    // another feed is being opened
+	ledger    ledger
+	growing   bool // another feed is being opened
 	growAfter time.Time
-	sessions  map[*consumerSession]struct{}
-	ready     readyQueue
-	turn      *consumerSession // gets the next message too, see nextSession
-	taken     int              // messages of its turn
-	ahead     ahead
-	members   int // sessions attached or about to be
-	gone      bool
-	lost      error                  // why the upstream ended for good
-	granted   int                    // permits the feeds hold
-	free      int                    // what all sessions have room for now
-	places    int                    // what is left of all their windows and permits
-	waiting   []waiting              // for a session with room, oldest first
-	serial    uint64                 // of the last message of a non-persistent topic
-	held      map[position]*delivery // every message delivered and not acknowledged
+	gone      bool  // takes no more sessions
+	lost      error // why the upstream ended for good
 }
 
-// position identifies a message within a subscription, also one over many
-// topics, as no two topics share a ledger. All messages of a non-persistent topic
-// have one id, so serial tells them apart.
-type position struct {
-	ledger, entry    int64
-	partition, batch int32
-	serial           uint64 // 0 on persistent topics
-}
-
-func positionOf(id *codec.MessageID) position {
-	return position{ledger: id.LedgerID, entry: id.EntryID, partition: id.Partition, batch: id.BatchIndex}
-}
-
-// volatile reports that the id is of a non-persistent topic.
-func (sub *subscription) volatile(id *codec.MessageID) bool {
-	topic := sub.spec.Topic
-	if topic == "" {
-		topic = id.Topic
+// unlock ends a step of the ledger: it releases mu, which the caller holds, and
+// carries out what was decided.
+func (sub *subscription) unlock(e *effects) {
+	grow := e.short && !sub.own && !sub.growing && !sub.gone && sub.lost == nil && !time.Now().Before(sub.growAfter)
+	sub.growing = sub.growing || grow
+	sub.mu.Unlock()
+	e.perform()
+	if grow && !sub.b.start(sub.openAnother) {
+		sub.mu.Lock()
+		sub.growing = false
+		sub.mu.Unlock()
 	}
-	return !names.Persistent(topic)
 }
 
-// ordered reports that the subscription has one consumer at a time, which gets
+// singleActive reports that the subscription has one consumer at a time, which gets
 // all messages in order.
-func (s *ConsumerSpec) ordered() bool { return s.Type == Exclusive || s.Type == Failover }
+func (s *ConsumerSpec) singleActive() bool { return s.Type == Exclusive || s.Type == Failover }
 
 // consumerGroup returns a subscription of this spec for one more session: one
 // that there is already, or a new one.
@@ -119,13 +92,16 @@ func (b *Bridge) joinGroup(spec ConsumerSpec, own bool) *subscription {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !own {
-		if sub := b.groups[spec].place(b.opts.SharedConsumers); sub != nil {
+		if sub := b.groups[spec].join(b.opts.SharedConsumers); sub != nil {
 			return sub
 		}
 	}
 	sub := &subscription{
-		b: b, spec: spec, own: own, opened: make(chan struct{}), members: 1,
-		sessions: map[*consumerSession]struct{}{}, held: map[position]*delivery{},
+		b: b, spec: spec, own: own, opened: make(chan struct{}),
+		ledger: ledger{
+			topic: spec.Topic, solo: own, perFeed: b.opts.UnackedPerConsumer, budget: b.opts.Memory, unacked: &b.stats.unacked,
+			expected: 1, sessions: map[*member]struct{}{}, held: map[heldKey]*delivery{},
+		},
 	}
 	if !own {
 		g := b.groups[spec]
@@ -147,7 +123,7 @@ func (sub *subscription) join() bool {
 	if sub.gone {
 		return false
 	}
-	sub.members++
+	sub.ledger.join()
 	return true
 }
 
@@ -164,7 +140,7 @@ func (sub *subscription) create(leaving <-chan struct{}) {
 	sub.err = err
 	if err == nil {
 		sub.mu.Lock()
-		sub.feeds = []*feed{f}
+		sub.ledger.feeds = []*feed{f}
 		sub.mu.Unlock()
 	} else {
 		sub.unpool()
@@ -198,36 +174,45 @@ func (sub *subscription) unpool() {
 // leave counts one session less; the last one closes the upstream consumers,
 // which gives what is unacknowledged back to the broker at once.
 func (sub *subscription) leave() {
+	var e effects
 	sub.mu.Lock()
-	sub.members--
-	last := sub.members == 0
-	var again []returned
+	last := sub.ledger.leave(&e)
 	if last {
 		sub.gone = true
-		sub.b.stats.unacked.Add(-int64(len(sub.held)))
-		clear(sub.held)
-		for _, w := range sub.waiting {
-			sub.holdQueued(-messageSize(w.m))
-		}
-		sub.waiting = nil
-	} else {
-		again = sub.surplus()
 	}
-	sub.mu.Unlock()
+	sub.unlock(&e)
 	if !last {
-		redeliver(again)
 		return
 	}
 	sub.unpool()
 	left := sub.b.announceLeaving(sub.spec.leaverKey())
 	sub.b.goClose(func() {
 		<-sub.opened
-		sub.mu.Lock()
-		feeds := sub.feeds
-		sub.mu.Unlock()
-		for _, f := range feeds {
+		for _, f := range sub.feeds() {
 			f.close()
 		}
 		left()
 	})
+}
+
+// feeds are the upstream consumers there are now.
+func (sub *subscription) feeds() []*feed {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	return sub.ledger.feeds
+}
+
+// endAll ends all sessions: an upstream consumer is gone for good.
+func (sub *subscription) endAll(err error) {
+	sub.unpool()
+	sub.mu.Lock()
+	sub.lost = err
+	all := make([]*member, 0, len(sub.ledger.sessions))
+	for s := range sub.ledger.sessions {
+		all = append(all, s)
+	}
+	sub.mu.Unlock()
+	for _, s := range all {
+		s.out.End(codec.CodeUnknown, err.Error())
+	}
 }

@@ -1,20 +1,13 @@
 package bridge
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/pulsegate/pulsegate/codec"
-	"github.com/pulsegate/pulsegate/codec/ws"
-	"github.com/pulsegate/pulsegate/memory"
-)
-
-// tailPermits is how many messages a tail's upstream reader may have under way
-// when messages are small, firstPermits how many while their size is not known.
-const (
-	tailPermits  = 256
-	firstPermits = 16
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // tailKey is what sessions must have in common to share a tail.
@@ -24,245 +17,180 @@ type tailKey struct {
 	crypto     CryptoFailureAction
 }
 
-// tail is one upstream reader at the end of a topic, the encoded frames it
-// delivered last, and the sessions that are cursors into them.
+// persistent reports that the topic's message ids are positions that only grow.
+// Ids of non-persistent topics say nothing.
+func (k *tailKey) persistent() bool { return strings.HasPrefix(k.topic, "persistent://") }
+
+// tail is the [stream] at the end of a topic. Its ring holds at most
+// Options.TailBytes. A cursor behind the ring has fallen out, and its
+// session reads on in a [catchUp].
 //
-// Frames have consecutive sequence numbers; ring holds those from first on, at
-// most Options.TailBytes of them. A cursor behind first has fallen out and its
-// session reads on in a [backlog].
-//
-// Everything below mu is guarded by mu, which may be taken while a session's mutex is held, never the
-// other way round.
-//
-// Pace: every frame wakes the sessions that wait for one. While some of them have
-// not run since and half a ring has come meanwhile, the upstream gets no more
+// Pace: messages come as they are published. While some sessions have
+// not run since they were woken and half a ring has come meanwhile, the upstream gets no more
 // permits: it is this process that is slow then, not a client. A client that
 // does not read delays nobody, since its session does run, finds no room, and
 // falls out of the ring later.
 type tail struct {
-	b   *Bridge
-	key tailKey
+	stream
 
-	opened     chan struct{}   // closed once what follows is set
-	up         Reader          // nil: err, or the topic is partitioned
-	partitions int             // of a topic that has partitions
-	origin     codec.MessageID // the topic's last message just after up was opened
-	err        error
+	// Set before opened is closed.
+	partitions int             // of a topic that has partitions, for which there is no tail
+	origin     codec.MessageID // the topic's last message just after the reader was opened
 
-	lease lease // guarded by b.mu
+	last  query[codec.MessageID] // of the topic
+	specs sync.Map               // ReaderSpec -> *ReaderSpec, see commonSpec
 
-	last query[codec.MessageID] // of the topic
+	catchUps []*catchUp // of sessions that are behind; guarded by b.mu
 
-	specs sync.Map // ReaderSpec -> *ReaderSpec, see commonSpec
-
-	backlogs []*tail  // of sessions that are behind; guarded by b.mu
-	backlog  *backlog // nil: this is the end of the topic
-
-	mu       sync.Mutex
-	members  map[*place]struct{}
-	ring     []tailFrame
-	first    uint64
-	bytes    int
-	parked   []*place // at the end; woken by the next frame
-	unserved int      // sessions woken by a frame that have not run since
-	since    int      // bytes that came since unserved was 0
-	live     bool     // up may be granted permits
-	granted  int      // permits the upstream holds
-	lost     error    // why the upstream ended for good
+	since int // bytes that came since unserved was 0; guarded by mu
 }
 
-// tailFrame is one message, encoded.
-type tailFrame struct {
-	id      codec.MessageID
-	frame   *ws.Frame
-	payload int   // bytes, for the statistics
-	left    int32 // in a backlog: members that have not taken it
-}
-
-// ordered reports that the topic's message ids are positions that only grow.
-// Ids of non-persistent topics say nothing.
-func (t *tail) ordered() bool { return strings.HasPrefix(t.key.topic, "persistent://") }
-
-// count follows the number of topics' tails, which backlogs are none of.
-func (t *tail) count(n int64) {
-	if t.backlog == nil {
-		t.b.stats.tails.Add(n)
+// tailFor returns the topic's tail with one more session counted, creating it
+// if there is none. It is to be waited for with await.
+func (b *Bridge) tailFor(key tailKey) *tail {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.tails[key]
+	if t == nil {
+		t = &tail{}
+		t.last.what, t.last.ask = "the end of "+key.topic, t.lastPosition
+		b.tails[key] = t
+		t.begin(b, key, t)
 	}
+	t.lease.take()
+	return t
 }
 
-func (t *tail) unpool() {
-	t.b.mu.Lock()
-	t.hide()
-	t.b.mu.Unlock()
+// lastPosition asks for the end of the topic. The tail is open.
+func (t *tail) lastPosition(ctx context.Context) (codec.MessageID, error) {
+	ids, err := t.up.LastPosition(ctx)
+	if err == nil && len(ids) != 1 {
+		err = &Error{Kind: ErrUnavailable, Detail: "the topic " + t.key.topic + " has been made anew"}
+	}
+	if err != nil {
+		return codec.MessageID{}, err
+	}
+	return ids[0], nil
 }
 
-// hide is unpool for a caller that holds the bridge's mutex.
-func (t *tail) hide() {
-	if g := t.backlog; g != nil {
-		g.main.backlogs = slices.DeleteFunc(g.main.backlogs, func(o *tail) bool { return o == t })
-	} else if t.b.tails[t.key] == t {
+// open implements [streamKind]. On a topic with partitions it sets their number: there are tails for them.
+func (t *tail) open(ctx context.Context) error {
+	b := t.b
+	release, err := t.slot(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if t.key.persistent() {
+		if t.partitions, err = b.up.Partitions(ctx, t.key.topic); err != nil || t.partitions > 0 {
+			return err
+		}
+	}
+	spec := ReaderSpec{Topic: t.key.topic, Start: StartLatest, Queue: tailPermits, CryptoFailure: t.key.crypto}
+	if t.up, err = b.up.OpenReader(ctx, spec, t); err != nil || !t.key.persistent() {
+		return err
+	}
+	// What was published before the reader was open is not in the ring.
+	if t.origin, err = t.lastPosition(ctx); err != nil {
+		t.up.Close()
+		t.up = nil
+	}
+	return err
+}
+
+// slot waits for a place among the creations under way.
+func (t *stream) slot(ctx context.Context) (release func(), err error) {
+	whole, _ := names.SplitPartition(t.key.topic)
+	return t.b.slot(ctx, whole)
+}
+
+func (t *tail) count(n int64) { t.b.stats.tails.Add(n) }
+
+func (t *tail) findable() bool { return t.b.tails[t.key] == t }
+
+func (t *tail) retire() []*catchUp {
+	if t.findable() {
 		delete(t.b.tails, t.key)
 	}
+	return slices.Clone(t.catchUps)
 }
 
-// findable reports that a session to come may get the tail. Called with the
-// bridge's mutex held.
-func (t *tail) findable() bool {
-	if g := t.backlog; g != nil {
-		return slices.Contains(g.main.backlogs, t) && g.main.findable()
-	}
-	return t.b.tails[t.key] == t
+func (t *tail) worthKeeping() bool { return true }
+func (t *tail) bound(tail int) int { return tail }
+
+func (t *tail) arrived(f *frame) (droppable int) {
+	t.since += f.ws.Len()
+	return len(t.ring.frames)
 }
 
-// release counts one session less; the tail lingers after its last one, unless
-// it is a backlog that has let go what a new session would want.
-func (t *tail) release() {
-	b := t.b
-	t.mu.Lock()
-	useful := t.backlog == nil || t.first == 0
-	t.mu.Unlock()
-	b.mu.Lock()
-	now := t.lease.give(b.lingerOf(useful && t.findable()), t.expire)
-	b.mu.Unlock()
-	if now {
-		t.expire()
-	}
-}
+func (t *tail) dropped(int, int) {}
 
-// expire closes the upstream reader if no session came back meanwhile.
-func (t *tail) expire() {
-	b := t.b
-	b.mu.Lock()
-	over := t.lease.end()
-	var backlogs []*tail
-	if over {
-		t.hide()
-		backlogs = slices.Clone(t.backlogs)
-	}
-	b.mu.Unlock()
-	if !over {
-		return
-	}
-	for _, g := range backlogs { // which linger
-		g.expire()
-	}
-	b.goClose(func() {
-		<-t.opened
-		if t.up == nil {
-			return
-		}
-		t.up.Close()
-		b.stats.upstreamReaders.Add(-1)
-		t.count(-1)
-		t.mu.Lock()
-		if t.backlog != nil && t.backlog.stall != nil {
-			t.backlog.stall.Stop()
-		}
-		t.holdBytes(-t.bytes)
-		t.ring, t.bytes = nil, 0
-		t.mu.Unlock()
-	})
-}
-
-// Deliver encodes one message and wakes who waits for it: [Receiver].
-func (t *tail) Deliver(m *codec.Message) {
-	frame := ws.BuildFrame(func(dst []byte) []byte {
-		return codec.AppendMessage(dst, m, codec.Format{LegacyTime: t.key.legacyTime})
-	})
-	t.mu.Lock()
-	t.granted--
-	if n := len(t.ring); n == 0 || !t.ordered() || isAfter(&m.ID, &t.ring[n-1].id) {
-		t.append(tailFrame{id: m.ID, frame: frame, payload: len(m.Payload)})
-		woken := t.parked
-		t.parked = nil
-		t.unserved += len(woken)
-		for _, p := range woken {
-			p.parked, p.woken = false, true
-			p.s.out.Wake()
-		}
-	}
-	grant := t.topUp()
-	t.mu.Unlock()
-	if grant > 0 {
-		t.up.Permit(grant)
-	}
-}
-
-// append adds a frame and lets the oldest go. Called with mu held.
-func (t *tail) append(f tailFrame) {
-	most := len(t.ring) // of the old frames, so many may go
-	if g := t.backlog; g != nil {
-		f.left = int32(g.cursors)
-		most = min(most, g.held)
-	}
-	t.ring = append(t.ring, f)
-	size := f.frame.Len()
-	t.since += size
-	t.bytes += size
-	t.holdBytes(size)
-	drop := 0
-	for rest := t.bytes; rest > t.bytesBound() && drop < most; drop++ {
-		rest -= t.ring[drop].frame.Len()
-	}
-	t.dropOldest(drop)
-}
-
-// dropOldest lets the first n frames go, which in a backlog all have taken.
-// Called with mu held.
-func (t *tail) dropOldest(n int) {
-	size := 0
-	for i := range t.ring[:n] {
-		size += t.ring[i].frame.Len()
-		t.ring[i] = tailFrame{}
-	}
-	t.ring = t.ring[n:]
-	t.first += uint64(n)
-	t.bytes -= size
-	if g := t.backlog; g != nil {
-		g.held -= n
-		g.passed -= size
-	}
-	t.holdBytes(-size)
-}
-
-// holdBytes counts n bytes more, or less, in the ring.
-func (t *tail) holdBytes(n int) {
-	t.b.stats.tailSize.Add(int64(n))
-	t.b.opts.Memory.Take(memory.Tails, n)
-}
-
-// topUp returns how many permits the upstream gets now. Called with mu held.
-func (t *tail) topUp() int {
-	switch {
-	case !t.live || t.backlog != nil && !t.backlogRoom():
-		return 0
-	case t.unserved == 0:
+func (t *tail) mayFetch() bool {
+	if t.unserved == 0 {
 		t.since = 0
-	case t.backlog == nil && t.since > t.bytesBound()/2:
-		return 0
 	}
-	target := firstPermits
-	if n := len(t.ring); n > 0 {
-		target = tailPermits
-		// What is under way must fit the ring, or it would push out what nobody has seen.
-		target = max(1, min(target, t.bytesBound()/4/max(1, t.bytes/n)))
-	}
-	if t.granted > target/2 {
-		return 0
-	}
-	grant := target - t.granted
-	t.granted = target
-	return grant
+	return t.since <= t.bytesBound()/2
 }
 
-// Lost ends all sessions: [Receiver].
-func (t *tail) Lost(err error) {
-	t.unpool()
+func (t *tail) taken(uint64, uint64) (grant int) { return 0 }
+func (t *tail) closed()                          {}
+
+// seek places c behind the session's last message, at, or if that is not known
+// at the topic's beginning, and reports whether the ring holds, or will hold,
+// everything after it.
+func (t *tail) seek(c *spot, at codec.Position, known bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.lost = err
-	for p := range t.members {
-		p.s.out.End(codec.CodeUnknown, err.Error())
+	r := &t.ring
+	if n := uint64(len(r.frames)); n > 0 && known && !r.frames[0].id.Position().After(at) {
+		next := r.after(at)
+		if r.first > 0 && r.end()-next > n/2+1 {
+			return false // it would fall out again before it had read much
+		}
+		*c = spot{in: &t.stream, skip: true, next: next}
+		return true
+	}
+	// Everything after origin is in the ring if nothing has fallen out of it.
+	if r.first > 0 {
+		return false
+	}
+	if t.origin.EntryID >= 0 && (!known || !at.Covers(t.origin.Position())) {
+		return false
+	}
+	*c = spot{in: &t.stream, skip: known}
+	if known {
+		c.next = r.after(at)
+	}
+	return true
+}
+
+// reaches reports that the tail knows of a message at or after at.
+func (t *tail) reaches(at codec.Position) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := len(t.ring.frames); n > 0 && !at.After(t.ring.frames[n-1].id.Position()) {
+		return true
+	}
+	return t.origin.EntryID >= 0 && !at.After(t.origin.Position())
+}
+
+// edge is the sequence number of the next frame to come.
+func (t *tail) edge() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ring.end()
+}
+
+// join places c at the end of the topic, where end is its last message and the
+// session's, if it is known. If it is not, c begins at edge, which was the tail's
+// before the topic was asked: that was empty then, or the broker had deleted
+// everything, also what the ring may still hold; or its ids say nothing.
+func (t *tail) join(c *spot, end *codec.MessageID, known bool, edge uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*c = spot{in: &t.stream, skip: known, next: edge}
+	if known {
+		c.next = t.ring.after(end.Position())
 	}
 }
 
@@ -277,60 +205,4 @@ func (t *tail) commonSpec(spec *ReaderSpec) *ReaderSpec {
 	}
 	common, _ := t.specs.LoadOrStore(s, &s)
 	return common.(*ReaderSpec)
-}
-
-// enter lets p's session hear of the end of the tail, unless that has come.
-func (t *tail) enter(p *place) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.lost == nil {
-		t.members[p] = struct{}{}
-	}
-	return t.lost
-}
-
-// exit forgets p.
-func (t *tail) exit(p *place) {
-	t.mu.Lock()
-	delete(t.members, p)
-	grant := t.served(p)
-	if p.parked {
-		p.parked = false
-		n := len(t.parked) - 1
-		last := t.parked[n]
-		t.parked[p.parkedAt], last.parkedAt = last, p.parkedAt
-		t.parked[n] = nil
-		t.parked = t.parked[:n]
-	}
-	t.mu.Unlock()
-	if grant > 0 {
-		t.up.Permit(grant)
-	}
-}
-
-// served notes that p's session runs. Called with mu held; the caller grants what it returns.
-func (t *tail) served(p *place) (grant int) {
-	if !p.woken {
-		return 0
-	}
-	p.woken = false
-	t.unserved--
-	if t.unserved > 0 {
-		return 0
-	}
-	return t.topUp()
-}
-
-// isAfter reports that a comes after b on its topic. A position without a
-// batch index stands for its whole entry.
-func isAfter(a, b *codec.MessageID) bool {
-	switch {
-	case a.LedgerID != b.LedgerID:
-		return a.LedgerID > b.LedgerID
-	case a.EntryID != b.EntryID:
-		return a.EntryID > b.EntryID
-	case a.BatchIndex < 0 || b.BatchIndex < 0:
-		return false
-	}
-	return a.BatchIndex > b.BatchIndex
 }

@@ -123,7 +123,7 @@ func closeWhenDone(ctx context.Context, ws *websocket.Conn) (stop func()) {
 			deadline := time.Now().Add(time.Second)
 			if ws.WriteControl(websocket.CloseMessage, bye, deadline) == nil {
 				// The server's own close frame tells that it has handled all before ours.
-				ws.SetReadDeadline(deadline)
+				_ = ws.SetReadDeadline(deadline)
 				for {
 					if _, _, err := ws.ReadMessage(); err != nil {
 						break

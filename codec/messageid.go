@@ -26,14 +26,12 @@ type MessageID struct {
 	Topic      string // the topic's full name; only on sessions over several topics
 }
 
-// Compare orders positions: by ledger, entry, partition and place in the batch, then by topic. BatchSize does
+// Compare orders ids by position, and those of different topics that share one by partition and topic. BatchSize does
 // not count, as clients differ in whether they fill it.
 func (id MessageID) Compare(other MessageID) int {
 	return cmp.Or(
-		cmp.Compare(id.LedgerID, other.LedgerID),
-		cmp.Compare(id.EntryID, other.EntryID),
+		id.Position().Compare(other.Position()),
 		cmp.Compare(id.Partition, other.Partition),
-		cmp.Compare(id.BatchIndex, other.BatchIndex),
 		strings.Compare(id.Topic, other.Topic),
 	)
 }

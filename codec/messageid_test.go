@@ -101,11 +101,11 @@ func TestMessageIDOrder(t *testing.T) {
 	sorted := []MessageID{
 		{LedgerID: 1, EntryID: 9, Partition: 5, BatchIndex: 5},
 		{LedgerID: 2, EntryID: 0, Partition: 5, BatchIndex: 5},
-		{LedgerID: 2, EntryID: 1, Partition: 0, BatchIndex: 5},
 		{LedgerID: 2, EntryID: 1, Partition: 1, BatchIndex: -1},
 		{LedgerID: 2, EntryID: 1, Partition: 1, BatchIndex: 0, Topic: "b"},
 		{LedgerID: 2, EntryID: 1, Partition: 1, BatchIndex: 1, Topic: "a"},
 		{LedgerID: 2, EntryID: 1, Partition: 1, BatchIndex: 1, Topic: "b"},
+		{LedgerID: 2, EntryID: 1, Partition: 0, BatchIndex: 5},
 	}
 	for i, a := range sorted {
 		for j, b := range sorted {

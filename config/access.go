@@ -68,7 +68,7 @@ func (c *Config) settleAccess() (notices []Notice, errs []error) {
 	from := c.source("authenticationProviders")
 	for _, p := range c.AuthenticationProviders {
 		if !slices.Contains(providers, p) {
-			fault("authenticationProviders (%s): %s is none of %s", from, p, strings.Join(providers, ", "))
+			fault("authenticationProviders (%s): %s is not one of %s", from, p, strings.Join(providers, ", "))
 		}
 	}
 	has := func(p string) bool { return slices.Contains(c.AuthenticationProviders, p) }

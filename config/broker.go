@@ -17,7 +17,7 @@ var ErrNotEnabled = errors.New("the WebSocket service is not enabled")
 // brokers, logins, permissions and TLS are those of the file, and all other HTTP is for the
 // broker's web service. The file's ports are the broker's own, so that ours must be among the
 // sets, unless these tell by brokerWebServiceUrl that the broker's web service is elsewhere:
-// then we take the place that the file names. What environ and sets say counts more than the file,
+// then we take the place that the file names. What environ and sets say overrides the file,
 // as with [Load]. Keys that only a broker has are not looked at.
 func LoadBroker(path string, environ, sets []string) (*Config, []Notice, error) {
 	data, err := os.ReadFile(path)
@@ -66,7 +66,7 @@ func parseBroker(path string, data []byte, environ, sets []string) (*Config, []N
 	return c, notices, nil
 }
 
-// overlay lets what counts more than the file decide how that is translated. It returns
+// overlay lets what overrides the file decide how that is translated. It returns
 // the rest, in the words of a websocket.conf.
 func (b *brokerFile) overlay(layer []entry) (rest []entry) {
 	for _, e := range layer {
@@ -97,7 +97,7 @@ func lastOf(entries []entry) (last []entry) {
 	return last
 }
 
-// brokerFile is what a broker.conf says, or what counts more than it; of a key given twice the last counts.
+// brokerFile is what a broker.conf says, or what overrides it; of a key given twice the last counts.
 type brokerFile struct {
 	path    string
 	entries map[string]entry
@@ -346,7 +346,7 @@ func (b *brokerFile) listener() (urls map[string]string, host string, err error)
 		}
 	}
 	if !found {
-		return nil, "", fmt.Errorf("internalListenerName=%s (%s) is none of the advertisedListeners", internal, b.get("internalListenerName").source)
+		return nil, "", fmt.Errorf("internalListenerName=%s (%s) is not one of the advertisedListeners", internal, b.get("internalListenerName").source)
 	}
 	return urls, host, nil
 }

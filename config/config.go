@@ -120,6 +120,7 @@ type Config struct {
 	// Keys of pulsegate alone.
 
 	V1PublishTimeFormat      string        // v1PublishTimeFormat: [PublishTimeSeed] or [PublishTimeISO]
+	V1TopicNames             string        // v1TopicNames: [V1NamesWithCluster] or [V1NamesWithoutCluster]
 	AllowedOrigins           []string      // allowedOrigins; empty: not checked
 	PingIdleSessions         bool          // webSocketPingIdleSessions
 	WebSocketCompression     bool          // webSocketCompression
@@ -154,6 +155,12 @@ type Config struct {
 const (
 	PublishTimeSeed = "seed" // 2016-08-30 16:45:57.785
 	PublishTimeISO  = "iso"  // 2016-08-30T16:45:57.785Z
+)
+
+// The values of [Config.V1TopicNames].
+const (
+	V1NamesWithCluster    = "property/cluster/namespace/topic" // as clients give them
+	V1NamesWithoutCluster = "property/namespace/topic"
 )
 
 // Defaults returns the configuration of an empty file.

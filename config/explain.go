@@ -11,7 +11,7 @@ const lineWidth = 96
 
 const fileHead = "Configuration of pulsegate. The format is that of Java properties files, and the keys are those of " +
 	"Pulsar's WebSocket proxy: its websocket.conf works here unless it names Java classes. Every key is shown with its default; remove the # to " +
-	"change it. Variables of the environment called as a key, or PULSAR_PREFIX_ and a key, count more than this file, and pulsegate serve --set key=value counts more than both. " +
+	"change it. Environment variables named like a key, or PULSAR_PREFIX_ and a key, override this file, and pulsegate serve --set key=value overrides both. " +
 	"pulsegate config check says what is wrong. On SIGHUP the file is read again: some keys take effect then, the others with the next start."
 
 // WriteDefaults writes a configuration file in which every key is explained and
@@ -35,7 +35,7 @@ func WriteDefaults(w io.Writer) error {
 }
 
 func writeKey(out *bufio.Writer, k *Key) {
-	out.WriteByte('\n')
+	_ = out.WriteByte('\n') // Flush tells
 	writeComment(out, k.Doc)
 	if k.kind.ranged {
 		writeComment(out, "Accepts "+k.kind.accepts+".")

@@ -85,7 +85,7 @@ var brokerClientKeys = []Key{
 	{
 		Name: "brokerClient_tlsKeyStoreType", Section: sectionBrokerClient, Default: "JKS",
 		Aliases: []Alias{{Name: "brokerClientTlsKeyStoreType", Current: true}},
-		Doc:     "Format of that key store: JKS or PKCS12. As in Java the file itself tells which of the two it is, whatever stands here.",
+		Doc:     "Format of that key store: JKS or PKCS12. As in Java, the file itself tells which of the two it is, whatever this says.",
 		kind:    text(func(c *Config) *string { return &c.BrokerClientKeyStoreType }),
 	},
 	{

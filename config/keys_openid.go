@@ -16,7 +16,7 @@ var openIDKeys = []Key{
 	},
 	{
 		Name: "openIDRoleClaim", Section: sectionAuth, Default: "sub",
-		Doc:  "Claim of such a token that holds the role: a text, or a list whose first counts.",
+		Doc:  "Claim of such a token that holds the role: a string, or a list of which the first counts.",
 		kind: text(func(c *Config) *string { return &c.OpenIDRoleClaim }),
 	},
 	{
@@ -41,7 +41,7 @@ var openIDKeys = []Key{
 	},
 	{
 		Name: "openIDCacheExpirationSeconds", Section: sectionAuth, Default: "86400",
-		Doc:  "Seconds after which keys that could not be fetched again count no more: tokens of that issuer then get 503. 0: a second.",
+		Doc:  "Seconds after which keys that could not be fetched again are no longer used: tokens of that issuer then get 503. 0: a second.",
 		kind: seconds(func(c *Config) *time.Duration { return &c.OpenIDCacheExpiration }, 0, 365*day),
 	},
 	{

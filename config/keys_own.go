@@ -25,6 +25,11 @@ var ownKeys = []Key{
 		kind: choice(func(c *Config) *string { return &c.V1PublishTimeFormat }, PublishTimeSeed, PublishTimeISO),
 	},
 	{
+		Name: "v1TopicNames", Section: sectionOwn, Default: V1NamesWithCluster,
+		Doc:  "What the brokers call a topic that a client names in the form of version 1, property/cluster/namespace/topic. property/cluster/namespace/topic: the same; for brokers up to Pulsar 4.1. property/namespace/topic: without the cluster, whichever it is, since brokers from Pulsar 4.2 on refuse such names. Names that differ in the cluster only are one topic then; permissions are looked up for the name that is opened, and a topic's name cannot hold a slash.",
+		kind: choice(func(c *Config) *string { return &c.V1TopicNames }, V1NamesWithCluster, V1NamesWithoutCluster),
+	},
+	{
 		Name: "allowedOrigins", Section: sectionOwn,
 		Doc:  "Web pages that may connect, by origin and separated by commas, such as https://app.example.com. Requests without an Origin header (all but browsers) are not affected. Empty: not checked.",
 		kind: list(func(c *Config) *[]string { return &c.AllowedOrigins }),
@@ -76,7 +81,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "maxInFlightPublishes", Section: sectionOwn, Default: "1000",
-		Doc:  "Publishes of one session that may wait for the broker. At that mark its socket is not read until one is answered.",
+		Doc:  "Publishes of one session that may wait for the broker. At that mark its socket is not read until half of them are answered.",
 		kind: number(func(c *Config) *int { return &c.MaxInFlightPublishes }, 1, 1<<20),
 	},
 	{

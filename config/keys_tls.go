@@ -73,7 +73,7 @@ var tlsKeys = []Key{
 	},
 	{
 		Name: "tlsKeyStoreType", Section: sectionTLS, Default: "JKS",
-		Doc:  "Format of the key store: JKS or PKCS12. As in Java the file itself tells which of the two it is, whatever stands here.",
+		Doc:  "Format of the key store: JKS or PKCS12. As in Java, the file itself tells which of the two it is, whatever this says.",
 		kind: text(func(c *Config) *string { return &c.TLSKeyStoreType }),
 	},
 	{

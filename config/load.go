@@ -25,7 +25,7 @@ func Locate(path string) string {
 
 // Load reads the file at path ("" for none), then what environ, each name=value as
 // [os.Environ] has them, says of the configuration, and then sets, each key=value. The
-// later counts more. It reports every mistake at once, bad values each as a
+// later overrides the earlier. It reports every mistake at once, bad values each as a
 // [*ValueError]; the notices are what an operator should know though it is no error.
 func Load(path string, environ, sets []string) (*Config, []Notice, error) {
 	data, err := readFile(path)

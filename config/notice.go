@@ -18,19 +18,14 @@ type Notice struct {
 // NoticeKind sorts notices.
 type NoticeKind uint8
 
+// The kinds of notices.
 const (
-	// Unknown: no such key, most likely a slip.
-	Unknown NoticeKind = iota
-	// Ignored: the key counts for nothing because of another setting.
-	Ignored
-	// NoEffect: a key of the Java proxy that has nothing to act on here.
-	NoEffect
-	// OldName: the key has another name today; the old one works.
-	OldName
-	// Limit: a value of the Java proxy's stock file that holds this server back.
-	Limit
-	// Risky: it works, but should not stay that way.
-	Risky
+	Unknown  NoticeKind = iota // no such key, most likely a slip
+	Ignored                    // the key counts for nothing because of another setting
+	NoEffect                   // a key of the Java proxy that has nothing to act on here
+	OldName                    // the key has another name today; the old one works
+	Limit                      // a value of the Java proxy's stock file that holds this server back
+	Risky                      // it works, but should not stay that way
 )
 
 // String returns the notice as one line.
@@ -67,7 +62,7 @@ func LogNotices(log *slog.Logger, notices []Notice) {
 
 func unknown(e entry) Notice {
 	if isPassThrough(e.name) {
-		return Notice{Kind: NoEffect, Key: e.name, Source: e.source, Text: "The Go client of Pulsar has no such setting."}
+		return Notice{Kind: NoEffect, Key: e.name, Source: e.source, Text: "pulsegate has no such setting for its connections to the brokers."}
 	}
 	n := Notice{Kind: Unknown, Key: e.name, Source: e.source}
 	if s := suggest(e.name); s != "" {

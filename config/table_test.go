@@ -135,6 +135,7 @@ var effects = []struct {
 	{"webSocketSessionIdleTimeoutMillis", "0", "SessionIdleTimeout", time.Duration(0)},
 	{"webSocketPingDurationSeconds", "20", "PingInterval", 20 * time.Second},
 	{"v1PublishTimeFormat", "ISO", "V1PublishTimeFormat", PublishTimeISO},
+	{"v1TopicNames", "property/namespace/topic", "V1TopicNames", V1NamesWithoutCluster},
 	{"allowedOrigins", "https://a, https://b,", "AllowedOrigins", []string{"https://a", "https://b"}},
 	{"maxTopicsPerSession", "7", "MaxTopicsPerSession", 7},
 	{"webSocketPingIdleSessions", "false", "PingIdleSessions", false},

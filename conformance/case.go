@@ -54,9 +54,12 @@ type T struct {
 	id       string
 	cleanups []func()
 	trace    []string
+	observed func(Exchange) // nil: nobody wants to know
 }
 
 type failure struct{ msg string }
+
+type skipped struct{ why string }
 
 // A failure is reported with the first and the last lines of the trace.
 const (
@@ -67,6 +70,16 @@ const (
 // Fatalf ends the case as failed.
 func (t *T) Fatalf(format string, args ...any) {
 	panic(failure{fmt.Sprintf(format, args...)})
+}
+
+// Skip ends the case as one that does not apply to the broker.
+func (t *T) Skip(why string) { panic(skipped{why}) }
+
+// needs skips the case on a broker that is older than a release of Pulsar.
+func (t *T) needs(major, minor int, why string) {
+	if since := t.Endpoint.Since; since != nil && !since(major, minor) {
+		t.Skip(fmt.Sprintf("%s (Pulsar %d.%d)", why, major, minor))
+	}
 }
 
 // logf adds a line to the trace that a failure is reported with.
@@ -135,7 +148,7 @@ type Outcome struct {
 }
 
 // runCase performs one case and turns its end into an outcome.
-func runCase(parent context.Context, kind Kind, ep Endpoint, c Case) (out Outcome) {
+func runCase(parent context.Context, target *Target, ep Endpoint, c Case) (out Outcome) {
 	limit := c.Timeout
 	if limit == 0 {
 		limit = DefaultTimeout
@@ -143,7 +156,7 @@ func runCase(parent context.Context, kind Kind, ep Endpoint, c Case) (out Outcom
 	ctx, cancel := context.WithTimeout(parent, limit)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	t := &T{Kind: kind, Endpoint: ep, ctx: ctx, deadline: deadline, id: c.ID}
+	t := &T{Kind: target.Kind, Endpoint: ep, ctx: ctx, deadline: deadline, id: c.ID, observed: target.Observed}
 	start := time.Now()
 	defer func() {
 		r := recover()
@@ -154,6 +167,8 @@ func runCase(parent context.Context, kind Kind, ep Endpoint, c Case) (out Outcom
 		switch r := r.(type) {
 		case nil:
 			out.Passed = true
+		case skipped:
+			out.Skipped = r.why
 		case failure:
 			out.Failure = r.msg + "\n" + strings.Join(t.trace, "\n")
 		default:

@@ -153,7 +153,7 @@ func (t *T) reopen(target string) *Session {
 		c, resp, body := t.do(Handshake{Target: target})
 		switch resp.StatusCode {
 		case 101:
-			return &Session{Conn: c, t: t, what: "reopened", Resp: resp}
+			return &Session{Conn: c, t: t, what: "consumer", Resp: resp}
 		case 409:
 			if time.Now().After(t.deadline.Add(-time.Second)) {
 				t.Fatalf("still taken: %s", shorten(body))

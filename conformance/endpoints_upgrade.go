@@ -3,6 +3,8 @@ package conformance
 import (
 	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -31,6 +33,9 @@ func roundTrip(t *T, producer, consumer, reader string) {
 func sameTopic(id, text string, producer, reader func(t Topic) string) Case {
 	return Case{ID: id, Text: text, Run: func(t *T) {
 		topic := t.Topic()
+		if strings.Count(producer(topic), "/") > strings.Count(string(topic), "/") || strings.Count(reader(topic), "/") > strings.Count(string(topic), "/") {
+			t.needsSlashes()
+		}
 		r := t.Open("/ws/v2/reader/" + reader(topic))
 		t.Open("/ws/v2/producer/" + producer(topic)).Publish("x")
 		r.Take("x")
@@ -38,9 +43,23 @@ func sameTopic(id, text string, producer, reader func(t Topic) string) Case {
 }
 
 // v1Namespace is a namespace of the form property/cluster/namespace. A broker
-// takes any in a tenant that exists.
+// takes any in a tenant that exists; where it has no such names, what it is mapped
+// to is made.
 func (t *T) v1Namespace() string {
-	return "public/standalone/" + strings.ReplaceAll(t.id, "/", "-") + "-" + run
+	name := strings.ReplaceAll(t.id, "/", "-") + "-" + run
+	if t.Endpoint.NoV1Names {
+		if status, body := t.adminRequest("PUT", "/admin/v2/namespaces/public/"+name, ""); status/100 != 2 && status != http.StatusConflict {
+			t.Fatalf("making namespace public/%s: status %d: %s", name, status, body)
+		}
+	}
+	return "public/standalone/" + name
+}
+
+// needsSlashes skips a case on a broker whose topics have no slash in their names.
+func (t *T) needsSlashes() {
+	if t.Endpoint.NoV1Names {
+		t.Skip("from Pulsar 4.2 on no name of a topic has a slash in it")
+	}
 }
 
 func pathCases() []Case {
@@ -61,6 +80,29 @@ func pathCases() []Case {
 			topic := string(t.TopicIn("non-persistent/" + t.v1Namespace()))
 			roundTrip(t, "/ws/producer/"+topic, "/ws/consumer/"+topic+"/s", "/ws/reader/"+topic)
 		}},
+		{ID: "path/v1-without-cluster", Text: "configuration can take the cluster out of v1 names, on paths of all versions, in parameters and in statistics", Conf: v1NamesConf, Skip: noV1Names, Run: func(t *T) {
+			topic := t.Topic()
+			old := strings.Replace(string(topic), "/public/", "/public/some-cluster/", 1)
+			name := strings.Replace(old, "/", "://", 1)
+			r := t.Reader(topic)
+			sessions := []*Session{
+				t.Open("/ws/consumer/" + old + "/one"), t.Open("/ws/v2/consumer/persistent/public/some-cluster/default%2F" + topic.Local() + "/two"),
+				t.Open("/ws/v3/consumer/three?topics=" + url.QueryEscape(name)), t.Open("/ws/v3/consumer/four?topicsPattern=" + url.QueryEscape(name)),
+			}
+			for i, path := range []string{"/ws/producer/", "/ws/v2/producer/"} {
+				t.Open(path + old).Publish(strconv.Itoa(i))
+				r.Take(strconv.Itoa(i))
+				for _, c := range sessions {
+					c.TakeAcked(strconv.Itoa(i))
+				}
+			}
+			for _, path := range []string{proxyStats + string(topic), "/admin/proxy-stats/" + old} {
+				if status, body := t.Get(path + "/stats"); status != 200 {
+					t.Fatalf("statistics at %s: status %d: %s", path, status, body)
+				}
+			}
+			t.Refused(400, "no /", "/ws/producer/"+old+"/a")
+		}},
 		sameTopic("path/extra-segments", "extra segments of a producer path are joined into the topic's name",
 			func(t Topic) string { return string(t) + "/a/b" }, func(t Topic) string { return string(t) + "%2Fa%2Fb" }),
 		sameTopic("path/empty-segments", "empty segments of a producer path are skipped",
@@ -77,6 +119,7 @@ func pathCases() []Case {
 			t.Stats(topic)
 		}},
 		{ID: "path/consumer-slash", Text: "a / inside a consumer's topic has to be %2F and then works", Run: func(t *T) {
+			t.needsSlashes()
 			topic := t.Topic()
 			c := t.Consumer(topic+"%2Fa", "s")
 			t.Producer(topic + "/a").Publish("x")

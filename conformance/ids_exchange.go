@@ -135,7 +135,7 @@ func exchangeCases() Area {
 			here := t.Consumer(topic, "s", "subscriptionType=Key_Shared", "consumerName=c0")
 			var there *Session
 			t.peer(func() { there = t.Consumer(topic, "s", "subscriptionType=Key_Shared", "consumerName=c1") })
-			keyed(t, t.Producer(topic), 20, 4)
+			keyed(t.Producer(topic), 20, 4)
 			order, owner := perKey{}, map[string]int{}
 			for i, bodies := range t.drain([]*Session{here, there}, 80) {
 				if len(bodies) == 0 {

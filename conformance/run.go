@@ -100,7 +100,7 @@ func perform(ctx context.Context, target *Target, c Case) Outcome {
 	if err != nil {
 		return Outcome{NotRun: fmt.Sprintf("starting %s: %v", target.Kind, err)}
 	}
-	return runCase(ctx, target.Kind, ep, c)
+	return runCase(ctx, target, ep, c)
 }
 
 // Verdict judges the outcome of a case on a target: it returns "" if that is

@@ -135,7 +135,11 @@ func SecurityTable() []Area {
 	for i := range areas {
 		for j := range areas[i].Cases {
 			c := &areas[i].Cases[j]
-			c.Skip = map[Kind]string{Embedded: "permissions are a broker's"}
+			c.Skip = maps.Clone(c.Skip)
+			if c.Skip == nil {
+				c.Skip = map[Kind]string{}
+			}
+			c.Skip[Embedded] = "permissions are a broker's"
 			if c.Conf == nil {
 				c.Conf = secureConf
 			}

@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -69,11 +70,33 @@ func authorizationCases() Area {
 		{ID: "permission/v1", Text: "permissions count on topics of the API's first version", Run: func(t *T) {
 			ns := t.v1Namespace()
 			role := t.role()
-			t.adminRequest("PUT", "/admin/namespaces/"+ns, "") // it may be there already
-			t.admin("POST", "/admin/namespaces/"+ns+"/permissions/"+role, `["produce"]`)
+			if t.Endpoint.NoV1Names {
+				t.Allow(strings.Replace(ns, "/standalone/", "/", 1), role, `["produce"]`)
+			} else {
+				t.adminRequest("PUT", "/admin/namespaces/"+ns, "") // it may be there already
+				t.admin("POST", "/admin/namespaces/"+ns+"/permissions/"+role, `["produce"]`)
+			}
 			topic := t.TopicIn("persistent/" + ns)
 			t.OpenAs(role, "/ws/producer/"+string(topic)).Publish("x")
 			t.RefusedAs(403, notAuthorized, role, "/ws/consumer/"+string(topic)+"/s")
+		}},
+		{ID: "permission/v1-without-cluster", Text: "where the cluster is taken out of v1 names, the permission on what is opened counts, and no other", Conf: secureWith(v1NamesConf), Skip: noV1Names, Run: func(t *T) {
+			topic, ns := t.Secured()
+			old := strings.Replace(string(topic), "/public/", "/public/some-cluster/", 1)
+			role, namesake := t.role(), t.role()
+			t.Allow(ns, role, `["produce"]`)
+			if !t.Endpoint.NoV1Names { // one that the name of the old form stood for
+				ns = strings.Replace(ns, "public/", "public/standalone/", 1)
+				t.admin("PUT", "/admin/namespaces/"+ns, "")
+				t.admin("POST", "/admin/namespaces/"+ns+"/permissions/"+namesake, both)
+			}
+			r := t.OpenAs(AdminRole, ReaderPath(topic))
+			t.OpenAs(role, "/ws/producer/"+old).Publish("x")
+			r.Take("x")
+			t.RefusedAs(403, notAuthorized, role, "/ws/consumer/"+old+"/s")
+			t.RefusedAs(403, notAuthorized, namesake, "/ws/producer/"+strings.Replace(old, "some-cluster", "standalone", 1))
+			t.RefusedAs(403, notAuthorized, namesake, "/ws/v3/consumer/s?topics="+url.QueryEscape(strings.Replace(old, "/", "://", 1)))
+			t.RefusedAs(403, notAuthorized, namesake, "/ws/consumer/"+old+"/s")
 		}},
 		{ID: "permission/parts", Text: "a permission on a partitioned topic is for its partitions, too", Run: func(t *T) {
 			topic, _ := t.Secured()

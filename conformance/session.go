@@ -32,6 +32,9 @@ func (t *T) do(h Handshake) (*Conn, *http.Response, []byte) {
 		t.Fatalf("%s: %v", h.Target, err)
 	}
 	t.logf("%s -> %d %s", h.Target, resp.StatusCode, shorten(body))
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		t.observe(Exchange{FromServer: true, Text: string(body)})
+	}
 	t.cleanup(c.Kill)
 	return c, resp, body
 }
@@ -50,8 +53,7 @@ func (t *T) OpenWith(h Handshake) *Session {
 	if got := resp.Header.Get("Sec-WebSocket-Accept"); got != acceptKey() {
 		t.Fatalf("Sec-WebSocket-Accept is %q, want %q", got, acceptKey())
 	}
-	what := strings.SplitN(strings.TrimPrefix(strings.TrimPrefix(h.Target, "/ws/v2/"), "/ws/"), "/", 2)[0]
-	return &Session{Conn: c, t: t, what: what, Resp: resp}
+	return &Session{Conn: c, t: t, what: sessionKind(h.Target), Resp: resp}
 }
 
 // status performs a handshake for its status and drops the connection.
@@ -124,6 +126,7 @@ func (s *Session) SendFrames(frames ...Frame) {
 		b = append(b, f.Bytes()...)
 		s.t.logf("%s > op %x more %v rsv %x: %s", s.what, f.Op, f.More, f.RSV, shorten(f.Payload))
 	}
+	s.t.observeSent(s.what, frames)
 	if err := s.Write(b); err != nil {
 		s.t.Fatalf("%s: sending: %v", s.what, err)
 	}
@@ -200,6 +203,7 @@ func (s *Session) read(pong func(payload string)) (text string, op byte, err err
 				return "", 0, err
 			}
 		}
+		s.t.observe(Exchange{Session: s.what, FromServer: true, Text: string(whole)})
 		return string(whole), op, nil
 	}
 }

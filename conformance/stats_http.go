@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"strings"
@@ -94,6 +95,11 @@ func statsCases() Area {
 				if status, body := t.Get(path); status != 200 || len(body) == 0 {
 					t.Fatalf("%s: status %d, %q", path, status, body)
 				}
+			}
+		}},
+		{ID: "stats/asyncapi", Text: "/asyncapi.yaml describes the protocol for machines", Better: "the Java proxy has none", Run: func(t *T) {
+			if status, body := t.Get("/asyncapi.yaml"); status != 200 || !bytes.Contains(body, []byte("\nasyncapi: 3.0.0\n")) {
+				t.Fatalf("status %d: %s", status, shorten(body))
 			}
 		}},
 		{ID: "status/unset", Text: "/status.html is 404 without statusFilePath", Run: func(t *T) {

@@ -121,7 +121,7 @@ func subscriptionTypeCases() Area {
 		{ID: "key-shared/one-session-a-key", Text: "on a Key_Shared subscription all messages of a key go to one session, in order, and all sessions work", Run: func(t *T) {
 			topic := t.Topic()
 			sessions := t.consumers(topic, 2, "subscriptionType=Key_Shared", "receiverQueueSize=300")
-			keyed(t, t.Producer(topic), 20, 5)
+			keyed(t.Producer(topic), 20, 5)
 			owner, order := map[string]int{}, perKey{}
 			for i, bodies := range t.drain(sessions, 100) {
 				if len(bodies) == 0 {
@@ -140,7 +140,7 @@ func subscriptionTypeCases() Area {
 		{ID: "key-shared/leave", Text: "when a Key_Shared session dies its keys go to the others, unacknowledged messages first, in order", Run: func(t *T) {
 			topic := t.Topic()
 			sessions := t.consumers(topic, 2, "subscriptionType=Key_Shared", "receiverQueueSize=300")
-			keyed(t, t.Producer(topic), 20, 3)
+			keyed(t.Producer(topic), 20, 3)
 			dying, staying := sessions[0], sessions[1]
 			order, left := perKey{}, 0
 			for range 60 {
@@ -166,7 +166,7 @@ func subscriptionTypeCases() Area {
 		{ID: "key-shared/failover-of-many", Text: "a Key_Shared subscription with one session gets all keys in order", Run: func(t *T) {
 			topic := t.Topic()
 			c := t.Consumer(topic, "s", "subscriptionType=Key_Shared")
-			keyed(t, t.Producer(topic), 5, 4)
+			keyed(t.Producer(topic), 5, 4)
 			for i := range 20 {
 				c.TakeAcked(fmt.Sprintf("k%d/%d", i%5, i/5))
 			}
@@ -185,7 +185,7 @@ func (t *T) consumers(topic Topic, n int, params ...string) []*Session {
 
 // keyed publishes rounds messages for each of the keys "k0" and up, the keys in
 // turn; the payload is "key/round".
-func keyed(t *T, p *Session, keys, rounds int) {
+func keyed(p *Session, keys, rounds int) {
 	for r := range rounds {
 		for k := range keys {
 			p.PublishJSON(fmt.Sprintf(`{"payload":%q,"key":"k%d"}`, b64(fmt.Sprintf("k%d/%d", k, r)), k))

@@ -53,6 +53,13 @@ type Endpoint struct {
 	// Peer is the base URL of another server on the same cluster; empty for the
 	// embedded upstream.
 	Peer string
+	// NoV1Names says that the broker has no names with a cluster in them, as from
+	// Pulsar 4.2 on: what a v1 path names is property/namespace/topic there, and the
+	// namespace has to exist. No name of a topic has a slash in it then.
+	NoV1Names bool
+	// Since reports whether the broker is of a release of Pulsar from major.minor on;
+	// nil: it can all that any can.
+	Since func(major, minor int) bool
 }
 
 func (e Endpoint) hostPort() string {
@@ -70,6 +77,9 @@ type Target struct {
 	// It is called once for each variant in use. The server runs until the
 	// caller that made the target ends it.
 	Start func(Conf) (Endpoint, error)
+	// Observed, if set, is told of each message as it comes or goes. It is called by
+	// several goroutines at once.
+	Observed func(Exchange)
 
 	mu      sync.Mutex
 	started map[string]*variant

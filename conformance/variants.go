@@ -22,6 +22,12 @@ var (
 	// left during the upgrade makes Java's answer 500 from then on.
 	statsConf = Conf{"maxHttpServerConnections": "10000"}
 
+	// v1NamesConf takes the cluster out of v1 names.
+	v1NamesConf = Conf{"v1TopicNames": "property/namespace/topic"}
+
 	// fewConf allows few connections.
 	fewConf = Conf{"maxHttpServerConnections": "20"}
 )
+
+// noV1Names are the targets that cannot take the cluster out of v1 names.
+var noV1Names = map[Kind]string{Java: "a Java proxy has the brokers' names only: one of Pulsar 4.2 has no v1 paths"}

@@ -160,7 +160,7 @@ func memoryLimit(cfg *config.Config) int64 {
 
 func bridgeOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) bridge.Options {
 	limits := bridgeLimits(cfg)
-	o := bridge.Options{
+	return bridge.Options{
 		Memory:           budget,
 		MaxPublishBytes:  limits.MaxPublishBytes,
 		Linger:           cfg.UpstreamLinger,
@@ -172,10 +172,6 @@ func bridgeOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) 
 		MaxInFlightBytes: limits.MaxInFlightBytes,
 		Logger:           log,
 	}
-	if o.Linger == 0 {
-		o.Linger = -1 // the bridge's own zero means its default
-	}
-	return o
 }
 
 // bridgeLimits are the options of the bridge that may change while it serves.
@@ -197,6 +193,7 @@ func serverOptions(cfg *config.Config, b server.Bridge, admin http.Handler, log 
 	o.TrustForwardedFor, o.ProxyProtocol = cfg.TrustXForwardedFor, cfg.HAProxyProtocol
 	o.Compression = cfg.WebSocketCompression
 	o.V1LegacyTime = cfg.V1PublishTimeFormat == config.PublishTimeSeed
+	o.V1WithoutCluster = cfg.V1TopicNames == config.V1NamesWithoutCluster
 	o.StatusFile = cfg.StatusFilePath
 	o.DrainSpread, o.Replaced = cfg.DrainSpread, cfg.DrainDelay > 0 || cfg.DrainSpread > 0
 	return o

@@ -43,7 +43,7 @@ func TestLiveKeysReachTheRooms(t *testing.T) {
 		"brokerClient_tlsCertificateFilePath=cert", "brokerClient_tlsKeyFilePath=key",
 	}
 	bases := [][]string{common, append(common[:len(common):len(common)], "tlsEnabledWithKeyStore=true")}
-	values := []string{"true", "false", "17", "70000", "2000000", "warn", "iso", "json", "text", config.ProviderBasic, "TLSv1.3",
+	values := []string{"true", "false", "17", "70000", "2000000", "warn", "iso", config.V1NamesWithoutCluster, "json", "text", config.ProviderBasic, "TLSv1.3",
 		"ECDHE-RSA-AES128-GCM-SHA256", "RS512", "http://other:1", "pulsar://other:1", "https://other:1", "pulsar+ssl://other:1", "zk:other:1", config.AuthToken}
 	for _, k := range config.Keys() {
 		if k.Effect != config.Effective || k.Name == "tokenSettingPrefix" { // it says which names count

@@ -17,7 +17,7 @@ type Source interface {
 	// CloseSession ends a session with a close frame, and reports whether there is one with that id.
 	CloseSession(id uint64, reason string) bool
 
-	// Clients calls visit with each client at the upstream, in no order, until it returns
+	// Clients calls visit with each client at the upstream that sessions may share, in no order, until it returns
 	// false. c is valid during the call only.
 	Clients(visit func(c *Client) bool)
 
@@ -63,7 +63,7 @@ type Session struct {
 	Sharing     int     `json:"sharing"`     // sessions that use the same client at the upstream, this one included
 }
 
-// Client is one producer, consumer, reader or tail at the upstream.
+// Client is one producer, consumer, reader or tail at the upstream that sessions may share.
 type Client struct {
 	Kind         string `json:"kind"` // producer, consumer, reader or tail
 	Topic        string `json:"topic"`

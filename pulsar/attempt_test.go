@@ -36,7 +36,7 @@ func TestRefusedMessage(t *testing.T) {
 			return fakebroker.Handle
 		}
 		c := newClient(t, Options{ServiceURL: b.URL()})
-		p, _ := openProducer(t, c, ProducerOptions{Topic: topic, Batching: batching, BatchMessages: 3})
+		p, _ := openProducer(t, c, ProducerOptions{Topic: topic, Batching: batching, BatchMessages: 3, BatchDelay: time.Hour})
 		other, _ := openProducer(t, c, ProducerOptions{Topic: topic + "-other"})
 		l := newLedger(t)
 		for i := range 12 {

@@ -12,8 +12,8 @@ const (
 	maxBatch = 1 << 20
 )
 
-// batchAcks knows which messages of batches are acknowledged, where that is not true of all or of none of a batch. It decides and
-// does nothing. Its zero value is empty.
+// batchAcks knows which messages of batches are acknowledged, where that is not true of all or of none of a batch; and of entries that
+// may come once more, that they are acknowledged. It decides and does nothing. Its zero value is empty.
 type batchAcks struct {
 	all   map[entryKey]*batchState
 	ring  batchState // oldest next
@@ -29,6 +29,7 @@ type batchState struct {
 	theirs []uint64 // of acked, those that only the broker told of
 	done   bool     // all are, and it may come once more
 	again  bool     // the broker was asked for it again: it may come more than once
+	asked  int32    // how often the broker was asked for an entry that is no batch, and has not sent it since
 	queued bool     // an acknowledgement of it waits to be sent
 
 	prev, next *batchState
@@ -127,10 +128,39 @@ func (t *batchAcks) came(at entryKey, size int32, left []int64) (b *batchState, 
 	return b, all
 }
 
-// released notes that the broker is asked for a batch again.
-func (t *batchAcks) released(at entryKey) {
+// released notes that the broker is asked for an entry again. Who has it may still acknowledge it: it comes nevertheless, if the
+// broker has sent it before it learns that.
+func (t *batchAcks) released(at entryKey, isBatch bool) {
+	if b := t.repeats(at); !isBatch {
+		b.asked++
+	}
+}
+
+// repeats notes that an entry may come once more.
+func (t *batchAcks) repeats(at entryKey) *batchState {
 	b := t.of(at)
 	t.change(b, func() { b.again = true })
+	return b
+}
+
+// whole notes that all of an entry is acknowledged.
+func (t *batchAcks) whole(at entryKey) {
+	if b := t.all[at]; b != nil {
+		t.complete(b)
+	}
+}
+
+// cameAlone takes an entry that is no batch. It reports that it is acknowledged.
+func (t *batchAcks) cameAlone(at entryKey) (acked bool) {
+	b := t.all[at]
+	if b == nil {
+		return false
+	}
+	acked = b.done
+	if b.asked--; b.asked <= 0 {
+		t.forget(b)
+	}
+	return acked
 }
 
 // parted says that the connection is lost. The broker does not send again what it knows to be acknowledged, unless the subscription was set
@@ -141,7 +171,7 @@ func (t *batchAcks) parted() {
 			t.forget(b)
 			continue
 		}
-		b.again = false
+		b.again, b.asked = false, 0
 		t.change(b, func() {
 			for i, w := range b.theirs {
 				b.acked[i] &^= w

@@ -22,11 +22,14 @@ type Client struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // all goroutines but the alarms'; see spawn
 	alarms *alarms
+	turns  groupTurns
 	pool   pool
+	doubts doubts
 
 	host       atomic.Uint32 // which of the service's hosts is asked
 	producerID atomic.Uint64
 	consumerID atomic.Uint64
+	watchID    atomic.Uint64
 	slot       atomic.Uint32 // of the connection for the next producer
 	memory     atomic.Int64  // bytes of unanswered publishes
 	dropped    atomic.Int64  // messages in chunks
@@ -38,6 +41,7 @@ type Client struct {
 	producers map[*Producer]struct{}
 	consumers map[*Consumer]struct{}
 	asks      map[*ask]struct{}
+	watches   map[string]*topicWatch // by namespace
 }
 
 // New makes a client. It connects to nothing yet.
@@ -46,7 +50,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{o: o.withDefaults(), service: s, producers: map[*Producer]struct{}{}, consumers: map[*Consumer]struct{}{}, asks: map[*ask]struct{}{}}
+	c := &Client{o: o.withDefaults(), service: s, producers: map[*Producer]struct{}{}, consumers: map[*Consumer]struct{}{}, asks: map[*ask]struct{}{}, watches: map[string]*topicWatch{}}
 	c.pool = pool{client: c, conns: map[connKey]*conn{}, warned: map[broker]time.Time{}, troubles: map[broker]trouble{}}
 	if s.http {
 		if c.web, err = c.newWeb(); err != nil {
@@ -55,6 +59,7 @@ func New(o Options) (*Client, error) {
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.alarms = newAlarms()
+	c.doubts.late.ring, c.doubts.first = c.lookAtDoubts, firstDoubt
 	return c, nil
 }
 

@@ -54,7 +54,9 @@ type conn struct {
 	slot   int
 
 	// Set before the connection is up.
-	maxMessage int // bytes
+	maxMessage int   // bytes
+	version    int32 // of the protocol, that the broker speaks
+	watchers   bool  // the broker has topic list watchers
 
 	lastRead atomic.Int64 // unix nanoseconds
 	login    atomic.Bool  // a goroutine is about to answer an AUTH_CHALLENGE
@@ -80,6 +82,7 @@ type conn struct {
 	acking      []*Consumer // have something to say once the reader uncorks
 	posted      []*Consumer // the reader is to hand out what they hold
 	poked       bool        // the reader was made to stop waiting
+	watches     map[uint64]*topicWatch
 
 	// The reader's.
 	receipt  wire.SendReceipt
@@ -273,9 +276,9 @@ func (c *conn) fail(err error) {
 		err = fmt.Errorf("%w: %s: %w", ErrConnection, c.to, err)
 	}
 	c.err = err
-	nc, waiting, requests, producers, consumers := c.nc, c.waiting, c.requests, c.producers, c.consumers
+	nc, waiting, requests, producers, consumers, watches := c.nc, c.waiting, c.requests, c.producers, c.consumers, c.watches
 	c.waiting, c.requests, c.producers, c.thirsty = nil, nil, nil, nil
-	c.consumers, c.parched, c.acking, c.posted = nil, nil, nil, nil
+	c.consumers, c.parched, c.acking, c.posted, c.watches = nil, nil, nil, nil, nil
 	c.out = outbox{}
 	c.asleep = false
 	c.work.Broadcast()
@@ -308,6 +311,9 @@ func (c *conn) fail(err error) {
 	for _, x := range consumers {
 		x.lost(c, err)
 	}
+	for _, w := range watches {
+		w.lost(c, err)
+	}
 }
 
 // heartbeat probes the connection.
@@ -326,6 +332,16 @@ func (c *conn) heartbeat() {
 func (c *conn) command(cmd wire.Command) {
 	c.mu.Lock()
 	if c.state == connUp && c.out.bytes < 2*outboxRoom+c.maxMessage+wire.FramePadding {
+		c.out.command(cmd)
+		c.wakeLocked()
+	}
+	c.mu.Unlock()
+}
+
+// tell queues a command that has no answer and is not to be lost while the connection lasts. Whoever uses it bounds how many there are.
+func (c *conn) tell(cmd wire.Command) {
+	c.mu.Lock()
+	if c.state == connUp {
 		c.out.command(cmd)
 		c.wakeLocked()
 	}

@@ -58,6 +58,12 @@ func (c *conn) handleForConsumers(cmd wire.Command) {
 		c.answer(cmd.RequestID, cmd, nil)
 	case *wire.GetTopicsResponse:
 		c.answer(cmd.RequestID, cmd, nil)
+	case *wire.WatchTopicListSuccess:
+		c.answer(cmd.RequestID, cmd, nil)
+	case *wire.WatchTopicUpdate:
+		if w := c.watch(cmd.WatcherID); w != nil {
+			w.update(c, cmd)
+		}
 	case *wire.CloseConsumer:
 		if x := c.consumer(cmd.ConsumerID); x != nil {
 			c.unregisterConsumer(cmd.ConsumerID)

@@ -3,9 +3,11 @@ package pulsar
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // ConsumerOptions says what consumers are like. Many may share one: it must not change once it is given to the first.
@@ -97,6 +99,7 @@ func (o *ConsumerOptions) ordered() bool { return o.Type == wire.Exclusive || o.
 // Event is something that a consumer's owner may like to know.
 type Event uint8
 
+// The events.
 const (
 	// Connected: the broker has the consumer again.
 	Connected Event = iota
@@ -107,7 +110,7 @@ const (
 	// Active and Inactive: a consumer of a Failover subscription is the one that is served, or not.
 	Active
 	Inactive
-	// Relieved: few acknowledgements wait for the broker, after there had been very many. See [Consumer.Congested].
+	// Relieved: few acknowledgements wait for the broker, after there had been very many. See [Permits.Congested].
 	Relieved
 )
 
@@ -126,8 +129,12 @@ type Handler interface {
 	Ended(x *Consumer, err error)
 }
 
-// Permits are how many messages the consumers that share them may deliver. The zero value is none.
+// Permits are how many messages the consumers that share them may deliver. They also know how much these have to tell
+// their brokers. The zero value is none.
 type Permits struct {
+	waiting   atomic.Int64 // acknowledgements and requests for redelivery
+	congested atomic.Bool  // somebody was told, and is to be told of the end
+
 	mu          sync.Mutex // guards what follows, and Consumer.next; the last that is taken
 	n           int
 	first, last *Consumer // those that hold messages and wait
@@ -150,6 +157,22 @@ func (p *Permits) Permit(n int) {
 		p.mu.Unlock()
 		x.resume()
 	}
+}
+
+// Congested reports that very many acknowledgements and requests for redelivery of the consumers wait for their brokers, which may
+// be gone. If it does, one of their handlers is told of Relieved later. It takes no lock.
+func (p *Permits) Congested() bool {
+	if p.waiting.Load() < congestedFrom {
+		return p.congested.Load()
+	}
+	p.congested.Store(true)
+	return p.waiting.Load() > relievedAt || !p.congested.CompareAndSwap(true, false) // it fell meanwhile, and who saw that has not told
+}
+
+// count notes that n more, or fewer, wait. It reports that they no longer are very many, and that Relieved is to be told.
+func (p *Permits) count(n int) (relieved bool) {
+	left := p.waiting.Add(int64(n))
+	return n < 0 && left <= relievedAt && p.congested.Load() && p.congested.CompareAndSwap(true, false)
 }
 
 // take takes one, or makes x be resumed when there is one.
@@ -238,7 +261,9 @@ type Consumer struct {
 	listed     bool  // the connection will call speak
 	seeking    bool  // what comes is from before
 	terminated bool  // the broker has told the end of the topic
+	doubted    uint8 // times that it came back for nothing else and got nothing since, see doubts
 	gen        int32 // of what is held: it counts up when that becomes void
+	counted    int32 // what waits for the broker, as permits know
 	attempt    uint64
 	on         *conn  // that this attempt uses
 	id         uint64 // on that
@@ -280,10 +305,7 @@ type trying struct {
 // NewConsumer makes a consumer on topic, the full name, of one partition if the topic has several. handler is told when it can be used, or
 // that it cannot. Nothing is delivered before permits, which several consumers may share, has some.
 func (c *Client) NewConsumer(topic, subscription string, o *ConsumerOptions, permits *Permits, handler Handler) *Consumer {
-	return c.newConsumer(topic, subscription, -1, o, permits, handler)
-}
-
-func (c *Client) newConsumer(topic, subscription string, partition int32, o *ConsumerOptions, permits *Permits, handler Handler) *Consumer {
+	_, partition := names.SplitPartition(topic)
 	x := &Consumer{client: c, o: o, handler: handler, permits: permits, topic: topic, subscription: subscription, partition: partition}
 	if o.NonDurable && x.keeps() && o.ordered() {
 		x.place = newPlacing(o)
@@ -300,6 +322,9 @@ func (c *Client) newConsumer(topic, subscription string, partition int32, o *Con
 
 // Topic is the topic, or the partition, that the consumer is on.
 func (x *Consumer) Topic() string { return x.topic }
+
+// Subscription is the name of the subscription.
+func (x *Consumer) Subscription() string { return x.subscription }
 
 // Partition is the number of that partition; -1: it is none.
 func (x *Consumer) Partition() int32 { return x.partition }
@@ -329,7 +354,7 @@ func (x *Consumer) event(c *conn, id uint64, e Event) {
 		return
 	}
 	if e == EndOfTopic {
-		x.terminated = true
+		x.terminated, x.doubted = true, 0
 	}
 	x.tellLocked(e)
 	x.mu.Unlock()

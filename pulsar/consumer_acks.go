@@ -9,8 +9,8 @@ const (
 	maxOwed = 80_000
 	// maxChunkedKept bounds the messages in chunks of one consumer whose chunks are known so that all of them can be acknowledged.
 	maxChunkedKept = 1000
-	// congestedFrom is from how many acknowledgements and requests for redelivery on that wait for the broker a consumer is congested, and relievedAt
-	// at how many it no longer is.
+	// congestedFrom is from how many acknowledgements and requests for redelivery on that wait for the broker an owner's consumers are congested, and
+	// relievedAt at how many they no longer are.
 	congestedFrom = 20_000
 	relievedAt    = 2_000
 )
@@ -27,12 +27,14 @@ type acks struct {
 	cumulative ack // up to there; counts with hasCum
 	hasCum     bool
 
+	// Of an ordered subscription that the broker was told to send again, entries behind passed may come that are acknowledged meanwhile.
+	rewound bool
+	passed  entryKey
+
 	again []entryKey // to be asked for again
 	all   bool       // all that is not acknowledged is
 
 	chunked map[entryKey][]entryKey // by the last chunk, all of them
-
-	congested bool
 }
 
 // ack is an acknowledgement of an entry.
@@ -73,6 +75,7 @@ func (a *acks) partLocked() {
 	a.flying, a.unsent = nil, 0
 	a.again, a.all = nil, false
 	a.batches.parted()
+	a.rewound, a.passed = true, entryKey{}
 	a.trim()
 }
 
@@ -121,6 +124,9 @@ func (x *Consumer) Ack(id *MessageID) {
 	}
 	a := x.acksLocked()
 	at := keyOf(id)
+	if a.rewound && x.o.ordered() && at.after(a.passed) {
+		a.batches.repeats(at)
+	}
 	if index, size := placeInBatch(id); index >= 0 {
 		b, news, complete := a.batches.acknowledge(at, index, size)
 		switch {
@@ -136,6 +142,7 @@ func (x *Consumer) Ack(id *MessageID) {
 			}
 		}
 		delete(a.chunked, at)
+		a.batches.whole(at)
 		a.add(ack{at: at})
 	}
 	x.spur()
@@ -182,9 +189,8 @@ func (x *Consumer) Redeliver(ids []MessageID) {
 			continue
 		}
 		at := keyOf(id)
-		if index, _ := placeInBatch(id); index >= 0 {
-			a.batches.released(at)
-		}
+		index, _ := placeInBatch(id)
+		a.batches.released(at, index >= 0)
 		if parts := a.chunked[at]; parts != nil {
 			a.again = append(a.again, parts...)
 			delete(a.chunked, at)
@@ -215,19 +221,20 @@ func (x *Consumer) RedeliverAll() {
 	}
 	a := x.acksLocked()
 	a.again, a.all = nil, true
+	a.rewound, a.passed = true, entryKey{}
 	x.spur()
 }
 
-// Congested reports that very many acknowledgements and requests for redelivery wait for the broker, which may be gone.
-// If it does, the handler is told of Relieved later.
-func (x *Consumer) Congested() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.acks == nil {
-		return false
+// countLocked tells the permits how much waits for the broker.
+func (x *Consumer) countLocked() {
+	n := 0
+	if a := x.acks; a != nil {
+		n = a.waiting()
 	}
-	if x.acks.waiting() >= congestedFrom {
-		x.acks.congested = true
+	if more := n - int(x.counted); more != 0 {
+		x.counted = int32(n)
+		if x.permits.count(more) {
+			x.tellLocked(Relieved)
+		}
 	}
-	return x.acks.congested
 }

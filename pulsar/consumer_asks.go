@@ -64,6 +64,7 @@ func (x *Consumer) Unsubscribe(force bool, done func(error)) {
 		}
 		x.mu.Lock()
 		x.acks = nil // the broker would not answer
+		x.countLocked()
 		x.mu.Unlock()
 		x.Close(func() { done(nil) })
 	})
@@ -122,6 +123,7 @@ func (x *Consumer) seek(fill func(*wire.Seek), move func(*placing), done func(er
 	x.seeking = true
 	x.voidLocked()
 	x.acks = nil // what was acknowledged and not sent does not matter any more
+	x.countLocked()
 	x.terminated = false
 	var before placing
 	if x.place != nil {

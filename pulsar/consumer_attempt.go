@@ -167,6 +167,7 @@ func (x *Consumer) establish(c *conn) {
 		x.tells = append(x.tells, func() { x.handler.Opened(x, nil) })
 	} else {
 		x.tellLocked(Connected)
+		x.doubtLocked()
 	}
 	x.mu.Unlock()
 	x.speak(c)
@@ -189,6 +190,9 @@ func (x *Consumer) failed(n uint64, err error) {
 		return
 	}
 	x.partLocked()
+	if err != errDoubt {
+		x.doubted = 0
+	}
 	// What worked for a while begins anew.
 	if x.since > 0 && time.Since(time.Unix(0, x.since)) > 10*x.wait.last {
 		x.wait = backoff{}
@@ -226,6 +230,7 @@ func (x *Consumer) partLocked() {
 	x.on, x.connected, x.listed = nil, false, false
 	x.voidLocked()
 	x.acks.partLocked()
+	x.countLocked()
 }
 
 // voidLocked drops what is held.
@@ -274,6 +279,9 @@ func (x *Consumer) closedByBroker(c *conn, id uint64, assigned string) {
 		return
 	}
 	n := x.attempt
+	if c.to.proxyTo != "" {
+		assigned = "" // that broker itself may be out of reach: the lookup says how to go there
+	}
 	if x.trying == nil {
 		x.trying = &trying{}
 		x.trying.again.ring = x.connect
@@ -344,19 +352,21 @@ func (x *Consumer) end(err error) {
 		x.mu.Unlock()
 		return
 	}
-	switch x.state {
-	case consumerOpening:
-		x.tells = append(x.tells, func() { x.handler.Opened(x, err) })
-	case consumerOpen:
-		x.tells = append(x.tells, func() { x.handler.Ended(x, err) })
-	}
+	x.acks = nil
+	x.countLocked()
+	was := x.state
 	x.state = consumerDead
 	x.endingLocked().err = err
 	x.attempt++
 	on, id, t := x.on, x.id, x.trying
 	x.connected, x.trying = false, nil
 	x.voidLocked()
-	x.acks = nil
+	switch was {
+	case consumerOpening:
+		x.tells = append(x.tells, func() { x.handler.Opened(x, err) })
+	case consumerOpen:
+		x.tells = append(x.tells, func() { x.handler.Ended(x, err) })
+	}
 	x.mu.Unlock()
 
 	if t != nil {

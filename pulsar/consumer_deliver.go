@@ -15,6 +15,7 @@ func (x *Consumer) message(c *conn, cmd *wire.Message, entry []byte) {
 		x.mu.Unlock()
 		return
 	}
+	x.doubted = 0
 	size := len(entry)
 	if err == nil {
 		size = max(size, min(int(u.meta.UncompressedSize), x.o.maxMessageSize()))
@@ -147,23 +148,29 @@ func (x *Consumer) moreLocked(u *unpacker) bool { return u.index < u.size && u.c
 
 // nextLocked takes the next message out that is to be delivered; nil: there is none.
 func (x *Consumer) nextLocked(u *unpacker) (*Received, error) {
-	if !u.looked {
-		u.looked = true
-		if u.meta.IsBatch && u.size > 1 && u.sealed == nil && x.keeps() && (x.acks != nil || len(u.left) > 0) {
-			a := x.acksLocked()
-			b, all := a.batches.came(u.at, u.size, u.left)
-			if all { // and the broker does not know it
-				a.add(ack{at: u.at})
-				x.listLocked()
-				return nil, nil
-			}
-			u.batch = b
+	if !u.looked && x.keeps() && (x.acks != nil || len(u.left) > 0) {
+		a, all := x.acksLocked(), false
+		if u.meta.IsBatch && u.size > 1 && u.sealed == nil {
+			u.batch, all = a.batches.came(u.at, u.size, u.left)
+		} else {
+			all = a.batches.cameAlone(u.at)
 		}
+		if all { // and the broker does not know it
+			a.add(ack{at: u.at})
+			x.listLocked()
+			return nil, nil
+		}
+	}
+	if u.looked = true; u.batch == nil && u.meta.IsBatch && x.acks != nil { // it may be acknowledged since, from an earlier delivery
+		u.batch = x.acks.batches.all[u.at]
 	}
 	for {
 		m, gone, err := u.next()
 		if m == nil || err != nil {
 			return nil, err
+		}
+		if u.index >= u.size && x.acks != nil && x.acks.rewound && u.at.after(x.acks.passed) {
+			x.acks.passed = u.at
 		}
 		index, size := placeInBatch(&m.ID)
 		if gone {

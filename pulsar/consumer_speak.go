@@ -8,6 +8,7 @@ import (
 
 // spur has what is to be said said, at once or with what else the reader's callbacks bring. mu is held, and released.
 func (x *Consumer) spur() {
+	x.countLocked()
 	c := x.on
 	if !x.connected || x.listed || len(x.acks.flying) > 0 && len(x.acks.again) == 0 && !x.acks.all {
 		c = nil
@@ -58,17 +59,30 @@ func (x *Consumer) speak(c *conn) {
 	}
 	x.mu.Unlock()
 	for i, f := range flights {
+		if c.version < wire.VersionAckResponse {
+			// An old broker answers none: that it was sent is all there is to know. There are at most as many as it was asked for messages.
+			c.tell(commands[i])
+			x.acked(c, id, f, nil)
+			continue
+		}
 		c.request(func(request uint64) wire.Command {
 			commands[i].RequestID, commands[i].HasRequestID = request, true
 			return commands[i]
 		}, func(_ wire.Command, err error) { x.acked(c, id, f, err) })
 	}
-	if redeliver != nil && !c.redeliver(x, redeliver) {
-		x.mu.Lock()
-		if x.on == c && x.acks != nil {
-			a.again, a.all = append(again, a.again...), a.all || all
-		}
-		x.mu.Unlock()
+	if redeliver == nil {
+		return
+	}
+	queued := c.redeliver(x, redeliver)
+	x.mu.Lock()
+	if !queued && x.on == c && x.acks != nil {
+		a.again, a.all = append(again, a.again...), a.all || all
+	}
+	x.countLocked()
+	tells := len(x.tells) > 0
+	x.mu.Unlock()
+	if tells {
+		x.call()
 	}
 }
 
@@ -164,10 +178,7 @@ func (x *Consumer) acked(c *conn, id uint64, f *flight, err error) {
 			}
 		}
 	}
-	if a.congested && a.waiting() <= relievedAt {
-		a.congested = false
-		x.tellLocked(Relieved)
-	}
+	x.countLocked()
 	over := x.state == consumerClosing && a.idle()
 	tells := len(x.tells) > 0
 	x.mu.Unlock()

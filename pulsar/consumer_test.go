@@ -260,6 +260,34 @@ func TestAckAgain(t *testing.T) {
 	}
 }
 
+// TestAckOfOldBroker has a broker take acknowledgements that answers none. None asks for an answer.
+func TestAckOfOldBroker(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.Version = wire.VersionAckResponse - 1
+	var asked atomic.Bool
+	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if a, ok := cmd.(*wire.Ack); ok && a.HasRequestID {
+			asked.Store(true)
+			a.HasRequestID = false // as it does not know the field
+		}
+		return fakebroker.Handle
+	}
+	for i := range 50 {
+		publishText(b, topic, text(i))
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	x := openConsumer(t, c, topic, earliest(wire.Shared), in)
+	in.awaitAll(texts(0, 50)...)
+	closeConsumer(t, x)
+	if left := b.Unacked(topic, "s"); len(left) > 0 {
+		t.Errorf("%d are not acknowledged", len(left))
+	}
+	if asked.Load() {
+		t.Error("an answer was asked for")
+	}
+}
+
 // TestRefusedAck finds the entry that the broker refuses, and has the others acknowledged.
 func TestRefusedAck(t *testing.T) {
 	b := fakebroker.Start(t)

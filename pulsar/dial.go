@@ -102,10 +102,12 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 		}
 		switch cmd := cmd.(type) {
 		case *wire.Connected:
+			c.version = cmd.ProtocolVersion
 			c.maxMessage = wire.DefaultMaxMessageSize
 			if cmd.MaxMessageSize > 0 {
 				c.maxMessage = int(cmd.MaxMessageSize)
 			}
+			c.watchers = cmd.FeatureFlags.SupportsTopicWatchers
 			r.limit = c.maxMessage + wire.FramePadding
 			return nc.SetDeadline(time.Time{})
 		case *wire.AuthChallenge:

@@ -14,7 +14,7 @@
 // It publishes ([Client.NewProducer], or [Client.OpenPublisher] on partitioned topics), and it consumes
 // ([Client.NewConsumer], or [Client.OpenGroup] on several topics, partitioned ones and those that match): with subscriptions of all four types, durable or
 // not. A reader is a consumer of an Exclusive subscription that is not durable: it has each message once, in order and without a gap.
-// Topics that match are found by listing the namespace, as partitions are by asking for their number, once a minute.
+// Brokers tell of topics that match as they come and go. Where they do not, the namespace is listed once a minute, as partitions are asked for.
 //
 // # Callbacks
 //
@@ -26,7 +26,7 @@
 //
 // # Locks
 //
-// In the order in which they may be taken: Producer.mu or Consumer.mu, conn.mu, alarms.mu; and Consumer.mu, Permits.mu. The others (Client.mu, pool.mu,
-// partitioned.mu, Group.mu) are held for a few instructions, with no other taken. Methods whose name ends in Locked are
+// In the order in which they may be taken: Producer.mu or Consumer.mu, conn.mu, alarms.mu; and Consumer.mu, Permits.mu or doubts.mu. The others (Client.mu, pool.mu,
+// partitioned.mu, topicWatch.mu, and Group.mu, under which groupTurns.mu may be taken) are held for a few instructions, with no other taken. Methods whose name ends in Locked are
 // called with the lock of their type held.
 package pulsar

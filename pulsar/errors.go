@@ -72,6 +72,12 @@ func isFinal(err error) bool {
 // code of its own for that.
 const encryptionRequired = "Encryption is required"
 
+// namespaceMissing reports that brokers before 2.11 mean TopicNotFound, which they say only of topics. What they are asked for in a
+// namespace that there is not they refuse with the error that also stands for trouble with their metadata.
+func namespaceMissing(e *Error) bool {
+	return e.Code == wire.MetadataError && (strings.Contains(e.Message, "Namespace not found") || strings.Contains(e.Message, "Policies not found"))
+}
+
 // isRefusal reports that a producer cannot be created. What passes soon is tried again.
 func isRefusal(err error) bool {
 	var e *Error
@@ -82,7 +88,7 @@ func isRefusal(err error) bool {
 	case wire.ServiceNotReady, wire.TooManyRequests:
 		return false
 	case wire.MetadataError:
-		return strings.Contains(e.Message, encryptionRequired)
+		return strings.Contains(e.Message, encryptionRequired) || namespaceMissing(e)
 	}
 	return true
 }

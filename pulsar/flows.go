@@ -30,12 +30,14 @@ func (f *flows) came(n int32, bytes int) {
 }
 
 // grant is how many more messages the broker is to be granted now, with those of h waiting here, and counts them as granted.
-func (f *flows) grant(o *ConsumerOptions, h *holding) int {
+// What a topic does not keep, its broker drops where it may not send it at once: so that is granted before the size of any is known.
+func (f *flows) grant(o *ConsumerOptions, h *holding, keeps bool) int {
 	held, bytes := h.size()
 	n := int64(o.window()) - held
-	if f.perOne == 0 {
+	switch {
+	case f.perOne == 0 && keeps:
 		n = min(n, firstWindow)
-	} else {
+	case f.perOne > 0:
 		n = min(n, int64(o.windowBytes()-bytes)/int64(f.perOne))
 	}
 	if held == 0 {
@@ -54,7 +56,8 @@ func (x *Consumer) refillLocked() {
 	if !x.connected {
 		return
 	}
-	for n := x.flows.grant(x.o, x.held); n > 0; n = x.flows.grant(x.o, x.held) {
+	keeps := x.keeps()
+	for n := x.flows.grant(x.o, x.held, keeps); n > 0; n = x.flows.grant(x.o, x.held, keeps) {
 		x.on.flow(x.id, n)
 	}
 }

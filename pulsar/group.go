@@ -10,7 +10,7 @@ import (
 	names "github.com/pulsegate/pulsegate/topic"
 )
 
-// ErrTooManyTopics: a group would be on more topics than it may.
+// ErrTooManyTopics says that a group would be on more topics than it may.
 var ErrTooManyTopics = errors.New("too many topics and partitions")
 
 // Selection is what topics a [Group] is on: those of Topics or, if Match is set, those of Namespace that it chooses. Of topics that are partitioned it
@@ -45,30 +45,42 @@ type Group struct {
 	o, fresh     *ConsumerOptions // for what is there, and what is added
 	permits      *Permits
 	handler      GroupHandler
-	more         alarm // looks for new topics and partitions
+	more         alarm       // looks for new partitions
+	watch        *topicWatch // tells of topics; set with sel.Match
 
-	mu      sync.Mutex // guards what follows; taken with no other held
+	mu      sync.Mutex // guards what follows; taken with no other held, and none but groupTurns.mu is while it is
 	parts   map[string]*Consumer
 	bases   map[string]bool // topics, whether they have partitions
 	waiting int             // of parts: neither opened nor refused
+	queue   []queued        // of those, what is not asked for yet
+	opening int             // and what is
 	opened  bool            // the owner was told
+	full    bool            // and the operator, that some that were found are left out
+	listed  bool            // the topics that there were are being consumed
+	early   []member        // those told of before that
 	ended   bool
 }
 
 // member is a topic, or a partition, of a group.
 type member struct {
 	topic, base string
-	partition   int32
 }
 
-// OpenGroup opens a consumer on each of the topics. handler is told when all can be used, or that one cannot.
+// OpenGroup opens a consumer on each of the topics, of many a few at a time and in turn with other groups. handler is told when all can be
+// used, or that one cannot.
 func (c *Client) OpenGroup(sel Selection, subscription string, o *ConsumerOptions, permits *Permits, handler GroupHandler) *Group {
-	fresh := *o
-	fresh.InitialPosition, fresh.Start = wire.Earliest, nil
-	g := &Group{
-		client: c, sel: sel, subscription: subscription, o: o, fresh: &fresh, permits: permits, handler: handler, parts: map[string]*Consumer{}, bases: map[string]bool{},
+	if sel.Match != nil { // one that was deleted since it was listed is not to be made again
+		existing := *o
+		existing.NoTopicCreation = true
+		o = &existing
 	}
-	g.more.ring = g.search
+	g := &Group{
+		client: c, sel: sel, subscription: subscription, o: o, fresh: o.growing(), permits: permits, handler: handler, parts: map[string]*Consumer{}, bases: map[string]bool{},
+	}
+	g.more.ring = g.Search
+	if sel.Match != nil {
+		g.watch = c.watchTopics(g)
+	}
 	g.find(sel.Topics, func(list []member, err error) {
 		if err == nil && sel.Max > 0 && len(list) > sel.Max {
 			err = ErrTooManyTopics
@@ -78,6 +90,7 @@ func (c *Client) OpenGroup(sel Selection, subscription string, o *ConsumerOption
 			return
 		}
 		g.join(list, g.o)
+		g.started()
 	})
 	return g
 }
@@ -96,11 +109,19 @@ func (g *Group) Consumer(topic string) *Consumer {
 	return g.parts[topic]
 }
 
+// Part is the consumer on a partition of topic, or for -1 on topic itself; nil: there is none.
+func (g *Group) Part(topic string, partition int32) *Consumer {
+	var at [200]byte // seldom longer
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.parts[string(names.AppendPartition(at[:0], topic, partition))]
+}
+
 // Close ends all consumers. done, which may be nil, is called when all have ended as [Consumer.Close] says.
 func (g *Group) Close(done func()) {
 	g.mu.Lock()
 	tell := !g.opened && !g.ended
-	g.ended, g.opened = true, true
+	g.ended, g.opened, g.queue = true, true, nil
 	g.mu.Unlock()
 	if tell {
 		g.handler.Opened(g, ErrClosed)
@@ -110,6 +131,9 @@ func (g *Group) Close(done func()) {
 
 func (g *Group) closeAll(done func()) {
 	g.client.alarms.clear(&g.more)
+	if g.watch != nil {
+		g.client.unwatchTopics(g)
+	}
 	list := g.Consumers()
 	var mu sync.Mutex // guards left
 	left := len(list) + 1
@@ -136,7 +160,7 @@ func (g *Group) end(err error) {
 		return
 	}
 	opened := g.opened
-	g.ended, g.opened = true, true
+	g.ended, g.opened, g.queue = true, true, nil
 	g.mu.Unlock()
 	g.closeAll(nil)
 	if opened {
@@ -153,34 +177,25 @@ func (g *Group) join(list []member, o *ConsumerOptions) {
 		g.mu.Unlock()
 		return
 	}
-	var news []member
+	g.waiting++ // so that it is not open before all are queued
 	for _, p := range list {
 		if _, known := g.parts[p.topic]; known {
 			continue
 		}
 		if g.sel.Max > 0 && len(g.parts) >= g.sel.Max {
-			g.client.o.Log.Warn("a topic that was found is left out, as there are too many", "topic", p.topic, "subscription", g.subscription, "most", g.sel.Max)
+			if !g.full {
+				g.full = true
+				g.client.o.Log.Warn("a topic that was found is left out, as there are too many", "topic", p.topic, "subscription", g.subscription, "most", g.sel.Max)
+			}
 			break
 		}
 		g.parts[p.topic] = nil
-		g.bases[p.base] = p.partition >= 0
-		news = append(news, p)
+		g.bases[p.base] = p.topic != p.base
+		g.queue = append(g.queue, queued{p, o})
+		g.waiting++
 	}
-	g.waiting += len(news) + 1 // one for the loop that follows
 	g.mu.Unlock()
-	for _, p := range news {
-		x := g.client.newConsumer(p.topic, g.subscription, p.partition, o, g.permits, groupMember{g})
-		g.mu.Lock()
-		_, wanted := g.parts[p.topic] // it may have been refused already
-		if wanted {
-			g.parts[p.topic] = x
-		}
-		over := g.ended
-		g.mu.Unlock()
-		if over {
-			x.Close(nil)
-		}
-	}
+	g.openMore()
 	g.settle()
 }
 
@@ -201,10 +216,10 @@ func (g *Group) settle() {
 	}
 }
 
-// growsLocked reports that topics or partitions may be added.
+// growsLocked reports that partitions may be added which nobody tells of.
 func (g *Group) growsLocked() bool {
 	if g.sel.Match != nil {
-		return true
+		return false
 	}
 	for _, partitioned := range g.bases {
 		if partitioned {
@@ -219,6 +234,9 @@ func (g *Group) leave(x *Consumer) {
 	g.mu.Lock()
 	delete(g.parts, x.topic)
 	g.mu.Unlock()
+	if g.watch != nil {
+		g.watch.forgot()
+	}
 }
 
 // groupMember is the Handler of a group's consumers.
@@ -241,6 +259,7 @@ func (p groupMember) Opened(x *Consumer, err error) {
 			g.end(err)
 		}
 	}
+	g.gotOpen()
 	g.settle()
 }
 
@@ -260,8 +279,8 @@ func (p groupMember) Ended(x *Consumer, err error) {
 	p.g.client.o.Log.Warn("a topic of a pattern is left", "topic", x.topic, "subscription", p.g.subscription, "error", err)
 }
 
-// search is the alarm that looks for new topics and partitions.
-func (g *Group) search() {
+// Search looks for new topics and partitions, as is done once a minute.
+func (g *Group) Search() {
 	g.mu.Lock()
 	var bases []string
 	for base, partitioned := range g.bases {
@@ -286,13 +305,7 @@ func (g *Group) search() {
 func (g *Group) find(topics []string, done func([]member, error)) {
 	if g.sel.Match != nil {
 		g.client.TopicsOf(g.sel.Namespace, func(list []string, err error) {
-			var parts []member
-			for _, topic := range list {
-				if base, n := names.SplitPartition(topic); g.sel.Match(base) {
-					parts = append(parts, member{topic, base, n})
-				}
-			}
-			done(parts, err)
+			done(g.matching(list), err)
 		})
 		return
 	}
@@ -308,10 +321,10 @@ func (g *Group) find(topics []string, done func([]member, error)) {
 		switch {
 		case base == "" || err != nil:
 		case n == 0:
-			parts = append(parts, member{base, base, -1})
+			parts = append(parts, member{base, base})
 		default:
 			for i := range n {
-				parts = append(parts, member{names.PartitionName(base, i), base, int32(i)})
+				parts = append(parts, member{names.PartitionName(base, i), base})
 			}
 		}
 		left--
@@ -329,23 +342,28 @@ func (g *Group) find(topics []string, done func([]member, error)) {
 
 // TopicsOf lists the persistent topics of a namespace, tenant/namespace, partitions one by one. done is called once.
 func (c *Client) TopicsOf(namespace string, done func(topics []string, err error)) {
-	var list []string
+	c.topicsOf(namespace, "", func(answer *wire.GetTopicsResponse, err error) { done(answer.Topics, err) })
+}
+
+// topicsOf is TopicsOf for one who may have the list already: hash is what the broker said of it, "": nothing. With an error the answer is empty.
+func (c *Client) topicsOf(namespace, hash string, done func(answer *wire.GetTopicsResponse, err error)) {
+	answer := &wire.GetTopicsResponse{}
 	c.askService(func() error {
-		list = nil
-		return c.get("/admin/v2/namespaces/"+namespace+"/topics?mode=PERSISTENT", &list)
+		*answer = wire.GetTopicsResponse{}
+		return c.get("/admin/v2/namespaces/"+namespace+"/topics?mode=PERSISTENT", &answer.Topics)
 	}, func(id uint64) wire.Command {
-		return &wire.GetTopics{RequestID: id, Namespace: namespace, Mode: wire.PersistentTopics}
+		return &wire.GetTopics{RequestID: id, Namespace: namespace, Mode: wire.PersistentTopics, TopicsHash: hash}
 	}, func(cmd wire.Command) bool {
-		answer, ok := cmd.(*wire.GetTopicsResponse)
+		a, ok := cmd.(*wire.GetTopicsResponse)
 		if ok {
-			list = answer.Topics
+			*answer = *a
 		}
 		return ok
 	}, func(err error) {
 		if err != nil {
-			done(nil, err)
+			done(&wire.GetTopicsResponse{}, err)
 			return
 		}
-		done(list, nil)
+		done(answer, nil)
 	})
 }

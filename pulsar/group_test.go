@@ -73,7 +73,7 @@ func TestGroup(t *testing.T) {
 	}
 	partitions.Store(4)
 	publishText(b, topic+"-partition-2", "before it is found")
-	g.search() // as once a minute
+	g.Search() // as once a minute
 	eventually(t, "a message", func() bool { return len(in.on(topic+"-partition-2")) == 1 })
 	if n := len(g.Consumers()); n != 4 {
 		t.Errorf("%d consumers, where 4 are allowed", n)
@@ -132,7 +132,7 @@ func TestGroupByPattern(t *testing.T) {
 	refused[ns+"yes"] = wire.TopicNotFound
 	mu.Unlock()
 	publishText(b, ns+"yes-new", "y")
-	g.search()
+	g.Search()
 	eventually(t, "a message", func() bool { return len(in.on(ns+"yes-new")) == 1 })
 	b.CloseConsumers(ns+"yes", "")
 	eventually(t, "one less", func() bool { return g.Consumer(ns+"yes") == nil })

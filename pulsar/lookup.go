@@ -70,13 +70,20 @@ func (a *ask) finish(err error) {
 }
 
 // serviceHost is the service's host to ask now. When it has failed, missed, given turn, makes it the next one; once,
-// however many find that out.
+// however many find that out. A host that answers that it cannot, or not at all, has failed too: the others may know more.
 func (c *Client) serviceHost(s *service) (host string, turn uint32) {
 	turn = c.host.Load()
 	return s.hosts[int(turn)%len(s.hosts)], turn
 }
 
 func (c *Client) missed(turn uint32) { c.host.CompareAndSwap(turn, turn+1) }
+
+// missedIf is missed for an answer that another host may not give.
+func (c *Client) missedIf(err error, turn uint32) {
+	if err != nil && !isRefusal(err) {
+		c.missed(turn)
+	}
+}
 
 // Partitions asks how many partitions a topic has; 0: it has none. It makes the broker
 // create the topic where topics are created by themselves. done is called once.
@@ -130,6 +137,7 @@ func (c *Client) askService(get func() error, build func(id uint64) wire.Command
 				if !take(cmd) && err == nil {
 					err = unexpected(cmd)
 				}
+				c.missedIf(err, turn)
 				done(err)
 			})
 		})
@@ -165,12 +173,15 @@ type lookup struct {
 
 func (l *lookup) hop(to broker, authoritative bool) {
 	c := l.client
+	fail := func(err error) {
+		if to.host == l.host && to.proxyTo == "" {
+			c.missedIf(err, l.turn)
+		}
+		l.done(broker{}, err)
+	}
 	c.pool.get(to, 0, func(conn *conn, err error) {
 		if err != nil {
-			if to.host == l.host && to.proxyTo == "" {
-				c.missed(l.turn)
-			}
-			l.done(broker{}, err)
+			fail(err)
 			return
 		}
 		conn.request(func(id uint64) wire.Command {
@@ -186,7 +197,7 @@ func (l *lookup) hop(to broker, authoritative bool) {
 			}
 			switch {
 			case err != nil:
-				l.done(broker{}, err)
+				fail(err)
 			case answer.Response == wire.LookupConnect:
 				l.done(next, nil)
 			case l.hops == maxHops:
@@ -305,7 +316,9 @@ func (c *Client) get(path string, answer any) error {
 		return fmt.Errorf("%w: %w", ErrConnection, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return brokerError(webError(resp.StatusCode), fmt.Sprintf("status %d: %s", resp.StatusCode, text))
+		err := brokerError(webError(resp.StatusCode), fmt.Sprintf("status %d: %s", resp.StatusCode, text))
+		c.missedIf(err, turn)
+		return err
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
 		return fmt.Errorf("the answer to a lookup: %w", err)

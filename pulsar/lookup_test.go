@@ -55,6 +55,57 @@ func TestParseService(t *testing.T) {
 	}
 }
 
+// TestServiceHostWithoutAnswer goes on to the next host when one takes connections and gives no answers, or none that helps.
+func TestServiceHostWithoutAnswer(t *testing.T) {
+	for name, answer := range map[string]func(c *fakebroker.Conn, request uint64){
+		"silent": func(*fakebroker.Conn, uint64) {},
+		"not ready": func(c *fakebroker.Conn, request uint64) {
+			c.Send(&wire.Error{RequestID: request, Error: wire.ServiceNotReady})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bad, good := fakebroker.Start(t), fakebroker.Start(t)
+			good.TopicWatchers, bad.TopicWatchers = true, true
+			bad.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+				switch cmd := cmd.(type) {
+				case *wire.Lookup:
+					answer(c, cmd.RequestID)
+				case *wire.PartitionedMetadata:
+					answer(c, cmd.RequestID)
+				case *wire.WatchTopicList:
+					answer(c, cmd.RequestID)
+				default:
+					return fakebroker.Handle
+				}
+				return fakebroker.Ignore
+			}
+			url := bad.URL() + "," + strings.TrimPrefix(good.URL(), "pulsar://")
+			for what, ask := range map[string]func(c *Client, done func(error)){
+				"a lookup": func(c *Client, done func(error)) {
+					c.locate(&c.service, topic, func(_ broker, err error) { done(err) })
+				},
+				"partitions": func(c *Client, done func(error)) { c.Partitions(topic, func(_ int, err error) { done(err) }) },
+			} {
+				c := newClient(t, Options{ServiceURL: url, OperationTimeout: 300 * time.Millisecond})
+				answers := make(chan error, 1)
+				for n := 1; ; n++ {
+					ask(c, func(err error) { answers <- err })
+					if receive(t, what, answers) == nil {
+						break
+					}
+					if n == 20 {
+						t.Fatalf("%s is asked of the same host again and again", what)
+					}
+				}
+			}
+			c := newClient(t, Options{ServiceURL: url, OperationTimeout: 300 * time.Millisecond})
+			openMatching(t, c, "s")
+			eventually(t, "the watcher", func() bool { return good.Watchers() == 1 })
+		})
+	}
+}
+
 // TestProxied has to come back to the service URL and name the broker there.
 func TestProxied(t *testing.T) {
 	b := fakebroker.Start(t)
@@ -76,11 +127,29 @@ func TestProxied(t *testing.T) {
 		}
 		return fakebroker.Handle
 	}
-	publish(t, newClient(t, Options{ServiceURL: b.URL(), ListenerName: "inside"}))
+	c := newClient(t, Options{ServiceURL: b.URL(), ListenerName: "inside"})
+	publish(t, c)
 	for _, want := range []string{"", "one.invalid:1", "two.invalid:2"} {
 		if got := receive(t, "a connection", proxied); got != want {
 			t.Errorf("a connection for %q, not %q", got, want)
 		}
+	}
+	// A broker that is told of may be out of reach.
+	in := newInbox(t)
+	in.permits.Permit(10)
+	x := c.NewConsumer(topic, "s", &ConsumerOptions{Type: wire.Shared}, &in.permits, in)
+	if err := receive(t, "the consumer", in.opened); err != nil {
+		t.Fatal(err)
+	}
+	b.CloseConsumers(topic, "pulsar://three.invalid:3")
+	eventually(t, "the consumer again", func() bool { in.mu.Lock(); defer in.mu.Unlock(); return len(in.events) == 2 && x.Connected() })
+	for len(proxied) > 0 {
+		t.Errorf("a connection for %q", <-proxied)
+	}
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	if len(c.pool.warned) > 0 {
+		t.Errorf("connections without the proxy: %v", c.pool.warned)
 	}
 }
 

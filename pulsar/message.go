@@ -71,7 +71,7 @@ func (m *Message) metadata(x *wire.Metadata, now int64) {
 	x.PartitionKey, x.HasPartitionKey, x.PartitionKeyB64Encoded = m.Key, m.HasKey, m.KeyIsBytes
 	x.OrderingKey = m.OrderingKey
 	x.NullValue = m.NullValue
-	x.EventTime = millis(m.EventTime)
+	x.EventTime = eventMillis(m.EventTime)
 	switch {
 	case !m.DeliverAt.IsZero():
 		x.DeliverAtTime, x.HasDeliverAtTime = m.DeliverAt.UnixMilli(), true
@@ -90,7 +90,15 @@ func (m *Message) single(x *wire.SingleMetadata) {
 	x.PartitionKey, x.HasPartitionKey, x.PartitionKeyB64Encoded = m.Key, m.HasKey, m.KeyIsBytes
 	x.OrderingKey = m.OrderingKey
 	x.NullValue = m.NullValue
-	x.EventTime = millis(m.EventTime)
+	x.EventTime = eventMillis(m.EventTime)
+}
+
+// eventMillis is an event time as the protocol has it, 0 for none. One before 1970 counts back, as in Java.
+func eventMillis(t time.Time) uint64 {
+	if t.IsZero() {
+		return 0
+	}
+	return uint64(t.UnixMilli())
 }
 
 // millis is a time as the protocol has it, 0 for none.

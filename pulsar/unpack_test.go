@@ -381,7 +381,7 @@ func TestOthersAcks(t *testing.T) {
 		t.Errorf("%d words stay", q.words)
 	}
 	// What the broker was asked for again may come twice: it is known then.
-	q.released(at)
+	q.released(at, true)
 	for i := range int32(3) {
 		q.acknowledge(at, i, 3)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/lesismal/nbio"
 	"golang.org/x/sys/unix"
 
+	"github.com/pulsegate/pulsegate/server/life"
 	"github.com/pulsegate/pulsegate/server/proxyproto"
 	"github.com/pulsegate/pulsegate/server/tlsio"
 )
@@ -93,7 +94,7 @@ func (s *Server) accept(d door) {
 		nc, err := d.Accept()
 		if err == nil {
 			pause = firstAcceptPause
-			s.admit(nc, d.tls)
+			s.serveConn(nc, d.tls)
 			// Those who are served already go first: a flood of connections would keep
 			// the processor for 10 ms at a time.
 			runtime.Gosched()
@@ -103,7 +104,7 @@ func (s *Server) accept(d door) {
 			return
 		}
 		s.metrics.acceptErrors.Add(1)
-		s.acceptWarning.warn(s.log, "cannot accept connections", "err", err, "connections", s.conns.Load())
+		s.acceptWarning.warn(s.log, "cannot accept connections", "error", err, "connections", s.conns.Load())
 		select {
 		case <-time.After(pause):
 			pause = min(pause*2, maxAcceptPause)
@@ -113,8 +114,8 @@ func (s *Server) accept(d door) {
 	}
 }
 
-// admit hands a connection to the engine.
-func (s *Server) admit(nc net.Conn, secure bool) {
+// serveConn hands a connection to the engine.
+func (s *Server) serveConn(nc net.Conn, secure bool) {
 	if s.conns.Add(1) > int64(s.set().maxConnections+refusalRoom) {
 		s.conns.Add(-1)
 		s.metrics.overLimit.Add(1)
@@ -128,7 +129,7 @@ func (s *Server) admit(nc net.Conn, secure bool) {
 		_ = nc.Close()
 		s.uncount()
 		s.metrics.acceptErrors.Add(1)
-		s.acceptWarning.warn(s.log, "cannot serve a connection", "err", err)
+		s.acceptWarning.warn(s.log, "cannot serve a connection", "error", err)
 		return
 	}
 	c := &conn{
@@ -136,19 +137,20 @@ func (s *Server) admit(nc net.Conn, secure bool) {
 		remote:  remoteOf(inner.RemoteAddr()),
 		req:     &request{},
 		refused: !s.places.take(),
-		phase:   phaseHead,
 		since:   s.now(),
 	}
+	begins := life.Head
 	if secure {
-		c.tls, c.phase = tlsio.New(s.o.TLS.Config()), phaseTLS
+		c.tls, begins = tlsio.New(s.o.TLS.Config()), life.Handshake
 		c.req.tls = &tlsHandshake{}
 	}
 	if c.refused {
 		s.metrics.overLimit.Add(1)
 	}
 	if s.o.ProxyProtocol {
-		c.phase = phaseProxy
+		begins = life.Proxy
 	}
+	c.life.Store(uint32(begins))
 	setOwner(inner, c)
 	s.entranceOf(inner).enter(c)
 }
@@ -168,8 +170,7 @@ func (c *conn) proxyHeader() bool {
 	from, n, ok := proxyproto.Parse(buf)
 	switch {
 	case !ok:
-		c.setPhase(phaseDiscard)
-		c.hangUp()
+		c.on(life.Cut)
 		return false
 	case n == 0:
 		return false
@@ -179,11 +180,11 @@ func (c *conn) proxyHeader() bool {
 	}
 	if c.tls != nil {
 		c.req.buf = nil
-		c.phase = phaseTLS
+		c.on(life.ToldTLS)
 		c.gather(buf[n:])
 		return true
 	}
 	c.req.buf = buf[n:]
-	c.phase = phaseHead
+	c.on(life.Told)
 	return true
 }

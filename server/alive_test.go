@@ -168,7 +168,7 @@ func TestGoneClientStaysForgotten(t *testing.T) {
 		}
 	})
 	fs.out.Wake()
-	eventually(t, "output stops", func() bool { return fs.out.(*conn).awaiting.Load() })
+	eventually(t, "output stops", func() bool { return fs.out.(*conn).tellTaken.Load() })
 	_ = c.NetConn().Close()
 	eventually(t, "the connection is forgotten", func() bool { return s.conns.Load() == 0 })
 	fs.out.Wake()
@@ -206,7 +206,7 @@ func TestPingsWhileOutputWaits(t *testing.T) {
 		}
 	})
 	fs.out.Wake()
-	eventually(t, "output stops", func() bool { return c.unsent.Load() >= maxUnread/2 && c.awaiting.Load() })
+	eventually(t, "output stops", func() bool { return c.unsent.Load() >= maxUnread/2 && c.tellTaken.Load() })
 
 	flood := strings.Repeat(clientFrame(9, strings.Repeat("p", 125)), pings-1) + clientFrame(9, "the last")
 	before := s.bytesIn.Load()

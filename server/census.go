@@ -6,6 +6,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/memory"
 	"github.com/pulsegate/pulsegate/operator"
+	"github.com/pulsegate/pulsegate/server/life"
 	"github.com/pulsegate/pulsegate/server/route"
 )
 
@@ -72,10 +73,10 @@ func (s *Server) CloseSession(id uint64, reason string) (found bool) {
 func (c *conn) closeIf(id uint64, reason string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.id != id || c.phase != phaseOpen {
+	if c.id != id || c.state().Stage() != life.Session {
 		return false
 	}
-	c.stop(phaseClosing, closing{code: closePolicy, reason: reason})
+	c.stop(life.Stop, closing{code: closePolicy, reason: reason})
 	return true
 }
 

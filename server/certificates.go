@@ -29,7 +29,7 @@ func (s *Server) watchCertificates() {
 		switch {
 		case err != nil:
 			next = min(next, certificateRetry)
-			s.certificateWarning.warn(s.log, "cannot read the TLS certificates again; those read before stay in use", "err", err)
+			s.certificateWarning.warn(s.log, "cannot read the TLS certificates again; those read before stay in use", "error", err)
 		case changed:
 			s.log.Info("TLS certificates read again", "not_after", s.o.TLS.NotAfter())
 		}

@@ -18,22 +18,6 @@ import (
 	"github.com/pulsegate/pulsegate/server/wheel"
 )
 
-// phase is where a connection stands. It only moves forward, but for
-// phaseBusy, which goes back to phaseHead when the connection is kept alive.
-type phase uint8
-
-const (
-	phaseProxy   phase = iota // the PROXY header is awaited
-	phaseTLS                  // the TLS handshake
-	phaseHead                 // a request is being collected
-	phaseBusy                 // a handler works on a request
-	phaseOpening              // the bridge opens a session
-	phaseOpen                 // a session
-	phaseClosing              // our close frame is on its way, the peer's is awaited
-	phaseDiscard              // what still comes does not count; the end of the connection is awaited
-	phaseGone
-)
-
 // The bits that say what a connection wants from its worker.
 const (
 	wantQueued uint32 = 1 << iota // it stands in the worker's queue
@@ -50,22 +34,25 @@ const (
 // conn is one connection: first HTTP, then perhaps a session. It is the
 // session's [bridge.Outlet].
 //
-// Its fields belong to different parties; the comments say to whom. An idle
-// session holds no buffer: those of the handshake are dropped with [conn.req].
+// Its fields belong to different parties; the comments say to whom. What it does and how it
+// ends is its life, see close.go; ended, ending and stalled are about its input, unsent about
+// its output. An idle session holds no buffer: those of the handshake are dropped with [conn.req].
 type conn struct {
 	s   *Server
 	w   *worker
 	nc  *nbio.Conn
 	tls *tlsio.Conn // nil: without TLS
 
+	life atomic.Uint32 // its [life.State]: changed with mu held, see [conn.on]; read by anyone
+
 	// Set by anyone.
-	wants    atomic.Uint32
-	unsent   atomic.Int64  // bytes of output that the kernel has not taken yet
-	lastTake atomic.Uint32 // tick at which the kernel last took output
-	lastSeen atomic.Uint32 // tick of the last traffic, see [conn.idleAt]
-	toRead   atomic.Bool   // it is in the worker's reads
-	awaiting atomic.Bool   // the worker wants to know when unsent has fallen
-	ended    atomic.Bool   // nothing more comes from the peer, and all that came is used; set with mu held
+	wants     atomic.Uint32
+	unsent    atomic.Int64  // bytes of output that the kernel has not taken yet
+	lastTake  atomic.Uint32 // tick at which the kernel last took output
+	lastSeen  atomic.Uint32 // tick of the last traffic, see [conn.lastTraffic]
+	toRead    atomic.Bool   // it is in the worker's reads
+	tellTaken atomic.Bool   // the worker wants to know when unsent has fallen
+	ended     atomic.Bool   // nothing more comes from the peer, and all that came is used; set with mu held
 
 	// The incoming side, guarded by mu. A poller or the worker holds it while
 	// input is read and handled; whoever holds it may take notes and queues,
@@ -78,7 +65,6 @@ type conn struct {
 	held      int            // bytes of input that the budget knows of
 	costly    *costly        // nil: no costly message is being worked on
 	remote    netip.AddrPort
-	phase     phase
 	kind      route.Kind
 	stalled   bool // input waits until the session or request takes more, or for its turn
 	yielded   bool // it is stalled for its turn, or for a costly message
@@ -87,10 +73,8 @@ type conn struct {
 	counted   bool // it is counted in the limit of its address
 	deflate   bool
 	refused   bool                  // over the limit of connections: any request is answered 503
-	leaves    bool                  // the server stops, and the session's turn to end has come
-	parting   bool                  // it is closing for that, and its client's last acknowledgements still count
 	closeCode uint16                // what the session ended with, for the log; 0: the connection broke
-	since     uint32                // tick at which the phase began, or the turn to leave came
+	since     uint32                // tick at which the stage of its life began, or its turn to leave came
 	messages  uint32                // messages received
 	opened    time.Duration         // when the session opened, from the server's start
 	who       *standing             // nil where clients need not log in
@@ -105,17 +89,9 @@ type conn struct {
 
 	// The worker's own.
 	link     wheel.Links[conn]
-	lost     bool          // its socket is closed, and what came before is still to be handled
 	lastPing uint32        // tick of the last ping
 	sent     atomic.Uint64 // bytes of session output; others read it
 	backlog  []byte        // output that the kernel has not taken yet: unsent bytes
-
-	awaits    bool // it is counted in Server.awaiting
-	closeSent bool // a close frame is in the output
-	answering bool // the answer to a request is not all taken yet; the next one waits
-	drop      bool // end the connection when all output is sent
-	half      bool // end our side of it when all output is sent
-	shut      bool // one of the two was done
 }
 
 // mail is what the worker shall do or send besides the session's own output.
@@ -135,13 +111,6 @@ const (
 	keepOpen afterwards = iota
 	closeAfter
 )
-
-// closing is a close frame to send.
-type closing struct {
-	code   uint16 // 1005: a frame without a code
-	reason string
-	last   bool // the peer's close frame came first: the connection ends with ours
-}
 
 // outcome is the bridge's answer to an open request.
 type outcome struct {
@@ -189,22 +158,6 @@ func (c *conn) End(code codec.Code, reason string) {
 
 // RemoteAddr implements [bridge.Outlet].
 func (c *conn) RemoteAddr() string { return c.remote.String() }
-
-// sendClose asks for a close frame. The first one asked for counts, unless the
-// peer's own close frame has come since.
-func (c *conn) sendClose(cl closing) {
-	c.leave(wantFlush, func(m *mail) {
-		if m.close == nil {
-			m.close = &cl
-		}
-		m.close.last = m.close.last || cl.last
-	})
-}
-
-// setPhase moves on. The caller holds mu.
-func (c *conn) setPhase(p phase) {
-	c.phase, c.since = p, c.s.now()
-}
 
 // remoteOf reads a peer's address.
 func remoteOf(a net.Addr) netip.AddrPort {

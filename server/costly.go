@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 // costly is a message that is worked on, or waits to be, beside the loops. Its
@@ -160,17 +161,17 @@ func (c *conn) workCostly() {
 
 	c.mu.Lock()
 	c.costly = nil
-	if c.phase == phaseOpen {
+	if c.state().Stage() == life.Session {
 		switch {
 		case panicked:
-			c.stop(phaseDiscard, closing{code: closeInternal, reason: "internal error"})
+			c.stop(life.Fail, closing{code: closeInternal, reason: "internal error"})
 		case failure != nil:
 			c.broken(failure)
 		case h.refusal != nil:
 			c.refusedBy(h.refusal)
 		}
 	}
-	if c.phase == phaseDiscard {
+	if c.state().Stage() == life.Discarding {
 		c.reader.Release()
 	}
 	c.countInput() // it may be buried already, and then nobody else does

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/life"
 	"github.com/pulsegate/pulsegate/server/wheel"
 )
 
@@ -111,15 +112,16 @@ func (w *worker) untilDue(c *conn, now uint32) uint32 {
 	t := &w.s.set().ticks
 	due := int32(far)
 	sooner := func(since, span uint32) { due = min(due, int32(since+span-now)) }
-	switch since := c.since; c.phase {
-	case phaseProxy, phaseTLS, phaseHead:
+	stage := c.state().Stage()
+	switch since := c.since; stage {
+	case life.Awaiting:
 		sooner(since, t.handshake)
 		if w.s.draining.Load() {
 			sooner(w.s.drainedAt.Load(), t.begun)
 		}
-	case phaseClosing, phaseDiscard:
-		sooner(w.overAt(c, c.phase, since), 0)
-	case phaseOpen:
+	case life.Farewells, life.Discarding:
+		sooner(w.overAt(c, stage, since), 0)
+	case life.Session:
 		if at, ok := w.pingAt(c); ok {
 			sooner(at, 0)
 		}
@@ -129,11 +131,11 @@ func (w *worker) untilDue(c *conn, now uint32) uint32 {
 		if c.who != nil && !c.who.expires.IsZero() {
 			sooner(c.who.due, 0)
 		}
-		if c.leaves {
+		if c.state() == life.Leaving {
 			due = 1
 		}
 	}
-	if at, ok := w.slowAt(c, c.phase); ok {
+	if at, ok := w.slowAt(c, stage); ok {
 		sooner(at, 0)
 	}
 	return uint32(max(due, 1))
@@ -162,22 +164,16 @@ func (w *worker) pingAt(c *conn) (at uint32, ok bool) {
 	return at - at%max(1, min(t.second, span/10)), true
 }
 
-func (c *conn) state() (phase, uint32) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.phase, c.since
-}
-
 // check acts on the deadlines of c that have passed, and sets the next.
 func (w *worker) check(c *conn, now uint32) {
 	t := &w.s.set().ticks
 	passed := func(since, span uint32) bool { return int32(now-since-span) >= 0 }
-	phase, since := c.state()
-	if at, ok := w.slowAt(c, phase); ok && passed(at, 0) {
+	stage, since := c.stage()
+	if at, ok := w.slowAt(c, stage); ok && passed(at, 0) {
 		w.countUnread(c)
-		if phase == phaseOpen {
+		if stage == life.Session {
 			c.mu.Lock()
-			c.stop(phaseClosing, closing{code: closePolicy, reason: "the client does not read"})
+			c.stop(life.Stop, closing{code: closePolicy, reason: "the client does not read"})
 			c.mu.Unlock()
 		} else {
 			c.giveUp()
@@ -185,16 +181,16 @@ func (w *worker) check(c *conn, now uint32) {
 		w.schedule(c)
 		return
 	}
-	switch phase {
-	case phaseProxy, phaseTLS, phaseHead:
+	switch stage {
+	case life.Awaiting:
 		if passed(since, t.handshake) || w.s.draining.Load() && passed(w.s.drainedAt.Load(), t.begun) {
 			c.handshakeTimeout()
 		}
-	case phaseClosing, phaseDiscard:
-		if passed(w.overAt(c, phase, since), 0) {
+	case life.Farewells, life.Discarding:
+		if passed(w.overAt(c, stage, since), 0) {
 			c.giveUp()
 		}
-	case phaseOpen:
+	case life.Session:
 		w.checkToken(c, now)
 		w.checkSession(c, now, passed)
 	}
@@ -223,9 +219,9 @@ func (w *worker) checkSession(c *conn, now uint32, passed func(since, span uint3
 		c.mu.Lock()
 		// Its input is there and waits for us, unless we wait for it to read answers.
 		held := c.stalled && reads
-		ends := !held && c.phase == phaseOpen
+		ends := !held && c.state().Stage() == life.Session
 		if ends {
-			c.stop(phaseClosing, closing{code: closeGoingAway, reason: reason})
+			c.stop(life.Stop, closing{code: closeGoingAway, reason: reason})
 		}
 		c.mu.Unlock()
 		if ends && !reads {
@@ -245,4 +241,57 @@ func (w *worker) checkSession(c *conn, now uint32, passed func(since, span uint3
 		w.out.buf = ws.AppendFrame(w.out.buf, ws.OpPing, nil)
 		w.write(c, false)
 	}
+}
+
+// lastTraffic is the tick at which something last came from the client, or the
+// kernel last took output for it.
+func (c *conn) lastTraffic() uint32 {
+	seen, take := c.lastSeen.Load(), c.lastTake.Load()
+	if int32(take-seen) > 0 {
+		return take
+	}
+	return seen
+}
+
+// slowAt is the tick at which the client has taken none of its output for too
+// long. ok: there is such a bound. An answer does not hold a stop for longer than a
+// client that answers no close frame.
+func (w *worker) slowAt(c *conn, stage life.Stage) (at uint32, ok bool) {
+	t := &w.s.set().ticks
+	span := t.answer
+	if w.s.draining.Load() {
+		span = min(span, t.close)
+	}
+	switch stage {
+	case life.Session:
+		span = t.slow
+	case life.Farewells, life.Discarding:
+		return 0, false // these have a deadline of their own
+	}
+	return c.lastTake.Load() + span, span > 0 && c.unsent.Load() > 0
+}
+
+// overAt is the tick at which a connection that is ending is ended, whatever still
+// waits. A client that takes its output gets some time more for each piece.
+func (w *worker) overAt(c *conn, stage life.Stage, since uint32) uint32 {
+	t := &w.s.set().ticks
+	span := t.close
+	if stage == life.Discarding && c.unsent.Load() == 0 {
+		span = t.linger
+	}
+	from := since
+	if take := c.lastTake.Load(); int32(take-from) > 0 {
+		from = take
+	}
+	if most := since + t.closeMost; int32(most-(from+span)) < 0 {
+		return most
+	}
+	return from + span
+}
+
+// countUnread tells the operator of a client that is closed because it does not
+// read.
+func (w *worker) countUnread(c *conn) {
+	w.s.metrics.slow.Add(1)
+	w.s.slowWarning.warn(w.s.log, "closed a client that does not read its output", "remote", c.remote.String(), "unread", c.unsent.Load())
 }

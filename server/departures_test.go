@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 // A server that is to be stopped says so first, and goes on serving.
@@ -80,7 +82,7 @@ func TestDrainSpreads(t *testing.T) {
 	drained := make(chan error, 1)
 	go func() { drained <- s.Drain(t.Context()) }()
 	eventually(t, "the drain begins", s.draining.Load)
-	open := func(i int) bool { phase, _ := conns[i].state(); return phase == phaseOpen }
+	open := func(i int) bool { return conns[i].state().Stage() == life.Session }
 	var order [span + 1][]int // who left at which tick
 	left := map[int]bool{}
 	for tick := range span + 1 {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/pulsegate/pulsegate/server/life"
 	"github.com/pulsegate/pulsegate/server/route"
 )
 
@@ -73,7 +74,7 @@ func (w *worker) depart(now uint32) {
 	if !d.begun {
 		d.begun, d.since = true, now
 		w.wheel.All(func(c *conn) {
-			if phase, _ := c.state(); phase == phaseOpen {
+			if c.state().Stage() == life.Session {
 				d.sessions = append(d.sessions, c)
 				return
 			}
@@ -89,9 +90,7 @@ func (w *worker) depart(now uint32) {
 		d.sessions[last] = nil
 		d.sessions = d.sessions[:last]
 		c.mu.Lock()
-		if c.phase == phaseOpen {
-			c.leaves, c.since = true, now
-		}
+		c.on(life.Turn)
 		c.mu.Unlock()
 		w.drainConn(c)
 		if told%sweepTurn == 0 {
@@ -103,12 +102,12 @@ func (w *worker) depart(now uint32) {
 // drainsFirst reports that c, a producer's session, takes no more input because its turn
 // to leave has come. The caller holds mu.
 func (c *conn) drainsFirst() bool {
-	return c.phase == phaseOpen && c.leaves && c.kind == route.Producer
+	return c.state() == life.Leaving && c.kind == route.Producer
 }
 
 // listens reports whether a message that comes now counts. The caller holds mu.
 func (c *conn) listens() bool {
-	return c.phase == phaseOpen || c.phase == phaseClosing && c.parting && c.session != nil
+	return c.state().Listens()
 }
 
 // drainConn moves c on while the server stops. It is called once for every
@@ -117,24 +116,23 @@ func (c *conn) listens() bool {
 func (w *worker) drainConn(c *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.phase == phaseHead, c.phase == phaseProxy, c.phase == phaseOpen && c.leaves:
+	switch c.state() {
+	case life.Head, life.Proxy, life.Leaving:
 		// What is there already counts, read or not: a request gets its answer, an
 		// acknowledgement is taken.
 		c.receive(w.buf, false)
 	}
-	switch c.phase {
-	case phaseHead, phaseTLS, phaseProxy:
+	switch c.state() {
+	case life.Head, life.Handshake, life.Proxy:
 		if len(c.req.buf) == 0 { // a handshake of TLS may have begun, but no request
-			c.setPhase(phaseDiscard)
-			c.hangUp()
+			c.on(life.Cut)
 		}
-	case phaseOpen:
-		if !c.leaves || c.kind == route.Producer && c.session.InFlight() > 0 || w.handsOver(c) {
+	case life.Leaving:
+		if c.kind == route.Producer && c.session.InFlight() > 0 || w.handsOver(c) {
 			break
 		}
 		c.part()
-	case phaseGone:
+	case life.Gone:
 		return
 	}
 	w.scheduleLocked(c)
@@ -146,11 +144,15 @@ func (c *conn) part() {
 	if c.s.o.Replaced {
 		cl = closing{code: closeRestart, reason: restartReason}
 	}
-	if c.kind != route.Consumer {
-		c.stop(phaseClosing, cl)
-		return
+	if c.kind == route.Consumer {
+		c.stop(life.Part, cl)
+	} else {
+		c.stop(life.Leave, cl)
 	}
-	c.parting, c.closeCode = true, cl.code
-	c.setPhase(phaseClosing)
-	c.sendClose(cl)
+}
+
+// handsOver reports whether a drain has to wait for what c, whose turn to leave has
+// come, has sent before. The caller holds mu.
+func (w *worker) handsOver(c *conn) bool {
+	return c.yielded && int32(w.s.now()-c.since) < int32(w.s.set().ticks.close)
 }

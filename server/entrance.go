@@ -90,7 +90,7 @@ func (e *entrance) give(c *conn) {
 		return
 	}
 	s.metrics.acceptErrors.Add(1)
-	s.acceptWarning.warn(s.log, "cannot serve a connection", "err", err)
+	s.acceptWarning.warn(s.log, "cannot serve a connection", "error", err)
 	if e.opened {
 		c.hangUp() // onClose comes
 	} else {

@@ -2,10 +2,12 @@ package server
 
 import (
 	"errors"
+	"math"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 // flush writes what waits for c: answers of HTTP, a pong, the session's frames,
@@ -15,7 +17,7 @@ import (
 // for output only while less than [Server.unreadBound] waits; its last message may
 // go beyond.
 func (w *worker) flush(c *conn) {
-	c.awaiting.Store(false)
+	c.tellTaken.Store(false)
 	unsent := int(c.unsent.Load())
 	bound := w.s.unreadBound()
 	full := unsent >= bound
@@ -23,7 +25,7 @@ func (w *worker) flush(c *conn) {
 	out := &w.out
 	out.reset(min(passBytes, bound-unsent))
 	out.deflate = c.session != nil && c.deflate // before there is one, an upgrade may be deciding about it
-	speaks := c.session != nil && !c.closeSent
+	speaks := c.session != nil && !c.state().Said()
 	if m != nil {
 		out.buf = append(out.buf, m.raw...)
 		if speaks {
@@ -45,16 +47,15 @@ func (w *worker) flush(c *conn) {
 	more, ends := out.refused, false
 	if m != nil && m.close != nil {
 		more = false
-		if !c.closeSent {
-			c.closeSent, ends = true, true
+		if !c.state().Said() {
+			ends = true
 			out.together()
 			out.buf = appendClose(out.buf, *m.close)
-			w.finish(c, m.close)
+			w.said(c, m.close)
 		}
-		if m.close.last {
-			c.drop = true
-			w.detach(c)
-		}
+	}
+	if c.session != nil && !c.state().Attached() {
+		w.detach(c)
 	}
 	w.write(c, more)
 	if ends && c.unsent.Load() > 0 {
@@ -62,7 +63,7 @@ func (w *worker) flush(c *conn) {
 	}
 	if m != nil && m.hasRaw {
 		w.answered(c, m.after)
-	} else if c.answering && c.unsent.Load() == 0 {
+	} else if c.state() == life.Answered && c.unsent.Load() == 0 {
 		w.answered(c, keepOpen)
 	}
 	if c.session == nil {
@@ -95,43 +96,6 @@ func appendClose(dst []byte, cl closing) []byte {
 	return ws.AppendClose(dst, cl.code, cl.reason)
 }
 
-// finish is called when the close frame is in the output: no message follows.
-func (w *worker) finish(c *conn, cl *closing) {
-	c.mu.Lock()
-	if c.phase == phaseOpen {
-		c.closeCode = cl.code
-		c.setPhase(phaseClosing)
-		c.unstall()
-		// The peer's answer may stand behind input that was not taken.
-		c.wake(wantRead)
-	}
-	c.half = c.phase == phaseDiscard // there is no answer to wait for
-	parting := c.parting && c.phase == phaseClosing
-	c.mu.Unlock()
-	c.tellClosing(cl)
-	if !parting { // else what comes before the answer still counts
-		w.detach(c)
-	}
-	w.schedule(c)
-}
-
-// tellClosing tells the operator of a session that we end, for what its client or
-// the cluster did.
-func (c *conn) tellClosing(cl *closing) {
-	switch {
-	case cl.last, cl.code == closeNormal, cl.code == closeGoingAway, cl.code == closeNoStatus:
-		return // the client ends it, or nobody is at fault
-	}
-	limit := ""
-	switch cl.code {
-	case ws.CodeTooBig:
-		limit = limitMessage
-	case closeTryAgain:
-		limit = limitMemory
-	}
-	c.s.incidents.add(incident{what: "session ended", code: int(cl.code), limit: limit, reason: cl.reason, remote: c.remote, more: []any{"kind", c.kind.String()}})
-}
-
 // write hands the collected output to the kernel. more: the session has more of it.
 func (w *worker) write(c *conn, more bool) {
 	b := w.out.bytes()
@@ -152,7 +116,7 @@ func (w *worker) write(c *conn, more bool) {
 			c.lastTake.Store(w.s.now())
 		}
 		if err := c.later(b); err != nil {
-			c.hangUp()
+			c.cut()
 			return
 		}
 	}
@@ -169,7 +133,7 @@ func (w *worker) write(c *conn, more bool) {
 		return
 	}
 	// From here on onWritten wakes us; it may have come just before.
-	c.awaiting.Store(true)
+	c.tellTaken.Store(true)
 	if c.unsent.Load() < unsent {
 		c.wake(wantFlush)
 	}
@@ -201,51 +165,69 @@ func (s *Server) onWritten(c *conn, n int) {
 	s.bytesOut.Add(uint64(n))
 	c.lastTake.Store(s.now())
 	left := c.holdUnread(-n)
-	if c.awaiting.Load() && (left == 0 || left < int64(s.unreadBound())/2) {
+	if c.tellTaken.Load() && (left == 0 || left < int64(s.unreadBound())/2) {
 		c.wake(wantFlush)
 	}
 }
 
-// dropIfSent ends the connection, or after a violation our side of it, when the
-// last output is sent. A peer that is still sending would lose what we wrote
-// last if both sides were ended.
-func (w *worker) dropIfSent(c *conn) {
-	if c.unsent.Load() != 0 || c.shut || !c.drop && !c.half {
+// later keeps output that the kernel does not take now, until it does. Only the
+// worker calls it, as it does write.
+func (c *conn) later(b []byte) error {
+	begins := len(c.backlog) == 0
+	c.backlog = append(c.backlog, b...)
+	if !begins {
+		return nil
+	}
+	return c.s.watch.room(c, true)
+}
+
+// writeLater writes what was kept, as far as the kernel takes it.
+func (c *conn) writeLater() {
+	if len(c.backlog) == 0 {
 		return
 	}
-	if c.tls != nil && c.tls.Farewell() {
-		w.out.reset(0)
-		if w.write(c, false); c.unsent.Load() != 0 {
-			return // it comes again when that is sent
-		}
+	n := c.writeNow(c.backlog)
+	if c.backlog = c.backlog[n:]; len(c.backlog) == 0 {
+		c.backlog = nil
+		_ = c.s.watch.room(c, false) // if it fails a worker is called for nothing
 	}
-	c.shut = true
-	if c.drop {
-		c.hangUp()
-	} else {
-		c.shutdown(unix.SHUT_WR)
+	if n > 0 {
+		c.s.onWritten(c, n)
 	}
 }
 
-// hangUp ends both directions of the socket. The poller then closes it, on the
-// event of the shutdown: were it closed on another goroutine, its number could be in use
-// again while an event for the old one is still on its way, and end the new one.
-func (c *conn) hangUp() { c.shutdown(unix.SHUT_RDWR) }
+// A client that does not read is at no fault before its session's idle timeout.
+// Until then what waits for it is bounded, here by Options.MaxUnread, or less where memory is short, and in the
+// kernel by keptInKernel, and its session is asked for no more. When it has to go,
+// whatever the reason, the close frame is put behind what waits, and the kernel is
+// made to take all of it if it can: the client finds it there when it reads again.
 
-func (c *conn) shutdown(how int) {
+const (
+	// keptInKernel bounds the output that the kernel takes for a client beyond what
+	// the client's own kernel has room for. It is less than a socket may hold, so
+	// that there is room for the end of the output when the connection ends.
+	keptInKernel = 1 << 20
+
+	// lastRoom is the size of a socket's buffer, in bytes, that the end of the
+	// output asks for. What the kernel grants is twice net.core.wmem_max at most,
+	// which is as much.
+	lastRoom = 2 * 212992
+)
+
+// boundKernel makes the kernel take no more than keptInKernel bytes that the
+// client's window has no room for.
+func (c *conn) boundKernel() {
+	c.whileOpen(func() { _ = unix.SetsockoptInt(c.nc.Hash(), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, keptInKernel) })
+}
+
+// makeRoom makes the kernel take as much as it can of what waits. It announces
+// the new room by an event, on which the worker writes.
+func (c *conn) makeRoom() {
 	c.whileOpen(func() {
-		if raw, err := c.nc.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), how) })
+		fd := c.nc.Hash()
+		if size, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF); err == nil && size < lastRoom {
+			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, lastRoom/2) // the kernel doubles it
 		}
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, math.MaxInt32)
 	})
-}
-
-// whileOpen calls f unless the socket is closed, which it is not while f runs:
-// its descriptor cannot have become another connection's.
-func (c *conn) whileOpen(f func()) {
-	c.nc.Lock()
-	defer c.nc.Unlock()
-	if closed, _ := c.nc.IsClosed(); !closed {
-		f()
-	}
 }

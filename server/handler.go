@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/pulsegate/pulsegate/protocol"
 	"github.com/pulsegate/pulsegate/server/http1"
 )
 
@@ -18,6 +19,9 @@ const (
 	pathReady  = "/readyz"
 	pathStatus = "/status.html"
 )
+
+// pathProtocol is where the description of the protocol is.
+const pathProtocol = "/asyncapi.yaml"
 
 // readyTimeout bounds the upstream's answer to a readiness check.
 const readyTimeout = 5 * time.Second
@@ -32,7 +36,7 @@ func (s *Server) routes() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
 		if stats, ok := statsPath(path); ok {
-			onlyGet(s.guard(statsSubject(stats), inTurn(&collecting, func(w http.ResponseWriter, _ *http.Request) { s.stats(w, stats) })))(w, r)
+			onlyGet(s.guard(s.statsSubject(stats), inTurn(&collecting, func(w http.ResponseWriter, _ *http.Request) { s.stats(w, stats) })))(w, r)
 			return
 		}
 		switch {
@@ -46,6 +50,8 @@ func (s *Server) routes() http.Handler {
 			onlyGet(s.ready)(w, r)
 		case path == pathStatus:
 			onlyGet(s.statusFile)(w, r)
+		case path == pathProtocol:
+			onlyGet(describe)(w, r)
 		case s.o.Admin != nil && strings.HasPrefix(path, "/admin/"):
 			s.guard("", s.o.Admin.ServeHTTP)(w, r)
 		default:
@@ -112,6 +118,12 @@ func (s *Server) statusFile(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	writeText(w, "OK")
+}
+
+// describe answers with the protocol's description, for machines.
+func describe(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/vnd.aai.asyncapi+yaml;version=3.0.0")
+	_, _ = w.Write(protocol.AsyncAPI)
 }
 
 func writeText(w http.ResponseWriter, text string) {

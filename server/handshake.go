@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 // maxHandshakeInput bounds the bytes that wait for a handshake step, but for those
@@ -108,7 +109,7 @@ func (c *conn) gather(data []byte) {
 // has come meanwhile.
 func (c *conn) handshakeStep() (again bool) {
 	c.mu.Lock()
-	if c.phase != phaseTLS {
+	if c.state() != life.Handshake {
 		c.mu.Unlock()
 		return false
 	}
@@ -133,7 +134,7 @@ func (c *conn) handshakeStep() (again bool) {
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase != phaseTLS {
+	if c.state() != life.Handshake {
 		return false
 	}
 	c.tls.Queue(out)
@@ -164,7 +165,7 @@ func looksLikeHTTP(b []byte) bool {
 // plainRefusal is the answer to a request that came without TLS.
 func (c *conn) plainRefusal() []byte {
 	rec := &http1.Recorder{}
-	http1.WriteReason(rec, http.StatusBadRequest, "this port speaks TLS only")
+	http1.WriteReason(rec, http.StatusBadRequest, "this port speaks only TLS")
 	return rec.Append(nil, false, true)
 }
 
@@ -189,7 +190,7 @@ func (c *conn) established() {
 	}
 	c.tls.Ready()
 	hs.stepping = false
-	c.phase = phaseHead // the time for the request began when the connection came
+	c.on(life.Secured) // the time for the request began when the connection came
 	c.wake(wantFlush | wantRead)
 }
 
@@ -197,18 +198,17 @@ func (c *conn) established() {
 // that is no TLS record of its peer's. The alert that says so is in the
 // output. The caller holds mu.
 func (c *conn) tlsFailed(err error) {
-	if c.phase == phaseTLS {
+	if c.state() == life.Handshake {
 		c.s.metrics.tlsFailed()
-		c.s.log.Debug("TLS handshake failed", "remote", c.remote.String(), "err", err)
+		c.s.log.Debug("TLS handshake failed", "remote", c.remote.String(), "error", err)
 	}
-	switch {
+	switch stage := c.state().Stage(); {
 	case errors.Is(err, io.EOF): // close_notify: as if the peer had closed its socket
 		c.peerEnded()
-	case c.phase == phaseOpen, c.phase == phaseClosing:
-		c.stop(phaseDiscard, closing{code: closePolicy, last: true}) // the close frame itself can no longer be sent
+	case stage == life.Session, stage == life.Farewells:
+		c.stop(life.PeerClose, closing{code: closePolicy}) // the close frame itself can no longer be sent
 	default:
-		c.stalled = false
-		c.setPhase(phaseDiscard)
+		c.on(life.Fail)
 		c.leave(wantFlush, func(m *mail) { m.hasRaw, m.after = true, closeAfter })
 	}
 }
@@ -225,5 +225,5 @@ func (c *conn) clientTLS() *stdtls.ConnectionState {
 
 // secured reports whether input has to be decrypted. The caller holds mu.
 func (c *conn) secured() bool {
-	return c.tls != nil && c.phase >= phaseHead && c.phase <= phaseClosing
+	return c.tls != nil && c.state().Decrypts()
 }

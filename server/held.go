@@ -1,6 +1,9 @@
 package server
 
-import "github.com/pulsegate/pulsegate/memory"
+import (
+	"github.com/pulsegate/pulsegate/memory"
+	"github.com/pulsegate/pulsegate/server/life"
+)
 
 // countInput tells the budget how much input c holds: a message whose end has
 // not come, what waits until the session takes more, a request. Such input gets not
@@ -17,11 +20,11 @@ func (c *conn) countInput() {
 	}
 	b.Take(memory.Unfinished, now-c.held)
 	c.held = now
-	if now <= memory.Least || now <= b.Allowance() || c.phase != phaseOpen {
+	if now <= memory.Least || now <= b.Allowance() || c.state().Stage() != life.Session {
 		return
 	}
 	b.Refused()
-	c.stop(phaseDiscard, closing{code: closeTryAgain, reason: "the server is short of memory, try again later"})
+	c.stop(life.Fail, closing{code: closeTryAgain, reason: "the server is short of memory, try again later"})
 	c.reader.Release()
 	b.Take(memory.Unfinished, -c.held)
 	c.held = 0

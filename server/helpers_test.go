@@ -18,6 +18,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// bounded sets the bounds that have no default, unless they are set.
+func bounded(o Options) Options {
+	setDefault(&o.TLSRefresh, 5*time.Minute)
+	setDefault(&o.MaxURLBytes, 8192)
+	setDefault(&o.MaxHeaderBytes, 16384)
+	setDefault(&o.HandshakeTimeout, 15*time.Second)
+	setDefault(&o.MaxMessage, 1<<20)
+	setDefault(&o.MaxUnread, 256<<10)
+	return o
+}
+
 // patience bounds every wait of these tests; none is expected to use it up.
 const patience = 20 * time.Second
 
@@ -33,7 +44,7 @@ func start(t testing.TB, b Bridge, change ...func(*Options)) *Server {
 	for _, f := range change {
 		f(&o)
 	}
-	s, err := New(o)
+	s, err := New(bounded(o))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -185,7 +185,7 @@ func TestHTTPOnTheTLSPort(t *testing.T) {
 	_ = nc.SetDeadline(time.Now().Add(patience))
 	c := &rawConn{t: t, Conn: nc, r: bufio.NewReader(nc)}
 	c.send(upgradeHead(producerPath))
-	if resp, body := c.response(); resp.StatusCode != 400 || !strings.Contains(body, "TLS only") {
+	if resp, body := c.response(); resp.StatusCode != 400 || !strings.Contains(body, "only TLS") {
 		t.Fatalf("%d %s", resp.StatusCode, body)
 	}
 	c.over()

@@ -13,6 +13,7 @@ import (
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
 	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/server/life"
 	"github.com/pulsegate/pulsegate/server/route"
 )
 
@@ -83,7 +84,7 @@ func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		switch {
-		case c.phase != phaseOpening: // the client has left
+		case !c.state().Opens(): // the client has left
 			if err == nil {
 				gate.Release(grant)
 			}
@@ -174,7 +175,7 @@ func (w *worker) recheckAll() {
 // recheck ends the session if its client has lost the permission. The caller
 // holds mu.
 func (c *conn) recheck() {
-	if c.who == nil || c.phase != phaseOpen {
+	if c.who == nil || c.state().Stage() != life.Session {
 		return
 	}
 	if no := c.s.o.Gate.Recheck(c.who.grant); no != nil {
@@ -184,7 +185,7 @@ func (c *conn) recheck() {
 
 // expel ends an open session whose client may not go on. The caller holds mu.
 func (c *conn) expel(code codec.Code, reason string) {
-	c.stop(phaseClosing, closing{code: uint16(code.CloseCode()), reason: (&codec.Error{Code: code, Detail: reason}).CloseReason()})
+	c.stop(life.Stop, closing{code: uint16(code.CloseCode()), reason: (&codec.Error{Code: code, Detail: reason}).CloseReason()})
 }
 
 // checkToken asks the client for a new token when its own has run out, and ends
@@ -204,7 +205,7 @@ func (w *worker) checkToken(c *conn, now uint32) {
 // the client is to be asked for a new one. The caller holds mu.
 func (w *worker) tokenRanOut(c *conn, now uint32) (ask bool) {
 	who := c.who
-	if who == nil || who.expires.IsZero() || c.phase != phaseOpen || int32(now-who.due) < 0 {
+	if who == nil || who.expires.IsZero() || c.state().Stage() != life.Session || int32(now-who.due) < 0 {
 		return false
 	}
 	switch {
@@ -277,7 +278,7 @@ func (c *conn) renewed(expires time.Time, err error) (next *codec.AuthResponse) 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	who := c.who
-	if c.phase != phaseOpen {
+	if c.state().Stage() != life.Session {
 		return nil
 	}
 	if err != nil {

@@ -147,7 +147,7 @@ func TestRefusalOfAClient(t *testing.T) {
 	c := dialRaw(t, s)
 	c.send(upgradeHead(producerPath))
 	resp, body := c.response()
-	if resp.StatusCode != 401 || body != `{"reason":"Failed to authenticate: credentials are needed"}` || resp.Header.Get("WWW-Authenticate") != `Bearer realm="pulsegate"` {
+	if resp.StatusCode != 401 || body != `{"reason":"Failed to authenticate: credentials are required"}` || resp.Header.Get("WWW-Authenticate") != `Bearer realm="pulsegate"` {
 		t.Errorf("%d %s %v", resp.StatusCode, body, resp.Header)
 	}
 	c.ended()
@@ -204,7 +204,7 @@ func TestPermissionTakenAway(t *testing.T) {
 	root, _ := openWith(t, s, producerPath, bearerOf("root"))
 	p.set(func(p *permissions) { delete(p.roles, "both") })
 	_, _, err := leaves.ReadMessage()
-	if e := (*websocket.CloseError)(nil); !errors.As(err, &e) || e.Code != 4006 || !strings.Contains(e.Text, "Client is not authorized: the permission to produce") {
+	if e := (*websocket.CloseError)(nil); !errors.As(err, &e) || e.Code != 4006 || !strings.Contains(e.Text, "Client is not authorized: permission to produce") {
 		t.Errorf("got %v", err)
 	}
 	for _, c := range []*websocket.Conn{stays, root} {

@@ -34,7 +34,7 @@ func TestSessionLog(t *testing.T) {
 			}
 			continue
 		}
-		for _, want := range []string{`msg="session opened" kind=producer`, "topic=persistent://public/default/t", `msg="session closed" kind=producer`, "code=1000", "received=1", "sentBytes=16", "duration="} {
+		for _, want := range []string{`msg="session opened" kind=producer`, "topic=persistent://public/default/t", `msg="session closed" kind=producer`, "code=1000", "received=1", "sent_bytes=16", "duration="} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the log does not say %s:\n%s", want, text)
 			}

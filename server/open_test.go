@@ -125,4 +125,11 @@ func TestSpecsReachTheBridge(t *testing.T) {
 	if o := opened(t, b); o.kind != "reader" || o.reader.Start != bridge.StartEarliest {
 		t.Errorf("got %+v", o)
 	}
+
+	b = echoBridge()
+	s = start(t, b, func(o *Options) { o.V1WithoutCluster = true })
+	dial(t, s, "/ws/consumer/persistent/p/c/n/t/sub")
+	if o := opened(t, b); o.consumer.Topic != "persistent://p/n/t" {
+		t.Errorf("without the cluster: %+v", o)
+	}
 }

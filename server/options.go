@@ -47,8 +47,8 @@ type Bridge interface {
 	Observer
 }
 
-// Options configure a [Server]. A zero value means the default named at the
-// field, unless the field says otherwise. [Server.Apply] tells which may change later.
+// Options configure a [Server]. A zero value means what the field says; bounds have no
+// default here, as configurations have them. [Server.Apply] tells which may change later.
 type Options struct {
 	Bridge Bridge       // required
 	Gate   *auth.Gate   // who may connect, and on what; nil: everyone, on everything
@@ -63,7 +63,7 @@ type Options struct {
 	// which are looked at for newer ones every TLSRefresh.
 	TLSAddress string
 	TLS        *tlsconf.Source // nil: TLS is not spoken
-	TLSRefresh time.Duration   // 5 min
+	TLSRefresh time.Duration   // required with TLS
 
 	// TrustForwardedFor takes the client's address from X-Forwarded-For, its
 	// first entry. ProxyProtocol demands HAProxy's PROXY header, version 1 or 2,
@@ -74,12 +74,12 @@ type Options struct {
 	MaxConnections        int           // 0: what the limit of open files allows
 	MaxSessionsPerAddress int           // 0: no limit
 	MaxConcurrentRequests int           // requests that are no session; 0: no limit
-	MaxURLBytes           int           // 8192
-	MaxHeaderBytes        int           // 16384, request line included
-	HandshakeTimeout      time.Duration // 15 s for a request to be complete
+	MaxURLBytes           int           // required
+	MaxHeaderBytes        int           // request line included; required
+	HandshakeTimeout      time.Duration // for a request to be complete; required
 
-	MaxMessage     int           // bytes of one incoming message, 1 MiB
-	MaxUnread      int           // bytes of output that may wait for a client, 256 KiB
+	MaxMessage     int           // bytes of one incoming message; required
+	MaxUnread      int           // bytes of output that may wait for a client; required
 	SlowTimeout    time.Duration // a session whose client takes none of its output for that long is closed; 0: only IdleTimeout counts
 	IdleTimeout    time.Duration // 0: never
 	PingInterval   time.Duration // 0: a ping only when a session was silent for half of IdleTimeout
@@ -100,6 +100,9 @@ type Options struct {
 	// V1LegacyTime gives sessions on v1 paths the publish time format of 2016.
 	V1LegacyTime bool
 
+	// V1WithoutCluster maps names of v1 to property/namespace/topic; see [route.Options].
+	V1WithoutCluster bool
+
 	// StatusFile decides what /status.html answers, "" for 404.
 	StatusFile string
 
@@ -116,7 +119,7 @@ type Options struct {
 	Admin http.Handler
 
 	// Broker serves every path that is not the server's own: all but those below /ws/ and
-	// proxy-stats, /healthz, /readyz and the metrics, which are then at /pulsegate/metrics.
+	// proxy-stats, /healthz, /readyz, /asyncapi.yaml and the metrics, which are then at /pulsegate/metrics.
 	// Bodies and answers are streamed, at most MaxConcurrentRequests at once; see [StreamFault].
 	Broker http.Handler // nil: those paths are answered 404
 
@@ -138,8 +141,8 @@ type Options struct {
 }
 
 func (o Options) withDefaults() (Options, error) {
-	if o.Bridge == nil {
-		return o, errors.New("server: Options.Bridge is missing")
+	if name := o.missing(); name != "" {
+		return o, errors.New("server: Options." + name + " is missing")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -147,21 +150,28 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.streamIdle, streamIdle)
 	setDefault(&o.tick, 100*time.Millisecond)
 	setDefault(&o.workers, runtime.GOMAXPROCS(0))
-	return o.withValues(), nil
+	return o, nil
 }
 
-// withValues gives the options that may change their defaults.
-func (o Options) withValues() Options {
-	setDefault(&o.TLSRefresh, 5*time.Minute)
-	setDefault(&o.MaxURLBytes, 8192)
-	setDefault(&o.MaxHeaderBytes, 16384)
-	setDefault(&o.HandshakeTimeout, 15*time.Second)
-	setDefault(&o.MaxMessage, 1<<20)
-	setDefault(&o.MaxUnread, 256<<10)
-	if o.MaxConnections <= 0 {
-		o.MaxConnections = machineConnections()
+// missing names a field that has no default and no meaning of its own when it is zero, "" for none.
+func (o *Options) missing() string {
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"Bridge", o.Bridge != nil},
+		{"MaxURLBytes", o.MaxURLBytes > 0},
+		{"MaxHeaderBytes", o.MaxHeaderBytes > 0},
+		{"HandshakeTimeout", o.HandshakeTimeout > 0},
+		{"MaxMessage", o.MaxMessage > 0},
+		{"MaxUnread", o.MaxUnread > 0},
+		{"TLSRefresh", o.TLSRefresh > 0 || o.TLS == nil},
+	} {
+		if !f.set {
+			return f.name
+		}
 	}
-	return o
+	return ""
 }
 
 func setDefault[T comparable](field *T, value T) {

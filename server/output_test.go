@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/tlsconf"
 )
 
 func TestOutput(t *testing.T) {
@@ -51,7 +52,7 @@ func TestReusePort(t *testing.T) {
 	if resp, _ := get(t, second, "/healthz"); resp.StatusCode != 200 {
 		t.Fatalf("status %d", resp.StatusCode)
 	}
-	s, err := New(Options{Bridge: echoBridge(), Address: first.Addr().String()})
+	s, err := New(bounded(Options{Bridge: echoBridge(), Address: first.Addr().String()}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,26 @@ func TestMachineConnections(t *testing.T) {
 	if n := machineConnections(); n < 16 {
 		t.Fatalf("room for %d connections", n)
 	}
-	if _, err := New(Options{}); err == nil {
-		t.Fatal("a server without a bridge was made")
+}
+
+// A bound that is missing is named, before anything is opened.
+func TestMissingOptions(t *testing.T) {
+	for name, leave := range map[string]func(*Options){
+		"Bridge":           func(o *Options) { o.Bridge = nil },
+		"MaxURLBytes":      func(o *Options) { o.MaxURLBytes = 0 },
+		"MaxHeaderBytes":   func(o *Options) { o.MaxHeaderBytes = 0 },
+		"HandshakeTimeout": func(o *Options) { o.HandshakeTimeout = 0 },
+		"MaxMessage":       func(o *Options) { o.MaxMessage = 0 },
+		"MaxUnread":        func(o *Options) { o.MaxUnread = 0 },
+		"TLSRefresh":       func(o *Options) { o.TLSRefresh, o.TLS = 0, &tlsconf.Source{} },
+	} {
+		o := bounded(Options{Bridge: newFakeBridge()})
+		leave(&o)
+		if _, err := New(o); err == nil || !strings.Contains(err.Error(), "Options."+name+" ") {
+			t.Errorf("without %s: %v", name, err)
+		}
+	}
+	if _, err := New(bounded(Options{Bridge: newFakeBridge()})); err != nil {
+		t.Fatal(err)
 	}
 }

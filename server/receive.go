@@ -1,13 +1,22 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"runtime"
 	"syscall"
 
 	"github.com/lesismal/nbio"
 	"golang.org/x/sys/unix"
+
+	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/life"
 )
+
+// Input is handled in turns, so that nobody waits for long because of what one
+// client sends: a turn ends after turnBytes, and what is left waits for the next
+// one, behind the other sockets of the worker. A message that may take longer
+// than a turn is left to the [costlyMessages].
 
 const (
 	// readBuffer is the size of a read. Each poller and each worker has one. A
@@ -17,6 +26,18 @@ const (
 
 	// maxPending bounds the bytes taken behind a request that is being worked on.
 	maxPending = 64 << 10
+
+	// turnBytes is the input that one socket may have handled in a turn. The worst
+	// JSON that was found takes 20 ns for each byte.
+	turnBytes = 32 << 10
+
+	// messageCost is what a message costs beside its bytes, in bytes: a publish
+	// takes 10 µs however short it is.
+	messageCost = 512
+
+	// inlineMessage is the longest message that is handled in a turn, unless it came
+	// in a single read.
+	inlineMessage = 32 << 10
 )
 
 // onRead is nbio's call for a readable socket, on a poller. Events are edge
@@ -168,7 +189,7 @@ func (c *conn) decrypt(buf []byte) (int, error) {
 // takes reports whether input is wanted now. The caller holds mu.
 func (c *conn) takes() bool {
 	switch {
-	case c.phase == phaseGone || c.stalled:
+	case c.state() == life.Gone || c.stalled:
 		return false
 	case c.drainsFirst():
 		return false
@@ -191,8 +212,8 @@ func (c *conn) resume() {
 		rest := c.rest
 		c.unstall()
 		c.frames(rest, true)
-	case c.phase == phaseBusy, c.phase == phaseOpening:
-	case c.phase == phaseTLS:
+	case c.state().Stage() == life.Working:
+	case c.state() == life.Handshake:
 		c.stalled = len(c.req.tls.in) > maxHandshakeInput
 	default:
 		c.unstall()
@@ -205,17 +226,103 @@ func (c *conn) unstall() { c.stalled, c.yielded, c.rest = false, false, nil }
 // input handles bytes that were read. They are valid during the call only. The
 // caller holds mu.
 func (c *conn) input(data []byte) {
-	switch c.phase {
-	case phaseTLS:
+	switch state := c.state(); {
+	case state == life.Handshake:
 		c.gather(data)
-	case phaseProxy, phaseHead:
+	case state.Stage() == life.Awaiting:
 		c.req.buf = append(c.req.buf, data...)
 		c.requests()
-	case phaseBusy, phaseOpening:
+	case state.Stage() == life.Working:
 		c.req.buf = append(c.req.buf, data...)
 		c.stalled = len(c.req.buf) > maxPending
 		c.inputCame()
-	case phaseOpen, phaseClosing:
+	case state.Stage() == life.Session, state.Stage() == life.Farewells:
 		c.frames(data, false)
 	}
+}
+
+// turnOver counts a message, and reports whether the turn ends with it. The caller
+// holds mu.
+func (c *conn) turnOver(bytes int) bool {
+	c.turn += messageCost + bytes + c.reader.TakeWork()
+	if c.turn < turnBytes {
+		return false
+	}
+	c.stalled, c.yielded = true, true
+	c.wake(wantRead)
+	return true
+}
+
+// frames handles WebSocket input. own: data is the connection's and can be kept.
+// The caller holds mu.
+func (c *conn) frames(data []byte, own bool) {
+	for len(data) > 0 {
+		n, err := c.reader.Feed(&c.s.set().frames, data, (*frameHandler)(c))
+		data = data[n:]
+		if c.stalled {
+			if c.rest = data; !own {
+				c.rest = bytes.Clone(data)
+			}
+			return
+		}
+		if err != nil {
+			c.broken(err)
+		}
+	}
+	if c.state().Stage() == life.Discarding {
+		c.reader.Release()
+	}
+}
+
+// frameHandler takes what a [ws.Reader] finds. Its methods run with mu held.
+type frameHandler conn
+
+// Message hands a message to the session. Text and binary are the same to it.
+func (h *frameHandler) Message(_ ws.Opcode, payload []byte) (more bool) {
+	c := (*conn)(h)
+	if !c.listens() {
+		return true
+	}
+	c.messages++
+	c.s.metrics.messagesIn.Add(1)
+	if err := c.session.Handle(payload); err != nil {
+		c.refusedBy(err)
+		return true
+	}
+	if !c.session.Full() {
+		return !c.turnOver(len(payload))
+	}
+	// Resume may have been called before the session was marked as stalled: it
+	// is then no longer full, and if it is called later, the worker waits for mu.
+	c.stalled = true
+	if !c.session.Full() {
+		c.stalled = false
+	}
+	return !c.stalled && !c.turnOver(len(payload))
+}
+
+// maxPongs bounds the answers to pings, in bytes, that wait to be written.
+const maxPongs = 16 << 10
+
+// Ping answers. Where too many answers wait, all but the latest are left out,
+// as RFC 6455 section 5.5.3 allows.
+func (h *frameHandler) Ping(payload []byte) {
+	c := (*conn)(h)
+	if c.state().Stage() == life.Session {
+		c.leave(wantFlush, func(m *mail) {
+			if len(m.pongs)+len(payload) > maxPongs {
+				m.pongs = m.pongs[:0]
+			}
+			m.pongs = ws.AppendFrame(m.pongs, ws.OpPong, payload)
+		})
+	}
+}
+
+// Pong needs nothing: it counted as traffic when it was read.
+func (h *frameHandler) Pong([]byte) {}
+
+// Close is the peer's close frame. It is answered with the same code, unless it
+// is the answer to ours.
+func (h *frameHandler) Close(code uint16, _ string) {
+	(*conn)(h).stop(life.PeerClose, closing{code: code})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 // requestTimeout bounds the work on a request that is no session.
@@ -32,10 +33,10 @@ type request struct {
 
 // requests works on what was collected. The caller holds mu.
 func (c *conn) requests() {
-	if c.phase == phaseProxy && !c.proxyHeader() {
+	if c.state() == life.Proxy && !c.proxyHeader() {
 		return
 	}
-	for c.phase == phaseHead {
+	for c.state() == life.Head {
 		if rest := http1.SkipEmptyLines(c.req.buf); len(rest) < len(c.req.buf) {
 			c.req.buf, c.req.scanned = rest, 0
 		}
@@ -122,7 +123,7 @@ func (c *conn) tooLong(end int) *http1.Refusal {
 		}
 	}
 	if end > most.maxHeaderBytes || end < 0 && len(buf) > most.maxHeaderBytes {
-		return http1.OverLimit(limitHead, http.StatusRequestHeaderFieldsTooLarge, "the request's head is too long")
+		return http1.OverLimit(limitHead, http.StatusRequestHeaderFieldsTooLarge, "the request head is too long")
 	}
 	return nil
 }
@@ -131,7 +132,7 @@ func (c *conn) tooLong(end int) *http1.Refusal {
 func (c *conn) handle(h *http1.Head, req *http.Request) {
 	s := c.s
 	if !s.requests.take() {
-		c.refuse(http1.OverLimit(limitRequests, http.StatusServiceUnavailable, "too many requests at once"))
+		c.refuse(http1.OverLimit(limitRequests, http.StatusServiceUnavailable, "too many concurrent requests"))
 		return
 	}
 	after := closeAfter
@@ -142,7 +143,7 @@ func (c *conn) handle(h *http1.Head, req *http.Request) {
 	req.RemoteAddr = remote.String()
 	ctx, cancel := context.WithTimeout(s.ctx, requestTimeout)
 	c.req.cancel = cancel
-	c.setPhase(phaseBusy)
+	c.on(life.Asked)
 	s.handlers.Add(1)
 	go func() {
 		defer s.handlers.Done()
@@ -186,42 +187,23 @@ func (w *worker) answered(c *conn, after afterwards) {
 	defer c.mu.Unlock()
 	defer c.recoverSession()
 	if after == closeAfter || w.s.draining.Load() {
-		c.half = true
-		if c.phase != phaseGone {
-			c.setPhase(phaseDiscard)
-		}
+		c.on(life.LastOut)
 		w.scheduleLocked(c)
 		return
 	}
-	if c.phase != phaseBusy {
+	if !c.state().Works() {
 		return
 	}
 	c.req.cancel = nil
 	// A client that does not take its answers gets no more of them.
-	if c.answering = c.unsent.Load() > 0; c.answering {
+	if c.unsent.Load() > 0 {
+		c.on(life.Waits)
 		return // the flush that finds it taken comes here again
 	}
-	c.setPhase(phaseHead)
-	c.stalled = false
+	c.on(life.Taken)
 	c.requests()
 	w.scheduleLocked(c)
 	c.wake(wantRead)
-}
-
-// handshakeTimeout ends a connection that did not send a request in time.
-func (c *conn) handshakeTimeout() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.req == nil || len(c.req.buf) == 0 {
-		c.setPhase(phaseDiscard)
-		c.hangUp()
-		return
-	}
-	if c.s.draining.Load() {
-		c.refuse(http1.Refused(http.StatusServiceUnavailable, errDraining.Error()))
-		return
-	}
-	c.refuse(http1.OverLimit(limitHandshake, http.StatusRequestTimeout, "the request did not come in time"))
 }
 
 // refuse answers a request that is no session with a reason, tells the operator, and
@@ -244,7 +226,7 @@ func (c *conn) sayNo(no *http1.Refusal) {
 	}
 	http1.WriteReason(rec, no.Status, no.Reason)
 	raw := rec.Append(nil, false, true)
-	c.req, c.stalled = nil, false
-	c.setPhase(phaseDiscard)
+	c.req = nil
+	c.on(life.Fail)
 	c.leave(wantFlush, func(m *mail) { m.raw, m.hasRaw, m.after = append(m.raw, raw...), true, closeAfter })
 }

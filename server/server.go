@@ -96,11 +96,11 @@ func New(o Options) (*Server, error) {
 
 // Start listens and serves. It returns when connections are accepted.
 func (s *Server) Start() error {
-	doors, err := s.open()
+	doors, err := s.openDoors()
 	if err != nil {
 		return err
 	}
-	s.warnImpossible(s.o.MaxConnections)
+	s.warnImpossible(int(s.places.most.Load()))
 	quietNbio(s.log)
 	s.started = time.Now()
 	if s.o.passed == nil {
@@ -134,8 +134,8 @@ func (s *Server) warnImpossible(allowed int) {
 	}
 }
 
-// open opens the listeners.
-func (s *Server) open() (doors []door, err error) {
+// openDoors opens the listeners.
+func (s *Server) openDoors() (doors []door, err error) {
 	if s.o.Address != "" {
 		if s.plain, err = s.listen(s.o.Address); err != nil {
 			return nil, err

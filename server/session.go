@@ -1,13 +1,125 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
+	"unique"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/server/life"
 	"github.com/pulsegate/pulsegate/server/route"
 )
+
+func isSessionPath(path string) bool { return route.IsSession(path) }
+
+// upgrade begins to open a session. The caller holds mu. The response is sent
+// when the bridge has answered.
+func (c *conn) upgrade(h *http1.Head, req *http.Request) {
+	if no := c.tryUpgrade(h, req); no != nil {
+		c.refuseUpgrade(h, no)
+	}
+}
+
+// refuseUpgrade refuses an upgrade that did not get as far as the bridge. The
+// query is not logged: it may hold a token.
+func (c *conn) refuseUpgrade(h *http1.Head, no *http1.Refusal) {
+	c.s.metrics.handshake(no.Status)
+	c.tellRefusal("session refused", no, "path", h.Path)
+	c.sayNo(no)
+}
+
+func (c *conn) tryUpgrade(h *http1.Head, req *http.Request) *http1.Refusal {
+	s := c.s
+	if no := http1.CheckUpgrade(h, req.Header); no != nil {
+		return no
+	}
+	if !http1.OriginAllowed(s.set().origins, req.Header) {
+		return http1.Refused(http.StatusForbidden, "this Origin is not allowed")
+	}
+	r, no := s.parseRoute(h)
+	if no != nil {
+		return no
+	}
+	if c.refused {
+		return http1.OverLimit(limitConnections, http.StatusServiceUnavailable, "too many connections")
+	}
+	if s.draining.Load() {
+		return http1.Refused(http.StatusServiceUnavailable, errDraining.Error())
+	}
+	if s.o.Memory.Exhausted() {
+		s.o.Memory.Refused()
+		return http1.OverLimit(limitMemory, http.StatusServiceUnavailable, "the server's memory is used up, try again later")
+	}
+	if s.o.TrustForwardedFor {
+		c.remote = forwardedFor(req.Header, c.remote)
+	}
+	counted, ok := s.addresses.take(c.remote.Addr())
+	if !ok {
+		return http1.OverLimit(limitAddress, http.StatusTooManyRequests, "too many sessions from this address")
+	}
+	c.counted = counted
+	c.req.accept, c.deflate = acceptance(req.Header, s.o.Compression)
+	c.req.topic = r.Topic()
+	c.agent = unique.Make(shownAgent(req.Header.Get("User-Agent")))
+	c.on(life.Wanted)
+	if s.o.Gate != nil {
+		c.req.cancel = c.admit(req, r)
+	} else {
+		c.req.cancel = c.open(r)
+	}
+	return nil
+}
+
+// maxAgent bounds what is kept of the name that a client gives itself, in bytes.
+const maxAgent = 120
+
+// shownAgent is what is kept of it. It is a copy: the text is a part of the request.
+func shownAgent(name string) string { return strings.Clone(name[:min(len(name), maxAgent)]) }
+
+func (s *Server) parseRoute(h *http1.Head) (*route.Request, *http1.Refusal) {
+	// The session keeps parts of both: without a copy it would keep the whole head.
+	r, err := route.Parse(strings.Clone(h.Path), strings.Clone(h.Query), s.set().route)
+	if err != nil {
+		e := &route.Error{Status: http.StatusInternalServerError, Reason: "internal error"}
+		errors.As(err, &e)
+		return nil, http1.Refused(e.Status, e.Reason)
+	}
+	return r, nil
+}
+
+// forwardedFor takes the client's address from what a trusted proxy tells.
+func forwardedFor(header http.Header, otherwise netip.AddrPort) netip.AddrPort {
+	first, _, _ := strings.Cut(header.Get("X-Forwarded-For"), ",")
+	first = strings.TrimSpace(first)
+	if ap, err := netip.ParseAddrPort(first); err == nil {
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	if a, err := netip.ParseAddr(strings.Trim(first, "[]")); err == nil {
+		return netip.AddrPortFrom(a.Unmap(), 0)
+	}
+	return otherwise
+}
+
+// acceptance is the response that opens a session (RFC 6455 section 4.2.2). No
+// subprotocol is ever chosen.
+func acceptance(header http.Header, compression bool) (response []byte, deflate bool) {
+	b := append([]byte(nil), "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = append(b, ws.AcceptKey(header.Get("Sec-Websocket-Key"))...)
+	if compression {
+		if extension, ok := ws.NegotiateDeflate(header["Sec-Websocket-Extensions"]); ok {
+			deflate = true
+			b = append(append(b, "\r\nSec-WebSocket-Extensions: "...), extension...)
+		}
+	}
+	return append(b, "\r\n\r\n"...), deflate
+}
 
 // open asks the bridge for the session of an upgrade. The caller holds mu; the
 // answer comes over c's mail.
@@ -39,12 +151,11 @@ func (w *worker) attach(c *conn) {
 	if o == nil {
 		return
 	}
-	w.awaitsNoMore(c)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer c.recoverSession()
-	if c.phase != phaseOpening {
+	if !c.state().Opens() {
 		if o.session != nil {
 			o.session.Close()
 		}
@@ -69,7 +180,7 @@ func (w *worker) attach(c *conn) {
 		}
 		w.s.log.Debug("session opened", args...)
 	}
-	c.req, c.stalled = nil, false
+	c.req = nil
 	c.session = o.session
 	c.id = w.s.lastSession.Add(1)
 	now := w.s.now()
@@ -77,7 +188,7 @@ func (w *worker) attach(c *conn) {
 	c.lastPing = now
 	c.lastSeen.Store(now)
 	c.reader.SetDeflate(c.deflate)
-	c.setPhase(phaseOpen)
+	c.on(life.Opened)
 	w.s.metrics.handshake(http.StatusSwitchingProtocols)
 	w.s.sessions[c.kind].Add(1)
 	c.leave(wantFlush|wantRead, func(m *mail) { m.raw = append(m.raw, req.accept...) })
@@ -87,14 +198,48 @@ func (w *worker) attach(c *conn) {
 	w.scheduleLocked(c)
 }
 
-// sessionEnded counts and logs the end of a session. The worker calls it once.
-func (s *Server) sessionEnded(c *conn) {
-	s.sessions[c.kind].Add(-1)
-	s.metrics.closed(int(c.closeCode))
-	if !s.log.Enabled(s.ctx, slog.LevelDebug) {
-		return
+// errDraining refuses sessions while the server stops.
+var errDraining = errors.New("the server is shutting down")
+
+// openFailure turns the bridge's error into the answer to an upgrade.
+func openFailure(kind route.Kind, err error) *http1.Refusal {
+	reason := err.Error()
+	var e *bridge.Error
+	if errors.As(err, &e) && e.Detail != "" {
+		reason = e.Detail
 	}
-	s.log.Debug("session closed", "kind", c.kind.String(), "remote", c.remote.String(), "code", c.closeCode,
-		"received", c.messages, "sentBytes", c.sent.Load(),
-		"duration", (time.Since(s.started) - c.opened).Round(time.Microsecond))
+	for _, known := range failures {
+		if errors.Is(err, known.kind) {
+			return &http1.Refusal{Status: known.status, Reason: known.text + reason, Limit: known.limit}
+		}
+	}
+	what := "Failed to create producer/consumer: "
+	if kind == route.Reader {
+		what = "Failed to create reader: "
+	}
+	return http1.Refused(http.StatusInternalServerError, what+reason)
+}
+
+var failures = []struct {
+	kind   error
+	status int
+	text   string // in front of the reason
+	limit  string // key of the limit that is reached, "" for none
+}{
+	{errDraining, http.StatusServiceUnavailable, "", ""},
+	{bridge.ErrInvalid, http.StatusBadRequest, "Invalid query params: ", ""},
+	{bridge.ErrUnauthorized, http.StatusUnauthorized, "Failed to authenticate: ", ""},
+	{bridge.ErrForbidden, http.StatusForbidden, "Not authorized: ", ""},
+	{bridge.ErrNotFound, http.StatusNotFound, "Not found: ", ""},
+	{bridge.ErrBusy, http.StatusConflict, "Already connected: ", ""},
+	{bridge.ErrFenced, http.StatusConflict, "Producer fenced: ", ""},
+	{bridge.ErrSchema, http.StatusConflict, "Incompatible schema: ", ""},
+	{bridge.ErrTooMany, http.StatusTooManyRequests, "Too many requests: ", ""},
+	{bridge.ErrTerminated, http.StatusServiceUnavailable, "Topic terminated: ", ""},
+	{bridge.ErrBacklogQuota, http.StatusServiceUnavailable, "Backlog quota exceeded: ", ""},
+	{bridge.ErrUnavailable, http.StatusServiceUnavailable, "Broker unreachable: ", ""},
+	{bridge.ErrClosed, http.StatusServiceUnavailable, "Closed: ", ""},
+	{bridge.ErrMemoryFull, http.StatusServiceUnavailable, "Memory limit reached: ", limitMemory},
+	{bridge.ErrTimeout, http.StatusGatewayTimeout, "The broker did not answer in time: ", ""},
+	{context.DeadlineExceeded, http.StatusGatewayTimeout, "The broker did not answer in time: ", ""},
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/codec/ws"
 	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/server/life"
 	"github.com/pulsegate/pulsegate/server/route"
 )
 
@@ -45,7 +46,7 @@ func (s *Server) settingsOf(o *Options) *settings {
 		tlsRefresh:      o.TLSRefresh,
 		frames:          ws.Limits{MaxMessage: o.MaxMessage, Inline: inlineMessage},
 		origins:         http1.OriginSet(o.AllowedOrigins),
-		route:           route.Options{MaxTopics: o.MaxTopics, V1LegacyTime: s.o.V1LegacyTime},
+		route:           route.Options{MaxTopics: o.MaxTopics, V1LegacyTime: s.o.V1LegacyTime, V1WithoutCluster: s.o.V1WithoutCluster},
 		ticks: timeouts{
 			second:    uint32(time.Second / s.o.tick),
 			handshake: s.ticks(o.HandshakeTimeout),
@@ -78,13 +79,15 @@ func (s *Server) set() *settings { return s.settings.Load() }
 // means to [New]. Nobody is closed for a limit that has become lower; timeouts and
 // what a message may have count for open sessions, too. Only one goroutine may call it.
 func (s *Server) Apply(o Options) {
-	o = o.withValues()
 	s.apply(&o)
-	s.warnImpossible(o.MaxConnections)
+	s.warnImpossible(int(s.places.most.Load()))
 	s.lookAtCertificates()
 }
 
 func (s *Server) apply(o *Options) {
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = machineConnections()
+	}
 	s.places.most.Store(int64(o.MaxConnections))
 	s.requests.most.Store(int64(o.MaxConcurrentRequests))
 	s.streams.most.Store(int64(o.MaxConcurrentRequests))
@@ -103,7 +106,7 @@ func (w *worker) adopt() {
 	w.wheel.All(func(c *conn) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if now.countByAddress && !c.counted && (c.phase == phaseOpening || c.phase == phaseOpen) {
+		if now.countByAddress && !c.counted && (c.state().Opens() || c.state().Stage() == life.Session) {
 			c.counted = w.s.addresses.count(c.remote.Addr())
 		}
 		w.scheduleLocked(c)

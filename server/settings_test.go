@@ -13,7 +13,7 @@ import (
 func apply(s *Server, change func(*Options)) {
 	o := s.o
 	change(&o)
-	s.Apply(o)
+	s.Apply(bounded(o))
 }
 
 // Who is there already counts when sessions begin to be bounded by address, and

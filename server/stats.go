@@ -67,7 +67,7 @@ func (s *Server) stats(w http.ResponseWriter, path string) {
 		http1.WriteJSON(w, http.StatusOK, all)
 		return
 	}
-	topic, ok := statsTopic(path, v1)
+	topic, ok := s.statsTopic(path, v1)
 	if !ok {
 		http1.WriteReason(w, http.StatusNotFound, "Not Found")
 		return
@@ -82,8 +82,8 @@ func (s *Server) stats(w http.ResponseWriter, path string) {
 
 // statsTopic reads {domain}/{tenant}/{namespace}/{topic}/stats. A v1 path has a
 // cluster behind the tenant, and the Java proxy's have no domain: persistent is
-// meant then.
-func statsTopic(path string, v1 bool) (topic string, ok bool) {
+// meant then. The name is as the brokers have it.
+func (s *Server) statsTopic(path string, v1 bool) (topic string, ok bool) {
 	path, ok = strings.CutSuffix(path, "/stats")
 	names := 3
 	if v1 {
@@ -103,14 +103,14 @@ func statsTopic(path string, v1 bool) (topic string, ok bool) {
 		}
 		segments[i] = decoded
 	}
-	return segments[0] + "://" + strings.Join(segments[1:], "/"), true
+	return s.set().route.StatsTopic(segments[0] + "://" + strings.Join(segments[1:], "/"))
 }
 
 // statsSubject is the topic that statistics at a path found by [statsPath] are
 // about, "" for those of all topics.
-func statsSubject(path string) string {
+func (s *Server) statsSubject(path string) string {
 	path, v1 := strings.CutPrefix(path, "v1/")
-	topic, _ := statsTopic(path, v1)
+	topic, _ := s.statsTopic(path, v1)
 	return topic
 }
 

@@ -66,6 +66,24 @@ func TestStatistics(t *testing.T) {
 	}
 }
 
+// Where the cluster is taken out of v1 names, statistics are asked for by the names that clients know.
+func TestStatisticsWithoutCluster(t *testing.T) {
+	b := echoBridge()
+	b.stats = map[string]bridge.TopicStats{"persistent://p/n/t": {}, "persistent://p/n/t/u": {}}
+	s := start(t, b, func(o *Options) { o.V1WithoutCluster = true })
+	for path, want := range map[string]int{
+		"/admin/proxy-stats/persistent/p/c/n/t/stats":    200,
+		"/admin/proxy-stats/p/c/n/t/stats":               200,
+		"/admin/v2/proxy-stats/persistent/p/n/t/stats":   200,
+		"/admin/v2/proxy-stats/persistent/p/c/n/t/stats": 200,
+		"/admin/proxy-stats/persistent/p/c/n/t/u/stats":  404,
+	} {
+		if resp, body := get(t, s, path); resp.StatusCode != want {
+			t.Errorf("%s: status %d, want %d: %s", path, resp.StatusCode, want, body)
+		}
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	s := start(t, echoBridge(), func(o *Options) { o.Version = "v1" })
 	c := dial(t, s, producerPath)

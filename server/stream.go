@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 const (
@@ -52,7 +53,7 @@ func (s *Server) isBrokers(path string) bool {
 	if s.isPage(path) {
 		return false
 	}
-	return path != "/healthz" && path != "/readyz" && path != s.metricsPath()
+	return path != "/healthz" && path != "/readyz" && path != pathProtocol && path != s.metricsPath()
 }
 
 // stream is a request whose body and answer go through in pieces, however long they
@@ -135,7 +136,7 @@ func (c *conn) stream(h *http1.Head, text []byte, used int) {
 		return
 	}
 	if !s.streams.take() {
-		c.refuse(http1.OverLimit(limitRequests, http.StatusServiceUnavailable, "too many requests at once"))
+		c.refuse(http1.OverLimit(limitRequests, http.StatusServiceUnavailable, "too many concurrent requests"))
 		return
 	}
 	if req.TLS = c.clientTLS(); req.TLS == nil && c.tls != nil {
@@ -147,7 +148,7 @@ func (c *conn) stream(h *http1.Head, text []byte, used int) {
 	st.ctx, st.cancel = context.WithCancelCause(s.ctx)
 	st.idle = time.AfterFunc(s.o.streamIdle, func() { st.cancel(errStreamIdle) })
 	c.req.stream, c.req.cancel = st, func() { st.cancel(errStreamGone) }
-	c.setPhase(phaseBusy)
+	c.on(life.Asked)
 	s.handlers.Add(1)
 	go func() {
 		defer s.handlers.Done()
@@ -195,13 +196,12 @@ func (st *stream) abort() {
 	c := st.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase != phaseBusy {
+	if !c.state().Works() {
 		return
 	}
 	c.req.stream, c.req.cancel = nil, nil
-	c.setPhase(phaseDiscard)
 	c.whileOpen(func() { _ = c.nc.SetLinger(1, 0) })
-	c.hangUp()
+	c.on(life.Cut)
 	c.wake(wantLook)
 }
 
@@ -210,7 +210,7 @@ func (st *stream) giveBack(left []byte) {
 	c := st.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.req == nil || c.phase != phaseBusy {
+	if c.req == nil || !c.state().Works() {
 		return
 	}
 	c.req.buf, c.req.scanned = append(left, c.req.buf...), 0

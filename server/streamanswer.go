@@ -182,7 +182,7 @@ func StreamFault(w http.ResponseWriter) (status int, reason string, ok bool) {
 		return http.StatusServiceUnavailable, "the connection or the server has ended", true
 	}
 	if st.broken.Load() {
-		return http.StatusBadRequest, "the request's body is malformed or not complete", true
+		return http.StatusBadRequest, "the request body is malformed or incomplete", true
 	}
 	return 0, "", false
 }

@@ -47,7 +47,7 @@ func (st *stream) takeInput() (waits bool, err error) {
 	c := st.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase != phaseBusy || c.req.stream != st {
+	if !c.state().Works() || c.req.stream != st {
 		return false, errStreamGone
 	}
 	r := c.req

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 // Pings of sessions opened at any time come together, never late, and never
@@ -17,7 +18,7 @@ func TestPingsComeTogether(t *testing.T) {
 		{IdleTimeout: 5 * time.Minute},
 	} {
 		o.Bridge = newFakeBridge()
-		s, err := New(o)
+		s, err := New(bounded(o))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,18 +59,20 @@ func (s *fillSession) Fill(bridge.Writer) { s.fill() }
 
 // A session with output does not wait until all deadlines of a tick are looked at.
 func TestSweepGivesTurns(t *testing.T) {
-	s, err := New(Options{Bridge: newFakeBridge()})
+	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := newWorker(s)
 	conns := make([]conn, 3*sweepTurn)
 	for i := range conns {
-		conns[i] = conn{s: s, w: w, phase: phaseGone}
+		conns[i].s, conns[i].w = s, w
+		conns[i].life.Store(uint32(life.Gone))
 		w.wheel.Put(&conns[i], 1)
 	}
 	looked := -1
-	waiting := &conn{s: s, w: w, phase: phaseOpen}
+	waiting := &conn{s: s, w: w}
+	waiting.life.Store(uint32(life.Open))
 	waiting.session = &fillSession{fill: func() {
 		looked = 0
 		for i := range conns {

@@ -10,16 +10,18 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 // openUnserved is the connection of an open session on a worker that does not run.
 func openUnserved(t *testing.T) (*conn, *fakeSession) {
 	t.Helper()
-	s, err := New(Options{Bridge: newFakeBridge()})
+	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &conn{s: s, w: newWorker(s), phase: phaseOpen}
+	c := &conn{s: s, w: newWorker(s)}
+	c.life.Store(uint32(life.Open))
 	fs := newFakeSession(c)
 	c.session = fs
 	return c, fs
@@ -408,14 +410,15 @@ func (s *fullSession) Full() bool { s.asked(); return true }
 
 // Between two that read, all others are served; those that read take turns.
 func TestReadsWaitForOutput(t *testing.T) {
-	s, err := New(Options{Bridge: newFakeBridge()})
+	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := newWorker(s)
 	var order strings.Builder
 	for i := range 3 {
-		c := &conn{s: s, w: w, phase: phaseOpen, stalled: true}
+		c := &conn{s: s, w: w, stalled: true}
+		c.life.Store(uint32(life.Open))
 		c.session = &fullSession{asked: func() {
 			fmt.Fprint(&order, i)
 			if order.Len() < 12 {
@@ -425,7 +428,8 @@ func TestReadsWaitForOutput(t *testing.T) {
 		c.wake(wantRead)
 	}
 	for range 4 {
-		c := &conn{s: s, w: w, phase: phaseOpen}
+		c := &conn{s: s, w: w}
+		c.life.Store(uint32(life.Open))
 		c.session = &fillSession{fill: func() { order.WriteByte('f') }}
 		c.wake(wantFlush)
 	}

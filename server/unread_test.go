@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pulsegate/pulsegate/server/life"
 )
 
 const (
@@ -43,7 +45,7 @@ func unreading(t *testing.T, s *Server, b *fakeBridge, path string, frames int) 
 	})
 	fs.out.Wake()
 	c := fs.out.(*conn)
-	eventually(t, "output stops", func() bool { return c.unsent.Load() >= unreadBound/2 && c.awaiting.Load() && c.wants.Load() == 0 })
+	eventually(t, "output stops", func() bool { return c.unsent.Load() >= unreadBound/2 && c.tellTaken.Load() && c.wants.Load() == 0 })
 	return client, fs
 }
 
@@ -221,12 +223,13 @@ func TestUnreadingClientIsGivenUp(t *testing.T) {
 // That the kernel takes output is traffic, as what comes is; what the session
 // adds behind output that waits is none.
 func TestTakenOutputIsTraffic(t *testing.T) {
-	s, err := New(Options{Bridge: newFakeBridge(), IdleTimeout: 20 * time.Second, PingInterval: time.Hour})
+	s, err := New(bounded(Options{Bridge: newFakeBridge(), IdleTimeout: 20 * time.Second, PingInterval: time.Hour}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w, idle := newWorker(s), s.set().ticks.idle
-	c := &conn{s: s, w: w, phase: phaseOpen, lastPing: 1000}
+	c := &conn{s: s, w: w, lastPing: 1000}
+	c.life.Store(uint32(life.Open))
 	c.session = &fillSession{fill: func() {}}
 	c.lastSeen.Store(1000)
 	c.lastTake.Store(1000 + idle/2)
@@ -235,40 +238,40 @@ func TestTakenOutputIsTraffic(t *testing.T) {
 		t.Fatalf("due in %d ticks, want %d", due, idle)
 	}
 	w.check(c, 1000+idle)
-	if c.phase != phaseOpen {
+	if c.state() != life.Open {
 		t.Fatal("closed although output was taken")
 	}
 	w.check(c, 1000+idle+idle/2)
-	if c.phase != phaseClosing {
+	if c.state() != life.Closing {
 		t.Fatal("not closed when it was idle")
 	}
 }
 
 // A client that takes its last output piece by piece is waited for, within bounds.
 func TestOverAt(t *testing.T) {
-	s, err := New(Options{Bridge: newFakeBridge()})
+	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w, o := newWorker(s), &s.set().ticks
 	for _, tt := range []struct {
-		phase             phase
+		stage             life.Stage
 		since, take, want uint32
 		unsent            int64
 	}{
-		{phaseClosing, 1000, 0, 1000 + o.close, 0},
-		{phaseClosing, 1000, 900, 1000 + o.close, 5},
-		{phaseClosing, 1000, 1100, 1100 + o.close, 5},
-		{phaseClosing, 1000, 1100, 1100 + o.close, 0},
-		{phaseClosing, 1000, 1000 + o.closeMost, 1000 + o.closeMost, 5},
-		{phaseDiscard, 1000, 0, 1000 + o.linger, 0},
-		{phaseDiscard, 1000, 1100, 1100 + o.close, 5},
-		{phaseDiscard, 1000, 1100, 1100 + o.linger, 0},
+		{life.Farewells, 1000, 0, 1000 + o.close, 0},
+		{life.Farewells, 1000, 900, 1000 + o.close, 5},
+		{life.Farewells, 1000, 1100, 1100 + o.close, 5},
+		{life.Farewells, 1000, 1100, 1100 + o.close, 0},
+		{life.Farewells, 1000, 1000 + o.closeMost, 1000 + o.closeMost, 5},
+		{life.Discarding, 1000, 0, 1000 + o.linger, 0},
+		{life.Discarding, 1000, 1100, 1100 + o.close, 5},
+		{life.Discarding, 1000, 1100, 1100 + o.linger, 0},
 	} {
 		c := &conn{s: s, w: w}
 		c.lastTake.Store(tt.take)
 		c.unsent.Store(tt.unsent)
-		if at := w.overAt(c, tt.phase, tt.since); at != tt.want {
+		if at := w.overAt(c, tt.stage, tt.since); at != tt.want {
 			t.Errorf("%+v: over at %d", tt, at)
 		}
 	}

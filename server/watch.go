@@ -128,29 +128,3 @@ func (w *watch) control(c *conn, op int, more uint32) error {
 	})
 	return errors.Join(errControl, err)
 }
-
-// later keeps output that the kernel does not take now, until it does. Only the
-// worker calls it, as it does write.
-func (c *conn) later(b []byte) error {
-	begins := len(c.backlog) == 0
-	c.backlog = append(c.backlog, b...)
-	if !begins {
-		return nil
-	}
-	return c.s.watch.room(c, true)
-}
-
-// writeLater writes what was kept, as far as the kernel takes it.
-func (c *conn) writeLater() {
-	if len(c.backlog) == 0 {
-		return
-	}
-	n := c.writeNow(c.backlog)
-	if c.backlog = c.backlog[n:]; len(c.backlog) == 0 {
-		c.backlog = nil
-		_ = c.s.watch.room(c, false) // if it fails a worker is called for nothing
-	}
-	if n > 0 {
-		c.s.onWritten(c, n)
-	}
-}

@@ -114,13 +114,7 @@ func (w *worker) serve(c *conn) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.s.panicked("serving a session", p, debug.Stack())
-			w.out.reset(0)
-			c.mu.Lock()
-			c.setPhase(phaseDiscard)
-			c.closeCode = closeInternal
-			c.mu.Unlock()
-			w.detach(c)
-			c.hangUp()
+			w.abandon(c)
 		}
 	}()
 	wants := c.wants.Swap(0)
@@ -130,8 +124,8 @@ func (w *worker) serve(c *conn) {
 	if wants&wantNew != 0 {
 		w.schedule(c)
 	}
-	if wants&wantGone != 0 || c.lost {
-		if c.lost = w.leftover(c); !c.lost {
+	if wants&wantGone != 0 || c.state().Closed() {
+		if !w.leftover(c) {
 			w.bury(c)
 		}
 		return
@@ -190,61 +184,4 @@ func (w *worker) readOne() {
 	// A worker that has input without end would keep the processor for 10 ms, and
 	// with it the pollers, which come back from the kernel and want one.
 	runtime.Gosched()
-}
-
-// bury forgets a connection whose socket is closed.
-func (w *worker) bury(c *conn) {
-	c.note.Lock()
-	c.gone = true
-	m := c.mail
-	c.mail = nil
-	c.note.Unlock()
-
-	c.mu.Lock()
-	before := c.phase
-	c.setPhase(phaseGone)
-	c.reader.Release()
-	c.unstall()
-	req := c.req
-	c.req = nil
-	c.countInput()
-	c.mu.Unlock()
-
-	if m != nil && m.opened != nil {
-		if m.opened.session != nil {
-			m.opened.session.Close()
-		}
-	} else if before == phaseOpening && req != nil && req.cancel != nil {
-		req.cancel()
-	}
-	if before == phaseBusy && req != nil && req.cancel != nil {
-		req.cancel()
-	}
-	w.awaitsNoMore(c)
-	w.detach(c)
-	c.holdUnread(-int(c.unsent.Load()))
-	c.backlog = nil
-	w.wheel.Remove(c)
-	w.s.forget(c)
-}
-
-// detach ends c's session, if there is one.
-func (w *worker) detach(c *conn) {
-	c.mu.Lock()
-	session := c.session
-	c.session = nil
-	if c.phase == phaseOpen {
-		c.setPhase(phaseDiscard)
-	}
-	busy := session != nil && c.costly != nil && c.costly.message == nil
-	if busy {
-		c.costly.left = session
-	}
-	c.mu.Unlock()
-	if session != nil {
-		if !busy {
-			session.Close()
-		}
-		w.s.sessionEnded(c)
-	}
 }

@@ -107,6 +107,23 @@ func (n Name) Tenant() string {
 // Cluster is the second part of a name of the old form, else "".
 func (n Name) Cluster() string { return n.cluster }
 
+// WithoutCluster is the name of the topic where no name has a cluster in it, as from Pulsar
+// 4.2 on: property/namespace/topic for property/cluster/namespace/topic. Names that differ in
+// the cluster only become one. A name of the new form stays as it is. What it refuses wraps
+// [ErrInvalid]: there a topic's own name cannot hold a slash, as it could not be told from a
+// name of the old form.
+func (n Name) WithoutCluster() (Name, error) {
+	if n.cluster == "" {
+		return n, nil
+	}
+	_, rest, _ := strings.Cut(n.full, "://")
+	parts := strings.SplitN(rest, "/", 4)
+	if strings.Contains(parts[3], "/") {
+		return Name{}, fmt.Errorf("%w: the last part of %q has a slash, which names without a cluster cannot have", ErrInvalid, n.full)
+	}
+	return Parse(n.domain + "://" + parts[0] + "/" + parts[2] + "/" + parts[3])
+}
+
 // Partition is the number of the partition that the name is of, or [NotPartitioned].
 func (n Name) Partition() int32 { return n.partition }
 
@@ -116,6 +133,14 @@ func (n Name) Partitioned() string { return n.full[:n.whole] }
 // PartitionName is the full name of a topic's partition i, which is 0 or more.
 func PartitionName(full string, i int) string {
 	return full + partitionSuffix + strconv.Itoa(i)
+}
+
+// AppendPartition appends the full name of a partition; [NotPartitioned]: the topic's own.
+func AppendPartition(dst []byte, full string, partition int32) []byte {
+	if dst = append(dst, full...); partition == NotPartitioned {
+		return dst
+	}
+	return strconv.AppendInt(append(dst, partitionSuffix...), int64(partition), 10)
 }
 
 // SplitPartition takes the number off the full name of a partition. A name that is no

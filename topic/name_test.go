@@ -33,6 +33,30 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestWithoutCluster(t *testing.T) {
+	for full, want := range map[string]string{
+		"persistent://p/c/n/t":                 "persistent://p/n/t",
+		"non-persistent://p/c/n/t-partition-3": "non-persistent://p/n/t-partition-3",
+		"persistent://p/n/t":                   "persistent://p/n/t",
+		"persistent://p/c/n/t/u":               "",
+	} {
+		n, err := Parse(full)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := n.WithoutCluster()
+		if want == "" {
+			if !errors.Is(err, ErrInvalid) {
+				t.Errorf("%s: %+v, %v", full, got, err)
+			}
+			continue
+		}
+		if plain, _ := Parse(want); err != nil || got != plain || got.Partition() != n.Partition() {
+			t.Errorf("%s: %+v, %v", full, got, err)
+		}
+	}
+}
+
 func TestSplitPartition(t *testing.T) {
 	const base = "persistent://a/b/x"
 	for suffix, want := range map[string]int32{

@@ -58,10 +58,7 @@ const (
 
 // LineChart draws lines as SVG. It is nil when there is nothing to draw.
 func LineChart(x, y Axis, lines []Line) ([]byte, error) {
-	p, err := newPlot()
-	if err != nil {
-		return nil, err
-	}
+	p := newPlot()
 	var xs, ys span
 	for i, l := range lines {
 		points := drawable(&x, &y, l.Points)
@@ -123,10 +120,7 @@ func BarChart(value Axis, groups []string, bars []Bars) ([]byte, error) {
 	if len(groups) == 0 {
 		return nil, nil
 	}
-	p, err := newPlot()
-	if err != nil {
-		return nil, err
-	}
+	p := newPlot()
 	most, some := 0.0, false
 	for i, b := range bars {
 		values := slices.Clone(plotter.Values(b.Values))
@@ -174,7 +168,7 @@ func labels(values plotter.Values, offset vg.Length, text func(float64) string) 
 	return drawn
 }
 
-func newPlot() (*plot.Plot, error) {
+func newPlot() *plot.Plot {
 	p := plot.New()
 	for _, style := range []*text.Style{
 		&p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label, &p.Legend.TextStyle,
@@ -186,7 +180,7 @@ func newPlot() (*plot.Plot, error) {
 	grid.Horizontal.Color, grid.Vertical.Color = pale, pale
 	p.Add(grid)
 	p.X.Padding, p.Y.Padding = 0, 0
-	return p, nil
+	return p
 }
 
 func sans(size float64) font.Font {

@@ -77,7 +77,7 @@ func (k *keyTable) push(s *subscription, m *message) {
 }
 
 // settled notes that a delivered message is not in its holder's hands any more.
-func (k *keyTable) settled(s *subscription, m *message) {
+func (k *keyTable) settled(m *message) {
 	n := stickySlot(m)
 	ks := k.slots[n]
 	if ks == nil {

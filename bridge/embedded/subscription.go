@@ -140,7 +140,7 @@ func (s *subscription) takeBack(seq int64, sl *slot) {
 	mb.unacked--
 	switch s.typ {
 	case bridge.KeyShared:
-		s.keys.settled(s, s.t.message(seq))
+		s.keys.settled(s.t.message(seq))
 		s.keys.look(mb)
 	case bridge.Shared:
 		s.turns.push(mb)

@@ -27,7 +27,7 @@ type admin struct {
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 16 << 20
 
-// errAdmin is wrapped by errors that carry an HTTP status.
+// statusError is an answer of the admin API that is no success.
 type statusError struct {
 	status int
 	reason string

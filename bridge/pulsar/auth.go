@@ -22,7 +22,7 @@ func authParamsError(plugin, fault string) error {
 	return fmt.Errorf("brokerClientAuthenticationParameters for %s: %s", plugin, fault)
 }
 
-// newAuthProvider makes the client library's provider for a plugin by its Java
+// newAuthProvider makes pulsar-client-go's provider for a plugin by its Java
 // class name, or the last part of it, or a short name.
 func newAuthProvider(plugin, params string) (auth.Provider, error) {
 	short := plugin[strings.LastIndexByte(plugin, '.')+1:]

@@ -77,7 +77,7 @@ func TestLost(t *testing.T) {
 }
 
 // TestChunksComeAgain asks for a message in chunks again, all entries of which
-// only the client library knows.
+// only the client knows.
 func TestChunksComeAgain(t *testing.T) {
 	c := pulsartest.Shared(t)
 	ctx := testContext(t)
@@ -92,7 +92,7 @@ func TestChunksComeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	sub.Permit(10)
-	p, err := u.client.CreateProducer(pulsar.ProducerOptions{
+	p, err := nativeClient(t, c).CreateProducer(pulsar.ProducerOptions{
 		Topic: topic, DisableBatching: true, EnableChunking: true, ChunkMaxMessageSize: 100,
 	})
 	if err != nil {

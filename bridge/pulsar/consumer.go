@@ -5,275 +5,264 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/apache/pulsar-client-go/pulsar"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	client "github.com/pulsegate/pulsegate/pulsar"
 	names "github.com/pulsegate/pulsegate/topic"
 )
 
-// place names a partition of a topic of this consumer.
-type place struct {
-	topic     string // "" unless the consumer is on several topics
-	partition int32
-}
-
-// consumer is one subscription member of the bridge: one [member] for each
-// concrete topic, and one goroutine, the forwarder, which owns all state and is the only one
-// that calls the receiver. All others hand it commands.
-//
-// Messages flow client library → in → forwarder → receiver. The forwarder takes
-// one from in only while it holds a permit, so what is under way is bounded by
-// spec.Queue for each member: in's places and the library's receiver queue.
+// consumer is one subscription member of the bridge: a consumer of the client, or, where a topic has partitions or there are several
+// topics, a group of them.
 type consumer struct {
 	u        *Upstream
-	spec     bridge.ConsumerSpec
 	receiver bridge.Receiver
-	multi    bool // over several topics: ids carry theirs
-	todo     *commands
+	topic    string           // "": several, and ids carry theirs
+	one      *client.Consumer // constant, as is group, once Subscribe has returned; nil: there is a group
+	group    *client.Group
+	permits  client.Permits
+	options  *sharedOptions
+	letters  *deadLetters // nil: none
+	lone     []string     // of several topics, those that are themselves named as a partition
 
-	unsettled congestion
-	in        chan pulsar.ConsumerMessage
-	acks      *acker
-	pattern   *bridge.TopicsPattern // nil: none
-	pace      pace
+	opened   func(error) // what Subscribe waits for; it belongs to who is told
+	relieved atomic.Pointer[func()]
+	closing  sync.Once
+	durable  bool
 
-	ctx     context.Context // ends the forwarder and what it started
-	stop    context.CancelFunc
-	work    sync.WaitGroup // the forwarder, and members being reopened
-	closing sync.Once
-	closed  chan struct{}
-
-	listed sync.Mutex // guards list
-	list   []*member  // all members
-
-	// What follows belongs to the forwarder.
-	permits int
-	members map[string]*member // by concrete topic
-	places  map[place]*member
-	entries entryTracker
-	letters *deadLetters // nil: none
-	lost    bool
-	// rewound: the broker was asked for messages again on an ordered
-	// subscription, and answers with all that is not acknowledged. Of what the library has in
-	// its queue it sends a second copy, so acknowledged entries are remembered from then on.
-	rewound   bool
-	bases     map[string]bool // partitioned topics, without the partition
-	searching bool            // for new topics or partitions
-	full      bool            // some that were found are not consumed
+	calling sync.Mutex // of a group, held while the receiver is called; guards over
+	over    bool
 }
-
-// inPlaces is the size of consumer.in, which is part of the queue. What is put
-// there counts as taken, so that more is fetched.
-func inPlaces(queue int) int { return min(queue/leastInPlaces, 1) }
-
-// leastInPlaces is the queue from which on one of its places is in consumer.in.
-const leastInPlaces = 4
 
 // Subscribe implements [bridge.Upstream].
 func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r bridge.Receiver) (bridge.Consumer, error) {
-	c := &consumer{
-		u: u, spec: spec, receiver: r, multi: spec.Topic == "", todo: newCommands(),
-		in:     make(chan pulsar.ConsumerMessage, inPlaces(spec.Queue)),
-		closed: make(chan struct{}), pace: u.newPace(spec.Topic == ""),
-		members: map[string]*member{}, places: map[place]*member{}, bases: map[string]bool{},
-	}
-	c.acks = newAcker(c)
-	c.ctx, c.stop = context.WithCancel(context.Background())
-	if spec.MaxRedeliver > 0 {
-		c.letters = newDeadLetters(c)
-	}
-	if err := c.open(ctx); err != nil {
-		c.stop()
-		c.closeMembers()
+	topics, several, err := u.selection(ctx, &spec)
+	if err != nil {
 		return nil, err
 	}
-	if !u.add(c) {
-		c.stop()
-		c.closeMembers()
-		return nil, errClosed
+	c := &consumer{u: u, receiver: r, topic: spec.Topic, durable: !spec.NonDurable, options: u.shared.get(u, &spec)}
+	if spec.MaxRedeliver > 0 {
+		c.letters = newDeadLetters(c, &spec)
 	}
-	c.work.Go(c.forward)
+	if spec.Topic == "" {
+		c.lone = slices.DeleteFunc(slices.Clone(topics.Topics), func(topic string) bool {
+			_, n := names.SplitPartition(topic)
+			return n == notPartitioned
+		})
+	}
+	ctx, stop := u.within(ctx)
+	defer stop()
+	_, err = answered(ctx, "subscribe "+spec.Subscription+" to "+spec.Topic+spec.Topics+spec.TopicsPattern, func(done func(struct{}, error)) {
+		c.opened = func(err error) {
+			if errors.Is(err, client.ErrTooManyTopics) {
+				err = spec.CheckTopics(spec.MaxTopics + 1)
+			}
+			done(struct{}{}, err)
+		}
+		if several {
+			c.group = u.cluster.OpenGroup(topics, spec.Subscription, &c.options.o, &c.permits, ofGroup{c})
+		} else {
+			c.one = u.cluster.NewConsumer(spec.Topic, spec.Subscription, &c.options.o, &c.permits, ofOne{c})
+		}
+	})
+	if err == nil && !u.add(c) {
+		err = errClosed
+	}
+	if err != nil {
+		c.closing.Do(func() { c.leave(nil) })
+		return nil, err
+	}
 	return c, nil
 }
 
-// open subscribes to all that the spec names, or gives up when one cannot be.
-func (c *consumer) open(ctx context.Context) (openErr error) {
-	found, err := c.named(ctx)
-	if err != nil {
-		return err
-	}
-	ctx, giveUp := context.WithCancel(ctx)
-	defer giveUp()
-	gone := make([]bool, len(found)) // deleted since it was listed
-	var opening sync.WaitGroup
-	var failed sync.Once // the first counts; others may fail because of it
-	for i, m := range found {
-		c.join(m)
-		opening.Go(func() {
-			err := m.pin(ctx)
-			if err == nil {
-				m.live, err = m.subscribe(ctx, false)
-			}
-			if gone[i] = c.pattern != nil && errors.Is(err, bridge.ErrNotFound); !gone[i] && err != nil {
-				failed.Do(func() { openErr = err })
-				giveUp()
-			}
-		})
-	}
-	opening.Wait()
-	for i, m := range found {
-		if gone[i] {
-			c.leave(m)
-		}
-	}
-	return openErr
-}
-
-// named makes the members for all that the spec names.
-func (c *consumer) named(ctx context.Context) (found []*member, err error) {
-	if c.spec.TopicsPattern != "" {
-		if c.pattern, err = bridge.ParseTopicsPattern(c.spec.TopicsPattern); err != nil {
-			return nil, err
-		}
-		if found, err = c.matching(ctx, nil); err == nil {
-			err = c.spec.CheckTopics(len(found))
-		}
-		return found, err
-	}
-	topics := c.spec.TopicNames()
-	if err := c.spec.CheckTopics(len(topics)); err != nil {
-		return nil, err // before any of them is made
-	}
-	for _, topic := range topics {
-		members, err := c.membersOf(ctx, topic, c.u.partitions)
+// selection is what a consumer is on. several tells that it takes a group.
+func (u *Upstream) selection(ctx context.Context, spec *bridge.ConsumerSpec) (topics client.Selection, several bool, err error) {
+	topics.Max = spec.MaxTopics
+	switch {
+	case spec.TopicsPattern != "":
+		pattern, err := bridge.ParseTopicsPattern(spec.TopicsPattern)
 		if err != nil {
-			return nil, err
+			return topics, true, err
 		}
-		found = append(found, members...)
-		if err := c.spec.CheckTopics(len(found)); err != nil {
-			return nil, err
+		topics.Namespace, topics.Match = pattern.Namespace, pattern.Matches
+		return topics, true, nil
+	case spec.Topic == "":
+		topics.Topics = spec.TopicNames()
+		slices.Sort(topics.Topics)
+		topics.Topics = slices.Compact(topics.Topics)
+		return topics, true, spec.CheckTopics(len(topics.Topics))
+	}
+	n, err := u.Partitions(ctx, spec.Topic)
+	topics.Topics, topics.Max = []string{spec.Topic}, 0
+	return topics, n > 0, err
+}
+
+// ofOne is the owner of a consumer.
+type ofOne struct{ *consumer }
+
+// Opened implements [client.Handler].
+func (c ofOne) Opened(_ *client.Consumer, err error) { c.tellOpened(err) }
+
+// Deliver implements [client.Handler].
+func (c ofOne) Deliver(x *client.Consumer, m *client.Received) { c.deliver(x, m) }
+
+// Tell implements [client.Handler].
+func (c ofOne) Tell(x *client.Consumer, e client.Event) { c.tell(x, e) }
+
+// Ended implements [client.Handler].
+func (c ofOne) Ended(x *client.Consumer, err error) {
+	c.receiver.Lost(wrap("the subscription to "+x.Topic(), err))
+}
+
+// ofGroup is the owner of a group, and calls the receiver for one of its consumers at a time.
+type ofGroup struct{ *consumer }
+
+// Opened implements [client.GroupHandler].
+func (c ofGroup) Opened(_ *client.Group, err error) { c.tellOpened(err) }
+
+// Deliver implements [client.GroupHandler].
+func (c ofGroup) Deliver(x *client.Consumer, m *client.Received) {
+	c.calling.Lock()
+	defer c.calling.Unlock()
+	c.deliver(x, m)
+}
+
+// Tell implements [client.GroupHandler].
+func (c ofGroup) Tell(x *client.Consumer, e client.Event) { c.tell(x, e) }
+
+// Ended implements [client.GroupHandler]. What the receiver does may have brought the end about, so it is told by another goroutine.
+func (c ofGroup) Ended(_ *client.Group, err error) {
+	c.u.background(func() {
+		c.calling.Lock()
+		defer c.calling.Unlock()
+		if !c.over {
+			c.receiver.Lost(wrap("a subscription to several topics or partitions", err))
 		}
-	}
-	return found, nil
+	})
 }
 
-// membersOf makes a member for a topic, or for each of its partitions.
-func (c *consumer) membersOf(ctx context.Context, topic string, list func(context.Context, string) ([]string, error)) ([]*member, error) {
-	concrete, err := list(ctx, topic)
-	if err != nil {
-		return nil, err
-	}
-	members := make([]*member, 0, len(concrete))
-	for _, t := range concrete {
-		members = append(members, c.newMember(t, topic))
-	}
-	return members, nil
+func (c *consumer) tellOpened(err error) {
+	opened := c.opened
+	c.opened = nil
+	opened(err)
 }
 
-func (c *consumer) newMember(concrete, topic string) *member {
-	_, partition := names.SplitPartition(concrete)
-	return &member{c: c, topic: concrete, base: topic, partition: partition, keep: names.Persistent(concrete)}
-}
-
-func (c *consumer) join(m *member) {
-	c.members[m.topic] = m
-	c.places[c.placeOf(m)] = m
-	c.listed.Lock()
-	c.list = append(c.list, m)
-	c.listed.Unlock()
-	if m.topic != m.base && c.pattern == nil {
-		c.bases[m.base] = true
+func (c *consumer) deliver(x *client.Consumer, m *client.Received) {
+	topic := ""
+	if c.topic == "" {
+		topic = c.base(x)
+	}
+	message := fromReceived(m, topic)
+	if c.letters == nil || !c.letters.take(x, message) {
+		c.receiver.Deliver(message)
 	}
 }
 
-// leave undoes join.
-func (c *consumer) leave(m *member) {
-	c.unsettled.add(-len(m.owed))
-	m.owed = nil
-	if c.letters != nil {
-		c.letters.lost(m)
+func (c *consumer) tell(x *client.Consumer, e client.Event) {
+	switch {
+	case e == client.Relieved:
+		c.relieve()
+	case e == client.Disconnected && c.letters != nil:
+		c.letters.lost(x)
 	}
-	delete(c.members, m.topic)
-	delete(c.places, c.placeOf(m))
-	c.listed.Lock()
-	c.list = slices.DeleteFunc(c.list, func(other *member) bool { return other == m })
-	c.listed.Unlock()
 }
 
-func (c *consumer) placeOf(m *member) place {
-	if c.multi {
-		return place{m.base, m.partition}
+// base is the topic that x is on, or a partition of.
+func (c *consumer) base(x *client.Consumer) string {
+	if c.topic != "" {
+		return c.topic
 	}
-	return place{"", m.partition}
+	if slices.Contains(c.lone, x.Topic()) {
+		return x.Topic()
+	}
+	base, _ := names.SplitPartition(x.Topic())
+	return base
 }
 
-// options are those of every consumer of the client library. They switch off
-// what costs memory, timers or goroutines and is done here.
-func (c *consumer) options() pulsar.ConsumerOptions {
-	o := pulsar.ConsumerOptions{
-		SubscriptionName:    c.spec.Subscription,
-		Type:                subscriptionTypes[c.spec.Type],
-		Name:                c.spec.Name,
-		Properties:          levelProperties(c.spec.PriorityLevel),
-		ReceiverQueueSize:   max(c.spec.Queue-cap(c.in), 1),
-		MessageChannel:      c.in,
-		AutoDiscoveryPeriod: never,
-		// As Java does. The library keeps places for them.
-		MaxPendingChunkedMessage: 10,
-		// For where there is no redeliverer: the library looks every third of the
-		// delay for what is due.
-		NackRedeliveryDelay: max(c.spec.RedeliveryTick, time.Millisecond) * 3 / 4,
-		NackPrecisionBit:    new(int64),
-		// With responses, a list of acknowledgements is one request, and its
-		// failure is known; without grouping there is no timer.
-		AckWithResponse:    true,
-		AckGroupingOptions: &pulsar.AckGroupingOptions{MaxSize: 1},
-		// What cannot be decrypted comes as it is, and the forwarder does with it what
-		// the spec says: with FAIL the library forgets the permits that it took. See [flow].
-		Decryption: c.u.decryption(bridge.CryptoConsume),
+// part finds the consumer that an id belongs to, nil if there is none. A topic without partitions takes ids of any
+// partition: native clients number it 0.
+func (c *consumer) part(id *codec.MessageID) *client.Consumer {
+	if c.one != nil {
+		return c.one
 	}
-	if c.spec.Earliest {
-		o.SubscriptionInitialPosition = pulsar.SubscriptionPositionEarliest
+	topic := c.topic
+	if topic == "" {
+		topic = id.Topic
 	}
-	if c.spec.NonDurable {
-		o.SubscriptionMode = pulsar.NonDurable
+	if x := c.group.Part(topic, id.Partition); x != nil {
+		return x
 	}
-	return o
+	return c.group.Part(topic, notPartitioned)
 }
 
-var subscriptionTypes = map[bridge.SubscriptionType]pulsar.SubscriptionType{
-	bridge.Exclusive: pulsar.Exclusive, bridge.Shared: pulsar.Shared,
-	bridge.Failover: pulsar.Failover, bridge.KeyShared: pulsar.KeyShared,
+// parts lists the consumers there are now.
+func (c *consumer) parts() []*client.Consumer {
+	if c.one != nil {
+		return []*client.Consumer{c.one}
+	}
+	return c.group.Consumers()
 }
 
 // Permit implements [bridge.Consumer].
-func (c *consumer) Permit(n int) {
-	if n > 0 {
-		c.todo.permit(n)
-	}
-}
+func (c *consumer) Permit(n int) { c.permits.Permit(n) }
 
 // Ack implements [bridge.Consumer].
 func (c *consumer) Ack(id codec.MessageID) {
-	c.unsettled.add(1)
-	c.todo.push(command{kind: cmdAck, id: id})
+	if c.letters != nil {
+		c.letters.drop(&id)
+	}
+	if x := c.part(&id); x != nil {
+		to := toID(&id)
+		x.Ack(&to)
+	}
 }
 
 // Redeliver implements [bridge.Consumer].
 func (c *consumer) Redeliver(ids []codec.MessageID) {
-	c.unsettled.add(len(ids))
-	c.todo.pushAll(cmdRedeliver, ids)
+	if c.letters != nil {
+		ids = c.letters.bury(ids)
+	}
+	if c.one != nil {
+		to := make([]client.MessageID, len(ids))
+		for i := range ids {
+			to[i] = toID(&ids[i])
+		}
+		c.one.Redeliver(to)
+		return
+	}
+	by := map[*client.Consumer][]client.MessageID{}
+	for i := range ids {
+		if x := c.part(&ids[i]); x != nil {
+			by[x] = append(by[x], toID(&ids[i]))
+		}
+	}
+	for x, to := range by {
+		x.Redeliver(to)
+	}
+}
+
+// Congested implements [bridge.Consumer].
+func (c *consumer) Congested(relieved func()) bool {
+	if !c.permits.Congested() {
+		return false
+	}
+	c.relieved.Store(&relieved)
+	return c.permits.Congested() // else it is over, and has been told before
+}
+
+// relieve calls whoever waits for the end of a congestion.
+func (c *consumer) relieve() {
+	if f := c.relieved.Swap(nil); f != nil {
+		(*f)()
+	}
 }
 
 // Connected implements [bridge.Consumer].
 func (c *consumer) Connected() bool {
-	c.listed.Lock()
-	defer c.listed.Unlock()
-	for _, m := range c.list {
-		if l := m.current.Load(); l == nil || l.lost.Load() {
+	for _, x := range c.parts() {
+		if !x.Connected() {
 			return false
 		}
 	}
@@ -282,65 +271,72 @@ func (c *consumer) Connected() bool {
 
 // EndOfTopic implements [bridge.Consumer].
 func (c *consumer) EndOfTopic(ctx context.Context) (bool, error) {
-	if c.multi {
+	if c.topic == "" {
 		return false, nil // a topic may come at any time
 	}
-	for _, m := range c.concrete() {
-		if !m.ended(ctx) {
+	for _, x := range c.parts() {
+		if !x.AtEnd() && !(c.durable && names.Persistent(x.Topic()) && c.u.readToEnd(ctx, x.Topic(), x.Subscription())) {
 			return false, nil
 		}
 	}
 	return true, nil
 }
 
+// Unsubscribe implements [bridge.Consumer]. It fails with [bridge.ErrSubscriptions] while others are connected.
+func (c *consumer) Unsubscribe(ctx context.Context) error {
+	ctx, stop := c.u.within(ctx)
+	defer stop()
+	parts := c.parts()
+	errs := make([]error, len(parts))
+	var asking sync.WaitGroup
+	for i, x := range parts {
+		if !c.durable {
+			break // it is gone with its last consumer
+		}
+		asking.Go(func() {
+			_, errs[i] = answered(ctx, "unsubscribe from "+x.Topic(), func(done func(struct{}, error)) {
+				x.Unsubscribe(false, func(err error) { done(struct{}{}, err) })
+			})
+		})
+	}
+	asking.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	c.Close()
+	return nil
+}
+
 // Close implements [bridge.Consumer].
 func (c *consumer) Close() {
 	c.closing.Do(func() {
-		defer close(c.closed)
-		c.stop()
-		c.work.Wait()
-		c.acks.drain()
-		c.closeMembers()
-		if c.letters != nil {
-			c.letters.close()
+		left := make(chan struct{})
+		c.leave(func() { close(left) })
+		wait := time.NewTimer(closeTimeout)
+		defer wait.Stop()
+		select {
+		case <-left:
+		case <-wait.C: // the broker does not answer; the client tries for a little longer
 		}
-		c.u.remove(c)
-		c.unsettled.relieve()
 	})
-	<-c.closed
 }
 
-// closeMembers closes what is open. Nothing else may use the members any more.
-func (c *consumer) closeMembers() {
-	var closing sync.WaitGroup
-	for _, m := range c.concrete() {
-		closing.Go(m.close)
+// leave closes all there is. done, which may be nil, is called when the brokers have let go.
+func (c *consumer) leave(done func()) {
+	c.calling.Lock()
+	c.over = true
+	c.calling.Unlock()
+	if c.one != nil {
+		c.one.Close(done)
+	} else {
+		c.group.Close(done)
 	}
-	closing.Wait()
-}
-
-// discover makes the forwarder look for new topics or partitions, if there can be any.
-func (c *consumer) discover() {
-	if c.pattern != nil {
-		c.todo.push(command{kind: cmdDiscover})
-		return
+	if c.letters != nil {
+		c.letters.close()
 	}
-	for _, m := range c.concrete() {
-		if m.topic != m.base {
-			c.todo.push(command{kind: cmdDiscover})
-			return
-		}
-	}
-}
-
-// ordered reports that the broker gives all messages to one consumer in order.
-func (c *consumer) ordered() bool {
-	return c.spec.Type == bridge.Exclusive || c.spec.Type == bridge.Failover
-}
-
-// concrete lists the members known now.
-func (c *consumer) concrete() []*member {
-	c.listed.Lock()
-	defer c.listed.Unlock()
-	return slices.Clone(c.list)
+	c.u.remove(c)
+	c.u.shared.release(c.options)
+	c.relieve()
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/pulsar-client-go/pulsar"
 	"go.uber.org/goleak"
 
 	"github.com/pulsegate/pulsegate/bridge"
@@ -24,6 +25,17 @@ func newUpstream(t testing.TB, o Options) *Upstream {
 		t.Fatal(err)
 	}
 	return u
+}
+
+// nativeClient is a client that knows nothing of ours.
+func nativeClient(t testing.TB, c *pulsartest.Cluster) pulsar.Client {
+	t.Helper()
+	native, err := pulsar.NewClient(pulsar.ClientOptions{URL: c.BrokerURL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(native.Close)
+	return native
 }
 
 func TestContract(t *testing.T) {

@@ -9,30 +9,25 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"reflect"
+	"slices"
 	"sync"
 	"time"
-	"unsafe"
-
-	"github.com/apache/pulsar-client-go/pulsar/crypto"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	client "github.com/pulsegate/pulsegate/pulsar"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
 // The encryption here is Pulsar's own (PIP-4): payloads with AES-256-GCM under a
-// data key, and the data key with RSA-OAEP under each public key. The client
-// library has it, too, but takes a message that was tampered with for an empty
-// one, reads only PKCS #1 keys, and races with itself on topics with partitions.
+// data key, and the data key with RSA-OAEP under each public key.
 
 const (
 	dataKeyBytes = 32
 	// dataKeyAge is how long a data key is used. Public keys are read again with each.
 	dataKeyAge = 10 * time.Minute
-	// maxDataKeys bounds the data keys that a consumer remembers.
-	maxDataKeys = 256
+	// maxDataKeys bounds the data keys that are remembered.
+	maxDataKeys = 1000
+	// maxNames bounds how many of a message's keys are looked for here.
+	maxNames = 64
 )
 
 // encrypter encrypts for one producer, on any goroutine.
@@ -123,11 +118,9 @@ func (e *encrypter) Encrypt(payload []byte) ([]byte, client.Encryption) {
 	return key.aead.Seal(nil, nonce, payload, nil), client.Encryption{Keys: key.wrapped, Param: nonce}
 }
 
-// decrypter decrypts for one consumer or reader. It remembers data keys by how
-// they come encrypted, so that only the first message of a data key costs the
-// private key.
+// decrypter decrypts, on any goroutine. It remembers data keys by how they come encrypted, so that only the first
+// message of a data key costs the private key.
 type decrypter struct {
-	noKeys
 	keys *keyDirectory
 
 	mu    sync.Mutex
@@ -138,14 +131,29 @@ func newDecrypter(keys *keyDirectory) *decrypter {
 	return &decrypter{keys: keys, known: map[[sha256.Size]byte]cipher.AEAD{}}
 }
 
-var errTampered = errors.New("the payload does not belong to its key")
+var (
+	errNoKey    = errors.New("no key to decrypt with")
+	errTampered = errors.New("the payload does not belong to its key")
+)
 
-// Decrypt implements [crypto.MessageCrypto].
-func (d *decrypter) Decrypt(m crypto.MessageMetadataSupplier, payload []byte, _ crypto.KeyReader) ([]byte, error) {
-	nonce := m.EncryptionParam()
-	err := errNoKey
-	for _, key := range m.EncryptionKeys() {
-		aead, keyErr := d.dataKey(key.Name(), key.Key())
+// decrypt is how consumers and readers decrypt; nil: there are no keys.
+func (u *Upstream) decrypt() func(*wire.Metadata, []byte) ([]byte, error) {
+	if u.decrypter == nil {
+		return nil
+	}
+	return u.decrypter.decrypt
+}
+
+// decrypt is a [client.ConsumerOptions.Decrypt]. What a message says does not make it cost much: each private key is tried
+// once.
+func (d *decrypter) decrypt(m *wire.Metadata, payload []byte) ([]byte, error) {
+	nonce, err := m.EncryptionParam, errNoKey
+	for i := range m.EncryptionKeys[:min(len(m.EncryptionKeys), maxNames)] {
+		key := &m.EncryptionKeys[i]
+		if slices.ContainsFunc(m.EncryptionKeys[:i], func(tried wire.EncryptionKeys) bool { return tried.Key == key.Key }) {
+			continue
+		}
+		aead, keyErr := d.dataKey(key.Key, key.Value)
 		if keyErr != nil {
 			err = keyErr
 			continue
@@ -155,28 +163,11 @@ func (d *decrypter) Decrypt(m crypto.MessageMetadataSupplier, payload []byte, _ 
 		}
 		plain, openErr := aead.Open(nil, nonce, payload, nil)
 		if openErr == nil {
-			return readable(m, plain), nil
+			return plain, nil
 		}
 		err = errTampered
 	}
 	return nil, err
-}
-
-// readable makes an empty payload one that the client library reads. From a
-// message that says its payload is empty it takes what was encrypted; that has a
-// size of 1 then, which nothing looks at.
-func readable(m crypto.MessageMetadataSupplier, plain []byte) []byte {
-	metadata, err := wireMetadata(m)
-	if err != nil {
-		return plain
-	}
-	fields := metadata.Descriptor().Fields()
-	if metadata.Get(fields.ByName("uncompressed_size")).Uint() > 0 {
-		return plain
-	}
-	metadata.Clear(fields.ByName("compression"))
-	metadata.Set(fields.ByName("uncompressed_size"), protoreflect.ValueOfUint32(1))
-	return []byte{}
 }
 
 // dataKey decrypts a data key with the private key of name.
@@ -206,29 +197,4 @@ func (d *decrypter) dataKey(name string, wrapped []byte) (cipher.AEAD, error) {
 	}
 	d.known[digest] = aead
 	return aead, nil
-}
-
-var errOtherMetadata = errors.New("pulsar-client-go keeps the metadata of messages elsewhere")
-
-// wireMetadata is the message's metadata as it came from the broker. The
-// library's supplier wraps it without a way to it; its type is internal to the library, but
-// it is a protobuf message like any other. A test says when that changes.
-func wireMetadata(m crypto.MessageMetadataSupplier) (protoreflect.Message, error) {
-	supplier, ok := m.(*crypto.MessageMetadata)
-	if !ok {
-		return nil, errOtherMetadata
-	}
-	field := reflect.ValueOf(supplier).Elem().FieldByName("messageMetadata")
-	if !field.IsValid() || field.Kind() != reflect.Pointer {
-		return nil, errOtherMetadata
-	}
-	message, ok := reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem().Interface().(proto.Message)
-	if !ok {
-		return nil, errOtherMetadata
-	}
-	fields := message.ProtoReflect().Descriptor().Fields()
-	if fields.ByName("compression") == nil || fields.ByName("uncompressed_size") == nil {
-		return nil, errOtherMetadata
-	}
-	return message.ProtoReflect(), nil
 }

@@ -5,17 +5,15 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/apache/pulsar-client-go/pulsar/crypto"
-
 	"github.com/pulsegate/pulsegate/bridge"
 	client "github.com/pulsegate/pulsegate/pulsar"
+	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
 // writeKeys makes a directory with keys; without the private one for names that
@@ -55,17 +53,6 @@ func writeKey(t *testing.T, file, kind string, der []byte) {
 	}
 }
 
-// metadata is a [crypto.MessageMetadataSupplier].
-type metadata struct {
-	keys  []crypto.EncryptionKeyInfo
-	param []byte
-}
-
-func (m *metadata) EncryptionKeys() []crypto.EncryptionKeyInfo       { return m.keys }
-func (m *metadata) UpsertEncryptionKey(key crypto.EncryptionKeyInfo) { m.keys = append(m.keys, key) }
-func (m *metadata) EncryptionParam() []byte                          { return m.param }
-func (m *metadata) SetEncryptionParam(param []byte)                  { m.param = param }
-
 func TestEncryptAndDecrypt(t *testing.T) {
 	dir := writeKeys(t, "k1", "k2", "public1")
 	keys, err := openKeys(dir)
@@ -79,16 +66,16 @@ func TestEncryptAndDecrypt(t *testing.T) {
 		}
 		for _, text := range []string{"", "a", strings.Repeat("long ", 10_000)} {
 			sealed, m := encrypt(e, text)
-			if len(m.keys) != len(names) || strings.Contains(string(sealed), "long long") {
+			if len(m.EncryptionKeys) != len(names) || strings.Contains(string(sealed), "long long") {
 				t.Fatalf("%v: not encrypted", names)
 			}
 			d := newDecrypter(keys)
-			if plain, err := d.Decrypt(m, sealed, nil); err != nil || string(plain) != text {
+			if plain, err := d.decrypt(m, sealed); err != nil || string(plain) != text {
 				t.Errorf("%v: %q, %v", names, plain, err)
 			}
 			// Nothing that was tampered with passes for a message, empty or not.
 			sealed[0] ^= 1
-			if plain, err := d.Decrypt(m, sealed, nil); err == nil {
+			if plain, err := d.decrypt(m, sealed); err == nil {
 				t.Errorf("%v: tampered with, and decrypted to %q", names, plain)
 			}
 		}
@@ -98,19 +85,15 @@ func TestEncryptAndDecrypt(t *testing.T) {
 		t.Fatal(err)
 	}
 	sealed, m := encrypt(e, "x")
-	if _, err := newDecrypter(keys).Decrypt(m, sealed, nil); err == nil {
+	if _, err := newDecrypter(keys).decrypt(m, sealed); err == nil {
 		t.Error("decrypted without a private key")
 	}
 }
 
 // encrypt returns a payload encrypted, and what a message says of it.
-func encrypt(e *encrypter, text string) ([]byte, *metadata) {
+func encrypt(e *encrypter, text string) ([]byte, *wire.Metadata) {
 	sealed, how := e.Encrypt([]byte(text))
-	m := &metadata{param: how.Param}
-	for _, key := range how.Keys {
-		m.keys = append(m.keys, *crypto.NewEncryptionKeyInfo(key.Key, key.Value, nil))
-	}
-	return sealed, m
+	return sealed, &wire.Metadata{EncryptionKeys: how.Keys, EncryptionParam: how.Param}
 }
 
 // atOnce runs what is to run in the background.
@@ -130,7 +113,7 @@ func TestDataKeyIsRenewed(t *testing.T) {
 	}
 	wrapped := func() string {
 		_, m := encrypt(e, "x")
-		return string(m.keys[0].Key())
+		return string(m.EncryptionKeys[0].Value)
 	}
 	age := func() {
 		e.mu.Lock()
@@ -201,11 +184,4 @@ func bridgeKind(err error) error {
 		return e.Kind
 	}
 	return nil
-}
-
-// The client library still keeps a message's metadata where [wireMetadata] looks.
-func TestMetadataIsReached(t *testing.T) {
-	if _, err := wireMetadata(crypto.NewMessageMetadataSupplier(nil)); errors.Is(err, errOtherMetadata) {
-		t.Fatal(err)
-	}
 }

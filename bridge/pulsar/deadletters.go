@@ -1,19 +1,23 @@
 package pulsar
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/memory"
+	client "github.com/pulsegate/pulsegate/pulsar"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 const (
-	// maxBurying and maxBuryingBytes bound the dead letters on their way; at so many
-	// the consumer takes no more messages.
+	// maxBurying and maxBuryingBytes bound the dead letters on their way: at so many, those that follow
+	// keep the permits that they took, until fewer are left.
 	maxBurying      = 1000
 	maxBuryingBytes = 4 << 20
 	// maxLastBytes bounds the messages kept that are on their last delivery.
@@ -27,23 +31,29 @@ const (
 // redelivery counts 0 to MaxRedeliver; if it is then asked for again it is
 // published to the dead letter topic and acknowledged, and if it comes back
 // with a higher count, because its consumer went away, it goes there at once.
+//
+// mu is held for a few instructions only, and nothing else is called with it.
 type deadLetters struct {
-	c *consumer
+	c            *consumer
+	subscription string
+	topicName    string // "": one for each topic
+	limit        uint32
+	ctx          context.Context // ends with the consumer
+	stop         context.CancelFunc
 
-	// What follows belongs to the forwarder. last holds messages on their last
-	// delivery: not more than the receiver holds, nor than maxLastBytes. Of those beyond,
+	mu sync.Mutex // guards what follows
+	// last holds messages on their last delivery: not more than the receiver holds, nor than maxLastBytes. Of those beyond,
 	// the broker is asked for another copy, which comes with a higher count.
 	last         map[codec.MessageID]*codec.Message
 	lastBytes    int
 	burying      map[codec.MessageID]int // sizes in bytes
 	buryingBytes int
+	withheld     int               // permits
 	pauses       map[string]*pause // by dead letter topic, of those that fail
-
-	mu        sync.Mutex // guards what follows
-	running   bool
-	queue     []letter
-	closed    bool
-	producers map[string]bridge.Producer // by dead letter topic
+	running      bool
+	queue        []letter
+	closed       bool
+	producers    map[string]bridge.Producer // by dead letter topic
 }
 
 // pause is how long letters to a dead letter topic wait before they are tried again.
@@ -56,48 +66,62 @@ type pause struct {
 type letter struct {
 	topic   string
 	message *codec.Message
-	origin  string // the topic it comes from
+	from    *client.Consumer
 }
 
-func newDeadLetters(c *consumer) *deadLetters {
-	return &deadLetters{
-		c: c, last: map[codec.MessageID]*codec.Message{}, burying: map[codec.MessageID]int{},
+func newDeadLetters(c *consumer, spec *bridge.ConsumerSpec) *deadLetters {
+	d := &deadLetters{
+		c: c, subscription: spec.Subscription, topicName: spec.DeadLetterTopic, limit: uint32(spec.MaxRedeliver),
+		last: map[codec.MessageID]*codec.Message{}, burying: map[codec.MessageID]int{},
 		producers: map[string]bridge.Producer{}, pauses: map[string]*pause{},
 	}
+	d.ctx, d.stop = context.WithCancel(context.Background())
+	return d
 }
 
-// key makes ids equal that name the same message.
-func (d *deadLetters) key(id *codec.MessageID) codec.MessageID {
+// letterKey makes ids equal that name the same message.
+func letterKey(id *codec.MessageID) codec.MessageID {
 	out := *id
 	out.BatchIndex, _ = batchPlace(id)
 	out.BatchSize = 0
 	return out
 }
 
-// take reports true if the message must not be delivered any more.
-func (d *deadLetters) take(m *member, message *codec.Message) bool {
-	limit := uint32(d.c.spec.MaxRedeliver)
-	if message.RedeliveryCount < limit {
+// take reports true if the message, which came to x, must not be delivered any more. Then it takes no permit.
+func (d *deadLetters) take(x *client.Consumer, message *codec.Message) bool {
+	if message.RedeliveryCount < d.limit || !names.Persistent(x.Topic()) {
 		return false
 	}
-	key := d.key(&message.ID)
-	if _, underWay := d.burying[key]; underWay {
+	key := letterKey(&message.ID)
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
 		return true
 	}
-	d.release(key)
-	if message.RedeliveryCount > limit {
-		d.start(m, key, message)
-		return true
+	if _, underWay := d.burying[key]; !underWay {
+		d.releaseLocked(key)
+		if message.RedeliveryCount == d.limit {
+			if size := len(message.Payload); d.lastBytes+size <= maxLastBytes {
+				d.last[key] = message
+				d.holdLast(size)
+			}
+			d.mu.Unlock()
+			return false
+		}
+		d.startLocked(x, key, message)
 	}
-	if size := len(message.Payload); d.lastBytes+size <= maxLastBytes {
-		d.last[key] = message
-		d.holdLast(size)
+	back := 1
+	if len(d.burying) >= maxBurying || d.buryingBytes >= maxBuryingBytes {
+		d.withheld++
+		back = 0
 	}
-	return false
+	d.mu.Unlock()
+	d.c.permits.Permit(back)
+	return true
 }
 
-// release takes a message out of last, nil if it is not there.
-func (d *deadLetters) release(key codec.MessageID) *codec.Message {
+// releaseLocked takes a message out of last, nil if it is not there.
+func (d *deadLetters) releaseLocked(key codec.MessageID) *codec.Message {
 	message := d.last[key]
 	if message != nil {
 		delete(d.last, key)
@@ -116,55 +140,68 @@ func (d *deadLetters) holdBurying(n int) {
 	d.c.u.opts.Memory.Take(memory.DeadLetters, n)
 }
 
-// bury reports true if the message, which is asked for again, goes to the dead
-// letter topic.
-func (d *deadLetters) bury(id *codec.MessageID) bool {
-	key := d.key(id)
-	message := d.release(key)
-	if message == nil {
+// bury takes out of ids, which are asked for again, those of messages that go to the dead letter topic. ids stays as it is.
+func (d *deadLetters) bury(ids []codec.MessageID) (rest []codec.MessageID) {
+	for i := range ids {
+		if !d.buryOne(&ids[i]) {
+			rest = append(rest, ids[i])
+		}
+	}
+	return rest
+}
+
+func (d *deadLetters) buryOne(id *codec.MessageID) bool {
+	key := letterKey(id)
+	from := d.c.part(id)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	message := d.releaseLocked(key)
+	if message == nil || from == nil {
 		_, underWay := d.burying[key]
 		return underWay
 	}
-	d.start(d.c.memberAt(id), key, message)
+	d.startLocked(from, key, message)
 	return true
 }
 
 // drop forgets an acknowledged message.
-func (d *deadLetters) drop(id *codec.MessageID) { d.release(d.key(id)) }
+func (d *deadLetters) drop(id *codec.MessageID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.last) > 0 {
+		d.releaseLocked(letterKey(id))
+	}
+}
 
-// lost forgets what was delivered over a connection that is lost: the broker
+// lost forgets what was delivered to x over a connection that is lost: the broker
 // delivers it again, to this consumer or another, with a higher count.
-func (d *deadLetters) lost(m *member) {
-	for id := range d.last {
-		if d.c.memberAt(&id) == m {
-			d.release(id)
+func (d *deadLetters) lost(x *client.Consumer) {
+	d.mu.Lock()
+	ids := slices.Collect(maps.Keys(d.last))
+	d.mu.Unlock()
+	for i := range ids {
+		if d.c.part(&ids[i]) == x {
+			d.drop(&ids[i])
 		}
 	}
 }
 
-func (d *deadLetters) full() bool {
-	return len(d.burying) >= maxBurying || d.buryingBytes >= maxBuryingBytes
-}
-
-func (d *deadLetters) start(m *member, key codec.MessageID, message *codec.Message) {
+func (d *deadLetters) startLocked(from *client.Consumer, key codec.MessageID, message *codec.Message) {
 	d.burying[key] = len(message.Payload)
 	d.holdBurying(len(message.Payload))
-	topic := d.topic(m)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.queue = append(d.queue, letter{topic, message, m.topic})
-	if !d.running {
+	d.queue = append(d.queue, letter{d.topic(from), message, from})
+	if !d.running && !d.closed {
 		d.running = true
 		d.c.u.always(d.publish)
 	}
 }
 
-// topic is the dead letter topic of a member's messages.
-func (d *deadLetters) topic(m *member) string {
-	if d.c.spec.DeadLetterTopic != "" {
-		return d.c.spec.DeadLetterTopic
+// topic is the dead letter topic of the messages that come to x.
+func (d *deadLetters) topic(x *client.Consumer) string {
+	if d.topicName != "" {
+		return d.topicName
 	}
-	return m.base + "-" + d.c.spec.Subscription + "-DLQ"
+	return d.c.base(x) + "-" + d.subscription + "-DLQ"
 }
 
 // publish sends what is queued. It runs on a goroutine of its own, since
@@ -182,7 +219,7 @@ func (d *deadLetters) publish() {
 		d.mu.Unlock()
 		failed := map[string]error{} // asked for once, not for each letter
 		for _, l := range queue {
-			done := buried{d.c, l.message.ID}
+			done := buried{d, &l}
 			p, err := bridge.Producer(nil), failed[l.topic]
 			if err == nil {
 				p, err = d.producer(l.topic)
@@ -207,7 +244,7 @@ func (d *deadLetters) producer(topic string) (bridge.Producer, error) {
 		}
 		old.Close()
 	}
-	p, err := d.c.u.CreateProducer(d.c.ctx, bridge.ProducerSpec{Topic: topic, SendTimeout: buryTimeout})
+	p, err := d.c.u.CreateProducer(d.ctx, bridge.ProducerSpec{Topic: topic, SendTimeout: buryTimeout})
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +272,7 @@ func (d *deadLetters) outgoing(l *letter) *bridge.Outgoing {
 		id = fmt.Sprintf("%s:%d", id, m.ID.BatchIndex)
 	}
 	for name, value := range map[string]string{
-		"REAL_TOPIC": l.origin, "REAL_SUBSCRIPTION": d.c.spec.Subscription,
+		"REAL_TOPIC": l.from.Topic(), "REAL_SUBSCRIPTION": d.subscription,
 		"ORIGIN_MESSAGE_ID": id, "ORIGIN_MESSAGE_IDY_TIME": id,
 	} {
 		if _, ok := properties[name]; !ok {
@@ -247,34 +284,27 @@ func (d *deadLetters) outgoing(l *letter) *bridge.Outgoing {
 	}
 }
 
-// close waits for what is on its way. The forwarder has ended.
+// close waits for what is on its way. Nothing is delivered any more.
 func (d *deadLetters) close() {
+	d.stop()
 	d.mu.Lock()
 	d.closed = true
 	producers := d.producers
 	d.producers = nil
-	d.mu.Unlock()
 	d.holdLast(-d.lastBytes)
 	d.holdBurying(-d.buryingBytes)
+	clear(d.last)
+	clear(d.burying)
+	d.mu.Unlock()
 	for _, p := range producers {
 		p.Close()
 	}
 }
 
-// buried tells the forwarder what became of a dead letter.
+// buried takes the outcome of a dead letter.
 type buried struct {
-	c  *consumer
-	id codec.MessageID
-}
-
-func (b buried) Sent(_ codec.MessageID, err error) {
-	b.c.todo.push(command{kind: cmdBuried, id: b.id, err: err})
-}
-
-// buriedAway forgets a letter that is no longer on its way.
-func (d *deadLetters) buriedAway(key codec.MessageID) {
-	d.holdBurying(-d.burying[key])
-	delete(d.burying, key)
+	d *deadLetters
+	l *letter
 }
 
 // The pauses before a letter that failed is tried again.
@@ -283,33 +313,50 @@ const (
 	lastPause  = 30 * time.Second
 )
 
-// buried acknowledges a message that is in the dead letter topic. If it is not,
+// Sent acknowledges a message that is in the dead letter topic. If it is not,
 // the broker is asked for it again after a pause, to try once more; meanwhile it holds it.
-func (c *consumer) buried(id *codec.MessageID, err error) {
-	d, m := c.letters, c.memberAt(id)
-	d.buriedAway(d.key(id))
-	if m == nil {
-		return // the topic is deleted
-	}
-	topic := d.topic(m)
-	if err == nil {
-		delete(d.pauses, topic)
-		c.acknowledge(id)
+func (b buried) Sent(_ codec.MessageID, err error) {
+	d, l := b.d, b.l
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
 		return
 	}
+	key := letterKey(&l.message.ID)
+	d.holdBurying(-d.burying[key])
+	delete(d.burying, key)
+	back := d.withheld
+	d.withheld = 0
+	var wait time.Duration
+	news := false
+	if err == nil {
+		delete(d.pauses, l.topic)
+	} else {
+		wait, news = d.pauseLocked(l.topic)
+	}
+	d.mu.Unlock()
+	d.c.permits.Permit(back)
+	id := toID(&l.message.ID)
+	if err == nil {
+		l.from.Ack(&id)
+		return
+	}
+	if news {
+		d.c.u.log.Warn("a dead letter cannot be published; it is tried again", "deadLetterTopic", l.topic,
+			"topic", l.from.Topic(), "subscription", d.subscription, "pause", wait, "error", err)
+	}
+	time.AfterFunc(wait, func() { l.from.Redeliver([]client.MessageID{id}) })
+}
+
+// pauseLocked is how long a letter waits that failed. longer tells that others have waited for less.
+func (d *deadLetters) pauseLocked(topic string) (wait time.Duration, longer bool) {
 	p := d.pauses[topic]
 	if p == nil {
 		p = &pause{}
 		d.pauses[topic] = p
 	}
 	if now := time.Now(); now.Sub(p.since) >= p.wait { // not one of those that failed at the same time
-		p.wait, p.since = min(max(firstPause, 2*p.wait), lastPause), now
-		c.u.log.Warn("a dead letter cannot be published; it is tried again", "deadLetterTopic", topic,
-			"topic", m.topic, "subscription", c.spec.Subscription, "pause", p.wait, "error", err)
+		p.wait, p.since, longer = min(max(firstPause, 2*p.wait), lastPause), now, true
 	}
-	again := command{kind: cmdRedeliver, id: *id}
-	time.AfterFunc(p.wait, func() {
-		c.unsettled.add(1)
-		c.todo.push(again)
-	})
+	return p.wait, longer
 }

@@ -43,7 +43,7 @@ func TestDeadLetterIsTriedAgain(t *testing.T) {
 	}, in)
 	do(err)
 	sub.Permit(10)
-	publishNumbers(t, u, topic, 1)
+	publishNumbers(t, topic, 1)
 	for range 2 {
 		select {
 		case m := <-in.messages:

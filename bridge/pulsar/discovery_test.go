@@ -22,9 +22,10 @@ func TestPatternFollowsTopics(t *testing.T) {
 	base := "persistent://" + ns + "/t"
 	u := newUpstream(t, Options{BrokerServiceURL: c.BrokerURL()})
 	defer u.Close()
+	native := nativeClient(t, c)
 	publish := func(topic string) {
 		t.Helper()
-		p, err := u.client.CreateProducer(pulsar.ProducerOptions{Topic: topic})
+		p, err := native.CreateProducer(pulsar.ProducerOptions{Topic: topic})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,18 +79,18 @@ func TestPatternFollowsTopics(t *testing.T) {
 	publish(base + "3")
 	publish(base + "4")
 	publish(base + "44")
-	sub.(*consumer).discover()
+	sub.(*consumer).group.Search()
 	expect(base+"3", base+"4")
 
 	do(c.Admin.SetNamespacePolicy(ctx, ns, "autoTopicCreation", map[string]any{"allowAutoTopicCreation": false}))
 	do(c.Admin.Do(ctx, "DELETE", topicPath(base+"1")+"?force=true", nil, nil))
 	await(t, "the deleted topic to be left", func() bool {
-		return !slices.ContainsFunc(sub.(*consumer).concrete(), func(m *member) bool { return m.topic == base+"1" })
+		return sub.(*consumer).group.Consumer(base+"1") == nil
 	})
 	publish(base + "2")
 	expect(base + "2")
 	do(c.Admin.CreateTopic(ctx, base+"1"))
 	publish(base + "1")
-	sub.(*consumer).discover()
+	sub.(*consumer).group.Search()
 	expect(base + "1")
 }

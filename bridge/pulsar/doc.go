@@ -1,19 +1,9 @@
 // Package pulsar is the upstream over a real Pulsar cluster: [New] returns a [bridge.Upstream].
 //
-// Producers go over pulsegate's own client, to which this is a thin adapter. Consumers and
-// readers go over pulsar-client-go. What that client library does not do, or does in a way that sessions would
-// see, is done here:
+// It is a thin adapter to pulsegate's own client. What is done here beside turning one's types into the other's:
 //
-//   - Reconnecting of consumers and readers. The library forgets, on a new
-//     connection, messages it was about to hand over and the positions of
-//     non-durable cursors, and is silent when it gives up. So each consumer is
-//     told not to reconnect, and is replaced when its connection is lost; each
-//     reader is reopened after the last message it delivered.
-//   - Acknowledging messages of a batch, whoever received them ([entryTracker]).
-//   - Acknowledgements are grouped without a timer per consumer ([acker]).
-//   - Redelivery without a timer per consumer ([redeliverer]).
-//   - Two commands of the broker that the library does harm with ([repair]).
-//   - Dead letters: the library counts deliveries otherwise than Java, and
-//     blocks on its producer ([deadLetters]).
-//   - End of topic, and the last position of a topic.
+//   - Dead letters, counted as Java does ([deadLetters]).
+//   - Encryption with the keys of a directory ([encrypter], [decrypter]).
+//   - The end of a topic for those a broker does not tell of it ([endings]), and authorization's questions, over the admin API.
+//   - Logins, which are pulsar-client-go's, and stores of Java.
 package pulsar

@@ -15,6 +15,14 @@ import (
 	pulsartest "github.com/pulsegate/pulsegate/test/pulsar"
 )
 
+// noKeys is what of a [crypto.MessageCrypto] and of a [crypto.KeyReader] is not used here.
+type noKeys struct {
+	crypto.MessageCrypto
+	crypto.KeyReader
+}
+
+func (noKeys) AddPublicKeyCipher([]string, crypto.KeyReader) error { return nil }
+
 // asIs encrypts what it gets, as Java's client does: of an empty payload what
 // the compression made of it.
 type asIs struct {
@@ -56,7 +64,7 @@ func TestEmptyPayloads(t *testing.T) {
 					}
 					o.Encryption = &pulsar.ProducerEncryptionInfo{Keys: []string{keys}, KeyReader: noKeys{}, MessageCrypto: asIs{e: e}}
 				}
-				other, err := u.client.CreateProducer(o)
+				other, err := nativeClient(t, c).CreateProducer(o)
 				if err != nil {
 					t.Fatal(err)
 				}

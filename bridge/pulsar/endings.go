@@ -12,8 +12,8 @@ import (
 const keepEnding = time.Second
 
 // endings asks the admin API whether terminated topics are read to their ends. A
-// broker tells that to consumers by itself, but not to those that come when all
-// was acknowledged before, and the termination came before that.
+// broker tells that to consumers by itself, but not always to those that come when all
+// was acknowledged before: of a read that ended with the topic its cursor may keep that it waits, and then refuses theirs.
 //
 // mu guards known. Its length is bounded by the topics that were asked for
 // within keepEnding and a sweep.

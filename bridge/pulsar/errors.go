@@ -1,40 +1,33 @@
 package pulsar
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/apache/pulsar-client-go/pulsar"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	client "github.com/pulsegate/pulsegate/pulsar"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
-// serverErrors are the names of Pulsar's ServerError (PulsarApi.proto) that the
-// client library leaves in the text of its errors, with the kind of each. A
-// name that holds another one comes first.
-var serverErrors = []struct {
-	name string
-	kind error
-}{
-	{"AuthenticationError", bridge.ErrUnauthorized},
-	{"AuthorizationError", bridge.ErrForbidden},
-	{"ConsumerBusy", bridge.ErrBusy},
-	{"ProducerBusy", bridge.ErrBusy},
-	{"ProducerFenced", bridge.ErrFenced},
-	{"ProducerBlockedQuotaExceededError", bridge.ErrBacklogQuota},
-	{"ProducerBlockedQuotaExceededException", bridge.ErrBacklogQuota},
-	{"TopicTerminated", bridge.ErrTerminated},
-	{"TopicNotFound", bridge.ErrNotFound},
-	{"SubscriptionNotFound", bridge.ErrNotFound},
-	{"ConsumerNotFound", bridge.ErrNotFound},
-	{"IncompatibleSchema", bridge.ErrSchema},
-	{"TooManyRequests", bridge.ErrTooMany},
-	{"InvalidTopicName", bridge.ErrInvalid},
-	{"ServiceNotReady", bridge.ErrUnavailable},
+// codeKinds are the kinds of what brokers answer. What is not here is told by its text.
+var codeKinds = map[wire.ServerError]error{
+	wire.AuthenticationError:                   bridge.ErrUnauthorized,
+	wire.AuthorizationError:                    bridge.ErrForbidden,
+	wire.ConsumerBusy:                          bridge.ErrBusy,
+	wire.ProducerBusy:                          bridge.ErrBusy,
+	wire.ProducerFenced:                        bridge.ErrFenced,
+	wire.ProducerBlockedQuotaExceededError:     bridge.ErrBacklogQuota,
+	wire.ProducerBlockedQuotaExceededException: bridge.ErrBacklogQuota,
+	wire.TopicTerminatedError:                  bridge.ErrTerminated,
+	wire.TopicNotFound:                         bridge.ErrNotFound,
+	wire.SubscriptionNotFound:                  bridge.ErrNotFound,
+	wire.ConsumerNotFound:                      bridge.ErrNotFound,
+	wire.IncompatibleSchema:                    bridge.ErrSchema,
+	wire.TooManyRequests:                       bridge.ErrTooMany,
+	wire.InvalidTopicName:                      bridge.ErrInvalid,
+	wire.NotAllowedError:                       bridge.ErrInvalid,
+	wire.ServiceNotReady:                       bridge.ErrUnavailable,
 }
 
 // metadataTexts are what a broker adds to errors of no telling kind.
@@ -52,21 +45,6 @@ var metadataTexts = []struct {
 	{"Connection refused", bridge.ErrUnavailable},
 }
 
-// resultKinds are the kinds of the client library's own error results.
-var resultKinds = map[pulsar.Result]error{
-	pulsar.TimeoutError:         bridge.ErrTimeout,
-	pulsar.InvalidTopicName:     bridge.ErrInvalid,
-	pulsar.InvalidConfiguration: bridge.ErrInvalid,
-	pulsar.ConsumerClosed:       bridge.ErrClosed,
-	pulsar.AlreadyClosedError:   bridge.ErrClosed,
-	pulsar.TopicNotFound:        bridge.ErrNotFound,
-	pulsar.TopicTerminated:      bridge.ErrTerminated,
-	pulsar.SchemaFailure:        bridge.ErrSchema,
-	pulsar.ConsumerBusy:         bridge.ErrBusy,
-	pulsar.AuthenticationError:  bridge.ErrUnauthorized,
-	pulsar.AuthorizationError:   bridge.ErrForbidden,
-}
-
 // ownKinds are the kinds of what our own client says by itself. One that another may be
 // wrapped with comes later.
 var ownKinds = []struct{ err, kind error }{
@@ -79,58 +57,33 @@ var ownKinds = []struct{ err, kind error }{
 	{client.ErrConnection, bridge.ErrUnavailable},
 }
 
-func kindOfOwn(err error) error {
-	for _, own := range ownKinds {
-		if errors.Is(err, own.err) {
-			return own.kind
-		}
-	}
-	var e *client.Error
-	if errors.As(err, &e) && e.Code == wire.NotAllowedError {
-		return bridge.ErrInvalid
-	}
-	return nil
-}
-
 // kindOf finds the kind of an error, nil if it has none.
 func kindOf(err error) error {
 	var known *bridge.Error
 	if errors.As(err, &known) {
 		return known.Kind
 	}
-	if kind := kindOfOwn(err); kind != nil {
+	for _, own := range ownKinds {
+		if errors.Is(err, own.err) {
+			return own.kind
+		}
+	}
+	var e *client.Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	if kind := codeKinds[e.Code]; kind != nil {
 		return kind
 	}
-	text := err.Error()
-	for _, s := range serverErrors {
-		if strings.Contains(text, s.name) {
-			return s.kind
-		}
-	}
 	for _, m := range metadataTexts {
-		if strings.Contains(text, m.text) {
+		if strings.Contains(e.Message, m.text) {
 			return m.kind
 		}
-	}
-	var own *pulsar.Error
-	if errors.As(err, &own) {
-		if kind := resultKinds[own.Result()]; kind != nil {
-			return kind
-		}
-	}
-	switch {
-	case strings.Contains(text, "connection error"), strings.Contains(text, "con closed"), strings.Contains(text, "connection closed"),
-		strings.Contains(text, "connection refused"), strings.Contains(text, "no such host"):
-		// A lookup that was retried until its time was up ends with both this
-		// and a deadline; the connection is the cause.
-		return bridge.ErrUnavailable
-	case strings.Contains(text, "request timed out"), errors.Is(err, context.DeadlineExceeded):
-		return bridge.ErrTimeout
 	}
 	return nil
 }
 
-// wrap makes an error of the client library one of the bridge's. what says
+// wrap makes an error of the client one of the bridge's. what says
 // what was being done, and to which topic. An error without a kind stays one without.
 func wrap(what string, err error) error {
 	if err == nil {
@@ -149,11 +102,7 @@ const maxDetail = 300
 
 // oneLine is the first line of a text, of reasonable length.
 func oneLine(s string) string {
-	if first, rest, more := strings.Cut(s, "\n"); more {
-		// errors.Join puts "context deadline exceeded" before what happened.
-		if strings.HasPrefix(first, "context ") {
-			return oneLine(rest)
-		}
+	if first, _, more := strings.Cut(s, "\n"); more {
 		s = first
 	}
 	if len(s) > maxDetail {

@@ -149,7 +149,7 @@ func checkURL(name, value, schemes string) error {
 	return fmt.Errorf("%s: %q does not start with %s", name, value, strings.Join(strings.Fields(schemes), " or "))
 }
 
-// lookupURL is what the client library connects to.
+// lookupURL is what the client connects to.
 func (o *Options) lookupURL() string {
 	if o.BrokerServiceURL != "" {
 		return o.BrokerServiceURL

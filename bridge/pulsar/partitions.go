@@ -6,45 +6,43 @@ import (
 	"time"
 )
 
-// keepPartitions is how long a topic's partitions are remembered: sessions that
+// keepPartitions is how long a topic's number of partitions is remembered: sessions that
 // come in a storm ask the broker once.
 const keepPartitions = time.Second
 
-// partitionLists remembers which concrete topics are behind a topic. Its length is bounded
+// partitionCounts remembers how many partitions topics have. Its length is bounded
 // by the topics that were asked for within keepPartitions and a sweep.
-type partitionLists struct {
+type partitionCounts struct {
 	mu    sync.Mutex
-	known map[string]partitionList
+	known map[string]partitionCount
 }
 
-type partitionList struct {
-	topics []string // never changed
-	at     time.Time
+type partitionCount struct {
+	n  int
+	at time.Time
 }
 
-func (p *partitionLists) get(topic string) []string {
+func (p *partitionCounts) get(topic string) (n int, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l, ok := p.known[topic]; ok && time.Since(l.at) < keepPartitions {
-		return l.topics
-	}
-	return nil
+	c, known := p.known[topic]
+	return c.n, known && time.Since(c.at) < keepPartitions
 }
 
-func (p *partitionLists) put(topic string, topics []string) {
+func (p *partitionCounts) put(topic string, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known == nil {
-		p.known = map[string]partitionList{}
+		p.known = map[string]partitionCount{}
 	}
-	p.known[topic] = partitionList{topics, time.Now()}
+	p.known[topic] = partitionCount{n, time.Now()}
 }
 
-func (p *partitionLists) expire(now time.Time) {
+func (p *partitionCounts) expire(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for topic, l := range p.known {
-		if now.Sub(l.at) >= keepPartitions {
+	for topic, c := range p.known {
+		if now.Sub(c.at) >= keepPartitions {
 			delete(p.known, topic)
 		}
 	}
@@ -53,21 +51,16 @@ func (p *partitionLists) expire(now time.Time) {
 	}
 }
 
-// partitions lists the concrete topics behind a topic: its partitions, or
-// itself. The list may be keepPartitions old.
-func (u *Upstream) partitions(ctx context.Context, topic string) ([]string, error) {
-	if topics := u.known.get(topic); topics != nil {
-		return topics, nil
+// Partitions implements [bridge.Upstream]. The answer may be keepPartitions old.
+func (u *Upstream) Partitions(ctx context.Context, topic string) (int, error) {
+	if n, known := u.known.get(topic); known {
+		return n, nil
 	}
-	return u.lookUpPartitions(ctx, topic)
-}
-
-// lookUpPartitions is partitions as they are now.
-func (u *Upstream) lookUpPartitions(ctx context.Context, topic string) ([]string, error) {
-	topics, err := attempt(ctx, u, "look up "+topic,
-		func() ([]string, error) { return u.client.TopicPartitions(topic) }, func([]string) {})
+	ctx, stop := u.within(ctx)
+	defer stop()
+	n, err := answered(ctx, "look up "+topic, func(done func(int, error)) { u.cluster.Partitions(topic, done) })
 	if err == nil {
-		u.known.put(topic, topics)
+		u.known.put(topic, n)
 	}
-	return topics, err
+	return n, err
 }

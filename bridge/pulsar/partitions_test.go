@@ -1,30 +1,29 @@
 package pulsar
 
 import (
-	"slices"
 	"testing"
 	"time"
 )
 
-func TestPartitionListsAreForgotten(t *testing.T) {
-	var p partitionLists
-	if p.get("t") != nil {
-		t.Error("known before it was looked up")
+func TestPartitionCountsAreForgotten(t *testing.T) {
+	var p partitionCounts
+	expect := func(what string, n int, known bool) {
+		t.Helper()
+		if gotN, got := p.get("t"); got != known || gotN != n {
+			t.Errorf("%s: %d, %v", what, gotN, got)
+		}
 	}
-	p.put("t", []string{"t-partition-0"})
-	if got := p.get("t"); !slices.Equal(got, []string{"t-partition-0"}) {
-		t.Errorf("got %v", got)
-	}
+	expect("before it was looked up", 0, false)
+	p.put("t", 3)
+	expect("at once", 3, true)
 	p.expire(time.Now())
-	if p.get("t") == nil {
-		t.Error("forgotten at once")
-	}
+	expect("after a sweep", 3, true)
 	p.expire(time.Now().Add(keepPartitions))
 	if p.known != nil {
 		t.Errorf("kept %v", p.known)
 	}
-	p.known = map[string]partitionList{"t": {[]string{"t"}, time.Now().Add(-keepPartitions)}}
-	if p.get("t") != nil {
-		t.Error("an old list counts")
+	p.known = map[string]partitionCount{"t": {3, time.Now().Add(-keepPartitions)}}
+	if _, known := p.get("t"); known {
+		t.Error("an old count counts")
 	}
 }

@@ -2,54 +2,45 @@ package pulsar
 
 import (
 	"context"
+	"errors"
+	"strings"
 
-	"github.com/apache/pulsar-client-go/pulsar"
-
-	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	client "github.com/pulsegate/pulsegate/pulsar"
+	"github.com/pulsegate/pulsegate/pulsar/wire"
 	names "github.com/pulsegate/pulsegate/topic"
 )
 
-// Partitions implements [bridge.Upstream].
-func (u *Upstream) Partitions(ctx context.Context, topic string) (int, error) {
-	topics, err := u.partitions(ctx, topic)
-	if err != nil || len(topics) == 1 && topics[0] == topic {
-		return 0, err
+// lastOf asks for the last message of a consumer's topic, for as long as it takes to have a connection. ctx is one of
+// [Upstream.within].
+func lastOf(ctx context.Context, x *client.Consumer) (client.MessageID, error) {
+	if !names.Persistent(x.Topic()) { // it keeps none
+		return client.MessageID{LedgerID: -1, EntryID: -1, Partition: x.Partition(), BatchIndex: -1}, nil
 	}
-	return len(topics), nil
-}
-
-// lastPosition asks for the last message of a concrete, persistent topic on
-// behalf of nobody who has a consumer or reader of the client library there:
-// only through one can a broker be asked. It is gone when this returns, unless
-// that is since ctx has ended.
-func (u *Upstream) lastPosition(ctx context.Context, topic string) (codec.MessageID, error) {
-	id, err := attempt(ctx, u, "find the end of "+topic, func() (pulsar.MessageID, error) {
-		up, err := u.client.CreateReader(pulsar.ReaderOptions{
-			Topic: topic, StartMessageID: pulsar.LatestMessageID(), ReceiverQueueSize: 1, Name: "pulsegate-probe",
-			Decryption: u.readerDecryption(bridge.CryptoFail),
+	return answeredAgain(ctx, "find the end of "+x.Topic(), func(done func(client.MessageID, error)) {
+		x.LastMessageID(func(id client.MessageID, err error) {
+			if unknownConsumer(err) {
+				err = client.ErrConnection
+			}
+			done(id, err)
 		})
-		if err != nil {
-			return nil, err
-		}
-		defer u.closeReader(up)
-		return up.GetLastMessageID()
-	}, func(pulsar.MessageID) {})
-	if err != nil {
-		return codec.MessageID{}, err
+	})
+}
+
+// unknownConsumer reports that a broker has just closed the consumer that it was asked by, as it does when it lets go of a topic.
+func unknownConsumer(err error) bool {
+	var e *client.Error
+	return errors.As(err, &e) && (e.Code == wire.MetadataError && strings.Contains(e.Message, "Consumer not found") || e.Code == wire.ConsumerNotFound)
+}
+
+// fromLast makes the id that a broker gives as a topic's last one ours. Its batch index is that of the last message in the last
+// entry's batch, from which the size follows.
+func fromLast(id *client.MessageID) codec.MessageID {
+	out := codec.MessageID{LedgerID: id.LedgerID, EntryID: id.EntryID, Partition: id.Partition, BatchIndex: -1}
+	if out.EntryID < 0 {
+		out.EntryID = -1
+	} else if id.BatchIndex > 0 {
+		out.BatchIndex, out.BatchSize = id.BatchIndex, id.BatchIndex+1
 	}
-	_, partition := names.SplitPartition(topic)
-	return lastOfTopic(id, partition), nil
-}
-
-// closeReader closes a reader of the client library.
-func (u *Upstream) closeReader(up pulsar.Reader) {
-	up.Close()
-	u.heard.forget(readerID(up))
-}
-
-// closeConsumer closes a consumer of the client library.
-func (u *Upstream) closeConsumer(up pulsar.Consumer) {
-	up.Close()
-	u.heard.forget(consumerID(up))
+	return out
 }

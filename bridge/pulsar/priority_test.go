@@ -1,75 +1,76 @@
+//go:build pulsar
+
 package pulsar
 
 import (
-	"encoding/binary"
 	"testing"
+	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
+	"github.com/pulsegate/pulsegate/bridge"
+	pulsartest "github.com/pulsegate/pulsegate/test/pulsar"
 )
 
-// bytesField appends a field of a protobuf message.
-func bytesField(to []byte, number protowire.Number, value []byte) []byte {
-	return protowire.AppendBytes(protowire.AppendTag(to, number, protowire.BytesType), value)
-}
-
-func varintField(to []byte, number protowire.Number, value uint64) []byte {
-	return protowire.AppendVarint(protowire.AppendTag(to, number, protowire.VarintType), value)
-}
-
-// frameOf is a frame of one command without payload.
-func frameOf(kind uint64, field protowire.Number, message []byte) []byte {
-	command := bytesField(varintField(nil, 1, kind), field, message)
-	frame := binary.BigEndian.AppendUint32(nil, uint32(len(command)+4))
-	return append(binary.BigEndian.AppendUint32(frame, uint32(len(command))), command...)
-}
-
-// subscribeFields are those of a SUBSCRIBE with a level, 0 for none, and
-// properties, names and values in turn.
-func subscribeFields(name string, level uint64, properties ...string) []byte {
-	m := bytesField(nil, 1, []byte("persistent://a/b/c"))
-	m = bytesField(m, 2, []byte("s"))
-	m = varintField(m, 3, 1) // Shared
-	m = varintField(m, 4, 7)
-	m = varintField(m, 5, 8)
-	m = bytesField(m, 6, []byte(name))
-	if level > 0 {
-		m = varintField(m, 7, level)
+// TestPriorityLevels checks that the broker knows a consumer's level, also after a lost connection.
+func TestPriorityLevels(t *testing.T) {
+	c := pulsartest.Shared(t)
+	u := newUpstream(t, Options{BrokerServiceURL: c.BrokerURL()})
+	defer u.Close()
+	topic := "persistent://" + c.Namespace(t) + "/t"
+	ctx := testContext(t)
+	subscribe := func(level int) (bridge.Consumer, *events) {
+		got := newEvents()
+		sub, err := u.Subscribe(ctx, bridge.ConsumerSpec{
+			Topic: topic, Subscription: "s", Type: bridge.Shared, Queue: 10, PriorityLevel: level,
+			Name: "name", RedeliveryTick: time.Hour,
+		}, got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub.Permit(1000)
+		return sub, got
 	}
-	for i := 0; i < len(properties); i += 2 {
-		m = bytesField(m, 10, bytesField(bytesField(nil, fieldKey, []byte(properties[i])), fieldValue, []byte(properties[i+1])))
+	_, low := subscribe(1000)
+	high, got := subscribe(0)
+	p, err := u.CreateProducer(ctx, bridge.ProducerSpec{Topic: topic, SendTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return m
-}
-
-func subscribeFrame(name string, properties ...string) []byte {
-	return frameOf(4, 4, subscribeFields(name, 0, properties...))
-}
-
-func TestLevelOfSubscribe(t *testing.T) {
-	out := withLevel(subscribeFrame("n", "a", "b", "c", "d", levelProperty, "300"))
-	if out == nil {
-		t.Fatal("the level is left where it was")
-	}
-	want := frameOf(4, 4, subscribeFields("n", 300, "a", "b", "c", "d"))
-	if string(out) != string(want) {
-		t.Errorf("got  %x\nwant %x", out, want)
-	}
-}
-
-func TestOtherFramesStayAsTheyAre(t *testing.T) {
-	for name, frame := range map[string][]byte{
-		"nothing":                        {},
-		"no command":                     make([]byte, 8),
-		"another command":                frameOf(5, 5, bytesField(nil, 1, []byte(levelProperty))),
-		"a consumer without a level":     subscribeFrame("n", "a", "b"),
-		"a consumer of such a name":      subscribeFrame(levelProperty),
-		"a value of such a name":         subscribeFrame("n", "a", levelProperty),
-		"a level that is no number":      subscribeFrame("n", levelProperty, "x"),
-		"what cannot be read":            append(subscribeFrame("n", levelProperty, "1"), 0xff),
-		"what cannot be read to the end": subscribeFrame("n", levelProperty, "1")[:40],
-	} {
-		if withLevel(frame) != nil {
-			t.Errorf("%s is changed", name)
+	defer p.Close()
+	check := func(when string) {
+		t.Helper()
+		for ready := false; !ready; time.Sleep(10 * time.Millisecond) { // the broker has no event for it
+			stats, err := c.Admin.Stats(ctx, topic)
+			if err != nil {
+				t.Fatal(err)
+			}
+			consumers := stats.Subscriptions["s"].Consumers
+			ready = len(consumers) == 2
+			for _, consumer := range consumers {
+				ready = ready && consumer.AvailablePermits > 0
+				if len(consumer.Metadata) > 0 || consumer.ConsumerName != "name" {
+					t.Errorf("%s: consumer %q has the properties %v", when, consumer.ConsumerName, consumer.Metadata)
+				}
+			}
+		}
+		for range 30 {
+			sent := make(sentTo, 1)
+			p.Send(&bridge.Outgoing{Payload: []byte("x")}, sent)
+			if err := <-sent; err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case m := <-got.messages:
+				high.Ack(m.ID)
+			case <-low.messages:
+				t.Fatalf("%s: a message went to the lower level", when)
+			case <-ctx.Done():
+				t.Fatalf("%s: a message did not come", when)
+			}
 		}
 	}
+	check("at first")
+	if err := c.Admin.UnloadTopic(ctx, topic); err != nil {
+		t.Fatal(err)
+	}
+	check("connected again")
 }

@@ -195,9 +195,7 @@ func (p *producer) fill(out *client.Message, m *bridge.Outgoing) (err error) {
 			out.Properties = append(out.Properties, client.KeyValue{Key: name, Value: value})
 		}
 	}
-	if out.EventTime, err = eventTime(m.EventTime); err != nil {
-		return err
-	}
+	out.EventTime = m.EventTime
 	if out.DeliverAfter = m.DeliverAfter; m.DeliverAfter <= 0 {
 		out.DeliverAt = m.DeliverAt
 	}

@@ -59,14 +59,20 @@ func (r reachability) check(ctx context.Context) error {
 }
 
 // watch gives an error once nothing can be reached outOfReachAfter from now,
-// or later. It has no goroutine until then; stop ends it.
+// or later.
 func (r reachability) watch(ctx context.Context) (failed <-chan error, stop func()) {
 	out := make(chan error, 1)
+	return out, r.whenOut(ctx, func(err error) { out <- err })
+}
+
+// whenOut calls failed, once, when nothing can be reached outOfReachAfter from now, or later. It has no goroutine until
+// then; stop ends it.
+func (r reachability) whenOut(ctx context.Context, failed func(error)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	timer := time.AfterFunc(outOfReachAfter, func() {
 		for ctx.Err() == nil {
 			if err := r.check(ctx); err != nil && ctx.Err() == nil {
-				out <- err
+				failed(err)
 				return
 			}
 			select {
@@ -75,7 +81,7 @@ func (r reachability) watch(ctx context.Context) (failed <-chan error, stop func
 			}
 		}
 	})
-	return out, func() {
+	return func() {
 		timer.Stop()
 		cancel()
 	}

@@ -19,7 +19,7 @@ import (
 const storeLook = time.Second
 
 // stores are the key store and the trust store that connections to the brokers use.
-// The client library knows files in PEM only, and reads them anew for each connection:
+// Connections are made from files in PEM only, which are read anew for each:
 // so what a store holds is put into such a file, which is in memory alone, and put
 // there again when the store has changed. They belong to the goroutine in watch once it
 // runs; before and after, to whoever opened them.

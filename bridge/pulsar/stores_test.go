@@ -140,7 +140,7 @@ func TestStoresAreRenewed(t *testing.T) {
 	}
 }
 
-// The client library's own connections use the stores, too.
+// Connections to brokers use the stores, too.
 func TestStoresTowardsBrokers(t *testing.T) {
 	a := newAuthority(t)
 	cert, key := a.issue("server", false, "localhost")
@@ -161,7 +161,7 @@ func TestStoresTowardsBrokers(t *testing.T) {
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
-		_, _ = up.client.TopicPartitions("persistent://public/default/t")
+		_, _ = up.Partitions(t.Context(), "persistent://public/default/t")
 	}()
 	c, err := l.Accept()
 	if err != nil {

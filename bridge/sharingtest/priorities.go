@@ -11,7 +11,7 @@ import (
 // levels and always have room. Each message goes to the best level that is there,
 // whether its sessions share an upstream consumer or not.
 func priorities(r *round) {
-	b := r.bridge(bridge.Options{Linger: -1, SharedConsumers: 1 + r.random.IntN(4)})
+	b := r.bridge(bridge.Options{SharedConsumers: 1 + r.random.IntN(4)})
 	l := &levels{round: r, b: b, p: r.publisher(b, false)}
 	for step := 0; step < 60 && !r.Failed(); step++ {
 		switch n := len(l.all); {

@@ -16,7 +16,7 @@ import (
 // session are its own, in the order it sent, and the topic holds each session's messages in
 // that order, each answered one exactly once, at the place the answer names.
 func producers(r *round) {
-	b := r.bridge(bridge.Options{Linger: -1, MaxInFlight: 1 + r.random.IntN(100)})
+	b := r.bridge(bridge.Options{MaxInFlight: 1 + r.random.IntN(100)})
 	spec := bridge.ProducerSpec{Topic: r.topic, SendTimeout: patience, MaxPending: 1 + r.random.IntN(30)}
 	if r.random.IntN(2) == 0 {
 		spec.Batching, spec.BatchingMaxDelay, spec.BatchingMaxPending = true, 1e6, 5
@@ -74,7 +74,7 @@ func producers(r *round) {
 // split takes a payload of publishSome apart: session and number.
 func split(payload string) (session string, number int) {
 	i := strings.LastIndexByte(payload, '/')
-	fmt.Sscan(payload[i+1:], &number)
+	_, _ = fmt.Sscan(payload[i+1:], &number)
 	return payload[:i], number
 }
 
@@ -119,7 +119,7 @@ func publishSome(r *round, b *bridge.Bridge, spec bridge.ProducerSpec, random *r
 // stopped at the session's bound, and the others get on.
 func flood(r *round) {
 	const bound = 100
-	b := r.bridge(bridge.Options{Linger: -1, MaxInFlight: bound})
+	b := r.bridge(bridge.Options{MaxInFlight: bound})
 	spec := bridge.ProducerSpec{Topic: r.topic, SendTimeout: patience, MaxPending: 10}
 	start := func(o bridge.Outlet, d bridge.Opened) func() { return b.Produce(spec, o, d) }
 	flooder := open(r, start)

@@ -24,7 +24,7 @@ func subscriptions(r *round, kind bridge.SubscriptionType, batched, few bool) {
 		},
 	}
 	total, clients := r.env.Messages, 6
-	o := bridge.Options{Linger: -1, SharedConsumers: 1 + r.random.IntN(clients)}
+	o := bridge.Options{SharedConsumers: 1 + r.random.IntN(clients)}
 	if few {
 		o.UnackedPerConsumer = 2 + r.random.IntN(80)
 	}

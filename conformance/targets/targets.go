@@ -50,6 +50,9 @@ func OnCluster(t testing.TB, cluster *pulsar.Cluster) (broker, java *conformance
 			"brokerServiceUrl": cluster.BrokerURL(),
 			"serviceUrl":       cluster.AdminURL(),
 		}
+		if !cluster.HasV1Names() {
+			conf["v1TopicNames"] = "property/namespace/topic"
+		}
 		for k, v := range c {
 			conf[k] = v
 		}
@@ -97,7 +100,7 @@ func OnSecureCluster(t testing.TB, cluster *pulsar.Cluster) (broker, java *confo
 // their own have a peer.
 func side(kind conformance.Kind, cluster *pulsar.Cluster, start func(conformance.Conf) (string, error), plain, peer func() (string, error)) *conformance.Target {
 	return &conformance.Target{Kind: kind, Start: func(c conformance.Conf) (conformance.Endpoint, error) {
-		ep := conformance.Endpoint{Admin: cluster.AdminURL(), Binary: cluster.BrokerURL()}
+		ep := conformance.Endpoint{Admin: cluster.AdminURL(), Binary: cluster.BrokerURL(), NoV1Names: !cluster.HasV1Names(), Since: cluster.AtLeast}
 		var err error
 		if c != nil {
 			ep.HTTP, err = start(c)

@@ -93,6 +93,16 @@ func (b *Broker) Subscribers(topic, name string) (list []*Consumer) {
 	return list
 }
 
+// Consumers counts the consumers of all subscriptions.
+func (b *Broker) Consumers() (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.subs {
+		n += len(s.consumers)
+	}
+	return n
+}
+
 // CloseConsumers closes all consumers of a topic, as an unload does.
 func (b *Broker) CloseConsumers(topic, assigned string) {
 	b.mu.Lock()
@@ -179,8 +189,8 @@ func (c *Conn) handleConsumer(cmd wire.Command) {
 			}
 			c.Send(&wire.Success{RequestID: cmd.RequestID})
 		}
-	case *wire.GetTopics:
-		c.Send(&wire.GetTopicsResponse{RequestID: cmd.RequestID, Topics: b.Topics})
+	default:
+		c.handleTopics(cmd)
 	}
 }
 

@@ -4,6 +4,7 @@ package fakebroker
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -43,6 +44,8 @@ type Broker struct {
 	Script func(c *Conn, cmd wire.Command) Verdict
 	// MaxMessageSize is announced unless it is 0.
 	MaxMessageSize int32
+	// Version is that of the protocol that it speaks; 0: [wire.Version].
+	Version int32
 	// Partitions is what is said of every topic.
 	Partitions atomic.Uint32
 	// Deduplicate stores a sequence id of a producer's name once.
@@ -52,8 +55,10 @@ type Broker struct {
 	// Outgoing is asked about each MESSAGE before it is sent: with Ignore it is not, although it is counted as sent, as the script may have sent something
 	// else. It must not call methods of the broker.
 	Outgoing func(k *Consumer, m *wire.Message) Verdict
-	// Topics are what is said of every namespace.
+	// Topics are what is said of every namespace. Once there are connections, CreateTopic and DeleteTopic change it.
 	Topics []string
+	// TopicWatchers are there.
+	TopicWatchers bool
 
 	listener net.Listener
 	wg       sync.WaitGroup
@@ -67,6 +72,8 @@ type Broker struct {
 	logs   map[string][]entry // by topic
 	subs   map[string]*subscription
 	ended  map[string]bool // topics
+
+	watchers map[watcherKey]struct{}
 }
 
 // Start starts a broker, which ends with the test.
@@ -76,7 +83,7 @@ func Start(t testing.TB) *Broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &Broker{listener: l, conns: map[*Conn]struct{}{}, last: map[string]int64{}, stored: map[string][]Message{}, logs: map[string][]entry{}, subs: map[string]*subscription{}, ended: map[string]bool{}}
+	b := &Broker{listener: l, conns: map[*Conn]struct{}{}, last: map[string]int64{}, stored: map[string][]Message{}, logs: map[string][]entry{}, subs: map[string]*subscription{}, ended: map[string]bool{}, watchers: map[watcherKey]struct{}{}}
 	b.wg.Go(b.accept)
 	t.Cleanup(b.Close)
 	return b
@@ -136,6 +143,7 @@ func (b *Broker) accept() {
 			for id := range c.Consumers {
 				c.leave(id)
 			}
+			b.forgetWatchers(c)
 			b.mu.Unlock()
 		})
 	}
@@ -158,7 +166,7 @@ type Conn struct {
 }
 
 // Close closes the connection.
-func (c *Conn) Close() { c.nc.Close() }
+func (c *Conn) Close() { _ = c.nc.Close() }
 
 // CloseWrite says that nothing more comes, and goes on reading.
 func (c *Conn) CloseWrite() { _ = c.nc.CloseWrite() }
@@ -229,7 +237,7 @@ func (c *Conn) Handle(cmd wire.Command) error {
 	switch cmd := cmd.(type) {
 	case *wire.Connect:
 		c.Connect = *cmd
-		c.Send(&wire.Connected{ServerVersion: "fake", ProtocolVersion: wire.Version, MaxMessageSize: b.MaxMessageSize})
+		c.Send(&wire.Connected{ServerVersion: "fake", ProtocolVersion: cmp.Or(b.Version, wire.Version), MaxMessageSize: b.MaxMessageSize, FeatureFlags: wire.FeatureFlags{SupportsTopicWatchers: b.TopicWatchers}})
 	case *wire.Ping:
 		c.Send(&wire.Pong{})
 	case *wire.PartitionedMetadata:

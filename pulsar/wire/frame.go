@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 )
 
+// Sizes in bytes.
 const (
 	// DefaultMaxMessageSize, in bytes, is that of a broker which tells none.
 	DefaultMaxMessageSize = 5 << 20

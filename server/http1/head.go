@@ -75,7 +75,7 @@ func CheckBegun(buf []byte, from int) *Refusal {
 		b := buf[i]
 		bareCR := b == '\r' && i+1 < len(buf) && buf[i+1] != '\n'
 		if bareCR || b != '\r' && b != '\n' && forbidden(rune(b)) {
-			return Refused(http.StatusBadRequest, "control character in the request's head")
+			return Refused(http.StatusBadRequest, "control character in the request head")
 		}
 	}
 	if end := bytes.IndexByte(buf, '\n'); end >= from {
@@ -94,7 +94,7 @@ func CheckHead(b []byte, streams func(path string) bool) (h Head, no *Refusal) {
 	}
 	text, whole := strings.CutSuffix(string(b), newline+newline)
 	if !whole {
-		return h, Refused(http.StatusBadRequest, "line ends of two kinds in the request's head")
+		return h, Refused(http.StatusBadRequest, "mixed line endings in the request head")
 	}
 	line, rest, _ := strings.Cut(text, newline)
 	if no = h.requestLine(line); no != nil {
@@ -107,7 +107,7 @@ func CheckHead(b []byte, streams func(path string) bool) (h Head, no *Refusal) {
 			return h, Refused(http.StatusRequestHeaderFieldsTooLarge, "too many header fields")
 		}
 		if line, rest, _ = strings.Cut(rest, newline); strings.ContainsFunc(line, forbidden) {
-			return h, Refused(http.StatusBadRequest, "control character in the request's head")
+			return h, Refused(http.StatusBadRequest, "control character in the request head")
 		}
 		name, value, colon := strings.Cut(line, ":")
 		if !colon || !IsToken(name) {
@@ -136,7 +136,7 @@ func (h *Head) requestLine(line string) *Refusal {
 	case "HTTP/1.0":
 	default:
 		if strings.HasPrefix(version, "HTTP/") {
-			return Refused(http.StatusHTTPVersionNotSupported, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+			return Refused(http.StatusHTTPVersionNotSupported, "only HTTP/1.1 and HTTP/1.0 are supported")
 		}
 		return Refused(http.StatusBadRequest, "malformed request line")
 	}
@@ -163,24 +163,24 @@ func (h *Head) requestLine(line string) *Refusal {
 // framing decides how long the body is.
 func (h *Head) framing(seen map[string]string) *Refusal {
 	if _, ok := seen["host"]; !ok && h.HTTP11 {
-		return Refused(http.StatusBadRequest, "no Host header field")
+		return Refused(http.StatusBadRequest, "missing header field Host")
 	}
 	length, hasLength := seen["content-length"]
 	if coding, coded := seen["transfer-encoding"]; coded {
 		switch {
 		case hasLength:
-			return Refused(http.StatusBadRequest, "both Content-Length and Transfer-Encoding")
+			return Refused(http.StatusBadRequest, "both Content-Length and Transfer-Encoding are given")
 		case !h.Streamed:
-			return Refused(http.StatusNotImplemented, "no transfer coding is taken")
+			return Refused(http.StatusNotImplemented, "transfer codings are not supported")
 		case !h.HTTP11:
-			return Refused(http.StatusBadRequest, "HTTP/1.0 knows no transfer coding")
+			return Refused(http.StatusBadRequest, "HTTP/1.0 has no transfer codings")
 		case !strings.EqualFold(coding, "chunked"):
-			return Refused(http.StatusNotImplemented, "no transfer coding is taken but chunked")
+			return Refused(http.StatusNotImplemented, "the only supported transfer coding is chunked")
 		}
 	}
 	if what, ok := seen["expect"]; ok {
 		if !strings.EqualFold(what, "100-continue") {
-			return Refused(http.StatusExpectationFailed, "no expectation is met but 100-continue")
+			return Refused(http.StatusExpectationFailed, "the only supported expectation is 100-continue")
 		}
 		h.Waits = h.HTTP11
 	}
@@ -209,7 +209,7 @@ func onlyOnce(name string) bool {
 	return false
 }
 
-// forbidden reports characters that do not belong into a head, a CR or LF
+// forbidden reports characters that must not be in a head, a CR or LF
 // alone among them.
 func forbidden(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 

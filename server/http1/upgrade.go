@@ -19,17 +19,17 @@ func CheckUpgrade(h *Head, header http.Header) *Refusal {
 		return &Refusal{Status: http.StatusUpgradeRequired, Reason: "a session is opened with a WebSocket upgrade", Header: "Upgrade: websocket"}
 	}
 	if !h.HTTP11 {
-		return Refused(http.StatusBadRequest, "a WebSocket upgrade needs HTTP/1.1")
+		return Refused(http.StatusBadRequest, "a WebSocket upgrade requires HTTP/1.1")
 	}
 	if !hasConnectionToken(header, "upgrade") {
-		return Refused(http.StatusBadRequest, "header field Connection must name Upgrade")
+		return Refused(http.StatusBadRequest, "header field Connection must contain Upgrade")
 	}
 	if v := header.Get("Sec-Websocket-Version"); v != "13" {
-		return &Refusal{Status: http.StatusUpgradeRequired, Reason: "only version 13 of the WebSocket protocol is spoken here", Header: "Sec-WebSocket-Version: 13"}
+		return &Refusal{Status: http.StatusUpgradeRequired, Reason: "only version 13 of the WebSocket protocol is supported", Header: "Sec-WebSocket-Version: 13"}
 	}
 	switch key := header.Get("Sec-Websocket-Key"); {
 	case key == "":
-		return Refused(http.StatusBadRequest, "no header field Sec-WebSocket-Key")
+		return Refused(http.StatusBadRequest, "missing header field Sec-WebSocket-Key")
 	case len(key) > MaxKey:
 		return Refused(http.StatusBadRequest, "header field Sec-WebSocket-Key is too long")
 	}

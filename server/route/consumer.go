@@ -18,7 +18,7 @@ func (p params) consumer(e endpoint, o Options, r *Request) (err error) {
 	s, c := &r.Consumer, &r.Consume
 	s.Topic, s.Subscription = e.topic, e.subscription
 	if e.many {
-		if err = p.manyTopics(s, o.MaxTopics); err != nil {
+		if err = p.manyTopics(s, o); err != nil {
 			return err
 		}
 	}
@@ -50,7 +50,7 @@ func (p params) consumer(e endpoint, o Options, r *Request) (err error) {
 	if s.CryptoFailure, err = p.cryptoFailure(); err != nil {
 		return err
 	}
-	if err = p.deadLetters(s); err != nil {
+	if err = p.deadLetters(s, o); err != nil {
 		return err
 	}
 	if s.Queue, err = p.queue(); err != nil {
@@ -61,16 +61,16 @@ func (p params) consumer(e endpoint, o Options, r *Request) (err error) {
 }
 
 // manyTopics reads what a v3 session consumes.
-func (p params) manyTopics(s *bridge.ConsumerSpec, most int) (err error) {
+func (p params) manyTopics(s *bridge.ConsumerSpec, o Options) (err error) {
 	topics, list := p["topics"]
 	pattern, byPattern := p["topicsPattern"]
 	switch {
 	case list && byPattern:
 		return invalid("topics and topicsPattern cannot both be given")
 	case list:
-		s.Topics, err = topicList(topics, most)
+		s.Topics, err = topicList(topics, o)
 	case byPattern:
-		s.TopicsPattern, err = topicPattern(pattern)
+		s.TopicsPattern, err = topicPattern(pattern, o)
 	default:
 		return invalid("topics or topicsPattern must be given")
 	}
@@ -78,13 +78,13 @@ func (p params) manyTopics(s *bridge.ConsumerSpec, most int) (err error) {
 }
 
 // deadLetters reads when a message is given up and where it goes then.
-func (p params) deadLetters(s *bridge.ConsumerSpec) error {
+func (p params) deadLetters(s *bridge.ConsumerSpec, o Options) error {
 	topic, err := p.name("deadLetterTopic")
 	if err != nil {
 		return err
 	}
 	if topic != "" && !p.has("maxRedeliverCount") {
-		return invalid("deadLetterTopic: counts only with maxRedeliverCount")
+		return invalid("deadLetterTopic requires maxRedeliverCount")
 	}
 	n, err := p.number("maxRedeliverCount", 1, math.MaxInt32, 0)
 	if err != nil {
@@ -92,7 +92,7 @@ func (p params) deadLetters(s *bridge.ConsumerSpec) error {
 	}
 	s.MaxRedeliver = int(n)
 	if topic = strings.TrimSpace(topic); topic != "" {
-		s.DeadLetterTopic, err = fullName("deadLetterTopic", topic)
+		s.DeadLetterTopic, err = fullName("deadLetterTopic", topic, o)
 	}
 	return err
 }
@@ -103,7 +103,7 @@ func (p params) redelivery(o *bridge.ConsumeOptions) (err error) {
 		return err
 	}
 	if o.AckTimeout != 0 && o.AckTimeout < leastAckTimeout {
-		return invalid("ackTimeoutMillis: %s is neither 0 (none) nor at least %d", shown(p["ackTimeoutMillis"]), leastAckTimeout.Milliseconds())
+		return invalid("ackTimeoutMillis: %s must be 0 (none) or at least %d", shown(p["ackTimeoutMillis"]), leastAckTimeout.Milliseconds())
 	}
 	if o.NackDelay, err = p.millis("negativeAckRedeliveryDelay", 0, defaultNackDelay); err != nil {
 		return err

@@ -58,6 +58,10 @@ type Options struct {
 	MaxTopics int
 	// V1LegacyTime gives sessions on v1 paths the publish time format of 2016.
 	V1LegacyTime bool
+	// V1WithoutCluster opens property/namespace/topic where a client names
+	// property/cluster/namespace/topic, on a path of whatever version or in a
+	// parameter: what is authorized, opened and shown is that name.
+	V1WithoutCluster bool
 }
 
 // Error refuses a request: the HTTP status and the reason for the client.
@@ -93,6 +97,11 @@ func Parse(path, query string, o Options) (*Request, error) {
 	e, err := parsePath(path)
 	if err != nil {
 		return nil, err
+	}
+	if e.topic != "" {
+		if e.topic, err = o.brokerName("the path", e.topic); err != nil {
+			return nil, err
+		}
 	}
 	p, err := parseQuery(query)
 	if err != nil {

@@ -147,7 +147,7 @@ func try(t *testing.T, b *bridge.Bridge, path, query string, send []string) (all
 // numbersAreBounded tries all numbers that a client may give, on topics of a
 // namespace such as public/default.
 func numbersAreBounded(t *testing.T, up bridge.Upstream, namespace string) {
-	b := bridge.New(up, bridge.Options{Linger: -1})
+	b := bridge.New(up, bridge.Options{})
 	defer b.Close()
 	check := func(path, query string, send []string) {
 		t.Helper()

@@ -144,7 +144,7 @@ func checkNamespace(names []string) error {
 	}
 	for _, name := range names[1:] {
 		if !topic.IsNamespacePart(name) || len(name) > maxNameBytes {
-			return invalid("%s is no name of a tenant, cluster or namespace: letters, digits and - = : . _ are allowed", shown(name))
+			return invalid("%s is not a valid name of a tenant, cluster or namespace: letters, digits and - = : . _ are allowed", shown(name))
 		}
 	}
 	return nil

@@ -83,7 +83,7 @@ func (p params) encryption(s *bridge.ProducerSpec) error {
 		}
 	}
 	if len(names) == 0 {
-		return invalid("encryptionKeys: no key is named")
+		return invalid("encryptionKeys must name at least one key")
 	}
 	slices.Sort(names)
 	s.EncryptionKeys = strings.Join(slices.Compact(names), ",")

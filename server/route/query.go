@@ -48,7 +48,7 @@ func (p params) number(name string, lo, hi, otherwise int64) (int64, error) {
 	}
 	n, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || n < lo || n > hi {
-		return 0, invalid("%s: %s is not a whole number from %d to %d", name, shown(v), lo, hi)
+		return 0, invalid("%s: %s must be a whole number from %d to %d", name, shown(v), lo, hi)
 	}
 	return n, nil
 }
@@ -85,7 +85,7 @@ func choice[T ~uint8](p params, name string, words ...word[T]) (T, error) {
 		}
 		all = append(all, w.text)
 	}
-	return 0, invalid("%s: %s is none of %s", name, shown(v), strings.Join(all, ", "))
+	return 0, invalid("%s: %s must be one of %s", name, shown(v), strings.Join(all, ", "))
 }
 
 type word[T ~uint8] struct {
@@ -103,7 +103,7 @@ func (p params) queue() (int, error) {
 	}
 	n, err := strconv.ParseInt(v, 10, 32)
 	if err != nil || n < 0 {
-		return 0, invalid("receiverQueueSize: %s is not a whole number of at least 0 (more than %d acts as %d)", shown(v), largest, largest)
+		return 0, invalid("receiverQueueSize: %s must be a whole number of at least 0 (more than %d acts as %d)", shown(v), largest, largest)
 	}
 	return int(min(max(n, 1), largest)), nil
 }
@@ -118,7 +118,7 @@ func (p params) format(e endpoint, o Options) codec.Format {
 func (p params) position(name string) (codec.MessageID, error) {
 	id, err := codec.ParseMessageID([]byte(p[name]))
 	if err != nil {
-		return id, invalid("%s: must be earliest, latest or a message id: %s", name, fmt.Sprint(err))
+		return id, invalid("%s must be earliest, latest or a message id: %s", name, fmt.Sprint(err))
 	}
 	return id, nil
 }

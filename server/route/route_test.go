@@ -26,7 +26,7 @@ func mustParse(t *testing.T, target string) *Request {
 func TestNumberOfTopics(t *testing.T) {
 	for query, ok := range map[string]bool{"topics=a,b": true, "topics=a,b,a,b,a": true, "topics=a,b,c": false, "topicsPattern=a,b,c": true} {
 		_, err := Parse("/ws/v3/consumer/s", query, Options{MaxTopics: 2})
-		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "topics: more are named than the 2 that maxTopicsPerSession allows") {
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "topics: there are more than the 2 that maxTopicsPerSession allows") {
 			t.Errorf("%s: %v", query, err)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // fullName completes a topic's name as Pulsar does: a name alone is in
-// public/default, and persistent unless a domain is given.
-func fullName(parameter, name string) (string, error) {
+// public/default, and persistent unless a domain is given. It is as the brokers have it.
+func fullName(parameter, name string, o Options) (string, error) {
 	domain, path, found := strings.Cut(name, "://")
 	if !found {
 		domain, path = "persistent", name
@@ -33,12 +33,12 @@ func fullName(parameter, name string) (string, error) {
 	if strings.TrimSpace(local) == "" || strings.ContainsRune(local, 0) || !utf8.ValidString(local) || len(local) > maxNameBytes {
 		return "", invalid("%s: %s has no valid topic name", parameter, shown(name))
 	}
-	return domain + "://" + strings.Join(segments, "/"), nil
+	return o.brokerName(parameter, domain+"://"+strings.Join(segments, "/"))
 }
 
 // topicList reads the topics parameter: names separated by commas. A topic
-// named twice counts once. most > 0 bounds them.
-func topicList(value string, most int) (string, error) {
+// named twice counts once.
+func topicList(value string, o Options) (string, error) {
 	var full []string
 	seen := map[string]bool{}
 	for name := range strings.SplitSeq(value, ",") {
@@ -46,15 +46,15 @@ func topicList(value string, most int) (string, error) {
 		if name == "" {
 			return "", invalid("topics: a name in %s is blank", shown(value))
 		}
-		name, err := fullName("topics", name)
+		name, err := fullName("topics", name, o)
 		if err != nil {
 			return "", err
 		}
 		if seen[name] {
 			continue
 		}
-		if seen[name] = true; most > 0 && len(seen) > most {
-			return "", invalid("topics: more are named than the %d that maxTopicsPerSession allows", most)
+		if seen[name] = true; o.MaxTopics > 0 && len(seen) > o.MaxTopics {
+			return "", invalid("topics: there are more than the %d that maxTopicsPerSession allows", o.MaxTopics)
 		}
 		full = append(full, name)
 	}
@@ -63,8 +63,8 @@ func topicList(value string, most int) (string, error) {
 
 // topicPattern reads the topicsPattern parameter: a topic's name of which the
 // last part is a regular expression.
-func topicPattern(value string) (string, error) {
-	pattern, err := fullName("topicsPattern", value)
+func topicPattern(value string, o Options) (string, error) {
+	pattern, err := fullName("topicsPattern", value, o)
 	if err != nil {
 		return "", err
 	}
@@ -72,7 +72,7 @@ func topicPattern(value string) (string, error) {
 	for _, text := range []string{pattern, "(?:" + pattern + ")"} {
 		tree, err := syntax.Parse(text, syntax.Perl)
 		if err != nil {
-			return "", invalid("topicsPattern: %s is no regular expression of RE2's syntax", shown(value))
+			return "", invalid("topicsPattern: %s is not a regular expression in RE2 syntax", shown(value))
 		}
 		if patternSize(tree) > maxPatternSize {
 			return "", invalid("topicsPattern: %s is too large once its repetitions are written out", shown(value))

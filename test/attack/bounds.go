@@ -36,7 +36,7 @@ const (
 	attackBytes     = 192 << 20
 	memoryLimit     = 128 << 20
 
-	// garbageBytes is what the heap may grow by besides: what lies between two collections, see the README.
+	// garbageBytes is what the heap may grow by besides: what lies between two collections, see docs/deployment.md.
 	garbageBytes = 128 << 20
 
 	// questionCores is how many processors the broker may be kept busy with by attacks that only ask, besides what it was before.

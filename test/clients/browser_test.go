@@ -10,15 +10,13 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/pulsegate/pulsegate/test/gateway"
 )
 
-// TestBrowser drives the page in a headless Chromium, once opened as a file and once from a web server of another origin.
-func TestBrowser(t *testing.T) {
-	c, server := server(t)
-	namespace := c.Namespace(t)
-	web := httptest.NewServer(http.FileServer(http.Dir(absolute(t, "browser"))))
-	defer web.Close()
-
+// browser starts a headless Chromium for the test.
+func browser(t *testing.T) context.Context {
+	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.NoSandbox, // Chromium refuses to run as root with it
 		chromedp.UserDataDir(t.TempDir()),
@@ -28,12 +26,23 @@ func TestBrowser(t *testing.T) {
 		chromedp.WSURLReadTimeout(timeout),
 	)
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
-	defer cancel()
+	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
-	defer cancel()
+	t.Cleanup(cancel)
 
+	return ctx
+}
+
+// TestBrowser drives the page in a headless Chromium, once opened as a file and once from a web server of another origin.
+func TestBrowser(t *testing.T) {
+	c, server := server(t)
+	namespace := c.Namespace(t)
+	web := httptest.NewServer(http.FileServer(http.Dir(absolute(t, "browser"))))
+	defer web.Close()
+
+	ctx := browser(t)
 	for name, page := range map[string]string{"file": "file://" + absolute(t, "browser", "index.html"), "served": web.URL + "/"} {
 		topic := "persistent://" + namespace + "/" + name
 		address := page + "?" + url.Values{"server": {server}, "topic": {topic}}.Encode()
@@ -65,5 +74,30 @@ func TestBrowser(t *testing.T) {
 			t.Errorf("%s: the page shows as received: %q", name, received)
 		}
 		awaitAcknowledged(t, c, topic, "my-sub")
+	}
+}
+
+// TestBrowserReconnects cuts the way between the page and the gateway.
+func TestBrowserReconnects(t *testing.T) {
+	way := newRelay(t, gateway.Start(t, gateway.Options{Embedded: true}).HTTPURL())
+	ctx := browser(t)
+	const open = "#consumer-state[data-state=open]"
+	if err := chromedp.Do(ctx,
+		chromedp.Navigate("file://"+absolute(t, "browser", "index.html")+"?"+url.Values{"server": {way.url()}}.Encode()),
+		chromedp.Click("#connect"),
+		chromedp.WaitVisible(open),
+	); err != nil {
+		t.Fatal(err)
+	}
+	way.cut()
+	if err := chromedp.Do(ctx, chromedp.WaitVisible("#consumer-state[data-state=failed]"), chromedp.WaitVisible("#producer-state[data-state=failed]")); err != nil {
+		t.Fatal(err)
+	}
+	way.mend()
+	if err := chromedp.Do(ctx, chromedp.WaitVisible(open), chromedp.WaitEnabled("#send button"), chromedp.Click("#send button")); err != nil {
+		t.Fatal(err)
+	}
+	if received, err := chromedp.Run(ctx, chromedp.Text("#received li")); err != nil || !holdsAll(received, []string{"Hello World"}) {
+		t.Errorf("the page shows %q, %v", received, err)
 	}
 }

@@ -38,6 +38,7 @@ func server(t *testing.T) (*pulsar.Cluster, string) {
 	}
 	for _, namespace := range []string{"sample/standalone/ns1", "my-property/us-west/my-ns"} {
 		property, _, _ := strings.Cut(namespace, "/")
+		namespace = brokerName(c, namespace)
 		if err := c.Admin.CreateTenant(t.Context(), property, c.ClusterName(), "us-west"); err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +46,23 @@ func server(t *testing.T) (*pulsar.Cluster, string) {
 			t.Fatal(err)
 		}
 	}
-	return c, gateway.Target(t, c, nil).URL()
+	return c, gateway.Target(t, c, v1Names(c)).URL()
+}
+
+// v1Names is the configuration of a gateway for the names that the programs use.
+func v1Names(c *pulsar.Cluster) map[string]string {
+	if c.HasV1Names() {
+		return nil
+	}
+	return map[string]string{"v1TopicNames": "property/namespace/topic"}
+}
+
+// brokerName is what the broker calls a namespace, or a topic, of the old form.
+func brokerName(c *pulsar.Cluster, old string) string {
+	if c.HasV1Names() {
+		return old
+	}
+	return strings.NewReplacer("/standalone/", "/", "/us-west/", "/").Replace(old)
 }
 
 // addresses are where the programs find the cluster that [server] has started: at url, and at a gateway that is the
@@ -56,7 +73,7 @@ func addresses(t *testing.T, c *pulsar.Cluster, url string) map[string]string {
 		t.Logf("%s: the broker's file is elsewhere, so nothing runs with it", pulsar.EnvCluster)
 		return map[string]string{"websocket.conf": url}
 	}
-	return map[string]string{"websocket.conf": url, "broker.conf": gateway.Start(t, gateway.Options{BrokerConf: c.Conf()}).URL()}
+	return map[string]string{"websocket.conf": url, "broker.conf": gateway.Start(t, gateway.Options{BrokerConf: c.Conf(), Conf: v1Names(c)}).URL()}
 }
 
 // program is a running example. Its lines can be waited for in the order in which it prints them.
@@ -135,6 +152,18 @@ func (p *program) expect(texts ...string) {
 	}
 }
 
+// count returns how many lines so far hold a text.
+func (p *program) count(text string) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, line := range p.all {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
 func holdsAll(line string, texts []string) bool {
 	for _, text := range texts {
 		if !strings.Contains(line, text) {
@@ -177,7 +206,7 @@ func awaitStats(t *testing.T, c *pulsar.Cluster, topic, subscription, what strin
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		stats, err := c.Admin.Stats(ctx, topic)
+		stats, err := c.Admin.Stats(ctx, brokerName(c, topic))
 		if err == nil {
 			if s, there := stats.Subscriptions[subscription]; there && ok(s) {
 				return

@@ -4,6 +4,7 @@ package clients
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,10 +26,12 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gateway.OnCluster(t, c, map[string]string{
+	conf := map[string]string{
 		"webServicePortTls":      strconv.Itoa(ports[0]),
 		"tlsCertificateFilePath": cert.CertFile, "tlsKeyFilePath": cert.KeyFile,
-	})
+	}
+	maps.Copy(conf, v1Names(c))
+	gateway.OnCluster(t, c, conf)
 	url := "wss://localhost:" + strconv.Itoa(ports[0])
 	t.Setenv("NODE_EXTRA_CA_CERTS", ca.File)
 	t.Setenv("WEBSOCKET_CLIENT_CA_BUNDLE", ca.File)

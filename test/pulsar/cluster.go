@@ -77,7 +77,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	}
 	ports, err := port.Free(4)
 	if err != nil {
-		os.RemoveAll(dir)
+		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("start a Pulsar cluster: %w", err)
 	}
 	c := &Cluster{
@@ -90,7 +90,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		conf:      filepath.Join(dir, "broker.conf"),
 	}
 	c.Admin = &Admin{URL: c.adminURL, Token: o.Token}
-	if o.ZooKeeper {
+	if o.ZooKeeper || !c.AtLeast(2, 11) { // older ones keep their metadata nowhere else
 		c.zkPort, c.bkPort = ports[2], ports[3]
 	}
 	conf := map[string]string{
@@ -100,6 +100,8 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		"bindAddress":          "127.0.0.1",
 		"advertisedAddress":    "127.0.0.1",
 		"loadManagerClassName": "org.apache.pulsar.broker.loadbalance.NoopLoadManager",
+		// Brokers up to 3.0 want to know it where the kernel does not tell.
+		"loadBalancerOverrideBrokerNicSpeedGbps": "1",
 		// One bookie holds everything.
 		"managedLedgerDefaultEnsembleSize": "1",
 		"managedLedgerDefaultWriteQuorum":  "1",
@@ -115,13 +117,19 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		// Clients that acknowledge a batch's messages one by one, as Pulsar's own may, are served.
 		"acknowledgmentAtBatchIndexLevelEnabled": "true",
 	}
+	if !c.AtLeast(2, 11) { // newer ones have them on
+		conf["systemTopicEnabled"], conf["topicLevelPoliciesEnabled"] = "true", "true"
+	}
+	if c.AtLeast(5, 0) { // its bookie has to be told that it may listen on 127.0.0.1
+		conf["allowLoopback"] = "true"
+	}
 	maps.Copy(conf, o.BrokerConf)
 	if err := writeConf(c.conf, conf); err != nil {
-		os.RemoveAll(dir)
+		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("start a Pulsar cluster: %w", err)
 	}
 	if err := c.StartBroker(ctx); err != nil {
-		c.Close()
+		_ = c.Close()
 		return nil, err
 	}
 	return c, nil

@@ -14,9 +14,6 @@ import (
 	"syscall"
 )
 
-// Version is the release of Apache Pulsar that this package runs.
-const Version = "4.0.7"
-
 // minJava is the oldest Java that this Pulsar runs on.
 const minJava = 17
 
@@ -52,13 +49,17 @@ func Fetch(ctx context.Context) (string, error) {
 	return lib, fetchJars(ctx, home, lib)
 }
 
-// CacheDir is where Fetch keeps the jars. It may be removed while nothing runs from it.
+// CacheDir is where Fetch keeps the jars of this Version. It may be removed while nothing runs from it.
 func CacheDir() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("find a place for Pulsar's jars: %w", err)
 	}
-	return filepath.Join(cache, "pulsegate", "pulsar-"+Version), nil
+	version, err := Version()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(cache, "pulsegate", "pulsar-"+version), nil
 }
 
 // fetchJars lets Maven copy the jars into a directory beside lib and renames that once it is complete, so that a
@@ -76,7 +77,11 @@ func fetchJars(ctx context.Context, home, lib string) error {
 	if err := os.RemoveAll(part); err != nil {
 		return fmt.Errorf("fetch Pulsar's jars: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, mvn, "--quiet", "--batch-mode", "--file", pomFile,
+	version, err := Version()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, mvn, "--quiet", "--batch-mode", "--file", pomFile, "-Dpulsar.version="+version,
 		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+part)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("fetch Pulsar's jars with Maven: %w\n%s", err, out)

@@ -73,10 +73,15 @@ func (p *Proxy) Start(ctx context.Context) error {
 
 // accepts checks that the proxy is ready. It listens some time before it knows its cluster and its authorization, and
 // answers 500 to every session until then. One for a namespace that does not exist is refused with another status once it
-// is ready, and leaves nothing behind.
+// is ready, and leaves nothing behind. Old proxies ask for such a namespace again and again, so they are asked for a topic
+// that keeps nothing.
 func (p *Proxy) accepts(ctx context.Context) error {
 	dialer := websocket.Dialer{HandshakeTimeout: 10 * time.Second}
-	conn, resp, err := dialer.DialContext(ctx, p.URL()+"/ws/v2/consumer/persistent/public/no-such-namespace/topic/sub", nil)
+	path := "/ws/v2/consumer/persistent/public/no-such-namespace/topic/sub"
+	if !atLeast(2, 11) {
+		path = "/ws/v2/consumer/non-persistent/public/default/proxy-is-ready/sub?subscriptionMode=NonDurable"
+	}
+	conn, resp, err := dialer.DialContext(ctx, p.URL()+path, nil)
 	switch {
 	case err == nil:
 		return conn.Close()

@@ -30,7 +30,7 @@ type machine struct {
 
 func thisMachine() machine {
 	m := machine{
-		CPU: procField("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(), Go: runtime.Version(), Pulsar: pulsar.Version,
+		CPU: procField("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(), Go: runtime.Version(), Pulsar: pulsarVersion(),
 		Java: javaVersion(), ClientGo: moduleVersion("github.com/apache/pulsar-client-go"),
 	}
 	kb, _ := strconv.ParseFloat(strings.TrimSuffix(procField("/proc/meminfo", "MemTotal"), " kB"), 64)
@@ -40,6 +40,15 @@ func thisMachine() machine {
 		m.Kernel = unix.ByteSliceToString(name.Sysname[:]) + " " + unix.ByteSliceToString(name.Release[:])
 	}
 	return m
+}
+
+// pulsarVersion is the release that the servers are of.
+func pulsarVersion() string {
+	version, err := pulsar.Version()
+	if err != nil {
+		return "unknown"
+	}
+	return version
 }
 
 // procField is the first value of a name in a file of lines like "name : value".

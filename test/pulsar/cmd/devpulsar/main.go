@@ -38,7 +38,11 @@ func main() {
 func run(proxy, zookeeper bool, level string) (err error) {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	fmt.Fprintf(os.Stderr, "starting Pulsar %s (the first time its jars are fetched, which takes a minute) ...\n", pulsar.Version)
+	version, err := pulsar.Version()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "starting Pulsar %s (the first time its jars are fetched, which takes a minute) ...\n", version)
 	c, err := pulsar.Start(ctx, pulsar.Options{LogLevel: level})
 	if err != nil {
 		return err

@@ -1,0 +1,192 @@
+package pulsar
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+// TestAckAfterRedeliver acknowledges what was asked for again and has been sent before the broker learns that: it does not come any
+// more, also when it waits here for a permit already.
+func TestAckAfterRedeliver(t *testing.T) {
+	for _, kind := range []wire.SubType{wire.Exclusive, wire.Shared} {
+		for _, batch := range []bool{false, true} {
+			b := fakebroker.Start(t)
+			n := 0
+			publish := func(list ...string) {
+				if batch {
+					publishBatch(b, topic, list...)
+				} else {
+					for _, s := range list {
+						publishText(b, topic, s)
+					}
+				}
+				n += len(list)
+			}
+			publish(texts(0, 3)...)
+			publish(texts(3, 3)...)
+			c := newClient(t, Options{ServiceURL: b.URL()})
+			in := newInbox(t)
+			in.ack = false
+			x := openWithout(t, c, topic, earliest(kind), in)
+			in.permits.Permit(6)
+			in.awaitAll(texts(0, 6)...)
+			ids := slices.Clone(in.ids)
+			x.Redeliver(ids)
+			for _, i := range []int{1, 3, 4, 5} { // an entry, or all of one
+				x.Ack(&ids[i])
+			}
+			publish("end")
+			in.permits.Permit(100)
+			in.awaitAll("end")
+			in.await("the rest", func() bool { return len(in.texts) >= 9 })
+			rest := slices.Clone(in.texts[6:])
+			slices.Sort(rest) // of a Shared one
+			if want := []string{"end", text(0), text(2)}; !slices.Equal(rest, want) {
+				t.Errorf("type %d, batch %v: %q came", kind, batch, rest)
+			}
+			// What is asked for now comes, and what is acknowledged now is known to be.
+			x.Redeliver(ids[:1])
+			in.await("it again", func() bool { return slices.Contains(in.texts[9:], text(0)) })
+			for i := range in.ids[6:9] {
+				x.Ack(&in.ids[6+i])
+			}
+			if kind == wire.Exclusive && !batch {
+				eventually(t, "the end of what is remembered", func() bool {
+					x.mu.Lock()
+					defer x.mu.Unlock()
+					return len(x.acks.batches.all) == 0
+				})
+			}
+			closeConsumer(t, x)
+			if left := b.Unacked(topic, "s"); len(left) > 0 {
+				t.Errorf("type %d, batch %v: %d are not acknowledged", kind, batch, len(left))
+			}
+		}
+	}
+}
+
+// TestWhatComesAgainIsBounded remembers of nonsense only so much.
+func TestWhatComesAgainIsBounded(t *testing.T) {
+	b := fakebroker.Start(t)
+	publishText(b, topic, "x")
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	in.ack = false
+	x := openConsumer(t, c, topic, earliest(wire.Exclusive), in)
+	in.awaitAll("x")
+	x.RedeliverAll()
+	for i := range 3 * maxBatches / 2 {
+		x.Ack(&MessageID{LedgerID: 1 << 40, EntryID: int64(i), BatchIndex: -1})
+	}
+	x.mu.Lock()
+	n := len(x.acks.batches.all)
+	x.mu.Unlock()
+	if n > maxBatches {
+		t.Errorf("%d entries are remembered", n)
+	}
+	closeConsumer(t, x)
+}
+
+// TestCongested has a broker that answers no acknowledgement for a while. Two consumers share their permits, and are relieved together.
+func TestCongested(t *testing.T) {
+	b := fakebroker.Start(t)
+	type unanswered struct {
+		c   *fakebroker.Conn
+		ack *wire.Ack
+	}
+	var mu sync.Mutex // guards what follows
+	var kept []unanswered
+	deaf := true
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		mu.Lock()
+		defer mu.Unlock()
+		if ack, ok := cmd.(*wire.Ack); ok && deaf {
+			kept = append(kept, unanswered{c, ack})
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	x := openConsumer(t, c, topic, earliest(wire.Shared), in)
+	y := c.NewConsumer(topic+"-other", "s", earliest(wire.Shared), &in.permits, in)
+	if err := receive(t, "the other", in.opened); err != nil {
+		t.Fatal(err)
+	}
+	for i := range congestedFrom / 2 {
+		if in.permits.Congested() {
+			t.Fatalf("congested by %d", 2*i)
+		}
+		x.Ack(&MessageID{LedgerID: 1, EntryID: int64(i), BatchIndex: -1})
+		y.Ack(&MessageID{LedgerID: 1, EntryID: int64(i), BatchIndex: -1})
+	}
+	if !in.permits.Congested() {
+		t.Fatal("not congested")
+	}
+	mu.Lock()
+	deaf = false
+	for _, u := range kept {
+		u.c.Send(&wire.AckResponse{ConsumerID: u.ack.ConsumerID, RequestID: u.ack.RequestID, HasRequestID: true})
+	}
+	mu.Unlock()
+	in.await("the relief", func() bool { return slices.Contains(in.events, Relieved) })
+	if in.permits.Congested() {
+		t.Error("still congested")
+	}
+	closeConsumer(t, x)
+	closeConsumer(t, y)
+	if n := in.permits.waiting.Load(); n != 0 {
+		t.Errorf("%d are counted when all are closed", n)
+	}
+}
+
+// TestCongestionEndsWithItsConsumer has one that is closed for good while very many acknowledgements wait.
+func TestCongestionEndsWithItsConsumer(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if cmd.Type() == wire.TypeAck {
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	x := openConsumer(t, c, topic, earliest(wire.Shared), in)
+	for i := range congestedFrom {
+		x.Ack(&MessageID{LedgerID: 1, EntryID: int64(i), BatchIndex: -1})
+	}
+	if !in.permits.Congested() {
+		t.Fatal("not congested")
+	}
+	x.end(ErrTimeout)
+	in.await("the relief", func() bool { return slices.Contains(in.events, Relieved) })
+	if n := in.permits.waiting.Load(); n != 0 {
+		t.Errorf("%d are counted", n)
+	}
+}
+
+// TestVolatileWindow grants at once all that may wait where the broker drops what it may not send.
+func TestVolatileWindow(t *testing.T) {
+	b := fakebroker.Start(t)
+	flows := make(chan uint32, 10)
+	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if f, ok := cmd.(*wire.Flow); ok {
+			flows <- f.MessagePermits
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	for name, want := range map[string]uint32{topic: firstWindow, "non-persistent://a/b/c": 50} {
+		in := newInbox(t)
+		o := earliest(wire.Shared)
+		o.Window = 50
+		openWithout(t, c, name, o, in)
+		if got := receive(t, "permits", flows); got != want {
+			t.Errorf("%s: %d permits", name, got)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package pulsar
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+// forgetful is a broker that confirms a consumer for the n-th time, counted from 0, and forgets it. subscribed counts.
+func forgetful(t *testing.T, forgets func(n int32) bool) (b *fakebroker.Broker, subscribed *atomic.Int32) {
+	b, subscribed = fakebroker.Start(t), &atomic.Int32{}
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if s, ok := cmd.(*wire.Subscribe); ok && forgets(subscribed.Add(1)-1) {
+			c.Send(&wire.Success{RequestID: s.RequestID})
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	return b, subscribed
+}
+
+// TestForgotten has a broker forget a reader that comes back, and one on a Shared subscription, also when it is made anew.
+func TestForgotten(t *testing.T) {
+	for _, kind := range []wire.SubType{wire.Exclusive, wire.Shared} {
+		b, subscribed := forgetful(t, func(n int32) bool { return n == 1 || n == 2 })
+		c := newClient(t, Options{ServiceURL: b.URL()})
+		c.doubts.first = time.Millisecond
+		in := newInbox(t)
+		openConsumer(t, c, topic, &ConsumerOptions{Type: kind, NonDurable: true}, in)
+		b.CloseConsumers(topic, "")
+		eventually(t, "that the broker has forgotten it", func() bool { return subscribed.Load() > 1 })
+		publishText(b, topic, "a")
+		if kind == wire.Exclusive {
+			in.awaitAll("a")
+		} // else it is gone, with its subscription
+		eventually(t, "the consumer", func() bool { return len(b.Subscribers(topic, "s")) == 1 })
+		publishText(b, topic, "b")
+		in.awaitAll("b")
+	}
+}
+
+// TestNotForgotten looks that a consumer to which nothing comes is made anew a few times only, one to which something comes is not, and nor is
+// one of a durable subscription.
+func TestNotForgotten(t *testing.T) {
+	for _, c := range []struct {
+		durable, comes bool
+		want           int32
+	}{{false, false, 2 + maxDoubts}, {false, true, 2}, {true, false, 2}} {
+		b, subscribed := forgetful(t, func(int32) bool { return false })
+		client := newClient(t, Options{ServiceURL: b.URL()})
+		client.doubts.first = time.Millisecond
+		if c.comes {
+			client.doubts.first = time.Hour
+		}
+		in := newInbox(t)
+		x := openConsumer(t, client, topic, &ConsumerOptions{Type: wire.Exclusive, NonDurable: !c.durable}, in)
+		b.CloseConsumers(topic, "")
+		eventually(t, "the consumer again", func() bool { return len(b.Subscribers(topic, "s")) == 1 && x.Connected() })
+		if c.comes {
+			publishText(b, topic, "a")
+			in.awaitAll("a")
+			x.mu.Lock()
+			attempt := x.attempt
+			x.mu.Unlock()
+			x.again(attempt) // as would be an hour later
+		}
+		trusted := func() bool {
+			client.doubts.mu.Lock()
+			defer client.doubts.mu.Unlock()
+			return c.comes || client.doubts.list == nil
+		}
+		eventually(t, "that the broker is trusted", func() bool { return subscribed.Load() >= c.want && x.Connected() && trusted() })
+		if got := subscribed.Load(); got != c.want {
+			t.Errorf("durable %t, something comes %t: %d times", c.durable, c.comes, got)
+		}
+	}
+}

@@ -1,0 +1,336 @@
+package pulsar
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
+	"github.com/pulsegate/pulsegate/pulsar/wire"
+)
+
+const watched = "persistent://a/b/"
+
+// matching is what the tests' groups are on.
+var matching = Selection{Namespace: "a/b", Match: func(topic string) bool { return strings.HasPrefix(topic, watched+"yes") }}
+
+// openMatching opens a group on what matches, which has to succeed.
+func openMatching(t *testing.T, c *Client, subscription string) (*Group, *groupInbox) {
+	t.Helper()
+	in := newGroupInbox()
+	g := c.OpenGroup(matching, subscription, &ConsumerOptions{Type: wire.Shared}, &in.permits, in)
+	if err := receive(t, "the group", in.opened); err != nil {
+		t.Fatal(err)
+	}
+	return g, in
+}
+
+// watchOf is the watch that groups on what matches share; nil: none.
+func watchOf(c *Client) *topicWatch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.watches[matching.Namespace]
+}
+
+func isWatching(c *Client) bool {
+	w := watchOf(c)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.connected
+}
+
+// TestTopicWatch has groups told by the broker of topics that come and go, and lists none.
+func TestTopicWatch(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.TopicWatchers = true
+	b.Topics = []string{watched + "yes", watched + "no"}
+	var lists, watches atomic.Int32
+	var deleted atomic.Bool
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		switch cmd := cmd.(type) {
+		case *wire.GetTopics:
+			lists.Add(1)
+		case *wire.WatchTopicList:
+			watches.Add(1)
+			if cmd.Namespace != "a/b" || cmd.TopicsPattern != ".*" || cmd.TopicsHash != "" {
+				t.Errorf("%+v", cmd)
+			}
+		case *wire.Subscribe:
+			if !cmd.NoTopicCreation || cmd.InitialPosition != wire.Earliest && cmd.Topic != watched+"yes" {
+				t.Errorf("%+v", cmd)
+			}
+			if deleted.Load() {
+				c.Send(&wire.Error{RequestID: cmd.RequestID, Error: wire.ServiceNotReady})
+				return fakebroker.Ignore
+			}
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	g, in := openMatching(t, c, "s")
+	g2, in2 := openMatching(t, c, "s2")
+	eventually(t, "the watcher", func() bool { return isWatching(c) })
+	for _, name := range []string{"yes-new", "yes-parted-partition-0", "not"} {
+		publishText(b, watched+name, "x")
+		b.CreateTopic(watched + name)
+	}
+	eventually(t, "messages of new topics", func() bool {
+		return len(in.on(watched+"yes-new")) == 1 && slices.Equal(in2.on(watched+"yes-parted-partition-0"), []string{"x 0"})
+	})
+	if g.Consumer(watched+"not") != nil || len(g.Consumers()) != 3 {
+		t.Errorf("%d consumers", len(g.Consumers()))
+	}
+	deleted.Store(true)
+	b.CloseConsumers(watched+"yes-new", "")
+	x := g.Consumer(watched + "yes-new")
+	eventually(t, "a consumer without a broker", x.adrift)
+	b.DeleteTopic(watched + "yes-new")
+	eventually(t, "one less", func() bool { return g.Consumer(watched+"yes-new") == nil && g2.Consumer(watched+"yes-new") == nil })
+	deleted.Store(false)
+	b.CreateTopic(watched + "yes-new")
+	eventually(t, "it again", func() bool {
+		y := g.Consumer(watched + "yes-new")
+		return y != nil && y != x && y.Connected()
+	})
+	if lists, watches := lists.Load(), watches.Load(); lists != 2 || watches != 1 {
+		t.Errorf("%d listings, %d watchers", lists, watches)
+	}
+	g.Close(nil)
+	if b.Watchers() != 1 {
+		t.Error("the watcher is gone, though one group is left")
+	}
+	g2.Close(nil)
+	eventually(t, "the end of the watcher", func() bool { return b.Watchers() == 0 })
+	if watchOf(c) != nil {
+		t.Error("the watch is left")
+	}
+}
+
+// TestTopicWatchWithout lists topics where the broker has no watchers, and tells it what it has said last.
+func TestTopicWatchWithout(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.Topics = []string{watched + "yes"}
+	var mu sync.Mutex // guards hashes
+	var hashes []string
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		switch cmd := cmd.(type) {
+		case *wire.GetTopics:
+			mu.Lock()
+			hashes = append(hashes, cmd.TopicsHash)
+			mu.Unlock()
+		case *wire.WatchTopicList:
+			t.Error("a watcher is asked for")
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	g, _ := openMatching(t, c, "s")
+	b.CreateTopic(watched + "yes-too")
+	w := watchOf(c)
+	w.list() // as once a minute
+	eventually(t, "what was listed", func() bool { return g.Consumer(watched+"yes-too") != nil })
+	asked := func(n int) {
+		t.Helper()
+		eventually(t, "a listing", func() bool { mu.Lock(); defer mu.Unlock(); return len(hashes) == n })
+	}
+	w.list()
+	asked(3)
+	w.forgot()
+	w.list()
+	asked(4)
+	mu.Lock()
+	defer mu.Unlock()
+	if hashes[0] != "" || hashes[1] != "" || hashes[2] == "" || hashes[3] != "" {
+		t.Errorf("%q", hashes)
+	}
+}
+
+// watchFaults are what a broker can do instead of what it should when it is asked for a watcher for the nth time.
+var watchFaults = []struct {
+	name string
+	do   func(c *fakebroker.Conn, cmd *wire.WatchTopicList, n int) fakebroker.Verdict
+	ever bool // there will be no watcher
+}{
+	{"drops", func(c *fakebroker.Conn, _ *wire.WatchTopicList, n int) fakebroker.Verdict { return fakebroker.Drop }, false},
+	{"does not answer", func(*fakebroker.Conn, *wire.WatchTopicList, int) fakebroker.Verdict { return fakebroker.Ignore }, false},
+	{"is not ready", func(c *fakebroker.Conn, cmd *wire.WatchTopicList, _ int) fakebroker.Verdict {
+		c.Send(&wire.Error{RequestID: cmd.RequestID, Error: wire.ServiceNotReady})
+		return fakebroker.Ignore
+	}, false},
+	{"answers by another command", func(c *fakebroker.Conn, cmd *wire.WatchTopicList, _ int) fakebroker.Verdict {
+		c.Send(&wire.Success{RequestID: cmd.RequestID})
+		return fakebroker.Ignore
+	}, false},
+	{"answers and drops", func(c *fakebroker.Conn, cmd *wire.WatchTopicList, _ int) fakebroker.Verdict {
+		_ = c.Handle(cmd)
+		return fakebroker.Drop
+	}, false},
+	{"answers with an update first", func(c *fakebroker.Conn, cmd *wire.WatchTopicList, _ int) fakebroker.Verdict {
+		c.Send(&wire.WatchTopicUpdate{WatcherID: cmd.WatcherID, NewTopics: []string{watched + "yes-early"}})
+		return fakebroker.Handle
+	}, false},
+	{"says that all is as it was", func(c *fakebroker.Conn, cmd *wire.WatchTopicList, _ int) fakebroker.Verdict {
+		c.Send(&wire.WatchTopicListSuccess{RequestID: cmd.RequestID, WatcherID: cmd.WatcherID, TopicsHash: cmd.TopicsHash})
+		return fakebroker.Ignore
+	}, true},
+	{"updates a watcher of nobody", func(c *fakebroker.Conn, cmd *wire.WatchTopicList, _ int) fakebroker.Verdict {
+		c.Send(&wire.WatchTopicUpdate{WatcherID: 1 << 60, NewTopics: []string{watched + "yes-nowhere"}})
+		c.Send(&wire.WatchTopicListSuccess{RequestID: 1 << 60})
+		return fakebroker.Handle
+	}, false},
+	{"refuses", func(c *fakebroker.Conn, cmd *wire.WatchTopicList, _ int) fakebroker.Verdict {
+		c.Send(&wire.Error{RequestID: cmd.RequestID, Error: wire.NotAllowedError})
+		return fakebroker.Ignore
+	}, true},
+}
+
+// TestTopicWatchFaults lets a broker do each of the faults twice. New topics are found in the end: by the watcher once there is one, else by listing.
+func TestTopicWatchFaults(t *testing.T) {
+	for _, f := range watchFaults {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			b := fakebroker.Start(t)
+			b.TopicWatchers = true
+			b.Topics = []string{watched + "yes"}
+			var asked atomic.Int32
+			b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+				if cmd, ok := cmd.(*wire.WatchTopicList); ok {
+					if n := int(asked.Add(1)); n <= 2 {
+						return f.do(c, cmd, n)
+					}
+				}
+				return fakebroker.Handle
+			}
+			c := newClient(t, Options{ServiceURL: b.URL(), OperationTimeout: 300 * time.Millisecond, KeepAlive: 60 * time.Millisecond})
+			g, in := openMatching(t, c, "s")
+			if f.ever {
+				eventually(t, "the question", func() bool { return asked.Load() > 0 })
+			} else {
+				eventually(t, "the watcher", func() bool { return isWatching(c) && b.Watchers() == 1 })
+			}
+			publishText(b, watched+"yes-new", "x")
+			b.CreateTopic(watched + "yes-new")
+			if f.ever {
+				watchOf(c).list()
+			}
+			eventually(t, "a message", func() bool { return len(in.on(watched+"yes-new")) == 1 })
+			if g.Consumer(watched+"yes-nowhere") != nil {
+				t.Error("another's update is heeded")
+			}
+			if len(in.ended) > 0 {
+				t.Error("the group has ended")
+			}
+		})
+	}
+}
+
+// TestTopicWatchLost finds what was created while there was no connection, and does not have to be told again what it knows.
+func TestTopicWatchLost(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.TopicWatchers = true
+	b.Topics = []string{watched + "yes"}
+	var away atomic.Bool
+	answers := make(chan string, 100) // the hashes that were sent
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		switch cmd := cmd.(type) {
+		case *wire.Connect:
+			if away.Load() {
+				return fakebroker.Drop
+			}
+		case *wire.WatchTopicList:
+			answers <- cmd.TopicsHash
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	g, _ := openMatching(t, c, "s")
+	if hash := receive(t, "the question", answers); hash != "" {
+		t.Error(hash)
+	}
+	eventually(t, "the watcher", func() bool { return isWatching(c) })
+	drop := func() {
+		for _, conn := range b.Conns() {
+			conn.Close()
+		}
+	}
+	drop()
+	first := receive(t, "the question", answers)
+	if first == "" {
+		t.Error("the broker is not told what is known")
+	}
+	eventually(t, "the watcher", func() bool { return isWatching(c) })
+	away.Store(true)
+	drop()
+	eventually(t, "the end of the watcher", func() bool { return !isWatching(c) })
+	b.CreateTopic(watched + "yes-new")
+	away.Store(false)
+	eventually(t, "what was created meanwhile", func() bool { return g.Consumer(watched+"yes-new") != nil })
+	if hash := receive(t, "the question", answers); hash != first {
+		t.Errorf("%q, where the answer was %q", hash, first)
+	}
+	// Of a list that has changed since, the hash says nothing: who has missed a change could not know.
+	eventually(t, "the watcher", func() bool { return isWatching(c) })
+	b.CreateTopic(watched + "yes-last")
+	eventually(t, "what is told of", func() bool { return g.Consumer(watched+"yes-last") != nil })
+	drop()
+	if hash := receive(t, "the question", answers); hash != "" {
+		t.Errorf("%q of a list that has changed", hash)
+	}
+}
+
+// TestTopicWatchDisorder is told of what came and went in any order, of topics that it has, and before it has begun: the consumers of topics that
+// are there stay.
+func TestTopicWatchDisorder(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.TopicWatchers = true
+	b.Topics = []string{watched + "yes"}
+	hold, held := make(chan struct{}), make(chan struct{}, 1)
+	var lists atomic.Int32
+	var subscribed sync.Map
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		switch cmd := cmd.(type) {
+		case *wire.GetTopics: // the first list is old when it arrives
+			if lists.Add(1) == 1 {
+				go func() {
+					held <- struct{}{}
+					<-hold
+					c.Send(&wire.GetTopicsResponse{RequestID: cmd.RequestID, Topics: []string{watched + "yes"}})
+				}()
+				return fakebroker.Ignore
+			}
+		case *wire.Subscribe:
+			if _, again := subscribed.LoadOrStore(cmd.Topic, true); again {
+				t.Errorf("%s is subscribed to twice", cmd.Topic)
+			}
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newGroupInbox()
+	g := c.OpenGroup(matching, "s", &ConsumerOptions{Type: wire.Shared}, &in.permits, in)
+	receive(t, "the first listing", held)
+	eventually(t, "the watcher", func() bool { return isWatching(c) })
+	b.CreateTopic(watched + "yes-early")
+	eventually(t, "the news", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return len(g.early) > 1 })
+	close(hold)
+	if err := receive(t, "the group", in.opened); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "what came before the list", func() bool { return g.Consumer(watched+"yes-early") != nil })
+	for i := range 20 {
+		b.TellWatchers([]string{watched + "yes", watched + "yes-early"}, []string{watched + "yes"})
+		b.TellWatchers(nil, []string{watched + "yes-early", watched + "no", "?"})
+		b.TellWatchers([]string{fmt.Sprint("persistent://other/ns/yes", i), "", "persistent://"}, nil)
+	}
+	b.CreateTopic(watched + "yes-last")
+	eventually(t, "the last", func() bool {
+		return g.Consumer(watched+"yes-last") != nil && g.Consumer(watched+"yes-last").Connected()
+	})
+	if n := len(g.Consumers()); n != 3 || lists.Load() != 1 {
+		t.Errorf("%d consumers, %d listings", n, lists.Load())
+	}
+}
