@@ -28,6 +28,9 @@ func (l *lease) give(linger time.Duration, expire func()) (now bool) {
 	return true
 }
 
+// count is how many sessions there are.
+func (l *lease) count() int { return max(l.sessions, 0) }
+
 // end reports, once, that no session is left or came back.
 func (l *lease) end() bool {
 	if l.sessions != 0 {

@@ -59,6 +59,9 @@ type Session interface {
 	// InFlight counts publishes whose answer is not written yet, for draining.
 	InFlight() int
 
+	// Describe fills in what an operator is told of the session. It may run beside all other methods.
+	Describe(i *SessionInfo)
+
 	// Close detaches the session: the client is gone. Unacknowledged messages
 	// are given back at once. It may be called several times.
 	Close()

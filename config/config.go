@@ -126,6 +126,9 @@ type Config struct {
 	WebSocketCompression     bool          // webSocketCompression
 	HandshakeTimeout         time.Duration // handshakeTimeoutMillis
 	DrainDelay               time.Duration // drainDelayMillis
+	OperatorPages            bool          // operatorPages
+	OperatorServicePort      int           // operatorServicePort; NoPort: the pages are where everything is
+	OperatorBindAddress      string        // operatorBindAddress
 	DrainSpread              time.Duration // drainSpreadMillis, never more than DrainTimeout
 	DrainTimeout             time.Duration // drainTimeoutMillis
 	SlowClientTimeout        time.Duration // slowClientTimeoutMillis

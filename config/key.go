@@ -96,6 +96,7 @@ const (
 	sectionListener
 	sectionSessions
 	sectionOwn
+	sectionOperator
 	sectionAuth
 	sectionTLS
 	sectionInert
@@ -115,6 +116,8 @@ func (s Section) title() (heading, text string) {
 		return "Sessions", ""
 	case sectionOwn:
 		return "Keys of pulsegate alone", "The Java proxy does not know these; it ignores them, so one file can serve both."
+	case sectionOperator:
+		return "Pages for operators", ""
 	case sectionAuth:
 		return "Authentication and authorization of clients", "As long as both switches are off, everyone may do everything that pulsegate itself may at the brokers. Of the keys with values of several forms, files are the best: they can be replaced while the server runs."
 	case sectionTLS:
@@ -134,7 +137,7 @@ var (
 
 func makeTable() []*Key {
 	var all []*Key
-	for _, part := range [][]Key{clusterKeys, brokerClientKeys, listenerKeys, sessionKeys, ownKeys, authKeys, openIDKeys, tlsKeys, providerKeys, inertKeys} {
+	for _, part := range [][]Key{clusterKeys, brokerClientKeys, listenerKeys, sessionKeys, ownKeys, operatorKeys, authKeys, openIDKeys, tlsKeys, providerKeys, inertKeys} {
 		for i := range part {
 			all = append(all, &part[i])
 		}

@@ -109,6 +109,11 @@ func size(field func(*Config) *int, lo, hi int64) kind { return whole(field, "by
 // NoPort is the value of a port on which nothing listens.
 const NoPort = -1
 
+// blank is a configuration in which nothing is set yet.
+func blank() *Config {
+	return &Config{settings: make(map[*Key]setting, len(table)), WebServicePortTLS: NoPort, OperatorServicePort: NoPort}
+}
+
 func port(field func(*Config) *int) kind {
 	k := number(field, 0, math.MaxUint16)
 	k.clear = func(c *Config) error {

@@ -109,7 +109,7 @@ func resolve(written ...[]entry) (*Config, []Notice, error) {
 		notices, errs = append(notices, n...), append(errs, e...)
 	}
 
-	c := &Config{settings: make(map[*Key]setting, len(table)), WebServicePortTLS: NoPort}
+	c := blank()
 	sound := true
 	for _, k := range table {
 		chosen, written, n := choose(k, layers)

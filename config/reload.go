@@ -47,7 +47,7 @@ type Change struct {
 // effect: next, but with the values of c where only a restart could change them. An
 // error says that those two do not go together; then c stays in effect as it is.
 func (c *Config) Reload(next *Config) (*Config, []Change, error) {
-	merged := &Config{settings: make(map[*Key]setting, len(table)), WebServicePortTLS: NoPort}
+	merged := blank()
 	var changes []Change
 	waiting := false
 	for _, k := range table {

@@ -13,6 +13,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/config"
 	"github.com/pulsegate/pulsegate/memory"
+	"github.com/pulsegate/pulsegate/operator"
 	"github.com/pulsegate/pulsegate/server"
 )
 
@@ -80,14 +81,28 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 		defer web.close()
 		serve.Broker = web
 	}
+	if cluster, ok := up.(connections); ok {
+		serve.Collectors = append(serve.Collectors, brokerMetrics{cluster})
+	}
+	told := &source{up: up, level: opts.Level, cfg: cfg}
+	if cfg.OperatorPages {
+		serve.Operator = operator.NewHandler(told, log)
+		serve.PagesApart = cfg.OperatorServicePort != config.NoPort
+	}
 	s, err := server.New(serve)
 	if err != nil {
 		return err
 	}
+	told.Server = s
 	if err := s.Start(); err != nil {
 		return explainListen(err)
 	}
 	defer s.Close()
+	closePages, err := servePages(cfg, s, log)
+	if err != nil {
+		return err
+	}
+	defer closePages()
 
 	pace, endPace := context.WithCancel(context.WithoutCancel(ctx)) // a drain needs it, too
 	var pacing sync.WaitGroup
@@ -107,10 +122,10 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	if opts.Embedded {
 		log.Warn("topics are kept in this process only: nothing survives a restart")
 		if addr := s.Addr(); addr != nil {
-			tryOut(os.Stdout, os.Args[0], addr)
+			tryOut(os.Stdout, os.Args[0], addr, cfg.OperatorPages && cfg.OperatorServicePort == config.NoPort)
 		}
 	}
-	now := &live{cfg: cfg, load: opts.Reload, log: log, level: opts.Level, budget: budget, bridge: b, server: s, gate: gate, tls: serve.TLS}
+	now := &live{cfg: cfg, told: told, load: opts.Reload, log: log, level: opts.Level, budget: budget, bridge: b, server: s, gate: gate, tls: serve.TLS}
 	now.until(ctx, opts.Hangup)
 	drain(s, now.cfg, log)
 	return nil

@@ -258,7 +258,7 @@ func TestTryOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
-		tryOut(&b, "bin/pulsegate", a)
+		tryOut(&b, "bin/pulsegate", a, false)
 		if !strings.Contains(b.String(), "  bin/pulsegate produce ws://"+host+"/ws/v2/producer/") || !strings.Contains(b.String(), "  bin/pulsegate consume -n 1 \"ws://"+host+"/") {
 			t.Errorf("%s:\n%s", addr, b.String())
 		}

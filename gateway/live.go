@@ -22,6 +22,7 @@ type live struct {
 	cfg  *config.Config
 	load func() (*config.Config, []config.Notice, error) // nil: there is nothing to read again
 	log  *slog.Logger
+	told *source // what operators are told; nil: there are none
 
 	level  *slog.LevelVar // nil: it is not ours
 	budget *memory.Budget
@@ -140,6 +141,9 @@ func (l *live) prepare(cfg *config.Config) (use func(), err error) {
 	}
 	return func() {
 		l.cfg = cfg
+		if l.told != nil {
+			l.told.use(cfg)
+		}
 		cfg.SetLevel(l.level)
 		l.budget.SetLimit(memoryLimit(cfg))
 		l.bridge.SetLimits(bridgeLimits(cfg))

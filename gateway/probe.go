@@ -25,31 +25,20 @@ const (
 // for a page, and returns nil when it answers 200. It takes the plain port if there
 // is one, else that of TLS, where any certificate will do: nothing is told to it.
 func Probe(ctx context.Context, cfg *config.Config, page string) error {
-	scheme, port, key := "http", cfg.WebServicePort, "webServicePort"
-	if port == config.NoPort {
-		scheme, port, key = "https", cfg.WebServicePortTLS, "webServicePortTls"
-	}
-	if port <= 0 {
-		return fmt.Errorf("%s=%d: the system picks the port, so it is not known here", key, port)
-	}
-	address := net.JoinHostPort(reachable(cfg.BindAddress), strconv.Itoa(port))
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			return dialSelf(ctx, network, addr, cfg.HAProxyProtocol)
-		},
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
-		DisableKeepAlives: true,
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+address+page, nil)
+	base, client, err := Here(cfg)
 	if err != nil {
 		return err
 	}
-	response, err := transport.RoundTrip(request)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+page, nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Transport.RoundTrip(request)
 	if alert := (*net.OpError)(nil); page == PageHealthy && cfg.TLSRequireClientCert && errors.As(err, &alert) && alert.Op == "remote error" {
 		return nil // it answers: that a certificate is wanted, which we have not
 	}
 	if err != nil {
-		return fmt.Errorf("no answer at %s://%s: %w", scheme, address, err)
+		return fmt.Errorf("no answer at %s: %w", base, err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
@@ -57,6 +46,27 @@ func Probe(ctx context.Context, cfg *config.Config, page string) error {
 		return errors.New(response.Status + ": " + strings.TrimSpace(string(reason)))
 	}
 	return nil
+}
+
+// Here is the address of the gateway that runs on this machine with the same configuration, such as
+// http://127.0.0.1:8080, and a client for it. Only answers of this machine are to be expected
+// there, so any certificate will do.
+func Here(cfg *config.Config) (base string, client *http.Client, err error) {
+	scheme, port, key := "http", cfg.WebServicePort, "webServicePort"
+	if port == config.NoPort {
+		scheme, port, key = "https", cfg.WebServicePortTLS, "webServicePortTls"
+	}
+	if port <= 0 {
+		return "", nil, fmt.Errorf("%s=%d: the system picks the port, so it is not known here", key, port)
+	}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return dialSelf(ctx, network, addr, cfg.HAProxyProtocol)
+		},
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+		DisableKeepAlives: true,
+	}
+	return scheme + "://" + net.JoinHostPort(reachable(cfg.BindAddress), strconv.Itoa(port)), &http.Client{Transport: transport}, nil
 }
 
 // reachable is where who listens at bind can be reached from the same machine.

@@ -8,8 +8,8 @@ import (
 )
 
 // tryOut prints two commands that send and receive a message, in either order.
-// They need nothing but this binary.
-func tryOut(w io.Writer, binary string, addr net.Addr) {
+// They need nothing but this binary. pages says that there is a console.
+func tryOut(w io.Writer, binary string, addr net.Addr, pages bool) {
 	host, port := "localhost", 0
 	if tcp, ok := addr.(*net.TCPAddr); ok {
 		port = tcp.Port
@@ -17,7 +17,8 @@ func tryOut(w io.Writer, binary string, addr net.Addr) {
 			host = tcp.IP.String()
 		}
 	}
-	base := "ws://" + net.JoinHostPort(host, strconv.Itoa(port)) + "/ws/v2"
+	at := net.JoinHostPort(host, strconv.Itoa(port))
+	base := "ws://" + at + "/ws/v2"
 	const topic = "persistent/public/default/hello"
 	_, _ = fmt.Fprintf(w, `Try it in another terminal:
 
@@ -25,4 +26,7 @@ func tryOut(w io.Writer, binary string, addr net.Addr) {
   %s consume -n 1 "%s/consumer/%s/me?subscriptionInitialPosition=Earliest"
 
 `, binary, base, topic, binary, base, topic)
+	if pages {
+		_, _ = fmt.Fprintf(w, "or in a browser: http://%s/console/#try\n\n", at)
+	}
 }

@@ -51,7 +51,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{o: o.withDefaults(), service: s, producers: map[*Producer]struct{}{}, consumers: map[*Consumer]struct{}{}, asks: map[*ask]struct{}{}, watches: map[string]*topicWatch{}}
-	c.pool = pool{client: c, conns: map[connKey]*conn{}, warned: map[broker]time.Time{}}
+	c.pool = pool{client: c, conns: map[connKey]*conn{}, warned: map[broker]time.Time{}, troubles: map[broker]trouble{}}
 	if s.http {
 		if c.web, err = c.newWeb(); err != nil {
 			return nil, err
@@ -174,10 +174,12 @@ type connKey struct {
 type pool struct {
 	client *Client
 
-	mu     sync.Mutex // guards what follows
-	closed bool
-	conns  map[connKey]*conn
-	warned map[broker]time.Time // that it cannot be reached; at most maxWarned
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	conns    map[connKey]*conn
+	warned   map[broker]time.Time // that it cannot be reached; at most maxWarned
+	troubles map[broker]trouble   // the last one of each that has no connection for it
+	counts   ConnCounts
 }
 
 const (

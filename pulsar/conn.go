@@ -72,7 +72,8 @@ type conn struct {
 
 	mu          sync.Mutex // guards what follows
 	state       connState
-	err         error // why it is dead
+	begun       time.Time // the state
+	err         error     // why it is dead
 	nc          net.Conn
 	waiting     []func(error) // for it to be up
 	out         outbox
@@ -98,7 +99,7 @@ type conn struct {
 }
 
 func newConn(client *Client, to broker, slot int) *conn {
-	c := &conn{client: client, to: to, slot: slot, requests: map[uint64]request{}, producers: map[uint64]*Producer{}, consumers: map[uint64]*Consumer{}}
+	c := &conn{client: client, to: to, slot: slot, begun: time.Now(), requests: map[uint64]request{}, producers: map[uint64]*Producer{}, consumers: map[uint64]*Consumer{}}
 	c.work = sync.NewCond(&c.mu)
 	c.beat.ring = c.heartbeat
 	c.late.ring = c.expire
@@ -130,10 +131,11 @@ func (c *conn) run() {
 		c.mu.Unlock()
 		return
 	}
-	c.state = connUp
+	c.state, c.begun = connUp, time.Now()
 	waiting := c.waiting
 	c.waiting = nil
 	c.mu.Unlock()
+	c.client.pool.note(c.to, true, nil)
 	c.lastRead.Store(time.Now().UnixNano())
 	c.client.alarms.set(&c.beat, c.client.o.KeepAlive)
 	c.client.wg.Go(func() { c.write(nc) })
@@ -290,6 +292,7 @@ func (c *conn) fail(err error) {
 	c.mu.Unlock()
 
 	c.client.pool.remove(c)
+	c.client.pool.note(c.to, opening, err)
 	c.client.alarms.clear(&c.beat)
 	c.client.alarms.clear(&c.late)
 	if secure, ok := nc.(*tls.Conn); ok {

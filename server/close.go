@@ -350,7 +350,7 @@ func (s *Server) sessionEnded(c *conn) {
 		return
 	}
 	s.log.Debug("session closed", "kind", c.kind.String(), "remote", c.remote.String(), "code", c.closeCode,
-		"received", c.messages, "sent_bytes", c.sent,
+		"received", c.messages, "sent_bytes", c.sent.Load(),
 		"duration", (time.Since(s.started) - c.opened).Round(time.Microsecond))
 }
 

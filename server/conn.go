@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"github.com/lesismal/nbio"
 
@@ -71,12 +72,15 @@ type conn struct {
 	turn      int  // what was handled in this turn, in bytes
 	counted   bool // it is counted in the limit of its address
 	deflate   bool
-	refused   bool      // over the limit of connections: any request is answered 503
-	closeCode uint16    // what the session ended with, for the log; 0: the connection broke
-	since     uint32    // tick at which the stage of its life began, or its turn to leave came
-	messages  uint32    // messages received
-	who       *standing // nil where clients need not log in
-	lane      lane      // its place among the costly messages; theirs
+	refused   bool                  // over the limit of connections: any request is answered 503
+	closeCode uint16                // what the session ended with, for the log; 0: the connection broke
+	since     uint32                // tick at which the stage of its life began, or its turn to leave came
+	messages  uint32                // messages received
+	opened    time.Duration         // when the session opened, from the server's start
+	who       *standing             // nil where clients need not log in
+	id        uint64                // of the session, 0 before there is one
+	agent     unique.Handle[string] // what the client says it is; very many say the same
+	lane      lane                  // its place among the costly messages; theirs
 
 	// What others leave for the worker.
 	note sync.Mutex
@@ -86,8 +90,7 @@ type conn struct {
 	// The worker's own.
 	link     wheel.Links[conn]
 	lastPing uint32        // tick of the last ping
-	opened   time.Duration // when the session opened, from the server's start
-	sent     uint64        // bytes of session output
+	sent     atomic.Uint64 // bytes of session output; others read it
 	backlog  []byte        // output that the kernel has not taken yet: unsent bytes
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ type fakeBridge struct {
 	readyErr error
 	stats    map[string]bridge.TopicStats
 	rates    []bridge.NamespaceRates
+	outlets  []bridge.Outlet // of all that was opened
 }
 
 // fakeOpen is one call of Produce, Consume or Read.
@@ -70,6 +72,9 @@ func (b *fakeBridge) open(o *fakeOpen) func() {
 			go o.done(s, nil)
 		}
 	}
+	b.mu.Lock()
+	b.outlets = append(b.outlets, o.out)
+	b.mu.Unlock()
 	b.opens <- o
 	var once sync.Once
 	return func() { once.Do(func() { close(o.canceled) }) }
@@ -181,3 +186,22 @@ func (s *fakeSession) InFlight() int {
 }
 
 func (s *fakeSession) Close() { s.once.Do(func() { close(s.closed) }) }
+
+func (b *fakeBridge) Outlets(visit func(bridge.Outlet) bool) {
+	b.mu.Lock()
+	list := slices.Clone(b.outlets)
+	b.mu.Unlock()
+	for _, out := range list {
+		if !visit(out) {
+			return
+		}
+	}
+}
+
+func (b *fakeBridge) Clients(visit func(*bridge.ClientInfo) bool) {
+	visit(&bridge.ClientInfo{Kind: bridge.ClientTail, Topic: "persistent://public/default/t", Sessions: 2, Connected: true})
+}
+
+func (s *fakeSession) Describe(i *bridge.SessionInfo) {
+	*i = bridge.SessionInfo{Topic: "persistent://public/default/t", Messages: 5, Unacked: 2, Window: 10, Sharing: 3}
+}

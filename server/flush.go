@@ -40,7 +40,7 @@ func (w *worker) flush(c *conn) {
 			if unsent == 0 { // the kernel takes some of it at once
 				c.lastSeen.Store(w.s.now())
 			}
-			c.sent += uint64(n)
+			c.sent.Add(uint64(n))
 			w.s.metrics.messagesOut.Add(out.frames)
 		}
 	}

@@ -30,8 +30,9 @@ const readyTimeout = 5 * time.Second
 // [http.ServeMux] would redirect paths with an empty or dotted segment, which
 // may be part of a topic's name.
 func (s *Server) routes() http.Handler {
-	metrics := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{DisableCompression: true})
+	metrics := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{DisableCompression: true, EnableOpenMetrics: true})
 	var collecting sync.Mutex
+	pages := s.Pages()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
 		if stats, ok := statsPath(path); ok {
@@ -39,7 +40,9 @@ func (s *Server) routes() http.Handler {
 			return
 		}
 		switch {
-		case path == s.metricsPath():
+		case s.isPage(path):
+			pages.ServeHTTP(w, r)
+		case path == s.metricsPath() || path == s.metricsPath()+"/":
 			onlyGet(inTurn(&collecting, metrics.ServeHTTP))(w, r)
 		case path == "/healthz":
 			onlyGet(healthy)(w, r)

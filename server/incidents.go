@@ -2,14 +2,18 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"github.com/pulsegate/pulsegate/operator"
 )
 
 const (
@@ -53,12 +57,15 @@ type incident struct {
 //
 // It may be used from any goroutine. mu guards kinds; nothing is logged under it.
 type incidents struct {
-	log *slog.Logger
-	now func() time.Time
+	log   *slog.Logger
+	count func(what, code, limit string)
+	now   func() time.Time
 
 	mu     sync.Mutex
 	kinds  map[incidentKind]*tally
-	behind atomic.Bool // there are some to be told together
+	latest []operator.Refusal // the last ones, at most maxLatest, as a ring
+	oldest int                // where the next one goes once the ring is full
+	behind atomic.Bool        // there are some to be told together
 }
 
 type incidentKind struct {
@@ -75,12 +82,18 @@ type tally struct {
 	last  incident // of those
 }
 
-func newIncidents(log *slog.Logger) *incidents {
-	return &incidents{log: log, now: time.Now, kinds: map[incidentKind]*tally{}}
+// newIncidents makes them. Each is also given to count.
+func newIncidents(log *slog.Logger, count func(what, code, limit string)) *incidents {
+	return &incidents{log: log, count: count, now: time.Now, kinds: map[incidentKind]*tally{}}
 }
 
 // add logs or counts an incident.
 func (i *incidents) add(in incident) {
+	code := ""
+	if in.code != 0 {
+		code = strconv.Itoa(in.code)
+	}
+	i.count(in.what, code, in.limit)
 	now := i.now()
 	kind := incidentKind{in.what, in.code, in.limit}
 	i.mu.Lock()
@@ -101,6 +114,7 @@ func (i *incidents) add(in incident) {
 		t.last = in
 		i.behind.Store(true)
 	}
+	i.remember(now, &in)
 	i.mu.Unlock()
 	i.together(kind, over)
 	if tell {
@@ -108,6 +122,35 @@ func (i *incidents) add(in incident) {
 	} else if i.log.Enabled(context.Background(), slog.LevelDebug) {
 		i.log.Debug(in.what, in.attrs()...)
 	}
+}
+
+// maxLatest is how many refusals an operator can look back on.
+const maxLatest = 200
+
+// remember keeps an incident for the operator. Called with mu held.
+func (i *incidents) remember(now time.Time, in *incident) {
+	r := operator.Refusal{Time: now, What: in.what, Code: in.code, Limit: in.limit, Reason: printable(in.reason), Address: in.remote}
+	for j := 0; j+1 < len(in.more); j += 2 {
+		if r.More == nil {
+			r.More = map[string]string{}
+		}
+		r.More[fmt.Sprint(in.more[j])] = printable(fmt.Sprint(in.more[j+1]))
+	}
+	if len(i.latest) < maxLatest {
+		i.latest = append(i.latest, r)
+		return
+	}
+	i.latest[i.oldest] = r
+	i.oldest = (i.oldest + 1) % maxLatest
+}
+
+// last lists what is remembered, the newest first.
+func (i *incidents) last() []operator.Refusal {
+	i.mu.Lock()
+	list := slices.Concat(i.latest[i.oldest:], i.latest[:i.oldest])
+	i.mu.Unlock()
+	slices.Reverse(list)
+	return list
 }
 
 // flush tells together what was counted, where the while is over, or all of it.

@@ -23,7 +23,7 @@ var somewhere = netip.MustParseAddrPort("192.0.2.7:1234")
 func TestIncidentsAreCounted(t *testing.T) {
 	var log logs.Buffer
 	now := time.Unix(1000, 0)
-	i := newIncidents(slog.New(slog.NewTextHandler(&log, nil)))
+	i := newIncidents(slog.New(slog.NewTextHandler(&log, nil)), func(_, _, _ string) {})
 	i.now = func() time.Time { return now }
 	add := func(code int) {
 		i.add(incident{what: "session refused", code: code, reason: "why", remote: somewhere})

@@ -24,6 +24,7 @@ type metrics struct {
 
 	handshakes *prometheus.CounterVec
 	closes     *prometheus.CounterVec
+	refusals   *prometheus.CounterVec
 	tls        *prometheus.CounterVec // nil: TLS is not spoken
 	lag        prometheus.Histogram
 }
@@ -37,18 +38,25 @@ func newMetrics(s *Server) *metrics {
 		closes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pulsegate_sessions_closed_total", Help: "Sessions that ended, by close code; none: the connection broke.",
 		}, []string{"code"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pulsegate_refusals_total", Help: "Clients refused, by what was refused, HTTP status or close code, and the key of the limit that was reached.",
+		}, []string{"what", "code", "limit"}),
 		lag: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "pulsegate_loop_lag_seconds", Help: "How late the loops that write come to their timer.",
-			Buckets: []float64{.0005, .001, .005, .01, .05, .1, .5, 1, 5},
+			NativeHistogramBucketFactor: 1.1,
+			Buckets:                     []float64{.0005, .001, .005, .01, .05, .1, .5, 1, 5},
 		}),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.handshakes, m.closes, m.lag, &totals{s: s},
+		m.handshakes, m.closes, m.refusals, m.lag, &totals{s: s},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "pulsegate_build_info", Help: "1, with the version as a label.", ConstLabels: prometheus.Labels{"version": s.o.Version},
 		}, func() float64 { return 1 }),
 	)
+	for _, c := range s.o.Collectors {
+		m.registry.MustRegister(c)
+	}
 	if s.o.TLS != nil {
 		m.withTLS(s.o.TLS)
 	}
@@ -117,6 +125,10 @@ func (t *totals) ofServer() []sample {
 	list := []sample{
 		{name: "broker_requests", help: "Requests of HTTP that are being handed to the broker.", value: float64(s.streams.used.Load())},
 		{name: "connections", help: "Open sockets.", value: float64(s.conns.Load())},
+		{name: "connections_limit", help: "How many there may be (maxHttpServerConnections).", value: float64(s.places.most.Load())},
+		{name: "http_requests", help: "Requests of HTTP that are being answered.", value: float64(s.requests.used.Load())},
+		{name: "http_requests_limit", help: "How many there may be (maxConcurrentHttpRequests); 0: no limit.", value: float64(s.requests.most.Load())},
+		{name: "draining", help: "1 while the server is about to stop.", value: one(s.leaving.Load())},
 		{name: "received_bytes_total", help: "Bytes read from clients.", counter: true, value: float64(s.bytesIn.Load())},
 		{name: "sent_bytes_total", help: "Bytes written to clients.", counter: true, value: float64(s.bytesOut.Load())},
 		{name: "received_messages_total", help: "WebSocket messages received.", counter: true, value: float64(m.messagesIn.Load())},
@@ -155,4 +167,11 @@ func (t *totals) ofBridge() []sample {
 		{name: "tails", help: "Topics whose readers share one tail.", value: float64(g.Tails)},
 		{name: "tail_bytes", help: "Encoded frames kept by tails.", value: float64(g.TailBytes)},
 	}
+}
+
+func one(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/pulsegate/pulsegate/auth"
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/memory"
@@ -32,6 +34,11 @@ type Observer interface {
 	NamespaceRates() []bridge.NamespaceRates
 	Counters() bridge.Counters
 	Gauges() bridge.Gauges
+
+	// Outlets calls visit with the outlet of each open session, in no order, until it returns false.
+	Outlets(visit func(bridge.Outlet) bool)
+	// Clients calls visit with each client at the upstream, likewise.
+	Clients(visit func(*bridge.ClientInfo) bool)
 }
 
 // Bridge is what the server needs of a [bridge.Bridge].
@@ -115,6 +122,14 @@ type Options struct {
 	// proxy-stats, /healthz, /readyz, /asyncapi.yaml and the metrics, which are then at /pulsegate/metrics.
 	// Bodies and answers are streamed, at most MaxConcurrentRequests at once; see [StreamFault].
 	Broker http.Handler // nil: those paths are answered 404
+
+	// Operator answers below [operator.Prefix], see [Server.Pages]; nil: there are no such pages.
+	// PagesApart leaves them to a door of their own.
+	Operator   http.Handler
+	PagesApart bool
+
+	// Collectors are more metrics to show.
+	Collectors []prometheus.Collector
 
 	Version string // for the metric pulsegate_build_info
 

@@ -59,13 +59,14 @@ type Server struct {
 	closeOnce sync.Once
 	stopOnce  sync.Once
 
-	sessions  [3]atomic.Int64 // open ones by kind
-	requests  bound
-	streams   bound // requests for Options.Broker
-	awaiting  bound // see maxAwaiting
-	addresses addressBound
-	bytesIn   atomic.Uint64
-	bytesOut  atomic.Uint64
+	sessions    [3]atomic.Int64 // open ones by kind
+	lastSession atomic.Uint64   // the id of the newest
+	requests    bound
+	streams     bound // requests for Options.Broker
+	awaiting    bound // see maxAwaiting
+	addresses   addressBound
+	bytesIn     atomic.Uint64
+	bytesOut    atomic.Uint64
 
 	incidents                                                    *incidents
 	acceptWarning, slowWarning, panicWarning, certificateWarning warning
@@ -79,15 +80,15 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		o: o, log: o.Logger,
-		incidents: newIncidents(o.Logger),
-		stopping:  make(chan struct{}),
-		reread:    make(chan struct{}, 1),
-		empty:     make(chan struct{}),
+		stopping: make(chan struct{}),
+		reread:   make(chan struct{}, 1),
+		empty:    make(chan struct{}),
 	}
 	s.awaiting.most.Store(maxAwaiting)
 	s.addresses.used = map[netip.Addr]int{}
 	s.apply(&o)
 	s.metrics = newMetrics(s)
+	s.incidents = newIncidents(o.Logger, func(what, code, limit string) { s.metrics.refusals.WithLabelValues(what, code, limit).Inc() })
 	s.handler = s.routes()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil

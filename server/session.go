@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec/ws"
@@ -66,6 +67,7 @@ func (c *conn) tryUpgrade(h *http1.Head, req *http.Request) *http1.Refusal {
 	c.counted = counted
 	c.req.accept, c.deflate = acceptance(req.Header, s.o.Compression)
 	c.req.topic = r.Topic()
+	c.agent = unique.Make(shownAgent(req.Header.Get("User-Agent")))
 	c.on(life.Wanted)
 	if s.o.Gate != nil {
 		c.req.cancel = c.admit(req, r)
@@ -74,6 +76,12 @@ func (c *conn) tryUpgrade(h *http1.Head, req *http.Request) *http1.Refusal {
 	}
 	return nil
 }
+
+// maxAgent bounds what is kept of the name that a client gives itself, in bytes.
+const maxAgent = 120
+
+// shownAgent is what is kept of it. It is a copy: the text is a part of the request.
+func shownAgent(name string) string { return strings.Clone(name[:min(len(name), maxAgent)]) }
 
 func (s *Server) parseRoute(h *http1.Head) (*route.Request, *http1.Refusal) {
 	// The session keeps parts of both: without a copy it would keep the whole head.
@@ -174,6 +182,7 @@ func (w *worker) attach(c *conn) {
 	}
 	c.req = nil
 	c.session = o.session
+	c.id = w.s.lastSession.Add(1)
 	now := w.s.now()
 	c.opened = time.Since(w.s.started)
 	c.lastPing = now

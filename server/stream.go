@@ -50,6 +50,9 @@ func (s *Server) isBrokers(path string) bool {
 	if _, ok := statsPath(path); ok {
 		return false
 	}
+	if s.isPage(path) {
+		return false
+	}
 	return path != "/healthz" && path != "/readyz" && path != pathProtocol && path != s.metricsPath()
 }
 

@@ -75,6 +75,7 @@ func newRoot() *cobra.Command {
 		return cmd.Help()
 	}
 	root.AddCommand(newServe(), newConfig(), newProduce(), newConsume(), newBench(), newHealth(), newVersion())
+	root.AddCommand(operatorCommands()...)
 	usage.Explain(root)
 	return root
 }

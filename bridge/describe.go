@@ -1,0 +1,130 @@
+package bridge
+
+// SessionInfo is what a session is doing, for an operator.
+type SessionInfo struct {
+	Topic        string
+	Subscription string // "" for all but consumers
+	Type         SubscriptionType
+	Messages     uint64 // published and confirmed, or delivered
+	Unacked      int    // delivered and not acknowledged
+	Window       int    // how many it may have of them; 0: as many as it asks for
+	InFlight     int    // publishes whose answer is not written
+	Sharing      int    // sessions that use the same client at the upstream
+}
+
+// ClientKind is what a client at the upstream is.
+type ClientKind uint8
+
+// The kinds of clients.
+const (
+	ClientProducer ClientKind = iota
+	ClientConsumer
+	ClientTail   // a reader at the end of a topic that sessions share
+	ClientReader // one that is behind
+)
+
+// String names the kind.
+func (k ClientKind) String() string { return [...]string{"producer", "consumer", "tail", "reader"}[k] }
+
+// ClientInfo is a client at the upstream that sessions may share, for an operator.
+type ClientInfo struct {
+	Kind         ClientKind
+	Topic        string
+	Subscription string
+	Sessions     int
+	Connected    bool // as far as the upstream has noticed
+}
+
+// Outlets calls visit with the outlet of each open session, in no order, until it returns
+// false. A session that opens or ends meanwhile may be left out, or be visited although it has ended.
+func (b *Bridge) Outlets(visit func(Outlet) bool) {
+	r := &b.stats
+	r.mu.Lock()
+	list := make([]Outlet, 0, r.sessions.producers+r.sessions.consumers+r.sessions.readers)
+	for _, t := range r.topics {
+		for c := range t.producers {
+			list = append(list, c.out)
+		}
+		for c := range t.consumers {
+			list = append(list, c.out)
+		}
+	}
+	r.mu.Unlock()
+	for _, out := range list {
+		if !visit(out) {
+			return
+		}
+	}
+}
+
+// Clients calls visit with each client at the upstream that sessions may share, in no order, until it returns false.
+func (b *Bridge) Clients(visit func(*ClientInfo) bool) {
+	for _, c := range b.clients() {
+		if !visit(&c) {
+			return
+		}
+	}
+}
+
+// clients lists them. The bridge's mutex may be held while a subscription's is taken.
+func (b *Bridge) clients() (list []ClientInfo) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.producers {
+		if e.up.Load() != nil {
+			list = append(list, ClientInfo{Kind: ClientProducer, Topic: e.spec.Topic, Sessions: e.lease.count(), Connected: true})
+		}
+	}
+	for _, g := range b.groups {
+		for _, sub := range g.entries {
+			n, _ := sub.load()
+			list = append(list, ClientInfo{
+				Kind: ClientConsumer, Topic: sub.spec.topicName(), Subscription: sub.spec.Subscription, Sessions: n, Connected: sub.connected(),
+			})
+		}
+	}
+	for _, t := range b.tails {
+		list = append(list, ClientInfo{Kind: ClientTail, Topic: t.key.topic, Sessions: t.lease.count(), Connected: true})
+		for _, c := range t.catchUps {
+			list = append(list, ClientInfo{Kind: ClientReader, Topic: t.key.topic, Sessions: c.lease.count(), Connected: true})
+		}
+	}
+	return list
+}
+
+// Describe implements [Session].
+func (s *producerSession) Describe(i *SessionInfo) {
+	i.Topic = s.e.spec.Topic
+	i.Messages = s.stats.published.Load()
+	i.InFlight = s.InFlight()
+	b := s.e.b
+	b.mu.Lock()
+	i.Sharing = s.e.lease.count()
+	b.mu.Unlock()
+}
+
+// Describe implements [Session].
+func (s *consumerSession) Describe(i *SessionInfo) {
+	sub := s.sub
+	i.Topic, i.Subscription, i.Type = sub.spec.topicName(), sub.spec.Subscription, sub.spec.Type
+	i.Messages = s.stats.delivered.Load()
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	i.Unacked, i.Sharing = s.owned, sub.ledger.expected
+	if !s.opts.Pull {
+		i.Window = s.opts.Window
+	}
+}
+
+// Describe implements [Session].
+func (s *readerSession) Describe(i *SessionInfo) {
+	i.Topic, i.Window = s.topic(), s.opts.Window
+	i.Messages = s.stats.delivered.Load()
+	s.mu.Lock()
+	i.Unacked = s.sent
+	s.mu.Unlock()
+	t := s.cursor(0).tail // of the first partition, where there are several
+	s.b.mu.Lock()
+	i.Sharing = t.lease.count()
+	s.b.mu.Unlock()
+}

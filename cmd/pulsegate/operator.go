@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pulsegate/pulsegate/gateway"
+	"github.com/pulsegate/pulsegate/operator/ask"
+)
+
+// askTimeout bounds how long a gateway is waited for.
+const askTimeout = 30 * time.Second
+
+// running is the gateway that a command asks: the one at url, or the one that runs on this
+// machine with the same configuration.
+type running struct {
+	from      source
+	url       string
+	trust     string
+	token     string
+	tokenFile string
+}
+
+func (r *running) flags(cmd *cobra.Command) {
+	r.from.flags(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&r.url, "url", "", "`address` of the gateway, such as http://host:8080 (default the one that runs here with the same configuration)")
+	flags.StringVar(&r.trust, "tls-trust", "", "`file` with the certificates that an https address is checked with (default the system's)")
+	flags.StringVar(&r.token, "token", "", "JSON web token of a super-user")
+	flags.StringVar(&r.tokenFile, "token-file", "", "`file` that holds the token")
+	cmd.MarkFlagsMutuallyExclusive("token", "token-file")
+}
+
+// client makes the client. What is wrong with the flags is said before anything is asked.
+func (r *running) client() (*ask.Client, error) {
+	token := r.token
+	if r.tokenFile != "" {
+		text, err := os.ReadFile(r.tokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("--token-file: %w", err)
+		}
+		token = strings.TrimSpace(string(text))
+	}
+	if r.url == "" {
+		if r.trust != "" {
+			return nil, errors.New("--tls-trust: it needs --url; the gateway on this machine is not checked")
+		}
+		cfg, _, err := r.from.load(true)
+		if err != nil {
+			return nil, err
+		}
+		base, client, err := gateway.Here(cfg)
+		if err != nil {
+			return nil, err
+		}
+		return ask.New(base, client, bearer(token)), nil
+	}
+	if err := ask.CheckURL(r.url); err != nil {
+		return nil, fmt.Errorf("--url: %w", err)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if r.trust != "" {
+		text, err := os.ReadFile(r.trust)
+		if err != nil {
+			return nil, fmt.Errorf("--tls-trust: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("--tls-trust %s: it holds no certificate in PEM", r.trust)
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	}
+	return ask.New(r.url, &http.Client{Transport: transport}, bearer(token)), nil
+}
+
+// command makes a command that asks a gateway.
+func (r *running) command(use, short, long string, args cobra.PositionalArgs, run func(ctx context.Context, cmd *cobra.Command, c *ask.Client, args []string) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long, Args: args,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := r.client()
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+			defer stop()
+			return run(ctx, cmd, c, args)
+		},
+	}
+	r.flags(cmd)
+	return cmd
+}
+
+func newStatus() *cobra.Command {
+	return new(running).command("status", "Print how a running gateway is: limits, brokers, the last refusals", "", cobra.NoArgs,
+		func(ctx context.Context, cmd *cobra.Command, c *ask.Client, _ []string) error {
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
+			status, err := c.Status(ctx)
+			if err != nil {
+				return asRuntime(err)
+			}
+			up, err := c.Upstream(ctx, url.Values{"limit": {"1"}})
+			if err != nil {
+				return asRuntime(err)
+			}
+			refusals, err := c.Refusals(ctx)
+			if err != nil {
+				return asRuntime(err)
+			}
+			return asRuntime(ask.PrintStatus(cmd.OutOrStdout(), status, up.Brokers, refusals[:min(len(refusals), 10)], time.Now()))
+		})
+}
+
+const listHelp = `
+--where filters by a field: a text by a pattern in which * stands for anything
+(--where 'topic=*/orders'), a number by the least value (--where unsentBytes=1).
+--sort names a field, with a - in front for falling order.`
+
+// list are the flags of a command that prints a list.
+type list struct {
+	where []string
+	sort  string
+	count int
+}
+
+func (l *list) flags(cmd *cobra.Command, sort string) {
+	cmd.Flags().StringArrayVar(&l.where, "where", nil, "`field=value` to filter by; may be repeated")
+	cmd.Flags().StringVar(&l.sort, "sort", sort, "`field` to sort by, with a - in front for falling order")
+	cmd.Flags().IntVarP(&l.count, "count", "n", 50, "how many to print")
+}
+
+func (l *list) query() (url.Values, error) {
+	query := url.Values{"sort": {l.sort}, "limit": {strconv.Itoa(l.count)}}
+	for _, w := range l.where {
+		field, value, ok := strings.Cut(w, "=")
+		if !ok || query.Has(field) {
+			return nil, fmt.Errorf("--where %q: expected field=value, once for each field", w)
+		}
+		query.Set(field, value)
+	}
+	return query, nil
+}
+
+func newSessions() *cobra.Command {
+	var l list
+	cmd := new(running).command("sessions", "Print the sessions of a running gateway: who is connected, and who is slow",
+		"Print the sessions of a running gateway."+listHelp, cobra.NoArgs,
+		func(ctx context.Context, cmd *cobra.Command, c *ask.Client, _ []string) error {
+			query, err := l.query()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
+			page, err := c.Sessions(ctx, query)
+			if err != nil {
+				return asRuntime(err)
+			}
+			return asRuntime(ask.PrintSessions(cmd.OutOrStdout(), page, time.Now()))
+		})
+	l.flags(cmd, "-unsentBytes")
+	return cmd
+}
+
+func newTopics() *cobra.Command {
+	var l list
+	cmd := new(running).command("topics", "Print the topics of a running gateway: where the sessions are",
+		"Print the topics that the sessions of a running gateway are on."+listHelp, cobra.NoArgs,
+		func(ctx context.Context, cmd *cobra.Command, c *ask.Client, _ []string) error {
+			query, err := l.query()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
+			page, err := c.Topics(ctx, query)
+			if err != nil {
+				return asRuntime(err)
+			}
+			return asRuntime(ask.PrintTopics(cmd.OutOrStdout(), page))
+		})
+	l.flags(cmd, "-sessions")
+	return cmd
+}
+
+func newTop() *cobra.Command {
+	var every time.Duration
+	var rows int
+	cmd := new(running).command("top", "Watch a running gateway: rates, slow clients, the topics with most sessions", "", cobra.NoArgs,
+		func(ctx context.Context, cmd *cobra.Command, c *ask.Client, _ []string) error {
+			if every < time.Second || rows < 1 {
+				return errors.New("expected --every of a second or more, and --count of 1 or more")
+			}
+			return asRuntime(ask.Top(ctx, c, cmd.OutOrStdout(), every, rows))
+		})
+	cmd.Flags().DurationVar(&every, "every", 2*time.Second, "how often to look")
+	cmd.Flags().IntVarP(&rows, "count", "n", 10, "how many clients and topics to print")
+	return cmd
+}
+
+func newClose() *cobra.Command {
+	var reason string
+	cmd := new(running).command("close ID", "Close a session of a running gateway", "", cobra.ExactArgs(1),
+		func(ctx context.Context, cmd *cobra.Command, c *ask.Client, args []string) error {
+			id, err := strconv.ParseUint(args[0], 10, 64)
+			if err != nil {
+				return fmt.Errorf("%q: expected the id of a session, as pulsegate sessions prints it", args[0])
+			}
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
+			return asRuntime(c.CloseSession(ctx, id, reason))
+		})
+	cmd.Flags().StringVar(&reason, "reason", "", "what the client is told")
+	return cmd
+}
+
+func newLogLevel() *cobra.Command {
+	return new(running).command("log-level LEVEL", "Change the log level of a running gateway: debug, info, warn or error",
+		"Change the log level of a running gateway, until it reads its configuration again.", cobra.ExactArgs(1),
+		func(ctx context.Context, _ *cobra.Command, c *ask.Client, args []string) error {
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
+			return asRuntime(c.SetLevel(ctx, args[0]))
+		})
+}
+
+func newProfile() *cobra.Command {
+	var seconds int
+	cmd := new(running).command("profile NAME FILE", "Take a profile of a running gateway: cpu, heap, goroutine, …",
+		"Take a profile of a running gateway, for go tool pprof.", cobra.ExactArgs(2),
+		func(ctx context.Context, _ *cobra.Command, c *ask.Client, args []string) error {
+			query := url.Values{}
+			if args[0] == "cpu" {
+				query.Set("seconds", strconv.Itoa(seconds))
+			}
+			ctx, cancel := context.WithTimeout(ctx, askTimeout+time.Duration(seconds)*time.Second)
+			defer cancel()
+			profile, err := c.Profile(ctx, args[0], query)
+			if err != nil {
+				return asRuntime(err)
+			}
+			return asRuntime(os.WriteFile(args[1], profile, 0o600))
+		})
+	cmd.Flags().IntVar(&seconds, "seconds", 10, "how long to look, for cpu")
+	return cmd
+}
+
+// operatorCommands are those that ask a running gateway.
+func operatorCommands() []*cobra.Command {
+	return []*cobra.Command{newStatus(), newSessions(), newTopics(), newTop(), newClose(), newLogLevel(), newProfile()}
+}

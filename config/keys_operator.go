@@ -1,0 +1,19 @@
+package config
+
+var operatorKeys = []Key{
+	{
+		Name: "operatorPages", Section: sectionOperator, Default: "true",
+		Doc:  "Serve the console at /console/, and what it shows as JSON below /gateway/: sessions, topics, connections to brokers, refusals, the configuration with its secrets masked. Where clients log in, they are for super-users. Where they do not, everybody may look, as at the statistics, and programs on the same machine may also close sessions, change the log level and take profiles.",
+		kind: boolean(func(c *Config) *bool { return &c.OperatorPages }),
+	},
+	{
+		Name: "operatorServicePort", Section: sectionOperator,
+		Doc:  "Serve the operator's pages on this port, over plain HTTP, and no longer beside the clients. Empty: where the clients are served.",
+		kind: port(func(c *Config) *int { return &c.OperatorServicePort }),
+	},
+	{
+		Name: "operatorBindAddress", Section: sectionOperator, Default: "127.0.0.1",
+		Doc:  "The address to listen on for operatorServicePort.",
+		kind: text(func(c *Config) *string { return &c.OperatorBindAddress }),
+	},
+}

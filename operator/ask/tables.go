@@ -1,0 +1,199 @@
+package ask
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/pulsegate/pulsegate/operator"
+)
+
+// column is one column of a table of T.
+type column[T any] struct {
+	head string
+	cell func(*T) string
+}
+
+// table prints rows in columns. What clients have named is made fit for a terminal.
+func table[T any](w io.Writer, columns []column[T], rows []T) error {
+	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	heads := make([]string, len(columns))
+	for i, c := range columns {
+		heads[i] = c.head
+	}
+	fmt.Fprintln(out, strings.Join(heads, "\t"))
+	for i := range rows {
+		cells := make([]string, len(columns))
+		for j, c := range columns {
+			cells[j] = visible(c.cell(&rows[i]))
+		}
+		fmt.Fprintln(out, strings.Join(cells, "\t"))
+	}
+	return out.Flush()
+}
+
+// visible writes what a terminal would obey, or not show, as escapes.
+func visible(s string) string {
+	if s == "" {
+		return "-"
+	}
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
+		return s
+	}
+	quoted := strconv.Quote(s)
+	return quoted[1 : len(quoted)-1]
+}
+
+func number[N int | int64 | uint64](n N) string { return fmt.Sprint(n) }
+
+// seconds writes a time that has passed.
+func seconds(s float64) string {
+	d := time.Duration(s * float64(time.Second))
+	if d < time.Minute {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
+
+// size writes a size in the unit that leaves few digits.
+func size(n int64) string {
+	const units = "KMGT"
+	if n < 1024 {
+		return fmt.Sprint(n)
+	}
+	value, unit := float64(n)/1024, 0
+	for value >= 1024 && unit < len(units)-1 {
+		value, unit = value/1024, unit+1
+	}
+	return fmt.Sprintf("%.1f%ci", value, units[unit])
+}
+
+// short leaves out of a topic's name what goes without saying.
+func short(topic string) string { return strings.TrimPrefix(topic, "persistent://") }
+
+// PrintSessions prints a page of sessions.
+func PrintSessions(w io.Writer, page operator.Sessions, now time.Time) error {
+	return first(table(w, []column[operator.Session]{
+		{"ID", func(s *operator.Session) string { return number(s.ID) }},
+		{"KIND", func(s *operator.Session) string { return s.Kind }},
+		{"ROLE", func(s *operator.Session) string { return s.Role }},
+		{"ADDRESS", func(s *operator.Session) string { return s.Address.String() }},
+		{"AGE", func(s *operator.Session) string { return seconds(now.Sub(s.Opened).Seconds()) }},
+		{"IDLE", func(s *operator.Session) string { return seconds(s.IdleSeconds) }},
+		{"MESSAGES", func(s *operator.Session) string { return number(s.Messages) }},
+		{"UNACKED", func(s *operator.Session) string { return number(s.Unacknowledged) }},
+		{"UNSENT", func(s *operator.Session) string { return size(s.UnsentBytes) }},
+		{"SLOW", func(s *operator.Session) string { return seconds(s.SlowSeconds) }},
+		{"TOPIC", func(s *operator.Session) string { return short(s.Topic) }},
+		{"SUBSCRIPTION", func(s *operator.Session) string { return s.Subscription }},
+		{"AGENT", func(s *operator.Session) string { return s.UserAgent }},
+	}, page.Sessions), rest(w, len(page.Sessions), page.Total, "sessions"))
+}
+
+// PrintTopics prints a page of topics.
+func PrintTopics(w io.Writer, page operator.Topics) error {
+	return first(table(w, []column[operator.Topic]{
+		{"SESSIONS", func(t *operator.Topic) string { return number(t.Sessions) }},
+		{"PRODUCERS", func(t *operator.Topic) string { return number(t.Producers) }},
+		{"CONSUMERS", func(t *operator.Topic) string { return number(t.Consumers) }},
+		{"READERS", func(t *operator.Topic) string { return number(t.Readers) }},
+		{"PUBLISHED", func(t *operator.Topic) string { return number(t.Published) }},
+		{"DELIVERED", func(t *operator.Topic) string { return number(t.Delivered) }},
+		{"UNACKED", func(t *operator.Topic) string { return number(t.Unacknowledged) }},
+		{"UNSENT", func(t *operator.Topic) string { return size(t.UnsentBytes) }},
+		{"SLOW", func(t *operator.Topic) string { return number(t.Slow) }},
+		{"TOPIC", func(t *operator.Topic) string { return short(t.Topic) }},
+	}, page.Topics), rest(w, len(page.Topics), page.Total, "topics"))
+}
+
+// PrintStatus prints the gateway at a glance, with its brokers and the last refusals.
+func PrintStatus(w io.Writer, s operator.Status, brokers []operator.Broker, refusals []operator.Refusal, now time.Time) error {
+	state := "serving"
+	if s.Draining {
+		state = "draining"
+	}
+	_, err := fmt.Fprintf(w, "pulsegate %s, %s, up %s, log level %s\nready: %s\nsessions: %d producers, %d consumers, %d readers\n\n",
+		s.Version, state, seconds(now.Sub(s.Started).Seconds()), s.LogLevel, visible(s.Ready),
+		s.Sessions["producer"], s.Sessions["consumer"], s.Sessions["reader"])
+	if err != nil {
+		return err
+	}
+	err = table(w, []column[operator.Limit]{
+		{"LIMIT", func(l *operator.Limit) string { return l.Key }},
+		{"USED", func(l *operator.Limit) string { return amount(l.Used, l.Unit) }},
+		{"MOST", func(l *operator.Limit) string {
+			if l.Most <= 0 {
+				return "none"
+			}
+			return amount(l.Most, l.Unit)
+		}},
+	}, s.Limits)
+	if len(brokers) > 0 {
+		fmt.Fprintln(w)
+		err = first(err, table(w, []column[operator.Broker]{
+			{"BROKER", func(b *operator.Broker) string { return b.Address }},
+			{"STATE", func(b *operator.Broker) string { return b.State }},
+			{"SINCE", func(b *operator.Broker) string { return seconds(now.Sub(b.Since).Seconds()) }},
+			{"PRODUCERS", func(b *operator.Broker) string { return number(b.Producers) }},
+			{"CONSUMERS", func(b *operator.Broker) string { return number(b.Consumers) }},
+			{"REQUESTS", func(b *operator.Broker) string { return number(b.Requests) }},
+			{"PENDING", func(b *operator.Broker) string { return size(b.PendingBytes) }},
+			{"ERROR", func(b *operator.Broker) string { return b.Error }},
+		}, brokers))
+	}
+	if len(refusals) > 0 {
+		fmt.Fprintln(w)
+		err = first(err, table(w, []column[operator.Refusal]{
+			{"AGO", func(r *operator.Refusal) string { return seconds(now.Sub(r.Time).Seconds()) }},
+			{"REFUSED", func(r *operator.Refusal) string { return r.What }},
+			{"CODE", func(r *operator.Refusal) string { return number(r.Code) }},
+			{"ADDRESS", func(r *operator.Refusal) string { return r.Address.String() }},
+			{"REASON", func(r *operator.Refusal) string { return r.Reason + more(r.More) }},
+		}, refusals))
+	}
+	return err
+}
+
+func amount(n int64, unit string) string {
+	if unit == "bytes" {
+		return size(n)
+	}
+	return fmt.Sprint(n)
+}
+
+// more writes what else is known of a refusal, in the order of the names.
+func more(attrs map[string]string) string {
+	names := make([]string, 0, len(attrs))
+	for name := range attrs {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var out strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&out, " %s=%s", name, attrs[name])
+	}
+	return out.String()
+}
+
+// rest says how many are not listed.
+func rest(w io.Writer, listed, total int, what string) error {
+	if listed >= total {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "… %d of %d %s\n", listed, total, what)
+	return err
+}
+
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

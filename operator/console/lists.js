@@ -1,0 +1,99 @@
+// The pages that are lists.
+
+import { closeSession, get } from "./api.js";
+import { ago, count, seconds, size, topic } from "./format.js";
+import { draw, element, List } from "./table.js";
+
+const n = (head, field, cell) => ({ head, field, cell, number: true });
+const t = (head, field, cell, long) => ({ head, field, cell, long });
+
+async function close(session, refresh) {
+  const reason = prompt(`Close session ${session.id} of ${session.role || session.address}? The client is told:`, "closed by an operator");
+  if (reason === null) return;
+  await closeSession(session.id, reason);
+  refresh();
+}
+
+const slow = (s) => s.unsentBytes > 0 ? element("span", { class: s.slowSeconds > 5 ? "bad" : "warn" }, seconds(s.slowSeconds)) : "";
+
+// lists makes them. refresh draws the page that is shown anew; failed is told of errors.
+export function lists(refresh, failed) {
+  const sessions = new List("sessions", [
+    n("Id", "id", (s) => String(s.id)),
+    t("Kind", "kind", (s) => s.kind),
+    t("Topic", "topic", (s) => topic(s.topic)),
+    t("Subscription", "subscription", (s) => s.subscription ? `${s.subscription} (${s.subscriptionType})` : ""),
+    t("Role", "role", (s) => s.role),
+    t("Address", "address", (s) => s.address),
+    n("Age", "ageSeconds", (s) => ago(s.opened)),
+    n("Idle", "idleSeconds", (s) => seconds(s.idleSeconds)),
+    n("Messages", "messages", (s) => count(s.messages)),
+    n("Unacknowledged", "unacknowledged", (s) => s.window ? `${s.unacknowledged} of ${s.window}` : String(s.unacknowledged)),
+    n("In flight", "inFlight", (s) => String(s.inFlight)),
+    n("Unsent", "unsentBytes", (s) => size(s.unsentBytes)),
+    n("Slow for", "slowSeconds", slow),
+    n("Shared by", "sharing", (s) => String(s.sharing)),
+    { head: "User agent", field: "userAgent", cut: true, cell: (s) => s.userAgent },
+    { head: "Action", cell: (s) => element("button", { type: "button", "aria-label": "Close session " + s.id, "data-focus": "close-" + s.id, onclick: () => close(s, refresh).catch(failed) }, "Close") },
+  ], { field: "unsentBytes", falling: true }, async (query) => {
+    const page = await get("sessions", query);
+    return { rows: page.sessions, total: page.total };
+  });
+
+  const topics = new List("topics", [
+    t("Topic", "topic", (x) => topic(x.topic)),
+    n("Sessions", "sessions", (x) => count(x.sessions)),
+    n("Producers", "producers", (x) => count(x.producers)),
+    n("Consumers", "consumers", (x) => count(x.consumers)),
+    n("Readers", "readers", (x) => count(x.readers)),
+    n("Subscriptions", "subscriptions", (x) => count(x.subscriptions)),
+    n("Published", "published", (x) => count(x.published)),
+    n("Delivered", "delivered", (x) => count(x.delivered)),
+    n("Unacknowledged", "unacknowledged", (x) => count(x.unacknowledged)),
+    n("Unsent", "unsentBytes", (x) => size(x.unsentBytes)),
+    n("Slow clients", "slow", (x) => count(x.slow)),
+  ], { field: "sessions", falling: true }, async (query) => {
+    const page = await get("topics", query);
+    return { rows: page.topics, total: page.total };
+  });
+
+  const upstream = new List("upstream", [
+    t("Kind", "kind", (c) => c.kind),
+    t("Topic", "topic", (c) => topic(c.topic)),
+    t("Subscription", "subscription", (c) => c.subscription),
+    n("Sessions", "sessions", (c) => count(c.sessions)),
+    t("Connected", "connected", (c) => c.connected ? "yes" : element("span", { class: "bad" }, "no")),
+  ], { field: "sessions", falling: true }, async (query) => {
+    const page = await get("upstream", query);
+    draw(document.getElementById("brokers"), brokerColumns, page.brokers);
+    return { rows: page.clients, total: page.total };
+  });
+
+  for (const list of [sessions, topics, upstream]) list.changed = refresh;
+  return { sessions, topics, upstream };
+}
+
+const brokerColumns = [
+  t("Broker", null, (b) => b.address),
+  t("State", null, (b) => element("span", { class: b.state === "up" ? "" : "bad" }, b.state)),
+  n("For", null, (b) => ago(b.since)),
+  n("Producers", null, (b) => count(b.producers)),
+  n("Consumers", null, (b) => count(b.consumers)),
+  n("Requests", null, (b) => count(b.requests)),
+  n("Waiting bytes", null, (b) => size(b.pendingBytes)),
+  t("Error", null, (b) => b.error ?? "", true),
+];
+
+const refusalColumns = [
+  n("Ago", null, (r) => ago(r.time)),
+  t("What", null, (r) => r.what),
+  n("Code", null, (r) => r.code ? String(r.code) : ""),
+  t("Reason", null, (r) => r.reason, true),
+  t("Address", null, (r) => r.address),
+  t("Limit", null, (r) => r.limit),
+  t("More", null, (r) => Object.entries(r.more ?? {}).map(([k, v]) => `${k}=${v}`).join(" "), true),
+];
+
+export async function showRefusals() {
+  draw(document.getElementById("refusal-list"), refusalColumns, (await get("refusals")).refusals);
+}

@@ -1,0 +1,78 @@
+// The console: which page is shown, and when it is drawn anew.
+
+import { get, getText, setLevel, setToken, token } from "./api.js";
+import { lists, showRefusals } from "./lists.js";
+import { sample } from "./overview.js";
+import { start as startTrying } from "./tryit.js";
+
+const every = 2000; // ms between two looks
+
+const notice = document.getElementById("notice");
+const level = document.getElementById("level");
+
+function failed(error) {
+  notice.textContent = error.status === 401
+    ? `${error.message}. These pages are for super-users: give a token of one above. “Try it” works with any.`
+    : error.message;
+  notice.hidden = false;
+}
+
+const { sessions, topics, upstream } = lists(() => refresh(), failed);
+
+async function showConfig() {
+  document.getElementById("config-text").textContent = await getText("config");
+  if (document.activeElement !== level) level.value = (await get("log-level")).level;
+}
+
+// What is drawn of each page, beside the sample that all have.
+const pages = {
+  overview: async () => {},
+  sessions: () => sessions.show(),
+  topics: () => topics.show(),
+  upstream: () => upstream.show(),
+  refusals: showRefusals,
+  config: showConfig,
+  try: null, // nothing is asked for
+};
+
+const current = () => location.hash.slice(1) in pages ? location.hash.slice(1) : "overview";
+
+let timer;
+let turn = 0; // of the newest refresh; older ones draw no more
+
+async function refresh() {
+  clearTimeout(timer);
+  const mine = ++turn;
+  const page = current();
+  try {
+    if (pages[page]) {
+      await Promise.all([sample(), pages[page]()]);
+    }
+    if (mine === turn) notice.hidden = true;
+  } catch (error) {
+    if (mine === turn) failed(error);
+  }
+  if (mine === turn) timer = setTimeout(refresh, document.hidden ? 10 * every : every);
+}
+
+function route() {
+  const page = current();
+  for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== page;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === "#" + page) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = document.querySelector(`#${page} h2`).textContent + " – pulsegate";
+  refresh();
+}
+
+document.getElementById("login").addEventListener("submit", (event) => {
+  event.preventDefault();
+  setToken(document.getElementById("token").value.trim());
+  refresh();
+});
+level.addEventListener("change", () => setLevel(level.value).then(refresh, failed));
+document.getElementById("token").value = token();
+addEventListener("hashchange", route);
+startTrying();
+route();

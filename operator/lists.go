@@ -1,0 +1,208 @@
+package operator
+
+import (
+	"cmp"
+	"net/http"
+	"strings"
+	"time"
+)
+
+func sessionFields(now time.Time) []field[Session] {
+	return []field[Session]{
+		{name: "id", number: func(s *Session) float64 { return float64(s.ID) }},
+		{name: "kind", text: func(s *Session) string { return s.Kind }},
+		{name: "topic", text: func(s *Session) string { return s.Topic }},
+		{name: "subscription", text: func(s *Session) string { return s.Subscription }},
+		{name: "subscriptionType", text: func(s *Session) string { return s.SubscriptionType }},
+		{name: "role", text: func(s *Session) string { return s.Role }},
+		{name: "address", text: func(s *Session) string { return s.Address.String() }},
+		{name: "userAgent", text: func(s *Session) string { return s.UserAgent }},
+		{name: "ageSeconds", number: func(s *Session) float64 { return now.Sub(s.Opened).Seconds() }},
+		{name: "idleSeconds", number: func(s *Session) float64 { return s.IdleSeconds }},
+		{name: "received", number: func(s *Session) float64 { return float64(s.Received) }},
+		{name: "messages", number: func(s *Session) float64 { return float64(s.Messages) }},
+		{name: "sentBytes", number: func(s *Session) float64 { return float64(s.SentBytes) }},
+		{name: "unacknowledged", number: func(s *Session) float64 { return float64(s.Unacknowledged) }},
+		{name: "inFlight", number: func(s *Session) float64 { return float64(s.InFlight) }},
+		{name: "unsentBytes", number: func(s *Session) float64 { return float64(s.UnsentBytes) }},
+		{name: "slowSeconds", number: func(s *Session) float64 { return s.SlowSeconds }},
+		{name: "sharing", number: func(s *Session) float64 { return float64(s.Sharing) }},
+	}
+}
+
+func sessionTie(a, b *Session) int { return cmp.Compare(a.ID, b.ID) }
+
+// Sessions is the answer to a request for sessions.
+type Sessions struct {
+	Total    int       `json:"total"` // that pass the filters; of them one page is listed
+	Sessions []Session `json:"sessions"`
+}
+
+// sessions answers GET sessions.
+func (h *handler) sessions(w http.ResponseWriter, r *http.Request) {
+	q, err := parseQuery(r.URL.Query(), sessionFields(time.Now()), sessionTie)
+	if err != nil {
+		writeReason(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	p := page[Session]{query: q}
+	h.source.Sessions(func(s *Session) bool {
+		p.add(s)
+		return r.Context().Err() == nil
+	})
+	writeJSON(w, Sessions{p.total, listOf(p.list())})
+}
+
+// session answers GET sessions/{id}.
+func (h *handler) session(w http.ResponseWriter, r *http.Request) {
+	id, ok := sessionID(w, r)
+	if !ok {
+		return
+	}
+	var found *Session
+	h.source.Sessions(func(s *Session) bool {
+		if s.ID == id {
+			copied := *s
+			found = &copied
+		}
+		return found == nil
+	})
+	if found == nil {
+		writeReason(w, http.StatusNotFound, "there is no session with this id; it may have ended")
+		return
+	}
+	writeJSON(w, found)
+}
+
+// Topic is what the sessions on one topic do together.
+type Topic struct {
+	Topic          string `json:"topic"`
+	Sessions       int    `json:"sessions"`
+	Producers      int    `json:"producers"`
+	Consumers      int    `json:"consumers"`
+	Readers        int    `json:"readers"`
+	Subscriptions  int    `json:"subscriptions"`
+	Published      uint64 `json:"published"` // by the sessions that are open
+	Delivered      uint64 `json:"delivered"` // to them
+	Unacknowledged int    `json:"unacknowledged"`
+	UnsentBytes    int64  `json:"unsentBytes"`
+	Slow           int    `json:"slow"` // sessions whose output waits
+}
+
+var topicFields = []field[Topic]{
+	{name: "topic", text: func(t *Topic) string { return t.Topic }},
+	{name: "sessions", number: func(t *Topic) float64 { return float64(t.Sessions) }},
+	{name: "producers", number: func(t *Topic) float64 { return float64(t.Producers) }},
+	{name: "consumers", number: func(t *Topic) float64 { return float64(t.Consumers) }},
+	{name: "readers", number: func(t *Topic) float64 { return float64(t.Readers) }},
+	{name: "subscriptions", number: func(t *Topic) float64 { return float64(t.Subscriptions) }},
+	{name: "published", number: func(t *Topic) float64 { return float64(t.Published) }},
+	{name: "delivered", number: func(t *Topic) float64 { return float64(t.Delivered) }},
+	{name: "unacknowledged", number: func(t *Topic) float64 { return float64(t.Unacknowledged) }},
+	{name: "unsentBytes", number: func(t *Topic) float64 { return float64(t.UnsentBytes) }},
+	{name: "slow", number: func(t *Topic) float64 { return float64(t.Slow) }},
+}
+
+func topicTie(a, b *Topic) int { return strings.Compare(a.Topic, b.Topic) }
+
+// Topics is the answer to a request for topics.
+type Topics struct {
+	Total  int     `json:"total"`
+	Topics []Topic `json:"topics"`
+}
+
+// topics answers GET topics.
+func (h *handler) topics(w http.ResponseWriter, r *http.Request) {
+	q, err := parseQuery(r.URL.Query(), topicFields, topicTie)
+	if err != nil {
+		writeReason(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	type subscription struct{ topic, name string }
+	all, seen := map[string]*Topic{}, map[subscription]bool{}
+	h.source.Sessions(func(s *Session) bool {
+		t := all[s.Topic]
+		if t == nil {
+			t = &Topic{Topic: s.Topic}
+			all[s.Topic] = t
+		}
+		t.add(s)
+		if at := (subscription{s.Topic, s.Subscription}); s.Subscription != "" && !seen[at] {
+			seen[at] = true
+			t.Subscriptions++
+		}
+		return r.Context().Err() == nil
+	})
+	p := page[Topic]{query: q}
+	for _, t := range all {
+		p.add(t)
+	}
+	writeJSON(w, Topics{p.total, listOf(p.list())})
+}
+
+func (t *Topic) add(s *Session) {
+	t.Sessions++
+	switch s.Kind {
+	case "producer":
+		t.Producers++
+		t.Published += s.Messages
+	case "consumer":
+		t.Consumers++
+		t.Delivered += s.Messages
+	default:
+		t.Readers++
+		t.Delivered += s.Messages
+	}
+	t.Unacknowledged += s.Unacknowledged
+	t.UnsentBytes += s.UnsentBytes
+	if s.UnsentBytes > 0 {
+		t.Slow++
+	}
+}
+
+var clientFields = []field[Client]{
+	{name: "kind", text: func(c *Client) string { return c.Kind }},
+	{name: "topic", text: func(c *Client) string { return c.Topic }},
+	{name: "subscription", text: func(c *Client) string { return c.Subscription }},
+	{name: "sessions", number: func(c *Client) float64 { return float64(c.Sessions) }},
+	{name: "connected", text: func(c *Client) string {
+		if c.Connected {
+			return "true"
+		}
+		return "false"
+	}},
+}
+
+func clientTie(a, b *Client) int {
+	return cmp.Or(strings.Compare(a.Topic, b.Topic), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Subscription, b.Subscription))
+}
+
+// Upstream is the answer to a request for what the gateway has at the brokers.
+type Upstream struct {
+	Brokers []Broker `json:"brokers"`
+	Total   int      `json:"total"` // of the clients
+	Clients []Client `json:"clients"`
+}
+
+// upstream answers GET upstream.
+func (h *handler) upstream(w http.ResponseWriter, r *http.Request) {
+	q, err := parseQuery(r.URL.Query(), clientFields, clientTie)
+	if err != nil {
+		writeReason(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	p := page[Client]{query: q}
+	h.source.Clients(func(c *Client) bool {
+		p.add(c)
+		return r.Context().Err() == nil
+	})
+	writeJSON(w, Upstream{listOf(h.source.Brokers()), p.total, listOf(p.list())})
+}
+
+// listOf makes no list an empty one, which JSON writes as [].
+func listOf[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

@@ -1,0 +1,101 @@
+package operator
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+type item struct {
+	name string
+	n    int
+}
+
+var itemFields = []field[item]{
+	{name: "name", text: func(i *item) string { return i.name }},
+	{name: "n", number: func(i *item) float64 { return float64(i.n) }},
+}
+
+func itemTie(a, b *item) int { return strings.Compare(a.name, b.name) }
+
+// A page is what sorting the whole list and cutting it would give.
+func TestPageIsAPartOfTheSortedList(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		var all []item
+		for i := range random.IntN(60) {
+			all = append(all, item{string(rune('a' + i)), random.IntN(5)})
+		}
+		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		offset, limit := random.IntN(70), 1+random.IntN(20)
+		q, err := parseQuery(url.Values{"sort": {"-n"}, "n": {"1"}}, itemFields, itemTie)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.offset, q.limit = offset, limit
+		p := page[item]{query: q}
+		for i := range all {
+			p.add(&all[i])
+		}
+
+		want := slices.DeleteFunc(slices.Clone(all), func(i item) bool { return i.n < 1 })
+		slices.SortFunc(want, func(a, b item) int { return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.name, b.name)) })
+		if p.total != len(want) {
+			t.Fatalf("total %d, expected %d", p.total, len(want))
+		}
+		want = want[min(offset, len(want)):min(offset+limit, len(want))]
+		if got := p.list(); !slices.Equal(got, want) {
+			t.Fatalf("offset %d, limit %d: %v, expected %v", offset, limit, got, want)
+		}
+		if cap(p.best) > 2*(offset+limit)+8 {
+			t.Fatalf("%d kept for a page that ends at %d", cap(p.best), offset+limit)
+		}
+	}
+}
+
+func TestQueriesThatAreWrong(t *testing.T) {
+	for query, want := range map[string]string{
+		"colour=red":        `parameter colour: "colour" is no field of this list; its fields are name, n`,
+		"sort=-colour":      `parameter sort: "colour" is no field of this list; its fields are name, n`,
+		"n=many":            `parameter n: "many": expected a number, the least that is listed`,
+		"n=NaN":             `parameter n: "NaN": expected a number, the least that is listed`,
+		"limit=0":           `parameter limit: "0": expected a number from 1 to 1000`,
+		"limit=1001":        `parameter limit: "1001": expected a number from 1 to 1000`,
+		"offset=-1":         `parameter offset: "-1": expected a number from 0 to 10000`,
+		"offset=9999":       `parameter offset: a page ends at 10000 at most; filter the list instead`,
+		"name=a&name=b":     `parameter name: given 2 times, expected once`,
+		"limit=99999999999": `parameter limit: "99999999999": expected a number from 1 to 1000`,
+	} {
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = parseQuery(values, itemFields, itemTie); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, expected %s", query, err, want)
+		}
+	}
+}
+
+func FuzzMatches(f *testing.F) {
+	f.Add("persistent://*/orders*", "persistent://public/default/orders-1")
+	f.Add("*", "")
+	f.Add("a*a", "a")
+	f.Add("**b", "ab")
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		parts := strings.Split(pattern, "*")
+		for i := range parts {
+			parts[i] = regexp.QuoteMeta(parts[i])
+		}
+		simple, err := regexp.Compile(`(?s)\A` + strings.Join(parts, ".*") + `\z`)
+		if err != nil || !slices.Equal([]byte(strings.ToValidUTF8(text+pattern, "")), []byte(text+pattern)) {
+			return // the simple version knows only UTF-8
+		}
+		if got := matches(pattern, text); got != simple.MatchString(text) {
+			t.Errorf("matches(%q, %q) = %v", pattern, text, got)
+		}
+	})
+}

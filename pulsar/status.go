@@ -1,0 +1,106 @@
+package pulsar
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ConnStatus is a connection to a broker, or that there is none.
+type ConnStatus struct {
+	Broker string
+	// State is "opening", "up", or "down": the last one broke or could not be opened.
+	State                string
+	Since                time.Time // of the state
+	Producers, Consumers int
+	Requests             int   // without an answer
+	Waiting              int   // bytes that are not written yet
+	Err                  error // of "down"
+}
+
+// ConnCounts are sums since the client was made.
+type ConnCounts struct {
+	Opened uint64 // connections that came up
+	Failed uint64 // that could not be opened
+	Lost   uint64 // that broke
+}
+
+// maxTroubles bounds the brokers whose last error is kept, and troubleFor is for how long it tells anything: a broker
+// that is gone for good is not asked for any more.
+const (
+	maxTroubles = 1000
+	troubleFor  = time.Hour
+)
+
+// trouble is why there is no connection.
+type trouble struct {
+	err  error
+	when time.Time
+}
+
+// note keeps what became of a connection: err is nil when it came up. Of a client that is closed
+// nothing is kept.
+func (p *pool) note(to broker, opening bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return
+	case err == nil:
+		p.counts.Opened++
+		delete(p.troubles, to)
+		return
+	case opening:
+		p.counts.Failed++
+	default:
+		p.counts.Lost++
+	}
+	if _, known := p.troubles[to]; !known && len(p.troubles) >= maxTroubles {
+		clear(p.troubles)
+	}
+	p.troubles[to] = trouble{err, time.Now()}
+}
+
+// Connections lists the connections that are open or being opened, and the brokers to which there is
+// none because it broke or could not be opened, sorted by broker.
+func (c *Client) Connections() []ConnStatus {
+	p := &c.pool
+	p.mu.Lock()
+	conns := make([]*conn, 0, len(p.conns))
+	connected := map[broker]bool{}
+	for key, x := range p.conns {
+		conns = append(conns, x)
+		connected[key.to] = true
+	}
+	var list []ConnStatus
+	for to, t := range p.troubles {
+		if !connected[to] && time.Since(t.when) < troubleFor {
+			list = append(list, ConnStatus{Broker: to.String(), State: "down", Since: t.when, Err: t.err})
+		}
+	}
+	p.mu.Unlock()
+	for _, x := range conns {
+		x.mu.Lock()
+		s := ConnStatus{
+			Broker: x.to.String(), State: "opening", Since: x.begun,
+			Producers: len(x.producers), Consumers: len(x.consumers), Requests: len(x.requests), Waiting: x.out.bytes,
+		}
+		if x.state == connUp {
+			s.State = "up"
+		}
+		x.mu.Unlock()
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b ConnStatus) int {
+		return cmp.Or(strings.Compare(a.Broker, b.Broker), a.Since.Compare(b.Since))
+	})
+	return list
+}
+
+// ConnCounts tells the sums.
+func (c *Client) ConnCounts() ConnCounts {
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	return c.pool.counts
+}

@@ -1,0 +1,213 @@
+//go:build pulsar
+
+// Package console drives the operator's console in a headless Chromium, in front of a real Pulsar.
+package console
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/pulsegate/pulsegate/test/gateway"
+	"github.com/pulsegate/pulsegate/test/pulsar"
+)
+
+func TestMain(m *testing.M) { pulsar.Main(m) }
+
+// EnvScreenshots names the environment variable with the folder that pictures of the console are put into.
+const EnvScreenshots = "PULSEGATE_SCREENSHOTS"
+
+// timeout bounds everything a test waits for; it takes seconds, except on a machine that is very busy.
+const timeout = 3 * time.Minute
+
+// browser starts a Chromium for the test.
+func browser(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox, // Chromium refuses to run as root with it
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-background-networking", true),
+		chromedp.WSURLReadTimeout(timeout),
+	)...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+//go:embed package.json
+var packages []byte
+
+//go:embed package-lock.json
+var lock []byte
+
+// axe returns the program that looks for what keeps people from using a page.
+func axe(t *testing.T) string {
+	dir := t.TempDir()
+	for name, text := range map[string][]byte{"package.json": packages, "package-lock.json": lock} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, out)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// violations is what axe finds, put shortly.
+const violations = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}).then(r =>
+	JSON.stringify(r.violations.map(v => v.id + ": " + v.help + " " + v.nodes.map(n => n.target + " " + n.failureSummary).join("; "))))`
+
+func do(t *testing.T, ctx context.Context, what string, actions ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// evaluate tells what an expression of the page is.
+func evaluate[T any](t *testing.T, ctx context.Context, script string, options ...chromedp.EvaluateOption) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, options...))
+	if err != nil {
+		t.Fatalf("%.100s: %v", script, err)
+	}
+	return v
+}
+
+// await waits until script, an expression of the page, is true.
+func await(t *testing.T, ctx context.Context, what, script string) {
+	t.Helper()
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](script, chromedp.WithPollingTimeout(timeout))); err != nil {
+		text, _ := chromedp.Run(ctx, chromedp.Text("body"))
+		t.Fatalf("%s: %v; the page shows:\n%s", what, err, text)
+	}
+}
+
+// TestConsole looks at everything that there is to see, with a message sent and received on the page itself, as somebody
+// with a large light screen and as somebody with a phone in the dark.
+func TestConsole(t *testing.T) {
+	c := pulsar.Shared(t)
+	g := gateway.OnCluster(t, c, nil)
+	ctx, checker := browser(t), axe(t)
+	topic := "persistent/" + c.Namespace(t) + "/orders"
+
+	for _, view := range []struct {
+		name, scheme string
+		width        int64
+	}{{"light", "light", 1280}, {"phone", "dark", 390}} {
+		page := g.HTTPURL() + "/console/?" + view.name // another page, or the browser would stay on the one it has
+		if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: view.scheme}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		do(t, ctx, view.name,
+			chromedp.EmulateViewport(view.width, 844),
+			chromedp.Navigate(page+"#try"),
+			chromedp.WaitVisible("#try-form"),
+			chromedp.SetValue("#try-kind", "consumer"),
+			chromedp.SetValue("#try-topic", topic),
+			chromedp.SetValue("#try-subscription", view.name),
+			chromedp.Click("#try-open"),
+		)
+		await(t, ctx, "a consumer opens", `document.querySelector("#try-state").textContent === "open"`)
+		published := publish(t, g, topic, "Grüße, 世界")
+		await(t, ctx, "the message comes", `document.querySelector("#frames").textContent.includes("payload: Grüße, 世界")`)
+		await(t, ctx, "it is acknowledged", fmt.Sprintf(`[...document.querySelectorAll("#frames .sent")].some(e => e.textContent.includes(%q))`, published))
+
+		for _, p := range []struct{ hash, shown string }{
+			{"try", `document.querySelector("#try-code")?.textContent.includes("create_connection")`},
+			{"sessions", `document.querySelector("#sessions tbody")?.textContent.includes("/orders")`},
+			{"topics", `document.querySelector("#topics tbody")?.textContent.includes("/orders")`},
+			{"upstream", `document.querySelector("#brokers tbody")?.textContent.includes("up")`},
+			{"refusals", `document.querySelector("#refusal-list tbody") !== null`},
+			{"config", `document.querySelector("#config-text")?.textContent.includes("webServicePort=")`},
+			{"overview", `document.querySelector("#chart-messages canvas") !== null && document.querySelector("#cards")?.textContent.includes("serving")`},
+		} {
+			evaluate[string](t, ctx, fmt.Sprintf(`location.hash = %q`, p.hash))
+			await(t, ctx, p.hash+" is shown", p.shown)
+			look(t, ctx, checker, view.name+"-"+p.hash)
+		}
+	}
+}
+
+// publish sends a message by another way than the console, and returns its id.
+func publish(t *testing.T, g *gateway.Gateway, topic, text string) (id string) {
+	t.Helper()
+	out, err := exec.Command(gateway.Binary(t), "produce", g.URL()+"/ws/v2/producer/"+topic, text).CombinedOutput()
+	id, ok := strings.CutPrefix(strings.TrimSpace(string(out)), "published ")
+	if err != nil || !ok {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return id
+}
+
+// look fails the test for what axe finds on the page as it is, and takes a picture of it where one is wanted.
+func look(t *testing.T, ctx context.Context, checker, name string) {
+	t.Helper()
+	// The page's own rules let it run nothing but its own files; what the browser's driver evaluates is not held to them.
+	evaluate[int](t, ctx, checker+";0")
+	found := evaluate[string](t, ctx, violations, chromedp.EvalAwaitPromise)
+	var list []string
+	if err := json.Unmarshal([]byte(found), &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range list {
+		t.Errorf("%s: %s", name, v)
+	}
+	if evaluate[bool](t, ctx, `document.documentElement.scrollWidth > document.documentElement.clientWidth`) {
+		t.Errorf("%s: the page is wider than the screen", name)
+	}
+	if dir := os.Getenv(EnvScreenshots); dir != "" {
+		picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestOperatorCloses a session in the console, whose client is told why.
+func TestOperatorCloses(t *testing.T) {
+	c := pulsar.Shared(t)
+	g := gateway.OnCluster(t, c, nil)
+	ctx := browser(t)
+	topic := "persistent/" + c.Namespace(t) + "/orders"
+	client := exec.Command(gateway.Binary(t), "consume", g.URL()+"/ws/v2/consumer/"+topic+"/s")
+	var said strings.Builder
+	client.Stderr = &said
+	if err := client.Start(); err != nil {
+		t.Fatal(err)
+	}
+	do(t, ctx, "open the console", chromedp.Navigate(g.HTTPURL()+"/console/#sessions"))
+	evaluate[int](t, ctx, `window.prompt = () => "for maintenance"; 0`)
+	await(t, ctx, "the session is listed", `document.querySelector("#sessions tbody button") !== null`)
+	do(t, ctx, "close it", chromedp.Click("#sessions tbody button"))
+	if err := client.Wait(); err == nil || !strings.Contains(said.String(), "for maintenance") {
+		t.Errorf("%v: %s", err, said.String())
+	}
+	await(t, ctx, "it is gone", `document.querySelector("#sessions tbody")?.textContent === "none"`)
+}
