@@ -26,7 +26,6 @@ var codeKinds = map[wire.ServerError]error{
 	wire.IncompatibleSchema:                    bridge.ErrSchema,
 	wire.TooManyRequests:                       bridge.ErrTooMany,
 	wire.InvalidTopicName:                      bridge.ErrInvalid,
-	wire.NotAllowedError:                       bridge.ErrInvalid,
 	wire.ServiceNotReady:                       bridge.ErrUnavailable,
 }
 
@@ -41,6 +40,7 @@ var metadataTexts = []struct {
 	{"shared consumer attempting to unsubscribe", bridge.ErrSubscriptions},
 	{"active connected consumers", bridge.ErrSubscriptions},
 	{"already connected", bridge.ErrBusy},
+	{"subscription with the same name already exists", bridge.ErrBusy}, // of the other durability
 	{"Cannot create producer on topic with backlog quota exceeded", bridge.ErrBacklogQuota},
 	{"Connection refused", bridge.ErrUnavailable},
 }
@@ -79,6 +79,9 @@ func kindOf(err error) error {
 		if strings.Contains(e.Message, m.text) {
 			return m.kind
 		}
+	}
+	if e.Code == wire.NotAllowedError {
+		return bridge.ErrInvalid
 	}
 	return nil
 }
