@@ -39,7 +39,12 @@ var rules = []rule{
 	{"auth", []string{"topic"}, "who a client is and what it may do is decided without knowing how it came and what for"},
 	{"config", []string{"keystore"}, "keys and their meaning; what the rooms make of it the gateway says"},
 
-	{"server", []string{"auth", "bridge", "codec", "memory", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsconf", "server/tlsio", "server/wheel"},
+	{"protocol", nil, "the description of the API is files"},
+	{"operator", nil, "it asks whatever tells it: a small interface, which it states itself"},
+	{"operator/console", nil, "it is files"},
+	{"operator/ask", []string{"operator"}, "it knows the answers, and nothing of who gives them"},
+
+	{"server", []string{"auth", "bridge", "codec", "memory", "operator", "operator/console", "protocol", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsconf", "server/tlsio", "server/wheel"},
 		"sockets and HTTP; of what is behind the bridge it knows nothing, and of the configuration only its own options"},
 	{"server/http1", nil, "requests are bytes"},
 	{"server/life", nil, "the table of a connection's life is pure"},
@@ -49,14 +54,15 @@ var rules = []rule{
 	{"server/tlsio", nil, "TLS is bytes in and bytes out"},
 	{"server/wheel", nil, "a wheel holds anything"},
 
-	{"gateway", []string{"auth", "bridge", "bridge/embedded", "bridge/pulsar", "config", "keystore", "memory", "server", "server/tlsconf"},
+	{"gateway", []string{"auth", "bridge", "bridge/embedded", "bridge/pulsar", "config", "keystore", "memory", "operator", "pulsar", "server", "server/tlsconf"},
 		"it puts the rooms together, and is the only one that knows both the configuration and what it is for"},
 	{"client", nil, "what the command line sends speaks to any server of the protocol"},
 	{"cmd/usage", []string{"config"}, "help for keys"},
-	{"cmd/pulsegate", []string{"client", "cmd/usage", "config", "gateway"}, "the command line wires and holds no logic"},
+	{"cmd/pulsegate", []string{"client", "cmd/usage", "config", "gateway", "operator/ask"}, "the command line wires and holds no logic"},
 
 	{"bench", nil, "the load generator measures any server, so it shares nothing with this one"},
 	{"cmd/pulsegate-bench", []string{"bench", "cmd/usage"}, "the same"},
+	{"examples", nil, "they are for those who have nothing of this"},
 }
 
 // forTests are packages for tests alone: nothing else imports them.
