@@ -2,8 +2,8 @@ package bridge
 
 import "github.com/pulsegate/pulsegate/codec"
 
-// A client library keeps a place for each message that it may prefetch, used or
-// not. So the upstream consumers share prefetchPlaces between them: a few busy
+// What is prefetched waits in memory, and a burst may come for all upstream
+// consumers at once. So they share prefetchPlaces between them: a few busy
 // ones have as many as their clients ask for, of very many mostly idle ones
 // each has leastPrefetch.
 const (

@@ -62,9 +62,15 @@ func AllowActions(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), mayAct{}, true))
 }
 
+// MayAct reports whether [AllowActions] was called.
+func MayAct(r *http.Request) bool {
+	allowed, _ := r.Context().Value(mayAct{}).(bool)
+	return allowed
+}
+
 func actionsOnly(f http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if allowed, _ := r.Context().Value(mayAct{}).(bool); !allowed {
+		if !MayAct(r) {
 			writeReason(w, http.StatusForbidden, "only a super-user may do this; where clients do not log in, only a client on the gateway's own machine")
 			return
 		}

@@ -49,7 +49,7 @@ func StartPair(ctx context.Context, conf map[string]string) (*Pair, error) {
 	}
 	p := &Pair{dir: dir}
 	if err := p.start(ctx, conf); err != nil {
-		p.Close()
+		_ = p.Close() // the error that matters is the other one
 		return nil, err
 	}
 	return p, nil

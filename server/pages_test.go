@@ -1,0 +1,190 @@
+package server
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/operator"
+)
+
+// seen is an [operator.Handler]'s place: it tells whether the request may act.
+type seen struct{ acts []bool }
+
+func (s *seen) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.acts = append(s.acts, operator.MayAct(r))
+	_, _ = io.WriteString(w, "{}")
+}
+
+// Without a login everybody may look, and only programs on this machine may act.
+func TestWhoMayAct(t *testing.T) {
+	at := &seen{}
+	s := &Server{o: Options{Operator: at}}
+	pages := s.Pages()
+	for _, c := range []struct {
+		peer, host string
+		header     []string
+		act        bool
+	}{
+		{"127.0.0.1:1000", "127.0.0.1:8080", nil, true},
+		{"127.0.0.1:1000", "localhost:8080", nil, true},
+		{"[::1]:1000", "[::1]:8080", nil, true},
+		{"[::1]:1000", "[::1]", nil, true},
+		{"127.0.0.1:1000", "localhost", nil, true},
+		{"192.0.2.1:1000", "localhost:8080", nil, false},
+		{"127.0.0.1:1000", "rebound.example.com:8080", nil, false},
+		{"127.0.0.1:1000", "localhost.example.com", nil, false},
+		{"127.0.0.1:1000", "192.0.2.7", nil, false},
+		{"127.0.0.1:1000", "localhost:8080", []string{"X-Forwarded-For", "192.0.2.1"}, false},
+		{"127.0.0.1:1000", "localhost:8080", []string{"Forwarded", "for=192.0.2.1"}, false},
+		{"127.0.0.1:1000", "localhost:8080", []string{"Via", "1.1 proxy"}, false},
+		{"nonsense", "localhost", nil, false},
+	} {
+		r := httptest.NewRequest("GET", "/gateway/status", nil)
+		r.RemoteAddr, r.Host = c.peer, c.host
+		for i := 0; i < len(c.header); i += 2 {
+			r.Header.Set(c.header[i], c.header[i+1])
+		}
+		at.acts = nil
+		pages.ServeHTTP(httptest.NewRecorder(), r)
+		if len(at.acts) != 1 || at.acts[0] != c.act {
+			t.Errorf("%+v: %v", c, at.acts)
+		}
+	}
+}
+
+// With a login both are for super-users.
+func TestPagesAreForSuperUsers(t *testing.T) {
+	s, _ := guarded(t, echoBridge(), 0, func(o *Options) { o.Operator = &seen{} })
+	base := "http://" + s.Addr().String()
+	for _, c := range []struct {
+		token  string
+		path   string
+		status int
+	}{
+		{"", "/gateway/status", http.StatusUnauthorized},
+		{tokenOf("both", 0), "/gateway/status", http.StatusUnauthorized},
+		{tokenOf("root", 0), "/gateway/status", http.StatusOK},
+		{"", "/console/", http.StatusOK}, // it is files
+	} {
+		r, err := http.NewRequest("GET", base+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.token != "" {
+			r.Header.Set("Authorization", "Bearer "+c.token)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != c.status {
+			t.Errorf("%s as %.8q: %s", c.path, c.token, resp.Status)
+		}
+	}
+}
+
+func TestWhereThePagesAre(t *testing.T) {
+	broker := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the broker") })
+	for name, c := range map[string]struct {
+		change func(*Options)
+		want   map[string]string // the beginning of the answer
+	}{
+		"on": {func(o *Options) { o.Operator = &seen{} }, map[string]string{
+			"/": "pulsegate: ", "/console/": "<!doctype html>", "/console": "<a href=", "/gateway/status": "{}", "/console/none.js": "404 page not found",
+		}},
+		"off": {func(*Options) {}, map[string]string{"/": `{"reason"`, "/console/": `{"reason"`, "/gateway/status": `{"reason"`}},
+		"apart": {func(o *Options) { o.Operator, o.PagesApart = &seen{}, true }, map[string]string{
+			"/": `{"reason"`, "/console/": `{"reason"`, "/gateway/status": `{"reason"`,
+		}},
+		"beside a broker": {func(o *Options) { o.Operator, o.Broker = &seen{}, broker }, map[string]string{
+			"/": "the broker", "/console/": "<!doctype html>", "/gateway/status": "{}", "/gatewayx": "the broker",
+		}},
+	} {
+		s := start(t, echoBridge(), c.change)
+		client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		for path, want := range c.want {
+			resp, err := client.Get("http://" + s.Addr().String() + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if !strings.HasPrefix(string(text), want) {
+				t.Errorf("%s: %s: %s %.60q, expected %q", name, path, resp.Status, text, want)
+			}
+		}
+	}
+}
+
+// An operator sees a session, what its client says it is, and closes it.
+func TestOperatorSeesAndCloses(t *testing.T) {
+	b := echoBridge()
+	s := start(t, b)
+	nc, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	agent := "agent/1 " + strings.Repeat("x", 200)
+	fmt.Fprintf(nc, "GET /ws/v2/producer/persistent/public/default/t HTTP/1.1\r\nHost: h\r\nUser-Agent: %s\r\nUpgrade: websocket\r\n"+
+		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", agent)
+	in := bufio.NewReader(nc)
+	if resp, err := http.ReadResponse(in, nil); err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatal(resp, err)
+	}
+
+	var list []operator.Session
+	s.Sessions(func(session *operator.Session) bool {
+		list = append(list, *session)
+		return true
+	})
+	if len(list) != 1 || list[0].ID == 0 || list[0].Kind != "producer" || list[0].UserAgent != agent[:maxAgent] ||
+		list[0].Address.String() != nc.LocalAddr().String() || list[0].Sharing != 3 || list[0].Opened.IsZero() || list[0].SubscriptionType != "" {
+		t.Errorf("%+v", list)
+	}
+	if _, err := json.Marshal(list); err != nil {
+		t.Error(err)
+	}
+	if s.CloseSession(list[0].ID+1, "no") || !s.CloseSession(list[0].ID, "maintenance") {
+		t.Error("the wrong session is found, or the right one not")
+	}
+	if s.CloseSession(list[0].ID, "again") {
+		t.Error("a session that is closing is closed again")
+	}
+	frame := make([]byte, 4+len("maintenance"))
+	if _, err := io.ReadFull(in, frame); err != nil || frame[0] != 0x88 || string(frame[4:]) != "maintenance" || int(frame[2])<<8|int(frame[3]) != closePolicy {
+		t.Errorf("%q, %v", frame, err)
+	}
+}
+
+// Refusals are kept with their reason, the newest first, and no more of them than so many.
+func TestRefusalsAreRemembered(t *testing.T) {
+	s := start(t, echoBridge())
+	if resp, err := http.Get("http://" + s.Addr().String() + "/ws/v2/nothing"); err != nil {
+		t.Fatal(err)
+	} else {
+		resp.Body.Close()
+	}
+	last := s.Refusals()
+	if len(last) != 1 || last[0].Code != http.StatusNotFound || last[0].More["path"] != "/ws/v2/nothing" || !last[0].Address.IsValid() {
+		t.Errorf("%+v", last)
+	}
+	for i := range maxLatest + 10 {
+		s.incidents.add(incident{what: "session refused", reason: fmt.Sprint(i)})
+	}
+	last = s.Refusals()
+	if len(last) != maxLatest || last[0].Reason != fmt.Sprint(maxLatest+9) || last[maxLatest-1].Reason != "10" {
+		t.Errorf("%d: %+v … %+v", len(last), last[0], last[len(last)-1])
+	}
+}
+
+var _ Bridge = (*bridge.Bridge)(nil)
