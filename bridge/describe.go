@@ -66,28 +66,31 @@ func (b *Bridge) Clients(visit func(*ClientInfo) bool) {
 	}
 }
 
-// clients lists them. The bridge's mutex may be held while a subscription's is taken.
-func (b *Bridge) clients() (list []ClientInfo) {
+// clients lists them. Subscriptions are asked once the bridge's mutex is released.
+func (b *Bridge) clients() []ClientInfo {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	list := make([]ClientInfo, 0, len(b.producers)+len(b.groups)+len(b.tails))
+	subs := make([]*subscription, 0, len(b.groups))
 	for _, e := range b.producers {
 		if e.up.Load() != nil {
 			list = append(list, ClientInfo{Kind: ClientProducer, Topic: e.spec.Topic, Sessions: e.lease.count(), Connected: true})
 		}
 	}
 	for _, g := range b.groups {
-		for _, sub := range g.entries {
-			n, _ := sub.load()
-			list = append(list, ClientInfo{
-				Kind: ClientConsumer, Topic: sub.spec.topicName(), Subscription: sub.spec.Subscription, Sessions: n, Connected: sub.connected(),
-			})
-		}
+		subs = append(subs, g.entries...)
 	}
 	for _, t := range b.tails {
 		list = append(list, ClientInfo{Kind: ClientTail, Topic: t.key.topic, Sessions: t.lease.count(), Connected: true})
 		for _, c := range t.catchUps {
 			list = append(list, ClientInfo{Kind: ClientReader, Topic: t.key.topic, Sessions: c.lease.count(), Connected: true})
 		}
+	}
+	b.mu.Unlock()
+	for _, sub := range subs {
+		n, _ := sub.load()
+		list = append(list, ClientInfo{
+			Kind: ClientConsumer, Topic: sub.spec.topicName(), Subscription: sub.spec.Subscription, Sessions: n, Connected: sub.connected(),
+		})
 	}
 	return list
 }

@@ -162,7 +162,7 @@ func pathCases() []Case {
 			t.Refused(400, "", "/ws/v2/producer/persistent/public/default/a%zz")
 		}},
 		{ID: "path/unknown", Text: "paths outside of the protocol are 404", Run: func(t *T) {
-			for _, path := range []string{"/", "/ws", "/ws/v2", "/ws/v2/sender/persistent/public/default/x", "/ws/v3/producer/s", "/nothing"} {
+			for _, path := range []string{"/ws", "/ws/v2", "/ws/v2/sender/persistent/public/default/x", "/ws/v3/producer/s", "/nothing"} {
 				t.Refused(404, "", path)
 			}
 		}},

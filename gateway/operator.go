@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/config"
 	"github.com/pulsegate/pulsegate/operator"
@@ -102,10 +104,14 @@ func levelName(l slog.Level) string {
 	return string(text)
 }
 
-// pagesHeader bounds a request's head at the pages' own door, and pagesTimeout how long it may take.
+// The bounds of the pages' own door: connections, a request's head in bytes, how long a request may take to come, its answer
+// to be made and read, and a connection to wait for the next one.
 const (
-	pagesHeader  = 16 << 10
-	pagesTimeout = 15 * time.Second
+	pagesConnections = 64
+	pagesHeader      = 16 << 10
+	pagesReading     = 15 * time.Second
+	pagesAnswering   = time.Minute
+	pagesIdle        = 2 * time.Minute
 )
 
 // servePages opens the operator's pages a door of their own, if they have one. The function it returns closes it.
@@ -119,12 +125,13 @@ func servePages(cfg *config.Config, s *server.Server, log *slog.Logger) (stop fu
 		return nil, fmt.Errorf("operatorServicePort: %w", err)
 	}
 	web := &http.Server{
-		Handler: s.Pages(), ReadHeaderTimeout: pagesTimeout, MaxHeaderBytes: pagesHeader,
+		Handler: s.Pages(), MaxHeaderBytes: pagesHeader,
+		ReadTimeout: pagesReading, WriteTimeout: pagesAnswering, IdleTimeout: pagesIdle,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		if err := web.Serve(door); !errors.Is(err, http.ErrServerClosed) {
+		if err := web.Serve(netutil.LimitListener(door, pagesConnections)); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("the operator's pages are not served any more", "error", err)
 		}
 	})

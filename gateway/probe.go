@@ -69,6 +69,19 @@ func Here(cfg *config.Config) (base string, client *http.Client, err error) {
 	return scheme + "://" + net.JoinHostPort(reachable(cfg.BindAddress), strconv.Itoa(port)), &http.Client{Transport: transport}, nil
 }
 
+// PagesHere is where the operator's pages of that gateway are, as Here.
+func PagesHere(cfg *config.Config) (base string, client *http.Client, err error) {
+	switch {
+	case !cfg.OperatorPages:
+		return "", nil, errors.New("operatorPages=false: the gateway has none")
+	case cfg.OperatorServicePort == config.NoPort:
+		return Here(cfg)
+	case cfg.OperatorServicePort == 0:
+		return "", nil, errors.New("operatorServicePort=0: the system picks the port, so it is not known here")
+	}
+	return "http://" + net.JoinHostPort(reachable(cfg.OperatorBindAddress), strconv.Itoa(cfg.OperatorServicePort)), &http.Client{}, nil
+}
+
 // reachable is where who listens at bind can be reached from the same machine.
 func reachable(bind string) string {
 	addr, err := netip.ParseAddr(bind)

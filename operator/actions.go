@@ -19,8 +19,9 @@ const maxReason = 100
 
 // closeSession answers DELETE sessions/{id}?reason=….
 func (h *handler) closeSession(w http.ResponseWriter, r *http.Request) {
-	id, ok := sessionID(w, r)
-	if !ok {
+	id, no := sessionID(r)
+	if no != nil {
+		writeReason(w, no.status, no.reason)
 		return
 	}
 	reason := r.URL.Query().Get("reason")
@@ -32,7 +33,7 @@ func (h *handler) closeSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !h.source.CloseSession(id, reason) {
-		writeReason(w, http.StatusNotFound, "there is no session with this id; it may have ended")
+		writeReason(w, errNoSession.status, errNoSession.reason)
 		return
 	}
 	h.log.Info("an operator closes a session", "session", id, "reason", reason, "operator", r.RemoteAddr)
@@ -79,8 +80,8 @@ func (h *handler) setLevel(w http.ResponseWriter, r *http.Request) {
 
 var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 
-// maxProfile bounds how long a CPU profile takes, in seconds.
-const maxProfile = 60
+// maxProfile bounds how long a CPU profile takes, in seconds: a request has half a minute.
+const maxProfile = 25
 
 // profile answers POST profiles/{name}: cpu, for ?seconds=, or one of those that [pprof.Lookup] knows.
 func (h *handler) profile(w http.ResponseWriter, r *http.Request) {

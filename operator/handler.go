@@ -17,20 +17,24 @@ const Prefix = "/gateway/"
 // maxBody bounds a request's body, in bytes.
 const maxBody = 4 << 10
 
+// maxWaiting bounds the requests that wait for their turn to look at all sessions.
+const maxWaiting = 16
+
 // handler serves [Prefix].
 //
 // turn lets one request at a time look at all sessions, and pauses behind it for as long as it took: however many
-// ask, they take half a processor.
+// ask, they take half a processor. Nothing is written to a client meanwhile.
 type handler struct {
-	source Source
-	log    *slog.Logger
-	turn   sync.Mutex
-	busy   chan struct{} // holds one while a profile is taken
+	source  Source
+	log     *slog.Logger
+	turn    sync.Mutex
+	waiting chan struct{} // holds one for each request that has its turn or waits for it
+	busy    chan struct{} // holds one while a profile is taken
 }
 
 // NewHandler serves what source tells.
 func NewHandler(source Source, log *slog.Logger) http.Handler {
-	h := &handler{source: source, log: log, busy: make(chan struct{}, 1)}
+	h := &handler{source: source, log: log, waiting: make(chan struct{}, maxWaiting), busy: make(chan struct{}, 1)}
 	mux := http.NewServeMux()
 	read := func(path string, f http.HandlerFunc) { mux.HandleFunc("GET "+Prefix+path, f) }
 	do := func(method, path string, f http.HandlerFunc) {
@@ -71,7 +75,7 @@ func MayAct(r *http.Request) bool {
 func actionsOnly(f http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !MayAct(r) {
-			writeReason(w, http.StatusForbidden, "only a super-user may do this; where clients do not log in, only a client on the gateway's own machine")
+			writeReason(w, http.StatusForbidden, "only a super-user may do this; where clients do not log in, who asks at operatorServicePort")
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -79,17 +83,54 @@ func actionsOnly(f http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-func (h *handler) inTurn(f http.HandlerFunc) http.HandlerFunc {
+// problem is why a question has no answer.
+type problem struct {
+	status int
+	reason string
+}
+
+var errGone = &problem{http.StatusServiceUnavailable, "the request took too long"}
+
+// inTurn answers with what find finds, in its turn.
+func (h *handler) inTurn(find func(r *http.Request) (any, *problem)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		h.turn.Lock()
-		defer h.turn.Unlock()
-		begun := time.Now()
-		f(w, r)
 		select {
-		case <-time.After(time.Since(begun)):
-		case <-r.Context().Done():
+		case h.waiting <- struct{}{}:
+			defer func() { <-h.waiting }()
+		default:
+			writeReason(w, http.StatusServiceUnavailable, "too many ask for lists at the same time; try again")
+			return
 		}
+		text, no := h.find(find, r)
+		if no != nil {
+			writeReason(w, no.status, no.reason)
+			return
+		}
+		header(w, "application/json")
+		_, _ = w.Write(text)
 	}
+}
+
+func (h *handler) find(find func(r *http.Request) (any, *problem), r *http.Request) ([]byte, *problem) {
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	if r.Context().Err() != nil {
+		return nil, errGone
+	}
+	begun := time.Now()
+	found, no := find(r)
+	if no == nil && r.Context().Err() != nil {
+		no = errGone // it was cut off
+	}
+	if no != nil {
+		return nil, no
+	}
+	text := marshal(found)
+	select {
+	case <-time.After(time.Since(begun)):
+	case <-r.Context().Done():
+	}
+	return text, nil
 }
 
 func (h *handler) status(w http.ResponseWriter, _ *http.Request) { writeJSON(w, h.source.Status()) }
@@ -108,14 +149,15 @@ func (h *handler) config(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(text.Bytes())
 }
 
-func sessionID(w http.ResponseWriter, r *http.Request) (id uint64, ok bool) {
+func sessionID(r *http.Request) (id uint64, no *problem) {
 	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
 	if err != nil {
-		writeReason(w, http.StatusBadRequest, "the id of a session is a number")
-		return 0, false
+		return 0, &problem{http.StatusBadRequest, "the id of a session is a number"}
 	}
-	return id, true
+	return id, nil
 }
+
+var errNoSession = &problem{http.StatusNotFound, "there is no session with this id; it may have ended"}
 
 func header(w http.ResponseWriter, kind string) {
 	w.Header().Set("Content-Type", kind)
@@ -126,15 +168,26 @@ func header(w http.ResponseWriter, kind string) {
 func writeJSON(w http.ResponseWriter, v any) { writeJSONStatus(w, http.StatusOK, v) }
 
 func writeJSONStatus(w http.ResponseWriter, status int, v any) {
+	text := marshal(v)
+	header(w, "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(text)
+}
+
+func marshal(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil { // a value of ours that JSON cannot say
 		panic(err)
 	}
-	header(w, "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n'))
+	return append(text, '\n')
 }
 
+// reasoner is a writer of answers that keeps the reason of a refusal for the log.
+type reasoner interface{ KeepReason(reason string) }
+
 func writeReason(w http.ResponseWriter, status int, reason string) {
+	if to, ok := w.(reasoner); ok {
+		to.KeepReason(reason)
+	}
 	writeJSONStatus(w, status, map[string]string{"reason": reason})
 }

@@ -41,7 +41,7 @@ func (f *fake) CloseSession(id uint64, reason string) bool {
 func (f *fake) Clients(visit func(*Client) bool) {
 	visit(&Client{Kind: "tail", Topic: "persistent://public/default/a", Sessions: 2, Connected: true})
 }
-func (f *fake) Brokers() []Broker { return []Broker{{Address: "broker:6650", State: "ready"}} }
+func (f *fake) Brokers() []Broker { return []Broker{{Address: "broker:6650", State: "up"}} }
 func (f *fake) Status() Status    { return Status{Version: "v1"} }
 func (f *fake) Refusals() []Refusal {
 	return nil
@@ -134,7 +134,7 @@ func TestAnswers(t *testing.T) {
 		{true, "PUT", "log-level", strings.Repeat(" ", maxBody+1), 400, "expected"},
 		{true, "POST", "profiles/heap", "", 200, ""},
 		{true, "POST", "profiles/secret", "", 404, "there is no profile"},
-		{true, "POST", "profiles/cpu?seconds=999", "", 400, "from 1 to 60"},
+		{true, "POST", "profiles/cpu?seconds=999", "", 400, "from 1 to 25"},
 	} {
 		w := ask(newFake(), c.act, c.method, c.path, c.body)
 		if w.Code != c.status || !strings.Contains(w.Body.String(), c.answer) {

@@ -39,25 +39,24 @@ type Sessions struct {
 }
 
 // sessions answers GET sessions.
-func (h *handler) sessions(w http.ResponseWriter, r *http.Request) {
+func (h *handler) sessions(r *http.Request) (any, *problem) {
 	q, err := parseQuery(r.URL.Query(), sessionFields(time.Now()), sessionTie)
 	if err != nil {
-		writeReason(w, http.StatusBadRequest, err.Error())
-		return
+		return nil, &problem{http.StatusBadRequest, err.Error()}
 	}
 	p := page[Session]{query: q}
 	h.source.Sessions(func(s *Session) bool {
 		p.add(s)
 		return r.Context().Err() == nil
 	})
-	writeJSON(w, Sessions{p.total, listOf(p.list())})
+	return Sessions{p.total, listOf(p.list())}, nil
 }
 
 // session answers GET sessions/{id}.
-func (h *handler) session(w http.ResponseWriter, r *http.Request) {
-	id, ok := sessionID(w, r)
-	if !ok {
-		return
+func (h *handler) session(r *http.Request) (any, *problem) {
+	id, no := sessionID(r)
+	if no != nil {
+		return nil, no
 	}
 	var found *Session
 	h.source.Sessions(func(s *Session) bool {
@@ -68,10 +67,9 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request) {
 		return found == nil
 	})
 	if found == nil {
-		writeReason(w, http.StatusNotFound, "there is no session with this id; it may have ended")
-		return
+		return nil, errNoSession
 	}
-	writeJSON(w, found)
+	return found, nil
 }
 
 // Topic is what the sessions on one topic do together.
@@ -112,11 +110,10 @@ type Topics struct {
 }
 
 // topics answers GET topics.
-func (h *handler) topics(w http.ResponseWriter, r *http.Request) {
+func (h *handler) topics(r *http.Request) (any, *problem) {
 	q, err := parseQuery(r.URL.Query(), topicFields, topicTie)
 	if err != nil {
-		writeReason(w, http.StatusBadRequest, err.Error())
-		return
+		return nil, &problem{http.StatusBadRequest, err.Error()}
 	}
 	type subscription struct{ topic, name string }
 	all, seen := map[string]*Topic{}, map[subscription]bool{}
@@ -137,7 +134,7 @@ func (h *handler) topics(w http.ResponseWriter, r *http.Request) {
 	for _, t := range all {
 		p.add(t)
 	}
-	writeJSON(w, Topics{p.total, listOf(p.list())})
+	return Topics{p.total, listOf(p.list())}, nil
 }
 
 func (t *Topic) add(s *Session) {
@@ -185,18 +182,17 @@ type Upstream struct {
 }
 
 // upstream answers GET upstream.
-func (h *handler) upstream(w http.ResponseWriter, r *http.Request) {
+func (h *handler) upstream(r *http.Request) (any, *problem) {
 	q, err := parseQuery(r.URL.Query(), clientFields, clientTie)
 	if err != nil {
-		writeReason(w, http.StatusBadRequest, err.Error())
-		return
+		return nil, &problem{http.StatusBadRequest, err.Error()}
 	}
 	p := page[Client]{query: q}
 	h.source.Clients(func(c *Client) bool {
 		p.add(c)
 		return r.Context().Err() == nil
 	})
-	writeJSON(w, Upstream{listOf(h.source.Brokers()), p.total, listOf(p.list())})
+	return Upstream{listOf(h.source.Brokers()), p.total, listOf(p.list())}, nil
 }
 
 // listOf makes no list an empty one, which JSON writes as [].

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Source is the running gateway. Its methods may be called from any goroutine; they
-// ask nobody else and do not wait for the network.
+// Source is the running gateway. Its methods may be called from any goroutine. None but Status waits for
+// the network, and that no longer than a second.
 type Source interface {
 	// Sessions calls visit with each open session, in no order, until it returns false.
 	// A session that opens or ends meanwhile may be left out. s is valid during the call only.
@@ -48,7 +48,7 @@ type Session struct {
 	UserAgent        string         `json:"userAgent,omitempty"`
 	TLS              bool           `json:"tls"`
 	Opened           time.Time      `json:"opened"`
-	IdleSeconds      float64        `json:"idleSeconds"` // since the client last sent something
+	IdleSeconds      float64        `json:"idleSeconds"` // since something was last sent or received
 
 	Received  uint64 `json:"received"`  // WebSocket messages that the client sent
 	Messages  uint64 `json:"messages"`  // published and confirmed, or delivered
@@ -75,7 +75,7 @@ type Client struct {
 // Broker is one connection to a broker.
 type Broker struct {
 	Address      string    `json:"address"`
-	State        string    `json:"state"` // connecting, ready or closed
+	State        string    `json:"state"` // opening, up, or down: the last connection broke or could not be opened
 	Since        time.Time `json:"since"` // of the state
 	Producers    int       `json:"producers"`
 	Consumers    int       `json:"consumers"`

@@ -32,7 +32,7 @@ const readyTimeout = 5 * time.Second
 func (s *Server) routes() http.Handler {
 	metrics := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{DisableCompression: true, EnableOpenMetrics: true})
 	var collecting sync.Mutex
-	pages := s.Pages()
+	pages := s.pages(false)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
 		if stats, ok := statsPath(path); ok {

@@ -119,11 +119,12 @@ type Options struct {
 	Admin http.Handler
 
 	// Broker serves every path that is not the server's own: all but those below /ws/ and
-	// proxy-stats, /healthz, /readyz, /asyncapi.yaml and the metrics, which are then at /pulsegate/metrics.
+	// proxy-stats, /healthz, /readyz, /asyncapi.yaml, the operator's pages below /gateway/ and /console/, and the metrics, which are
+	// then at /pulsegate/metrics.
 	// Bodies and answers are streamed, at most MaxConcurrentRequests at once; see [StreamFault].
 	Broker http.Handler // nil: those paths are answered 404
 
-	// Operator answers below [operator.Prefix], see [Server.Pages]; nil: there are no such pages.
+	// Operator answers below [operator.Prefix], beside which are the console and /; nil: there are no such pages.
 	// PagesApart leaves them to a door of their own.
 	Operator   http.Handler
 	PagesApart bool

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -11,26 +12,29 @@ import (
 )
 
 // Pages are what operators see: what [Options.Operator] answers, the console, and / which leads
-// there. They are served on a door of their own with [Options.PagesApart].
-func (s *Server) Pages() http.Handler {
-	page := console.Handler()
+// there, for a door of their own, see [Options.PagesApart].
+func (s *Server) Pages() http.Handler { return s.pages(true) }
+
+// pages are the same for the door that is meant.
+func (s *Server) pages(apart bool) http.Handler {
+	page := console.Handler(apart)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case strings.HasPrefix(path, operator.Prefix):
-			s.operate(w, r)
+			s.operate(w, r, apart)
 		case strings.HasPrefix(path, console.Path):
 			onlyGet(page.ServeHTTP)(w, r)
 		case path+"/" == console.Path:
 			http.Redirect(w, r, console.Path, http.StatusMovedPermanently)
 		case path == "/":
-			onlyGet(home)(w, r)
+			onlyGet(s.home(apart))(w, r)
 		default:
 			http1.WriteReason(w, http.StatusNotFound, "Not Found")
 		}
 	})
 }
 
-// isPage reports that a path, as it came, is one of those of [Server.Pages].
+// isPage reports that a path, as it came, is one of the pages on the clients' door.
 func (s *Server) isPage(path string) bool {
 	if s.o.Operator == nil || s.o.PagesApart {
 		return false
@@ -38,49 +42,68 @@ func (s *Server) isPage(path string) bool {
 	return strings.HasPrefix(path, operator.Prefix) || strings.HasPrefix(path+"/", console.Path) || path == "/" && s.o.Broker == nil
 }
 
-// welcome says what is here to whoever asks for / without a browser.
-const welcome = "pulsegate: Pulsar's WebSocket API is below /ws/, the console at /console/, metrics at /metrics.\n"
-
-// home leads browsers to the console.
-func home(w http.ResponseWriter, r *http.Request) {
-	if strings.Contains(r.Header.Get("Accept"), "text/html") {
-		http.Redirect(w, r, console.Path, http.StatusFound)
-		return
+// home leads browsers to the console, and says what is here to all others.
+func (s *Server) home(apart bool) http.HandlerFunc {
+	welcome := "pulsegate: Pulsar's WebSocket API is below /ws/, the console at " + console.Path + ", metrics at " + s.metricsPath() + ".\n"
+	if apart {
+		welcome = "pulsegate: the console is at " + console.Path + ", what it shows below " + operator.Prefix + ".\n"
 	}
-	writeText(w, welcome)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			http.Redirect(w, r, console.Path, http.StatusFound)
+			return
+		}
+		writeText(w, welcome)
+	}
 }
 
-// operate lets an operator ask. With a gate that is a super-user, who may do everything. Without
-// one everybody may look, as at the statistics, and who is on this machine may do everything.
-func (s *Server) operate(w http.ResponseWriter, r *http.Request) {
-	if s.o.Gate == nil && !local(r) {
-		s.o.Operator.ServeHTTP(w, r)
-		return
-	}
-	s.guard("", func(w http.ResponseWriter, r *http.Request) {
+// operate lets an operator ask. With a gate that is a super-user. Without one it is whoever reaches the
+// door that is for operators alone; at the clients' door programs on this machine may look.
+func (s *Server) operate(w http.ResponseWriter, r *http.Request, apart bool) {
+	switch {
+	case s.o.Gate != nil:
+		s.guard("", func(w http.ResponseWriter, r *http.Request) {
+			s.o.Operator.ServeHTTP(w, operator.AllowActions(r))
+		})(w, r)
+	case apart && hostOfOurs(r.Host):
 		s.o.Operator.ServeHTTP(w, operator.AllowActions(r))
-	})(w, r)
+	case apart:
+		http1.WriteReason(w, http.StatusForbidden, "ask by an address, localhost or a name without dots: by others a page elsewhere could have a browser ask")
+	case s.isLocal(r):
+		s.o.Operator.ServeHTTP(w, r)
+	default:
+		http1.WriteReason(w, http.StatusForbidden, "where clients do not log in, this is for programs on the gateway's own machine, and for operatorServicePort")
+	}
 }
 
-// local reports a request from a program on this machine. One that came through a proxy on it, or that a page has
-// a browser send under a name of its own for this address, is none.
-func local(r *http.Request) bool {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !peer.Addr().Unmap().IsLoopback() {
+// isLocal reports a request from a program on this machine, as far as that can be told: none of which the
+// address is somebody's word, or that a proxy of HTTP has passed on. It is no proof, since a
+// proxy of TCP leaves no trace.
+func (s *Server) isLocal(r *http.Request) bool {
+	if s.o.ProxyProtocol || s.o.TrustForwardedFor || !r.ProtoAtLeast(1, 1) || !hostOfOurs(r.Host) {
 		return false
 	}
-	for _, field := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded", "Via"} {
-		if r.Header.Get(field) != "" {
+	for name := range r.Header {
+		switch {
+		case strings.HasPrefix(name, "X-Forwarded-"), name == "X-Real-Ip", name == "Forwarded", name == "Via":
 			return false
 		}
 	}
-	host := r.Host
-	if at, err := netip.ParseAddrPort(host); err == nil {
-		return at.Addr().Unmap().IsLoopback()
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false
 	}
-	if a, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return a.Unmap().IsLoopback()
+	to, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && remoteOf(to).Addr() == peer.Addr().Unmap()
+}
+
+// hostOfOurs reports that a request's Host is not a name that somebody elsewhere may have
+// given this machine's address, so that a page of theirs has a browser ask here.
+func hostOfOurs(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = strings.Trim(host, "[]")
 	}
-	name, _, _ := strings.Cut(host, ":")
-	return strings.EqualFold(name, "localhost")
+	_, err = netip.ParseAddr(name)
+	return err == nil || name != "" && !strings.Contains(name, ".")
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,7 +16,7 @@ import (
 	"github.com/pulsegate/pulsegate/operator"
 )
 
-// seen is an [operator.Handler]'s place: it tells whether the request may act.
+// seen is in an operator's place: it tells whether the request may act.
 type seen struct{ acts []bool }
 
 func (s *seen) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -23,39 +24,60 @@ func (s *seen) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "{}")
 }
 
-// Without a login everybody may look, and only programs on this machine may act.
-func TestWhoMayAct(t *testing.T) {
-	at := &seen{}
-	s := &Server{o: Options{Operator: at}}
-	pages := s.Pages()
+// Without a login programs on this machine may look, and who reaches the operators' own door may act.
+func TestWhoMayLookAndAct(t *testing.T) {
+	const no, look, act = "no", "look", "act"
+	loopback := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
 	for _, c := range []struct {
 		peer, host string
 		header     []string
-		act        bool
+		change     func(*Options)
+		http10     bool
+		here       string // at the clients' door
+		apart      string // at the operators' own
 	}{
-		{"127.0.0.1:1000", "127.0.0.1:8080", nil, true},
-		{"127.0.0.1:1000", "localhost:8080", nil, true},
-		{"[::1]:1000", "[::1]:8080", nil, true},
-		{"[::1]:1000", "[::1]", nil, true},
-		{"127.0.0.1:1000", "localhost", nil, true},
-		{"192.0.2.1:1000", "localhost:8080", nil, false},
-		{"127.0.0.1:1000", "rebound.example.com:8080", nil, false},
-		{"127.0.0.1:1000", "localhost.example.com", nil, false},
-		{"127.0.0.1:1000", "192.0.2.7", nil, false},
-		{"127.0.0.1:1000", "localhost:8080", []string{"X-Forwarded-For", "192.0.2.1"}, false},
-		{"127.0.0.1:1000", "localhost:8080", []string{"Forwarded", "for=192.0.2.1"}, false},
-		{"127.0.0.1:1000", "localhost:8080", []string{"Via", "1.1 proxy"}, false},
-		{"nonsense", "localhost", nil, false},
+		{peer: "127.0.0.1:1000", host: "127.0.0.1:8080", here: look, apart: act},
+		{peer: "127.0.0.1:1000", host: "localhost:8080", here: look, apart: act},
+		{peer: "127.0.0.1:1000", host: "[::1]:8080", here: look, apart: act},
+		{peer: "127.0.0.1:1000", host: "[::1]", here: look, apart: act},
+		{peer: "127.0.0.1:1000", host: "pulsegate-operator", here: look, apart: act},
+		{peer: "192.0.2.1:1000", host: "localhost:8080", here: no, apart: act},
+		{peer: "127.0.0.1:1000", host: "rebound.example.com:8080", here: no, apart: no},
+		{peer: "127.0.0.1:1000", host: "localhost.example.com", here: no, apart: no},
+		{peer: "127.0.0.1:1000", host: "", here: no, apart: no},
+		{peer: "127.0.0.1:1000", host: "localhost:8080", header: []string{"X-Forwarded-For", ""}, here: no, apart: act},
+		{peer: "127.0.0.1:1000", host: "localhost:8080", header: []string{"X-Forwarded-Proto", "https"}, here: no, apart: act},
+		{peer: "127.0.0.1:1000", host: "localhost:8080", header: []string{"Forwarded", "for=192.0.2.1"}, here: no, apart: act},
+		{peer: "127.0.0.1:1000", host: "localhost:8080", header: []string{"Via", "1.1 proxy"}, here: no, apart: act},
+		{peer: "127.0.0.1:1000", host: "localhost:8080", http10: true, here: no, apart: act},
+		{peer: "127.0.0.1:1000", host: "localhost:8080", change: func(o *Options) { o.ProxyProtocol = true }, here: no, apart: act},
+		{peer: "127.0.0.1:1000", host: "localhost:8080", change: func(o *Options) { o.TrustForwardedFor = true }, here: no, apart: act},
+		{peer: "nonsense", host: "localhost", here: no, apart: act},
 	} {
-		r := httptest.NewRequest("GET", "/gateway/status", nil)
-		r.RemoteAddr, r.Host = c.peer, c.host
-		for i := 0; i < len(c.header); i += 2 {
-			r.Header.Set(c.header[i], c.header[i+1])
+		at := &seen{}
+		s := &Server{o: Options{Operator: at}}
+		if c.change != nil {
+			c.change(&s.o)
 		}
-		at.acts = nil
-		pages.ServeHTTP(httptest.NewRecorder(), r)
-		if len(at.acts) != 1 || at.acts[0] != c.act {
-			t.Errorf("%+v: %v", c, at.acts)
+		for apart, want := range map[bool]string{false: c.here, true: c.apart} {
+			r := httptest.NewRequest("GET", "/gateway/status", nil)
+			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(loopback)))
+			r.RemoteAddr, r.Host = c.peer, c.host
+			if c.http10 {
+				r.Proto, r.ProtoMinor = "HTTP/1.0", 0
+			}
+			for i := 0; i < len(c.header); i += 2 {
+				r.Header.Set(c.header[i], c.header[i+1])
+			}
+			at.acts = nil
+			s.pages(apart).ServeHTTP(httptest.NewRecorder(), r)
+			got := no
+			if len(at.acts) > 0 {
+				got = map[bool]string{false: look, true: act}[at.acts[0]]
+			}
+			if got != want {
+				t.Errorf("%+v, apart %v: %s, expected %s", c, apart, got, want)
+			}
 		}
 	}
 }

@@ -141,7 +141,7 @@ func (c *conn) handle(h *http1.Head, req *http.Request) {
 	}
 	remote := c.remote
 	req.RemoteAddr = remote.String()
-	ctx, cancel := context.WithTimeout(s.ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(context.WithValue(s.ctx, http.LocalAddrContextKey, c.nc.LocalAddr()), requestTimeout)
 	c.req.cancel = cancel
 	c.on(life.Asked)
 	s.handlers.Add(1)

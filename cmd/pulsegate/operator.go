@@ -62,7 +62,7 @@ func (r *running) client() (*ask.Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		base, client, err := gateway.Here(cfg)
+		base, client, err := gateway.PagesHere(cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -255,7 +255,7 @@ func newProfile() *cobra.Command {
 			}
 			return asRuntime(os.WriteFile(args[1], profile, 0o600))
 		})
-	cmd.Flags().IntVar(&seconds, "seconds", 10, "how long to look, for cpu")
+	cmd.Flags().IntVar(&seconds, "seconds", 10, "how long to look, for cpu; at most 25")
 	return cmd
 }
 

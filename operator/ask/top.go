@@ -21,7 +21,7 @@ func Top(ctx context.Context, c *Client, w io.Writer, every time.Duration, rows 
 	defer next.Stop()
 	var before operator.Status
 	for at := time.Now(); ; at = time.Now() {
-		status, err := c.Status(ctx)
+		status, err := c.statusIn(ctx)
 		if err != nil {
 			return endOf(ctx, err)
 		}
@@ -51,6 +51,8 @@ func endOf(ctx context.Context, err error) error {
 }
 
 func (c *Client) screen(ctx context.Context, w io.Writer, before, now operator.Status, every time.Duration, rows int, at time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	limit := fmt.Sprint(rows)
 	slow, err := c.Sessions(ctx, url.Values{"sort": {"-unsentBytes"}, "unsentBytes": {"1"}, "limit": {limit}})
 	if err != nil {
@@ -63,7 +65,7 @@ func (c *Client) screen(ctx context.Context, w io.Writer, before, now operator.S
 	if err := PrintStatus(w, now, nil, nil, at); err != nil {
 		return err
 	}
-	if before.Counters != nil {
+	if before.Counters != nil && before.Started.Equal(now.Started) { // else it was started again
 		fmt.Fprintf(w, "\npublished %s, delivered %s, acknowledged %s, from clients %sB/s, to clients %sB/s\n",
 			rate(before, now, "published", every), rate(before, now, "delivered", every), rate(before, now, "acknowledged", every),
 			size(int64(perSecond(before, now, "receivedBytes", every))), size(int64(perSecond(before, now, "sentBytes", every))))
@@ -84,4 +86,13 @@ func perSecond(before, now operator.Status, counter string, every time.Duration)
 
 func rate(before, now operator.Status, counter string, every time.Duration) string {
 	return fmt.Sprintf("%.0f/s", perSecond(before, now, counter, every))
+}
+
+// patience bounds how long Top waits for one look.
+const patience = 10 * time.Second
+
+func (c *Client) statusIn(ctx context.Context) (operator.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.Status(ctx)
 }

@@ -5,6 +5,7 @@ package console
 
 import (
 	"embed"
+	"fmt"
 	"io/fs"
 	"net/http"
 )
@@ -19,15 +20,22 @@ var files embed.FS
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Handler serves the files below [Path].
-func Handler() http.Handler {
+// Handler serves the files below [Path]. apart says that it does so on a door where there are no producers, consumers and
+// readers to try out.
+func Handler(apart bool) http.Handler {
 	served := http.StripPrefix(Path[:len(Path)-1], http.FileServerFS(fs.FS(files)))
+	mode := []byte(fmt.Sprintf("{\"apart\":%t}\n", apart))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		head := w.Header()
 		head.Set("Content-Security-Policy", policy)
 		head.Set("X-Content-Type-Options", "nosniff")
 		head.Set("Referrer-Policy", "no-referrer")
 		head.Set("Cache-Control", "no-cache")
+		if r.URL.Path == Path+"mode.json" {
+			head.Set("Content-Type", "application/json")
+			_, _ = w.Write(mode)
+			return
+		}
 		served.ServeHTTP(w, r)
 	})
 }

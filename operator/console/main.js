@@ -75,4 +75,10 @@ level.addEventListener("change", () => setLevel(level.value).then(refresh, faile
 document.getElementById("token").value = token();
 addEventListener("hashchange", route);
 startTrying();
+fetch("mode.json").then((answer) => answer.json()).then(({ apart }) => {
+  if (!apart) return;
+  document.querySelector('nav a[href="#try"]').remove(); // there is nothing to connect to at this door
+  delete pages.try;
+  route();
+}, () => {});
 route();

@@ -18,6 +18,9 @@ type Recorder struct {
 	header http.Header
 }
 
+// KeepReason notes why the request is refused.
+func (r *Recorder) KeepReason(reason string) { r.Reason = reason }
+
 // Header implements [http.ResponseWriter].
 func (r *Recorder) Header() http.Header {
 	if r.header == nil {

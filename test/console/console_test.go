@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/pulsegate/pulsegate/test/gateway"
+	"github.com/pulsegate/pulsegate/test/port"
 	"github.com/pulsegate/pulsegate/test/pulsar"
 )
 
@@ -190,24 +192,47 @@ func look(t *testing.T, ctx context.Context, checker, name string) {
 	}
 }
 
-// TestOperatorCloses a session in the console, whose client is told why.
+// TestOperatorCloses a session in the console at its own door, where there is nothing to try out, and another by the command; their
+// clients are told why.
 func TestOperatorCloses(t *testing.T) {
 	c := pulsar.Shared(t)
-	g := gateway.OnCluster(t, c, nil)
-	ctx := browser(t)
-	topic := "persistent/" + c.Namespace(t) + "/orders"
-	client := exec.Command(gateway.Binary(t), "consume", g.URL()+"/ws/v2/consumer/"+topic+"/s")
-	var said strings.Builder
-	client.Stderr = &said
-	if err := client.Start(); err != nil {
+	ports, err := port.Free(1)
+	if err != nil {
 		t.Fatal(err)
 	}
-	do(t, ctx, "open the console", chromedp.Navigate(g.HTTPURL()+"/console/#sessions"))
+	g := gateway.OnCluster(t, c, map[string]string{"operatorServicePort": strconv.Itoa(ports[0])})
+	door := "http://127.0.0.1:" + strconv.Itoa(ports[0])
+	ctx := browser(t)
+	topic := "persistent/" + c.Namespace(t) + "/orders"
+	consume := func() (wait func(reason string)) {
+		client := exec.Command(gateway.Binary(t), "consume", g.URL()+"/ws/v2/consumer/"+topic+"/s")
+		var said strings.Builder
+		client.Stderr = &said
+		if err := client.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return func(reason string) {
+			t.Helper()
+			if err := client.Wait(); err == nil || !strings.Contains(said.String(), reason) {
+				t.Errorf("%v: %s", err, said.String())
+			}
+		}
+	}
+
+	wait := consume()
+	do(t, ctx, "open the console", chromedp.Navigate(door+"/console/#sessions"))
 	evaluate[int](t, ctx, `window.prompt = () => "for maintenance"; 0`)
+	await(t, ctx, "there is nothing to try out", `document.querySelector('nav a[href="#try"]') === null`)
 	await(t, ctx, "the session is listed", `document.querySelector("#sessions tbody button") !== null`)
 	do(t, ctx, "close it", chromedp.Click("#sessions tbody button"))
-	if err := client.Wait(); err == nil || !strings.Contains(said.String(), "for maintenance") {
-		t.Errorf("%v: %s", err, said.String())
-	}
+	wait("for maintenance")
 	await(t, ctx, "it is gone", `document.querySelector("#sessions tbody")?.textContent === "none"`)
+
+	wait = consume()
+	await(t, ctx, "the next one is listed", `document.querySelector("#sessions tbody button") !== null`)
+	id := evaluate[string](t, ctx, `document.querySelector("#sessions tbody td").textContent`)
+	if out, err := exec.Command(gateway.Binary(t), "close", id, "--reason", "by the command", "--url", door).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	wait("by the command")
 }
