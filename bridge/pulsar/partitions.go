@@ -58,7 +58,7 @@ func (u *Upstream) Partitions(ctx context.Context, topic string) (int, error) {
 	}
 	ctx, stop := u.within(ctx)
 	defer stop()
-	n, err := answered(ctx, "look up "+topic, func(done func(int, error)) { u.cluster.Partitions(topic, done) })
+	n, err := answered(ctx, "look up "+topic, func(done func(int, error)) { u.cluster.Partitions(topic, "", done) })
 	if err == nil {
 		u.known.put(topic, n)
 	}
