@@ -279,8 +279,8 @@ func (c *Client) newWeb() (*http.Client, error) {
 	return web, nil
 }
 
-// principalHeader names in a request over HTTP on whose behalf it is.
-const principalHeader = "X-Original-Principal"
+// PrincipalHeader names in a request over HTTP on whose behalf it is.
+const PrincipalHeader = "X-Original-Principal"
 
 // get asks the service over HTTP.
 func (c *Client) get(path, principal string, answer any) error {
@@ -295,7 +295,7 @@ func (c *Client) get(path, principal string, answer any) error {
 	}
 	req.Header.Set("Accept", "application/json")
 	if principal != "" {
-		req.Header.Set(principalHeader, principal)
+		req.Header.Set(PrincipalHeader, principal)
 	}
 	resp, err := c.web.Do(req)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 // ErrTooManyPrincipals says that connections are used on behalf of as many principals as may be, see [Options.MaxPrincipals].
 var ErrTooManyPrincipals = errors.New("connections on behalf of too many roles are in use")
 
-// webSocketPrincipal is what Pulsar's own WebSocket proxy says in the place of a principal, from 4.0.7 on: brokers then look at the login's role alone. So
+// WebSocketPrincipal is what Pulsar's own WebSocket proxy says in the place of a principal, from 4.0.7 on: brokers then look at the login's role alone. So
 // nobody may be called that.
-const webSocketPrincipal = "__websocket_dummy_original_principle"
+const WebSocketPrincipal = "__websocket_dummy_original_principle"
 
 // Credentials are what somebody has shown to prove its role, for brokers that want to see for themselves.
 type Credentials struct {
@@ -61,7 +61,7 @@ func (s *principals) enter(name string) error {
 	switch name {
 	case "":
 		return nil
-	case webSocketPrincipal:
+	case WebSocketPrincipal:
 		return &Error{wire.AuthorizationError, "brokers would take the role " + name + " for the proxy's own"}
 	}
 	s.mu.Lock()
