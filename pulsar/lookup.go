@@ -1,6 +1,7 @@
 package pulsar
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -311,7 +312,7 @@ func (c *Client) get(path, principal string, answer any) error {
 		return fmt.Errorf("%w: %w", ErrConnection, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		err := brokerError(webError(resp.StatusCode), fmt.Sprintf("status %d: %s", resp.StatusCode, text))
+		err := brokerError(webError(resp.StatusCode, text), fmt.Sprintf("status %d: %s", resp.StatusCode, text))
 		c.missedIf(err, turn)
 		return err
 	}
@@ -321,10 +322,13 @@ func (c *Client) get(path, principal string, answer any) error {
 	return nil
 }
 
-// webError is what a status means.
-func webError(status int) wire.ServerError {
+// webError is what a status means. Brokers say 401 also to somebody whom they know, and who may not do what he asks for.
+func webError(status int, text []byte) wire.ServerError {
 	switch status {
 	case http.StatusUnauthorized:
+		if bytes.Contains(text, []byte("Unauthorized to validate")) {
+			return wire.AuthorizationError
+		}
 		return wire.AuthenticationError
 	case http.StatusForbidden:
 		return wire.AuthorizationError

@@ -373,6 +373,11 @@ func TestPrincipalHTTP(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(map[string]string{"brokerUrl": b.URL()}) // the client's error tells
 			return
 		}
+		if strings.Contains(r.URL.Path, "forbidden") {
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"reason":"Unauthorized to validateTopicOperation for operation [LOOKUP]"}`)
+			return
+		}
 		fmt.Fprint(w, `{"partitions":0}`)
 	}))
 	defer web.Close()
@@ -384,5 +389,11 @@ func TestPrincipalHTTP(t *testing.T) {
 	openPublisher(t, c, ProducerOptions{Topic: topic, Principal: "alice"}, Routing{})
 	if n := named.Load(); n != 2 {
 		t.Errorf("%d requests name the role, not two", n)
+	}
+	denied := make(chan error, 1)
+	c.Partitions(topic+"-forbidden", "alice", func(_ int, err error) { denied <- err })
+	var e *Error
+	if err := receive(t, "an answer", denied); !errors.As(err, &e) || e.Code != wire.AuthorizationError {
+		t.Error(err)
 	}
 }

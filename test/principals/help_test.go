@@ -82,7 +82,7 @@ func startBroker(t *testing.T, more map[string]string) *pulsar.Cluster {
 func startGateway(t *testing.T, more map[string]string) *gateway.Gateway {
 	t.Helper()
 	conf := login("gateway")
-	conf["forwardOriginalPrincipal"] = "true"
+	conf["forwardOriginalPrincipal"], conf["webSocketConnectionsPerBroker"] = "true", "1"
 	maps.Copy(conf, more)
 	return gateway.Start(t, gateway.Options{Conf: conf})
 }
