@@ -128,6 +128,9 @@ func (s *principals) expire(p *principal) {
 	closeUnused(unused)
 }
 
+// errRenewed is about a connection that was being opened with credentials in whose place others have come: who waits for it tries again.
+var errRenewed = errors.New("the credentials that a broker refused have been renewed meanwhile")
+
 var errUnused = fmt.Errorf("%w: nobody uses it", ErrClosed)
 
 func closeUnused(list []*conn) {
@@ -222,10 +225,15 @@ func (s *principals) refused(c *conn, cmd *wire.Error) error {
 	switch cmd.Error {
 	case wire.AuthenticationError:
 		s.mu.Lock()
-		if p := s.all[c.principal]; p != nil && p.login.Data == c.shown {
+		p := s.all[c.principal]
+		newer := p != nil && p.login.Data != c.shown
+		if p != nil && !newer {
 			p.refused = true
 		}
 		s.mu.Unlock()
+		if newer {
+			return errRenewed
+		}
 	case wire.AuthorizationError: // it says no more than "Invalid roles."
 		text += " Of the broker's proxyRoles the login's role has to be one, and the client's may be none"
 	}

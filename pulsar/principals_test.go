@@ -276,6 +276,33 @@ func TestRefusedCredentials(t *testing.T) {
 	openProducer(t, c, ProducerOptions{Topic: topic, Principal: "alice"})
 }
 
+// TestRenewedWhileOpening must not refuse somebody because of the credentials that his have replaced.
+func TestRenewedWhileOpening(t *testing.T) {
+	b := fakebroker.Start(t)
+	arrived, renewed := make(chan struct{}, 1), make(chan struct{})
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if cmd, ok := cmd.(*wire.Connect); ok && cmd.OriginalAuthData == "old" {
+			arrived <- struct{}{}
+			<-renewed
+			c.Send(&wire.Error{Error: wire.AuthenticationError, Message: "Failed to authenticate"})
+			return fakebroker.Drop
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	if err := c.Hold("alice", Credentials{"token", "old", time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	w := newWatcher()
+	c.NewProducer(ProducerOptions{Topic: topic, Principal: "alice"}, producerOwner{w})
+	receive(t, "CONNECT", arrived)
+	c.Renew("alice", Credentials{"token", "new", time.Time{}})
+	close(renewed)
+	if err := receive(t, "the producer", w.opened); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDenied ends the producer of a role that has lost its permission. The login's own goes on trying.
 func TestDenied(t *testing.T) {
 	b := fakebroker.Start(t)
