@@ -43,6 +43,14 @@ func TestRolesDoNotShare(t *testing.T) {
 		b.mu.Unlock()
 		known.search(b)
 	}
+	// An operator sees whose each is: a producer, a subscription, and a tail for each partition.
+	of := map[string]int{}
+	for _, c := range b.clients() {
+		of[c.Principal]++
+	}
+	if len(of) != 2 || of["alice"] != 5 || of["bob"] != 5 {
+		t.Errorf("clients: %v", of)
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if got := roles(u.producers, func(p *fakeProducer) string { return p.spec.Principal }); !slices.Equal(got, want) {

@@ -76,3 +76,19 @@ func TestRolesThatAreRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// oneConnection is a cluster with a connection on behalf of a role.
+type oneConnection struct{ bridge.Upstream }
+
+func (oneConnection) Connections() []pulsar.ConnStatus {
+	return []pulsar.ConnStatus{{Broker: "broker:6650", Principal: "alice", State: "up"}}
+}
+func (oneConnection) ConnCounts() pulsar.ConnCounts { return pulsar.ConnCounts{} }
+
+// An operator sees on whose behalf a connection is.
+func TestBrokersByRole(t *testing.T) {
+	s := &source{up: oneConnection{}}
+	if list := s.Brokers(); len(list) != 1 || list[0].Role != "alice" {
+		t.Errorf("%+v", list)
+	}
+}

@@ -3,10 +3,13 @@ package server
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 
 	"github.com/pulsegate/pulsegate/auth"
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/operator"
 )
 
 // roleCount is told of roles, and takes so many sessions at a time.
@@ -67,4 +70,23 @@ func TestRolesAreLetGo(t *testing.T) {
 func told(t *testing.T, to auth.Principals) *auth.Gate {
 	t.Helper()
 	return auth.NewGate(auth.GateOptions{Authenticator: tokens(t), Principals: to, Logger: slog.New(slog.DiscardHandler)})
+}
+
+// roleBridge has a client on behalf of a role.
+type roleBridge struct{ Bridge }
+
+func (roleBridge) Clients(visit func(*bridge.ClientInfo) bool) {
+	visit(&bridge.ClientInfo{Principal: "alice"})
+}
+
+// An operator sees on whose behalf a client is.
+func TestClientsByRole(t *testing.T) {
+	var roles []string
+	start(t, roleBridge{echoBridge()}).Clients(func(c *operator.Client) bool {
+		roles = append(roles, c.Role)
+		return true
+	})
+	if !slices.Equal(roles, []string{"alice"}) {
+		t.Errorf("roles: %q", roles)
+	}
 }
