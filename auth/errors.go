@@ -13,6 +13,8 @@ var (
 	ErrForbidden = errors.New("not authorized")
 	// ErrUnknown: it cannot be found out now.
 	ErrUnknown = errors.New("it cannot be found out now")
+	// ErrTooManyRoles: clients of as many roles as may be are there.
+	ErrTooManyRoles = errors.New("too many roles")
 	// ErrTooMany: this login failed, as did too many from the client's address before.
 	ErrTooMany = errors.New("too many failed logins")
 )

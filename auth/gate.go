@@ -22,7 +22,9 @@ type GateOptions struct {
 	// MaxFailures bounds the failed logins of one address in a minute, and of one
 	// user of Basic there, see [Gate.identify]. 0: no bound.
 	MaxFailures int
-	Logger      *slog.Logger // slog.Default() if nil
+	// Principals is told whose sessions there are, for the brokers to be told; nil: they are not.
+	Principals Principals
+	Logger     *slog.Logger // slog.Default() if nil
 }
 
 // Gate lets clients in. Its methods may be called from any goroutine; those
@@ -46,10 +48,30 @@ func NewGate(o GateOptions) *Gate {
 // Close ends the authenticator.
 func (g *Gate) Close() { g.rules.Load().authenticator.Close() }
 
+// Principals keeps the roles that have sessions. Its methods may be called from any
+// goroutine and do not block.
+type Principals interface {
+	// Hold notes one more session of a role, whose client has shown k. An error is a
+	// [*Refusal]: there can be none. Else Release follows.
+	Hold(role string, k Credentials) error
+	// Renew notes that a client has shown other credentials.
+	Renew(role string, k Credentials)
+	Release(role string)
+}
+
+// Credentials are what a client has shown of its role.
+type Credentials struct {
+	Method  string    // as [Principal.Method]
+	Data    string    // the token, or user:password; "": there is nothing to hand on. Never logged
+	Expires time.Time // zero: never
+}
+
 // Grant is what an open session is allowed, and to whom. What it says is not changed.
 type Grant struct {
 	Principal
 	Access Access
+	// Told says that brokers are told of the role, see [GateOptions.Principals].
+	Told bool
 
 	held atomic.Bool // the policies it depends on are kept fresh for it
 }
@@ -74,6 +96,13 @@ func (g *Gate) Admit(ctx context.Context, r *Request, access Access) (*Grant, er
 		}
 		g.hold(a, grant)
 	}
+	if p := g.o.Principals; p != nil {
+		if err := p.Hold(who.Role, r.credentials(&who)); err != nil {
+			g.Release(grant)
+			return nil, err
+		}
+		grant.Told = true
+	}
 	return grant, nil
 }
 
@@ -90,6 +119,9 @@ func (g *Gate) hold(a *Authorizer, grant *Grant) {
 func (g *Gate) Release(grant *Grant) {
 	if grant.held.Load() {
 		g.o.Authorizer.release(&grant.Access)
+	}
+	if grant.Told {
+		g.o.Principals.Release(grant.Role)
 	}
 }
 
@@ -135,12 +167,16 @@ func (g *Gate) Renew(ctx context.Context, grant *Grant, method, data string, add
 	if method != grant.Method || method != MethodToken {
 		return time.Time{}, unauthenticated("only the token of a session can be renewed", "")
 	}
-	who, err := g.identify(ctx, &Request{Method: MethodToken, Authorization: bearer(data), Address: address}, turnRenewal)
+	shown := &Request{Method: MethodToken, Authorization: bearer(data), Address: address}
+	who, err := g.identify(ctx, shown, turnRenewal)
 	if err != nil {
 		return time.Time{}, err
 	}
 	if who.Role != grant.Role {
 		return time.Time{}, unauthenticated("the token is for another role", "")
+	}
+	if grant.Told {
+		g.o.Principals.Renew(who.Role, shown.credentials(&who))
 	}
 	return who.Expires, nil
 }

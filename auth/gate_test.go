@@ -1,8 +1,11 @@
 package auth
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -204,5 +207,65 @@ func TestThrottleIsBounded(t *testing.T) {
 	}
 	if n := len(th.count) + len(th.before); n > 2*maxSources {
 		t.Errorf("%d sources", n)
+	}
+}
+
+// roleBook notes what a gate says of roles.
+type roleBook struct {
+	refusal error
+	said    []string
+}
+
+func (b *roleBook) note(what, role string, k Credentials) {
+	b.said = append(b.said, what+" "+role+" "+k.Method+" "+k.Data)
+}
+
+func (b *roleBook) Hold(role string, k Credentials) error {
+	b.note("hold", role, k)
+	return b.refusal
+}
+
+func (b *roleBook) Renew(role string, k Credentials) { b.note("renew", role, k) }
+func (b *roleBook) Release(role string)              { b.note("release", role, Credentials{}) }
+
+// The brokers are told of each session's role, with what its client has shown.
+func TestPrincipalsAreTold(t *testing.T) {
+	b := &roleBook{}
+	g := gateOf(t, func(o *GateOptions) { o.Principals, o.Authorizer = b, nil })
+	exp := time.Now().Add(time.Hour).Truncate(time.Second)
+	first, second := withToken("alice", "exp", exp.Unix()), withToken("alice")
+	token := func(r *Request) string { return strings.TrimPrefix(r.Authorization, "Bearer ") }
+	k := first.credentials(&Principal{Method: MethodToken, Expires: exp})
+	if k.Data != token(first) || k.Expires != exp {
+		t.Errorf("%+v", k)
+	}
+	grant, err := g.Admit(t.Context(), first, Access{})
+	if err != nil || !grant.Told {
+		t.Fatalf("%+v, %v", grant, err)
+	}
+	if _, err := g.Renew(t.Context(), grant, MethodToken, "Bearer "+token(second), netip.Addr{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := g.Renew(t.Context(), grant, MethodToken, token(withToken("bob")), netip.Addr{}); err == nil {
+		t.Error("a token of another role counts")
+	}
+	g.Release(grant)
+	user := &Request{Authorization: "Basic " + base64.StdEncoding.EncodeToString([]byte("alice:wonder")), Address: first.Address}
+	if k := user.credentials(&Principal{Role: "alice", Method: MethodBasic}); k.Data != "alice:wonder" || k.Method != MethodBasic {
+		t.Errorf("%+v", k)
+	}
+	if k := (&Request{}).credentials(&Principal{Role: "guest"}); k != (Credentials{}) {
+		t.Errorf("%+v", k)
+	}
+	b.refusal = &Refusal{Kind: ErrTooManyRoles}
+	if _, err := g.Admit(t.Context(), first, Access{}); !errors.Is(err, ErrTooManyRoles) {
+		t.Error(err)
+	}
+	if _, err := g.Admit(t.Context(), &Request{}, Access{}); err == nil {
+		t.Error("who shows nothing is let in")
+	}
+	want := []string{"hold alice token " + token(first), "renew alice token " + token(second), "release alice  ", "hold alice token " + token(first)}
+	if !slices.Equal(b.said, want) {
+		t.Errorf("said %q, not %q", b.said, want)
 	}
 }

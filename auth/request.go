@@ -77,6 +77,20 @@ func (r *Request) scheme(name string) (credentials string, ok bool) {
 	return strings.TrimLeft(rest, " "), true
 }
 
+// credentials are what of the request shows that the client is who.
+func (r *Request) credentials(who *Principal) Credentials {
+	k := Credentials{Method: who.Method, Expires: who.Expires}
+	switch who.Method {
+	case MethodToken:
+		k.Data, _ = r.scheme("Bearer")
+	case MethodBasic:
+		if user, password, ok := r.userPassword(); ok {
+			k.Data = user + ":" + password
+		}
+	}
+	return k
+}
+
 // Principal is who a client is.
 type Principal struct {
 	Role   string

@@ -125,7 +125,7 @@ type Bridge struct {
 	leaving   map[leaverKey]chan struct{} // closed when the client that leaves has left
 	opening   map[string]*topicSlots      // by topic, while something is created on it
 	tails     map[tailKey]*tail
-	split     map[string]*partitions // by topic, while it has readers
+	split     map[splitKey]*partitions // while it has readers
 }
 
 // New returns a bridge to up. The bridge does not own up: its caller closes it
@@ -141,7 +141,7 @@ func New(up Upstream, o Options) *Bridge {
 		leaving:   map[leaverKey]chan struct{}{},
 		opening:   map[string]*topicSlots{},
 		tails:     map[tailKey]*tail{},
-		split:     map[string]*partitions{},
+		split:     map[splitKey]*partitions{},
 	}
 	b.SetLimits(o.limits())
 	b.stats.init(&b.work, ctx)

@@ -69,7 +69,7 @@ func (s *consumerSession) begin() {
 	lost := sub.lost
 	sub.unlock(&e)
 	if attached && lost != nil {
-		s.out.End(codec.CodeUnknown, lost.Error())
+		s.out.End(codeOf(lost), lost.Error())
 	}
 }
 

@@ -3,8 +3,6 @@ package bridge
 import (
 	"context"
 	"time"
-
-	"github.com/pulsegate/pulsegate/codec"
 )
 
 // startCatchUp takes p to a catch-up: one that has what follows p.last, or the
@@ -74,7 +72,7 @@ func (p *cursor) fallBack() {
 	}
 	p.s.b.start(func() {
 		if err := p.reopen(start); err != nil {
-			p.s.out.End(codec.CodeUnknown, err.Error())
+			p.s.out.End(codeOf(err), err.Error())
 		}
 	})
 }

@@ -31,6 +31,7 @@ type ClientInfo struct {
 	Kind         ClientKind
 	Topic        string
 	Subscription string
+	Principal    string // see [ProducerSpec.Principal]
 	Sessions     int
 	Connected    bool // as far as the upstream has noticed
 }
@@ -73,23 +74,23 @@ func (b *Bridge) clients() []ClientInfo {
 	subs := make([]*subscription, 0, len(b.groups))
 	for _, e := range b.producers {
 		if e.up.Load() != nil {
-			list = append(list, ClientInfo{Kind: ClientProducer, Topic: e.spec.Topic, Sessions: e.lease.count(), Connected: true})
+			list = append(list, ClientInfo{Kind: ClientProducer, Topic: e.spec.Topic, Principal: e.spec.Principal, Sessions: e.lease.count(), Connected: true})
 		}
 	}
 	for _, g := range b.groups {
 		subs = append(subs, g.entries...)
 	}
 	for _, t := range b.tails {
-		list = append(list, ClientInfo{Kind: ClientTail, Topic: t.key.topic, Sessions: t.lease.count(), Connected: true})
+		list = append(list, ClientInfo{Kind: ClientTail, Topic: t.key.topic, Principal: t.key.principal, Sessions: t.lease.count(), Connected: true})
 		for _, c := range t.catchUps {
-			list = append(list, ClientInfo{Kind: ClientReader, Topic: t.key.topic, Sessions: c.lease.count(), Connected: true})
+			list = append(list, ClientInfo{Kind: ClientReader, Topic: t.key.topic, Principal: t.key.principal, Sessions: c.lease.count(), Connected: true})
 		}
 	}
 	b.mu.Unlock()
 	for _, sub := range subs {
 		n, _ := sub.load()
 		list = append(list, ClientInfo{
-			Kind: ClientConsumer, Topic: sub.spec.topicName(), Subscription: sub.spec.Subscription, Sessions: n, Connected: sub.connected(),
+			Kind: ClientConsumer, Topic: sub.spec.topicName(), Subscription: sub.spec.Subscription, Principal: sub.spec.Principal, Sessions: n, Connected: sub.connected(),
 		})
 	}
 	return list

@@ -1,6 +1,10 @@
 package bridge
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
 
 // The kinds of upstream failure that callers decide on. An [*Error] wraps one
 // of them; test with errors.Is.
@@ -20,6 +24,7 @@ var (
 	ErrQueueFull     = errors.New("producer queue is full")
 	ErrClosed        = errors.New("closed")
 	ErrMemoryFull    = errors.New("memory limit reached")
+	ErrTooManyRoles  = errors.New("too many roles")
 	ErrTooBig        = errors.New("message too big")
 	ErrSubscriptions = errors.New("subscription has other consumers")
 )
@@ -41,3 +46,14 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Kind }
+
+// codeOf is the code of what ends a session, or fails a publish.
+func codeOf(err error) codec.Code {
+	switch {
+	case errors.Is(err, ErrForbidden):
+		return codec.CodeAuthorize
+	case errors.Is(err, ErrUnauthorized):
+		return codec.CodeAuthenticate
+	}
+	return codec.CodeUnknown
+}

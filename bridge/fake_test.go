@@ -20,7 +20,8 @@ type fakeUpstream struct {
 	consumers []*fakeConsumer
 	readers   []*fakeConsumer
 	last      codec.MessageID
-	split     int // partitions of every topic; 0: none
+	split     int      // partitions of every topic; 0: none
+	asked     []string // on whose behalf they were asked for
 	openErr   error
 }
 
@@ -64,9 +65,10 @@ func (u *fakeUpstream) OpenReader(_ context.Context, spec ReaderSpec, r Receiver
 	return c, nil
 }
 
-func (u *fakeUpstream) Partitions(_ context.Context, topic string) (int, error) {
+func (u *fakeUpstream) Partitions(_ context.Context, topic, principal string) (int, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.asked = append(u.asked, principal)
 	if _, n := names.SplitPartition(topic); n >= 0 {
 		return 0, nil
 	}
@@ -246,6 +248,7 @@ type fakeOutlet struct {
 	wakes  int
 	resume int
 	ended  string
+	code   codec.Code // it ended with
 	lines  []string
 	frames []*ws.Frame
 	room   int
@@ -253,9 +256,9 @@ type fakeOutlet struct {
 
 func (o *fakeOutlet) Wake()   { o.mu.Lock(); o.wakes++; o.mu.Unlock() }
 func (o *fakeOutlet) Resume() { o.mu.Lock(); o.resume++; o.mu.Unlock() }
-func (o *fakeOutlet) End(_ codec.Code, reason string) {
+func (o *fakeOutlet) End(code codec.Code, reason string) {
 	o.mu.Lock()
-	o.ended = reason
+	o.code, o.ended = code, reason
 	o.mu.Unlock()
 }
 func (o *fakeOutlet) woken() int { o.mu.Lock(); defer o.mu.Unlock(); return o.wakes }

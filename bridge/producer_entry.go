@@ -199,10 +199,11 @@ func (e *producerEntry) send(p *publish, late bool) {
 // failed looks at why a publish failed: if the upstream producer is of no use
 // any more, later sessions get a new one, and the others too where that can help.
 func (e *producerEntry) failed(err error) {
-	if errors.Is(err, ErrClosed) || errors.Is(err, ErrNotFound) {
+	again := errors.Is(err, ErrClosed) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrForbidden) || errors.Is(err, ErrUnauthorized)
+	if again {
 		e.renew()
 	}
-	if errors.Is(err, ErrClosed) || errors.Is(err, ErrFenced) || errors.Is(err, ErrTerminated) || errors.Is(err, ErrNotFound) {
+	if again || errors.Is(err, ErrFenced) || errors.Is(err, ErrTerminated) {
 		e.unpool()
 	}
 }

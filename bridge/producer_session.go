@@ -153,7 +153,7 @@ func (p *publish) Sent(id codec.MessageID, err error) {
 	r := sendResult{id: id, context: p.req.Context, hasContext: p.req.HasContext, bytes: p.bytes}
 	reg := &s.e.b.stats
 	if err != nil {
-		r.code, r.detail = codec.CodeUnknown, err.Error()
+		r.code, r.detail = codeOf(err), err.Error()
 		reg.publishFailed(s.stats)
 		s.e.failed(err)
 	} else {

@@ -18,7 +18,7 @@ func (known *partitions) search(b *Bridge) {
 	defer stop()
 	count, err := known.counts.get(ctx, b)
 	if err != nil {
-		b.opts.Logger.Debug("look for new partitions", "topic", known.topic, "error", err)
+		b.opts.Logger.Debug("look for new partitions", "topic", known.key.topic, "error", err)
 	}
 	b.mu.Lock()
 	known.count = max(known.count, count)
@@ -28,8 +28,8 @@ func (known *partitions) search(b *Bridge) {
 	}
 	b.mu.Unlock()
 	for _, s := range members {
-		if err := s.grow(ctx, known.topic, count); err != nil {
-			b.opts.Logger.Warn("a partition that was added is not read yet", "topic", known.topic, "error", err)
+		if err := s.grow(ctx, known.key.topic, count); err != nil {
+			b.opts.Logger.Warn("a partition that was added is not read yet", "topic", known.key.topic, "error", err)
 			break // the next search tries again
 		}
 	}

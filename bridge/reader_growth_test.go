@@ -15,7 +15,7 @@ func TestPartitionsAreAdded(t *testing.T) {
 		b := newBridge(t, u, Options{Linger: -1})
 		one, two, gone := read(t, b, latest(), ReadOptions{Window: 9}), read(t, b, latest(), ReadOptions{Window: 9}), read(t, b, latest(), ReadOptions{Window: 9})
 		b.mu.Lock()
-		known := b.split[topic]
+		known := b.split[splitKey{topic: topic}]
 		b.mu.Unlock()
 		known.search(b) // and there is nothing new
 		if got := openReaders(u); !slices.Equal(got, partitionNames(1)) {
@@ -82,7 +82,7 @@ func TestPartitionIsAddedInVain(t *testing.T) {
 	u.split, u.openErr = 2, ErrUnavailable
 	u.mu.Unlock()
 	b.mu.Lock()
-	known := b.split[topic]
+	known := b.split[splitKey{topic: topic}]
 	b.mu.Unlock()
 	known.search(b)
 	if n := len(s.all()); n != 1 {

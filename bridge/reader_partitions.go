@@ -11,7 +11,7 @@ import (
 // partitions is a topic with partitions that has readers. It looks for partitions that are added. The bridge's mutex
 // guards what is not constant.
 type partitions struct {
-	topic  string
+	key    splitKey
 	counts query[int] // asks how many there are
 
 	readers int                         // those that begin, too
@@ -20,12 +20,15 @@ type partitions struct {
 	look    *time.Timer                 // for what was added
 }
 
+// splitKey is a topic, and on whose behalf it was asked about.
+type splitKey struct{ topic, principal string }
+
 // knownPartitions returns what is known of a topic's partitions, nil if it has none, or
 // nobody reads it. The caller gives it back.
-func (b *Bridge) knownPartitions(topic string) *partitions {
+func (b *Bridge) knownPartitions(key splitKey) *partitions {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	known := b.split[topic]
+	known := b.split[key]
 	if known != nil {
 		known.readers++
 	}
@@ -33,16 +36,16 @@ func (b *Bridge) knownPartitions(topic string) *partitions {
 }
 
 // splitInto notes that a topic has so many partitions. The caller gives back what it gets.
-func (b *Bridge) splitInto(topic string, count int) *partitions {
+func (b *Bridge) splitInto(key splitKey, count int) *partitions {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	known := b.split[topic]
+	known := b.split[key]
 	if known == nil {
-		known = &partitions{topic: topic, members: map[*readerSession]struct{}{}}
-		known.counts.what = "the partitions of " + topic
-		known.counts.ask = func(ctx context.Context) (int, error) { return b.up.Partitions(ctx, topic) }
+		known = &partitions{key: key, members: map[*readerSession]struct{}{}}
+		known.counts.what = "the partitions of " + key.topic
+		known.counts.ask = func(ctx context.Context) (int, error) { return b.up.Partitions(ctx, key.topic, key.principal) }
 		known.look = time.AfterFunc(partitionsEvery, func() { b.start(func() { known.search(b) }) })
-		b.split[topic] = known
+		b.split[key] = known
 	}
 	known.count = count
 	known.readers++
@@ -56,19 +59,20 @@ func (b *Bridge) giveBack(known *partitions, s *readerSession) {
 	delete(known.members, s)
 	if known.readers--; known.readers == 0 {
 		known.look.Stop()
-		delete(b.split, known.topic)
+		delete(b.split, known.key)
 	}
 }
 
 // start places the session's cursors.
 func (s *readerSession) start(ctx context.Context, spec *ReaderSpec) error {
-	known := s.b.knownPartitions(spec.Topic)
+	key := splitKey{spec.Topic, spec.Principal}
+	known := s.b.knownPartitions(key)
 	if known == nil {
 		count, err := s.startWhole(ctx, spec)
 		if count == 0 {
 			return err
 		}
-		known = s.b.splitInto(spec.Topic, count)
+		known = s.b.splitInto(key, count)
 	}
 	err := s.startPartitions(ctx, spec, known)
 	if err != nil {
@@ -186,5 +190,5 @@ func (s *readerSession) startOnTails(ctx context.Context, spec *ReaderSpec, know
 }
 
 func (s *readerSession) tailKey(spec *ReaderSpec, topic string) tailKey {
-	return tailKey{topic, s.opts.Format.LegacyTime, spec.CryptoFailure}
+	return tailKey{topic, spec.Principal, s.opts.Format.LegacyTime, spec.CryptoFailure}
 }

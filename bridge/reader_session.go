@@ -72,7 +72,7 @@ func (s *readerSession) cursors() int { return 1 + len(s.more) }
 
 func (s *readerSession) topic() string {
 	if s.partitions != nil {
-		return s.partitions.topic
+		return s.partitions.key.topic
 	}
 	return s.first.spec.Topic
 }

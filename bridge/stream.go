@@ -258,6 +258,6 @@ func (t *stream) Lost(err error) {
 	}
 	t.mu.Unlock()
 	for _, p := range all {
-		p.s.out.End(codec.CodeUnknown, err.Error())
+		p.s.out.End(codeOf(err), err.Error())
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/pulsegate/pulsegate/codec"
 )
 
 // leaverKey is what two consumers that cannot be connected at once have in common.
@@ -213,6 +211,6 @@ func (sub *subscription) endAll(err error) {
 	}
 	sub.mu.Unlock()
 	for _, s := range all {
-		s.out.End(codec.CodeUnknown, err.Error())
+		s.out.End(codeOf(err), err.Error())
 	}
 }

@@ -13,6 +13,7 @@ import (
 // tailKey is what sessions must have in common to share a tail.
 type tailKey struct {
 	topic      string
+	principal  string
 	legacyTime bool
 	crypto     CryptoFailureAction
 }
@@ -82,11 +83,11 @@ func (t *tail) open(ctx context.Context) error {
 	}
 	defer release()
 	if t.key.persistent() {
-		if t.partitions, err = b.up.Partitions(ctx, t.key.topic); err != nil || t.partitions > 0 {
+		if t.partitions, err = b.up.Partitions(ctx, t.key.topic, t.key.principal); err != nil || t.partitions > 0 {
 			return err
 		}
 	}
-	spec := ReaderSpec{Topic: t.key.topic, Start: StartLatest, Queue: tailPermits, CryptoFailure: t.key.crypto}
+	spec := ReaderSpec{Topic: t.key.topic, Principal: t.key.principal, Start: StartLatest, Queue: tailPermits, CryptoFailure: t.key.crypto}
 	if t.up, err = b.up.OpenReader(ctx, spec, t); err != nil || !t.key.persistent() {
 		return err
 	}

@@ -29,9 +29,9 @@ type Upstream interface {
 	// [Reader.Permit].
 	OpenReader(ctx context.Context, spec ReaderSpec, r Receiver) (Reader, error)
 
-	// Partitions tells how many partitions a topic has, 0 if it is none that has
-	// partitions. It may block until ctx ends.
-	Partitions(ctx context.Context, topic string) (int, error)
+	// Partitions tells on behalf of principal, see [ProducerSpec.Principal], how many
+	// partitions a topic has, 0 if it is none that has partitions. It may block until ctx ends.
+	Partitions(ctx context.Context, topic, principal string) (int, error)
 
 	// Ready reports whether the upstream can serve now; the error says why not.
 	Ready(ctx context.Context) error
@@ -224,6 +224,9 @@ type ProducerSpec struct {
 	// Topic is the full name: persistent://tenant/namespace/topic, or with
 	// property/cluster/namespace/topic for v1.
 	Topic string
+	// Principal is the role on whose behalf the producer is there, for brokers to decide
+	// what it may do; "": they are not told. Different ones share nothing.
+	Principal string
 	// Name is the producer's name, "" to let the broker choose.
 	Name string
 	// InitialSequenceID counts only if HasInitialSequenceID: the first message
@@ -270,6 +273,8 @@ type ConsumerSpec struct {
 	TopicsPattern string
 	// MaxTopics bounds the topics, partitions counted, of a session over many; 0: no bound.
 	MaxTopics int
+	// Principal is as [ProducerSpec.Principal].
+	Principal string
 
 	Subscription string
 	Type         SubscriptionType
@@ -341,7 +346,9 @@ func (s *ConsumerSpec) DeadLetterTopics() []string {
 // ReaderSpec is everything that makes an upstream reader.
 type ReaderSpec struct {
 	Topic string
-	Name  string
+	// Principal is as [ProducerSpec.Principal].
+	Principal string
+	Name      string
 	// Start is where to begin: the first message after Position, or with Inclusive at it.
 	Start     StartKind
 	Position  codec.MessageID // for StartAtPosition

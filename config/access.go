@@ -56,6 +56,12 @@ func (c *Config) settleAccess() (notices []Notice, errs []error) {
 	if c.AuthorizationEnabled && c.AuthorizationProvider != pulsarAuthorization {
 		fault("authorizationProvider=%s (%s): only %s is supported", c.AuthorizationProvider, c.source("authorizationProvider"), pulsarAuthorization)
 	}
+	if c.ForwardOriginalPrincipal && !c.AuthenticationEnabled {
+		fault("forwardOriginalPrincipal=true (%s) needs authenticationEnabled=true: a client without a name has no role to tell", c.source("forwardOriginalPrincipal"))
+	}
+	if c.ForwardAuthorizationCredentials && !c.ForwardOriginalPrincipal {
+		ignored("forwardAuthorizationCredentials", "it counts only together with forwardOriginalPrincipal=true")
+	}
 	if !c.AuthenticationEnabled {
 		if len(c.AuthenticationProviders) > 0 {
 			ignored("authenticationProviders", "authenticationEnabled is false: nobody has to log in")

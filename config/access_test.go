@@ -19,6 +19,7 @@ func TestContradictionsInAccess(t *testing.T) {
 		{"authenticationEnabled=true\nauthenticationProviders=" + ProviderBasic, []string{"basicAuthConf"}},
 		{"authenticationEnabled=true\nauthenticationProviders=" + ProviderTLS, []string{"AuthenticationProviderTls", "webServicePortTls", "tlsTrustCertsFilePath"}},
 		{loginOn + "tokenAudienceClaim=aud", []string{"t.conf:4", "tokenAudience"}},
+		{"forwardOriginalPrincipal=true", []string{"forwardOriginalPrincipal", "t.conf:1", "authenticationEnabled"}},
 		{loginOn + "authorizationEnabled=true\nauthorizationProvider=com.example.Own", []string{"com.example.Own", "t.conf:5"}},
 	} {
 		_, _, err := parse("t.conf", []byte(tc.file), nil, nil)
@@ -36,6 +37,7 @@ func TestWhatCountsForNothingInAccess(t *testing.T) {
 	}{
 		"authenticationProviders=com.example.Kerberos":                            {"authenticationProviders", Ignored},
 		loginOn + "tokenPublicKey=/p":                                             {"tokenPublicKey", Ignored},
+		loginOn + "forwardAuthorizationCredentials=true":                          {"forwardAuthorizationCredentials", Ignored},
 		loginOn + "tokenAudience=me":                                              {"tokenAudience", Ignored},
 		loginOn + "anonymousUserRole=a\nsuperUserRoles=b,a":                       {"anonymousUserRole", Risky},
 		loginOn + "tokenSettingPrefix=my\nmytokenSecretKey=data:;base64,aGVsbG8=": {"tokenSecretKey", Ignored},

@@ -59,9 +59,9 @@ func parseBroker(path string, data []byte, environ, sets []string) (*Config, []N
 	if err != nil {
 		return nil, notices, err
 	}
-	if e := b.entries["proxyRoles"]; e.value != "" && c.BrokerClientAuthPlugin != "" {
+	if e := b.entries["proxyRoles"]; e.value != "" && c.BrokerClientAuthPlugin != "" && !c.ForwardOriginalPrincipal {
 		notices = append(notices, Notice{Kind: Risky, Key: e.name, Source: e.source,
-			Text: "the role that brokerClientAuthenticationParameters logs in must be none of these, or the broker refuses what it asks for"})
+			Text: "the role that brokerClientAuthenticationParameters logs in must be none of these, or the broker refuses what it asks for, unless forwardOriginalPrincipal is true"})
 	}
 	return c, notices, nil
 }

@@ -89,6 +89,18 @@ brokerClientTrustCertsFilePath=/ca.pem
 	}
 }
 
+// With forwardOriginalPrincipal our role has to be one of the brokers' proxyRoles.
+func TestBrokersProxyRoles(t *testing.T) {
+	const file = enabled + "proxyRoles=proxy\nauthenticationEnabled=true\nauthenticationProviders=" + ProviderToken + "\ntokenSecretKey=data:;base64,c2VjcmV0\n" +
+		"brokerClientAuthenticationPlugin=" + AuthToken + "\nbrokerClientAuthenticationParameters=token:abc\n"
+	for set, want := range map[string]bool{"forwardOriginalPrincipal=false": true, "forwardOriginalPrincipal=true": false} {
+		_, notices := mustParseBroker(t, file, set, "webServicePort=9999")
+		if _, told := kindsOf(notices)["proxyRoles"]; told != want {
+			t.Errorf("%s: %v", set, notices)
+		}
+	}
+}
+
 // In the broker's place its ports are ours.
 func TestBrokersPlace(t *testing.T) {
 	const file = enabled + "webServicePort=8080\nwebServicePortTls=8443\nbindAddress=10.0.0.7\ntlsCertificateFilePath=/s.pem\ntlsKeyFilePath=/s.key\n"

@@ -117,6 +117,10 @@ type Config struct {
 	AuthorizeDeadLetters        bool          // authorizeDefaultDeadLetterTopic
 	AuthorizationCache          time.Duration // authorizationCacheMillis
 
+	ForwardOriginalPrincipal        bool // forwardOriginalPrincipal
+	ForwardAuthorizationCredentials bool // forwardAuthorizationCredentials
+	MaxOriginalPrincipals           int  // maxOriginalPrincipals
+
 	// Keys of pulsegate alone.
 
 	V1PublishTimeFormat      string        // v1PublishTimeFormat: [PublishTimeSeed] or [PublishTimeISO]

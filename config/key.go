@@ -137,7 +137,7 @@ var (
 
 func makeTable() []*Key {
 	var all []*Key
-	for _, part := range [][]Key{clusterKeys, brokerClientKeys, listenerKeys, sessionKeys, ownKeys, operatorKeys, authKeys, openIDKeys, tlsKeys, providerKeys, inertKeys} {
+	for _, part := range [][]Key{clusterKeys, brokerClientKeys, listenerKeys, sessionKeys, ownKeys, operatorKeys, authKeys, principalKeys, openIDKeys, tlsKeys, providerKeys, inertKeys} {
 		for i := range part {
 			all = append(all, &part[i])
 		}

@@ -83,7 +83,7 @@ var authKeys = []Key{
 	},
 	{
 		Name: "authorizationEnabled", Section: sectionAuth, Default: "false",
-		Doc:  "A client's role needs the permission for what it opens, as the brokers' admin API tells; others get 403. Needs authenticationEnabled=true and, unless it is found in ZooKeeper, serviceUrl. The role that pulsegate itself has at the brokers must be a super-user there, and not one of their proxyRoles.",
+		Doc:  "A client's role needs the permission for what it opens, as the brokers' admin API tells; others get 403. Needs authenticationEnabled=true and, unless it is found in ZooKeeper, serviceUrl. The role that pulsegate itself has at the brokers must be a super-user there, and one of their proxyRoles only with forwardOriginalPrincipal.",
 		kind: boolean(func(c *Config) *bool { return &c.AuthorizationEnabled }),
 	},
 	{

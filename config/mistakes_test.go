@@ -36,7 +36,7 @@ func TestMistypedKeysOfSecurity(t *testing.T) {
 		"brokerServiceURLTLS":                     "",
 		"brokerClientTlsTrustStore":               "",
 		"brokerClientTlsKeyStoreType":             "",
-		"forwardAuthorizationCredentials":         "",
+		"forwardAuthorizationCredential":          "forwardAuthorizationCredentials",
 		"authenticateOriginalAuthData":            "",
 		"proxyRoles":                              "",
 		"saslJaasClientAllowedIds":                "",

@@ -192,6 +192,9 @@ var effects = []struct {
 	{"authorizationAllowWildcardsMatching", "true", "AuthorizationAllowWildcards", true},
 	{"authorizeDefaultDeadLetterTopic", "false", "AuthorizeDeadLetters", false},
 	{"authorizationCacheMillis", "500", "AuthorizationCache", 500 * time.Millisecond},
+	{"forwardOriginalPrincipal", "true", "ForwardOriginalPrincipal", true},
+	{"forwardAuthorizationCredentials", "true", "ForwardAuthorizationCredentials", true},
+	{"maxOriginalPrincipals", "7", "MaxOriginalPrincipals", 7},
 	{"logLevel", "Debug", "LogLevel", "debug"},
 	{"logFormat", "json", "LogFormat", "json"},
 }

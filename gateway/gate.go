@@ -44,6 +44,9 @@ func openGate(cfg *config.Config, up bridge.Upstream, log *slog.Logger) (gate *a
 		MaxFailures:   rules.MaxFailures,
 		Logger:        log,
 	}
+	if cfg.ForwardOriginalPrincipal {
+		o.Principals = tellPrincipals(up, cfg.ForwardAuthorizationCredentials)
+	}
 	if cfg.AuthorizationEnabled {
 		api, err := adminAPI(up, log)
 		if err != nil {

@@ -53,6 +53,8 @@ func pulsarOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) 
 		AuthParams:           string(cfg.BrokerClientAuthParams),
 		CryptoKeyDirectory:   cfg.CryptoKeyDirectory,
 		ConnectionsPerBroker: cfg.ConnectionsPerBroker,
+		MaxPrincipals:        cfg.MaxOriginalPrincipals,
+		AsProxy:              cfg.ForwardOriginalPrincipal,
 		Memory:               budget,
 		OperationTimeout:     cfg.BrokerClientOperationTimeout,
 		ConnectionTimeout:    cfg.BrokerClientConnectionTimeout,

@@ -161,6 +161,7 @@ var clientFields = []field[Client]{
 	{name: "kind", text: func(c *Client) string { return c.Kind }},
 	{name: "topic", text: func(c *Client) string { return c.Topic }},
 	{name: "subscription", text: func(c *Client) string { return c.Subscription }},
+	{name: "role", text: func(c *Client) string { return c.Role }},
 	{name: "sessions", number: func(c *Client) float64 { return float64(c.Sessions) }},
 	{name: "connected", text: func(c *Client) string {
 		if c.Connected {
@@ -171,7 +172,7 @@ var clientFields = []field[Client]{
 }
 
 func clientTie(a, b *Client) int {
-	return cmp.Or(strings.Compare(a.Topic, b.Topic), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Subscription, b.Subscription))
+	return cmp.Or(strings.Compare(a.Topic, b.Topic), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Subscription, b.Subscription), strings.Compare(a.Role, b.Role))
 }
 
 // Upstream is the answer to a request for what the gateway has at the brokers.

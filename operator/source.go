@@ -68,15 +68,17 @@ type Client struct {
 	Kind         string `json:"kind"` // producer, consumer, reader or tail
 	Topic        string `json:"topic"`
 	Subscription string `json:"subscription,omitempty"`
-	Sessions     int    `json:"sessions"` // that use it
+	Role         string `json:"role,omitempty"` // on whose behalf it is; "": the gateway's own
+	Sessions     int    `json:"sessions"`       // that use it
 	Connected    bool   `json:"connected"`
 }
 
 // Broker is one connection to a broker.
 type Broker struct {
 	Address      string    `json:"address"`
-	State        string    `json:"state"` // opening, up, or down: the last connection broke or could not be opened
-	Since        time.Time `json:"since"` // of the state
+	Role         string    `json:"role,omitempty"` // on whose behalf it is; "": the gateway's own
+	State        string    `json:"state"`          // opening, up, or down: the last connection broke or could not be opened
+	Since        time.Time `json:"since"`          // of the state
 	Producers    int       `json:"producers"`
 	Consumers    int       `json:"consumers"`
 	Requests     int       `json:"requests"`     // without an answer

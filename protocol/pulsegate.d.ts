@@ -121,9 +121,9 @@ export interface SendReceipt {
 }
 export interface SendFailure {
   /**
-   * The error: 3, the frame is not what it should be; 7, neither is the payload or a time; 8, it could not be published.
+   * The error: 3, the frame is not what it should be; 5 and 6, the brokers do not take the role; 7, the payload or a time is not what it should be; 8, it could not be published.
    */
-  result: 'send-error:3' | 'send-error:7' | 'send-error:8';
+  result: 'send-error:3' | 'send-error:5' | 'send-error:6' | 'send-error:7' | 'send-error:8';
   /**
    * The error's text and what is wrong, for people.
    */

@@ -32,7 +32,7 @@ func (p *Producer) connect() {
 			return
 		}
 	}
-	p.client.locate(s, p.o.Topic, func(to broker, err error) { p.located(n, to, err) })
+	p.client.locate(s, p.o.Topic, p.o.Principal, func(to broker, err error) { p.located(n, to, err) })
 }
 
 func (p *Producer) located(n uint64, to broker, err error) {
@@ -40,7 +40,7 @@ func (p *Producer) located(n uint64, to broker, err error) {
 		p.failed(n, err)
 		return
 	}
-	p.client.pool.get(to, p.slot(), func(c *conn, err error) {
+	p.client.pool.get(connKey{to, p.o.Principal, p.slot()}, func(c *conn, err error) {
 		if err != nil {
 			p.failed(n, err)
 			return
@@ -154,7 +154,7 @@ func (p *Producer) failed(n uint64, err error) {
 	if first && p.assigned != "" {
 		wait = 0 // there is a broker to go to
 	}
-	if p.state == producerOpening && (isRefusal(err) || time.Now().Add(wait).After(p.opening)) || isFinal(err) {
+	if p.state == producerOpening && (isRefusal(err) || time.Now().Add(wait).After(p.opening)) || isFinal(err) || p.o.Principal != "" && isDenied(err) {
 		p.mu.Unlock()
 		p.end(err)
 		return
@@ -299,7 +299,7 @@ func (p *Producer) end(err error) {
 	for _, a := range []*alarm{&p.again, &p.flush, &p.late, &p.limit} {
 		p.client.alarms.clear(a)
 	}
-	p.client.forget(p)
+	leave(p.client, p.client.producers, p, p.o.Principal)
 	p.answer(list, err)
 	switch before {
 	case producerOpening:

@@ -18,13 +18,14 @@ type Client struct {
 	service service
 	web     *http.Client // for lookups over HTTP, else nil
 
-	ctx    context.Context // ends with the client
-	cancel context.CancelFunc
-	wg     sync.WaitGroup // all goroutines but the alarms'; see spawn
-	alarms *alarms
-	turns  groupTurns
-	pool   pool
-	doubts doubts
+	ctx        context.Context // ends with the client
+	cancel     context.CancelFunc
+	wg         sync.WaitGroup // all goroutines but the alarms'; see spawn
+	alarms     *alarms
+	turns      groupTurns
+	pool       pool
+	doubts     doubts
+	principals principals
 
 	host       atomic.Uint32 // which of the service's hosts is asked
 	producerID atomic.Uint64
@@ -41,7 +42,7 @@ type Client struct {
 	producers map[*Producer]struct{}
 	consumers map[*Consumer]struct{}
 	asks      map[*ask]struct{}
-	watches   map[string]*topicWatch // by namespace
+	watches   map[watchKey]*topicWatch
 }
 
 // New makes a client. It connects to nothing yet.
@@ -50,8 +51,9 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{o: o.withDefaults(), service: s, producers: map[*Producer]struct{}{}, consumers: map[*Consumer]struct{}{}, asks: map[*ask]struct{}{}, watches: map[string]*topicWatch{}}
-	c.pool = pool{client: c, conns: map[connKey]*conn{}, warned: map[broker]time.Time{}, troubles: map[broker]trouble{}}
+	c := &Client{o: o.withDefaults(), service: s, producers: map[*Producer]struct{}{}, consumers: map[*Consumer]struct{}{}, asks: map[*ask]struct{}{}, watches: map[watchKey]*topicWatch{}}
+	c.principals = principals{client: c, all: map[string]*principal{}}
+	c.pool = pool{client: c, conns: map[connKey]*conn{}, warned: map[broker]time.Time{}, troubles: map[connKey]trouble{}}
 	if s.http {
 		if c.web, err = c.newWeb(); err != nil {
 			return nil, err
@@ -93,30 +95,34 @@ func (c *Client) end() {
 	c.alarms.close()
 }
 
-// add reports false if the client is closed.
-func (c *Client) add(p *Producer) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.closed {
-		c.producers[p] = struct{}{}
+// enter notes in set something that speaks for principal, unless the client is closed or has too many of those.
+func enter[T comparable](c *Client, set map[T]struct{}, x T, principal string) error {
+	if err := c.principals.enter(principal); err != nil {
+		return err
 	}
-	return !c.closed
-}
-
-// addConsumer reports false if the client is closed.
-func (c *Client) addConsumer(x *Consumer) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.closed {
-		c.consumers[x] = struct{}{}
+	closed := c.closed
+	if !closed {
+		set[x] = struct{}{}
 	}
-	return !c.closed
-}
-
-func (c *Client) forgetConsumer(x *Consumer) {
-	c.mu.Lock()
-	delete(c.consumers, x)
 	c.mu.Unlock()
+	if closed {
+		c.principals.leave(principal)
+		return ErrClosed
+	}
+	return nil
+}
+
+// leave forgets what enter has noted. It reports whether it had.
+func leave[T comparable](c *Client, set map[T]struct{}, x T, principal string) bool {
+	c.mu.Lock()
+	_, noted := set[x]
+	delete(set, x)
+	c.mu.Unlock()
+	if noted {
+		c.principals.leave(principal)
+	}
+	return noted
 }
 
 // spawn starts a goroutine that Close waits for. It reports false if the client is closed.
@@ -127,12 +133,6 @@ func (c *Client) spawn(f func()) bool {
 		c.wg.Go(f)
 	}
 	return !c.closed
-}
-
-func (c *Client) forget(p *Producer) {
-	c.mu.Lock()
-	delete(c.producers, p)
-	c.mu.Unlock()
 }
 
 // reserve takes n bytes of the memory limit; release gives them back.
@@ -166,8 +166,9 @@ func (b *backoff) next(o *Options) time.Duration {
 
 // connKey is a connection's place in the pool.
 type connKey struct {
-	to   broker
-	slot int
+	to        broker
+	principal string // on whose behalf it is; "": the login's own
+	slot      int
 }
 
 // pool has the connections that are open or being opened.
@@ -178,7 +179,7 @@ type pool struct {
 	closed   bool
 	conns    map[connKey]*conn
 	warned   map[broker]time.Time // that it cannot be reached; at most maxWarned
-	troubles map[broker]trouble   // the last one of each that has no connection for it
+	troubles map[connKey]trouble  // the last one of each broker and principal without a connection; slot is 0
 	counts   ConnCounts
 }
 
@@ -205,9 +206,8 @@ func (p *pool) shouldWarn(to broker) bool {
 }
 
 // get calls done with a connection that is up, or with an error: at once or on a goroutine of
-// the client.
-func (p *pool) get(to broker, slot int, done func(*conn, error)) {
-	key := connKey{to, slot}
+// the client. Whoever asks for one on behalf of a principal has to be one of its users.
+func (p *pool) get(key connKey, done func(*conn, error)) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -216,7 +216,7 @@ func (p *pool) get(to broker, slot int, done func(*conn, error)) {
 	}
 	c := p.conns[key]
 	if c == nil {
-		c = newConn(p.client, to, slot)
+		c = newConn(p.client, key)
 		p.conns[key] = c
 		p.client.wg.Go(c.run)
 	}
@@ -232,10 +232,23 @@ func (p *pool) get(to broker, slot int, done func(*conn, error)) {
 
 func (p *pool) remove(c *conn) {
 	p.mu.Lock()
-	if key := (connKey{c.to, c.slot}); p.conns[key] == c {
-		delete(p.conns, key)
+	if p.conns[c.connKey] == c {
+		delete(p.conns, c.connKey)
 	}
 	p.mu.Unlock()
+}
+
+// take removes and returns the connections on a principal's behalf.
+func (p *pool) take(principal string) (list []*conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, c := range p.conns {
+		if key.principal == principal {
+			list = append(list, c)
+			delete(p.conns, key)
+		}
+	}
+	return list
 }
 
 func (p *pool) close() {

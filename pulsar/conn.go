@@ -57,13 +57,14 @@ type request struct {
 // run, its writer write; both end once it is dead.
 type conn struct {
 	client *Client
-	to     broker
-	slot   int
+	connKey
 
 	// Set before the connection is up.
 	maxMessage int   // bytes
 	version    int32 // of the protocol, that the broker speaks
 	watchers   bool  // the broker has topic list watchers
+
+	shown string // the principal's credentials that the broker has; guarded by principals.mu
 
 	lastRead atomic.Int64 // unix nanoseconds
 	login    atomic.Bool  // a goroutine is about to answer an AUTH_CHALLENGE
@@ -98,8 +99,8 @@ type conn struct {
 	scratch  []byte // for what is decompressed
 }
 
-func newConn(client *Client, to broker, slot int) *conn {
-	c := &conn{client: client, to: to, slot: slot, begun: time.Now(), requests: map[uint64]request{}, producers: map[uint64]*Producer{}, consumers: map[uint64]*Consumer{}}
+func newConn(client *Client, key connKey) *conn {
+	c := &conn{client: client, connKey: key, begun: time.Now(), requests: map[uint64]request{}, producers: map[uint64]*Producer{}, consumers: map[uint64]*Consumer{}}
 	c.work = sync.NewCond(&c.mu)
 	c.beat.ring = c.heartbeat
 	c.late.ring = c.expire
@@ -135,7 +136,7 @@ func (c *conn) run() {
 	waiting := c.waiting
 	c.waiting = nil
 	c.mu.Unlock()
-	c.client.pool.note(c.to, true, nil)
+	c.client.pool.note(c.connKey, true, nil)
 	c.lastRead.Store(time.Now().UnixNano())
 	c.client.alarms.set(&c.beat, c.client.o.KeepAlive)
 	c.client.wg.Go(func() { c.write(nc) })
@@ -292,7 +293,10 @@ func (c *conn) fail(err error) {
 	c.mu.Unlock()
 
 	c.client.pool.remove(c)
-	c.client.pool.note(c.to, opening, err)
+	c.client.pool.note(c.connKey, opening, err)
+	if c.principal != "" {
+		c.client.principals.lost(c)
+	}
 	c.client.alarms.clear(&c.beat)
 	c.client.alarms.clear(&c.late)
 	if secure, ok := nc.(*tls.Conn); ok {

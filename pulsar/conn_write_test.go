@@ -19,7 +19,7 @@ func TestRoomIsShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	c := newConn(client, broker{host: "127.0.0.1:1"}, 0)
+	c := newConn(client, connKey{to: broker{host: "127.0.0.1:1"}})
 	c.state, c.maxMessage = connUp, 5<<20
 	open := func(id uint64) *Producer {
 		return &Producer{client: client, o: ProducerOptions{MaxPending: 100_000}, state: producerOpen, connected: true, on: c, id: id}
@@ -57,7 +57,7 @@ func TestSlowBrokerKeepsItsConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	c := newConn(client, broker{host: "127.0.0.1:1"}, 0)
+	c := newConn(client, connKey{to: broker{host: "127.0.0.1:1"}})
 	near, far := net.Pipe()
 	defer near.Close()
 	defer far.Close()

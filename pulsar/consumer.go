@@ -13,6 +13,8 @@ import (
 // ConsumerOptions says what consumers are like. Many may share one: it must not change once it is given to the first.
 type ConsumerOptions struct {
 	Type wire.SubType
+	// Principal is as [ProducerOptions.Principal].
+	Principal string
 	// Name; "": the broker chooses one.
 	Name          string
 	PriorityLevel int32 // 0 is served first
@@ -312,8 +314,8 @@ func (c *Client) NewConsumer(topic, subscription string, o *ConsumerOptions, per
 	}
 	x.trying = &trying{until: time.Now().Add(c.o.OperationTimeout)}
 	x.trying.again.ring = x.connect
-	if !c.addConsumer(x) {
-		x.end(ErrClosed)
+	if err := enter(c, c.consumers, x, o.Principal); err != nil {
+		x.end(err)
 	} else {
 		x.connect()
 	}

@@ -33,7 +33,7 @@ func (x *Consumer) connect() {
 			return
 		}
 	}
-	x.client.locate(s, x.topic, func(to broker, err error) { x.located(n, to, err) })
+	x.client.locate(s, x.topic, x.o.Principal, func(to broker, err error) { x.located(n, to, err) })
 }
 
 func (x *Consumer) located(n uint64, to broker, err error) {
@@ -45,7 +45,7 @@ func (x *Consumer) located(n uint64, to broker, err error) {
 	if n := x.client.o.ConnectionsPerBroker; n > 1 {
 		slot = int(x.client.slot.Add(1)) % n
 	}
-	x.client.pool.get(to, slot, func(c *conn, err error) {
+	x.client.pool.get(connKey{to, x.o.Principal, slot}, func(c *conn, err error) {
 		if err != nil {
 			x.failed(n, err)
 			return
@@ -373,7 +373,7 @@ func (x *Consumer) end(err error) {
 		x.client.alarms.clear(&t.again)
 	}
 	x.permits.forget(x)
-	x.client.forgetConsumer(x)
+	leave(x.client, x.client.consumers, x, x.o.Principal)
 	finished := func(wire.Command, error) {
 		x.mu.Lock()
 		x.on = nil

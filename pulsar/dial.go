@@ -80,6 +80,9 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 		ClientVersion: clientVersion, ProtocolVersion: wire.Version, AuthMethodName: o.Auth.Name(), AuthData: data, ProxyToBrokerURL: c.to.proxyTo,
 		FeatureFlags: wire.FeatureFlags{SupportsAuthRefresh: true, SupportsBrokerEntryMetadata: true, SupportsPartialProducer: true},
 	}
+	if c.principal != "" {
+		c.client.principals.introduce(c, hello)
+	}
 	if _, err := nc.Write(wire.Append(nil, hello)); err != nil {
 		return err
 	}
@@ -122,6 +125,9 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 				return err
 			}
 		case *wire.Error:
+			if c.principal != "" {
+				return c.client.principals.refused(c, cmd)
+			}
 			return brokerError(cmd.Error, cmd.Message)
 		default:
 			return fmt.Errorf("the broker answered CONNECT by a %s", f.Type)

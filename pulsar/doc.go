@@ -16,6 +16,11 @@
 // not. A reader is a consumer of an Exclusive subscription that is not durable: it has each message once, in order and without a gap.
 // Brokers tell of topics that match as they come and go. Where they do not, the namespace is listed once a minute, as partitions are asked for.
 //
+// # On whose behalf
+//
+// All of it may be done on behalf of others ([ProducerOptions.Principal], [Client.Hold]), by a login that brokers know as a proxy's: each role has
+// connections of its own then, and the brokers decide what it may do.
+//
 // # Callbacks
 //
 // They are called on a goroutine of the client or on the caller's, never with one of
@@ -26,7 +31,8 @@
 //
 // # Locks
 //
-// In the order in which they may be taken: Producer.mu or Consumer.mu, conn.mu, alarms.mu; and Consumer.mu, Permits.mu or doubts.mu. The others (Client.mu, pool.mu,
-// partitioned.mu, topicWatch.mu, and Group.mu, under which groupTurns.mu may be taken) are held for a few instructions, with no other taken. Methods whose name ends in Locked are
+// In the order in which they may be taken: Producer.mu or Consumer.mu, conn.mu, alarms.mu; Consumer.mu, Permits.mu or doubts.mu; and principals.mu, pool.mu or
+// alarms.mu. The others (Client.mu, partitioned.mu, topicWatch.mu, and Group.mu, under which groupTurns.mu may be taken) are held for a few instructions, with no
+// other taken. Methods whose name ends in Locked are
 // called with the lock of their type held.
 package pulsar

@@ -68,6 +68,12 @@ func isFinal(err error) bool {
 	return false
 }
 
+// isDenied reports that a broker does not let somebody do what he asks for.
+func isDenied(err error) bool {
+	c, _ := code(err)
+	return c == wire.AuthenticationError || c == wire.AuthorizationError
+}
+
 // encryptionRequired is in what brokers say to a producer that does not encrypt where it must. They have no
 // code of its own for that.
 const encryptionRequired = "Encryption is required"

@@ -79,7 +79,11 @@ func (c *Client) OpenGroup(sel Selection, subscription string, o *ConsumerOption
 	}
 	g.more.ring = g.Search
 	if sel.Match != nil {
-		g.watch = c.watchTopics(g)
+		var err error
+		if g.watch, err = c.watchTopics(g); err != nil {
+			g.end(err)
+			return g
+		}
 	}
 	g.find(sel.Topics, func(list []member, err error) {
 		if err == nil && sel.Max > 0 && len(list) > sel.Max {
@@ -304,7 +308,7 @@ func (g *Group) Search() {
 // find lists all parts that the group may be on. done is called once, with what was found and the first error.
 func (g *Group) find(topics []string, done func([]member, error)) {
 	if g.sel.Match != nil {
-		g.client.TopicsOf(g.sel.Namespace, func(list []string, err error) {
+		g.client.TopicsOf(g.sel.Namespace, g.o.Principal, func(list []string, err error) {
 			done(g.matching(list), err)
 		})
 		return
@@ -335,22 +339,23 @@ func (g *Group) find(topics []string, done func([]member, error)) {
 		}
 	}
 	for _, topic := range topics {
-		g.client.Partitions(topic, func(n int, err error) { one(topic, n, err) })
+		g.client.Partitions(topic, g.o.Principal, func(n int, err error) { one(topic, n, err) })
 	}
 	one("", 0, nil)
 }
 
-// TopicsOf lists the persistent topics of a namespace, tenant/namespace, partitions one by one. done is called once.
-func (c *Client) TopicsOf(namespace string, done func(topics []string, err error)) {
-	c.topicsOf(namespace, "", func(answer *wire.GetTopicsResponse, err error) { done(answer.Topics, err) })
+// TopicsOf lists the persistent topics of a namespace, tenant/namespace, partitions one by one, as principal may see them, see
+// [ProducerOptions.Principal]. done is called once.
+func (c *Client) TopicsOf(namespace, principal string, done func(topics []string, err error)) {
+	c.topicsOf(namespace, principal, "", func(answer *wire.GetTopicsResponse, err error) { done(answer.Topics, err) })
 }
 
 // topicsOf is TopicsOf for one who may have the list already: hash is what the broker said of it, "": nothing. With an error the answer is empty.
-func (c *Client) topicsOf(namespace, hash string, done func(answer *wire.GetTopicsResponse, err error)) {
+func (c *Client) topicsOf(namespace, principal, hash string, done func(answer *wire.GetTopicsResponse, err error)) {
 	answer := &wire.GetTopicsResponse{}
-	c.askService(listings, func() error {
+	c.askService(principal, listings, func() error {
 		*answer = wire.GetTopicsResponse{}
-		return c.get("/admin/v2/namespaces/"+namespace+"/topics?mode=PERSISTENT", &answer.Topics)
+		return c.get("/admin/v2/namespaces/"+namespace+"/topics?mode=PERSISTENT", principal, &answer.Topics)
 	}, func(id uint64) wire.Command {
 		return &wire.GetTopics{RequestID: id, Namespace: namespace, Mode: wire.PersistentTopics, TopicsHash: hash}
 	}, func(cmd wire.Command) bool {

@@ -88,6 +88,10 @@ func (c *conn) handle(f wire.Frame) error {
 
 // authenticate answers an AUTH_CHALLENGE on a connection that is up.
 func (c *conn) authenticate() {
+	if c.principal != "" && c.client.principals.challenged(c) {
+		c.login.Store(false)
+		return
+	}
 	cmd, err := c.authResponse()
 	c.login.Store(false)
 	if err != nil {

@@ -1,6 +1,7 @@
 package pulsar
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -22,26 +23,21 @@ const maxHops = 20
 // ask is a question to the service that is put again while its failure may pass, until
 // OperationTimeout is over.
 type ask struct {
-	client *Client
-	once   func(done func(error))
-	done   func(error)
+	client    *Client
+	principal string // on whose behalf it is put
+	once      func(done func(error))
+	done      func(error)
 
 	deadline time.Time
 	wait     backoff
 	again    alarm
 }
 
-func (c *Client) ask(once func(done func(error)), done func(error)) {
-	a := &ask{client: c, once: once, done: done, deadline: time.Now().Add(c.o.OperationTimeout)}
+func (c *Client) ask(principal string, once func(done func(error)), done func(error)) {
+	a := &ask{client: c, principal: principal, once: once, done: done, deadline: time.Now().Add(c.o.OperationTimeout)}
 	a.again.ring = a.try
-	c.mu.Lock()
-	closed := c.closed
-	if !closed {
-		c.asks[a] = struct{}{}
-	}
-	c.mu.Unlock()
-	if closed {
-		done(ErrClosed)
+	if err := enter(c, c.asks, a, principal); err != nil {
+		done(err)
 		return
 	}
 	a.try()
@@ -60,11 +56,7 @@ func (a *ask) try() {
 
 // finish tells the outcome, unless that was done.
 func (a *ask) finish(err error) {
-	a.client.mu.Lock()
-	_, open := a.client.asks[a]
-	delete(a.client.asks, a)
-	a.client.mu.Unlock()
-	if open {
+	if leave(a.client, a.client.asks, a, a.principal) {
 		a.done(err)
 	}
 }
@@ -85,17 +77,17 @@ func (c *Client) missedIf(err error, turn uint32) {
 	}
 }
 
-// Partitions asks how many partitions a topic has; 0: it has none. It makes the broker
+// Partitions asks on behalf of principal, see [ProducerOptions.Principal], how many partitions a topic has; 0: it has none. It makes the broker
 // create the topic where topics are created by themselves. done is called once.
-func (c *Client) Partitions(topic string, done func(n int, err error)) {
+func (c *Client) Partitions(topic, principal string, done func(n int, err error)) {
 	var n int
-	c.askService(0, func() error {
+	c.askService(principal, 0, func() error {
 		var answer struct{ Partitions int }
 		path, old := restPath(topic)
 		if path = "/admin/v2/" + path; old {
 			path = strings.Replace(path, "/v2", "", 1)
 		}
-		err := c.get(path+"/partitions?checkAllowAutoCreation=true", &answer)
+		err := c.get(path+"/partitions?checkAllowAutoCreation=true", principal, &answer)
 		n = answer.Partitions
 		return err
 	}, func(id uint64) wire.Command {
@@ -118,8 +110,8 @@ func (c *Client) Partitions(topic string, done func(n int, err error)) {
 // askService asks the cluster at the address that it is looked up at: by get over HTTP, else by a
 // request over the connection of a slot, of whose answer take reports whether it is of the right type. done is called once. With an
 // error that may be on another goroutine than the one that has an answer just then.
-func (c *Client) askService(slot int, get func() error, build func(id uint64) wire.Command, take func(wire.Command) bool, done func(error)) {
-	c.ask(func(done func(error)) {
+func (c *Client) askService(principal string, slot int, get func() error, build func(id uint64) wire.Command, take func(wire.Command) bool, done func(error)) {
+	c.ask(principal, func(done func(error)) {
 		if c.service.http {
 			if !c.spawn(func() { done(get()) }) {
 				done(ErrClosed)
@@ -127,7 +119,7 @@ func (c *Client) askService(slot int, get func() error, build func(id uint64) wi
 			return
 		}
 		host, turn := c.serviceHost(&c.service)
-		c.pool.get(broker{host: host, tls: c.service.tls}, slot, func(conn *conn, err error) {
+		c.pool.get(connKey{broker{host: host, tls: c.service.tls}, principal, slot}, func(conn *conn, err error) {
 			if err != nil {
 				c.missed(turn)
 				done(err)
@@ -147,28 +139,29 @@ func (c *Client) askService(slot int, get func() error, build func(id uint64) wi
 // unexpected is an answer of a wrong type.
 func unexpected(cmd wire.Command) error { return fmt.Errorf("a broker answered by a %s", cmd.Name()) }
 
-// locate asks once which broker serves a topic. done is called once.
-func (c *Client) locate(s *service, topic string, done func(broker, error)) {
+// locate asks once, for one of the principal's users, which broker serves a topic. done is called once.
+func (c *Client) locate(s *service, topic, principal string, done func(broker, error)) {
 	if s.http {
-		if !c.spawn(func() { done(c.locateHTTP(s, topic)) }) {
+		if !c.spawn(func() { done(c.locateHTTP(s, topic, principal)) }) {
 			done(broker{}, ErrClosed)
 		}
 		return
 	}
-	l := &lookup{client: c, service: s, topic: topic, done: done}
+	l := &lookup{client: c, service: s, topic: topic, principal: principal, done: done}
 	l.host, l.turn = c.serviceHost(s)
 	l.hop(broker{host: l.host, tls: s.tls}, false)
 }
 
 // lookup follows redirections.
 type lookup struct {
-	client  *Client
-	service *service
-	host    string // the service's
-	turn    uint32
-	topic   string
-	done    func(broker, error)
-	hops    int
+	client    *Client
+	service   *service
+	host      string // the service's
+	turn      uint32
+	topic     string
+	principal string
+	done      func(broker, error)
+	hops      int
 }
 
 func (l *lookup) hop(to broker, authoritative bool) {
@@ -179,7 +172,7 @@ func (l *lookup) hop(to broker, authoritative bool) {
 		}
 		l.done(broker{}, err)
 	}
-	c.pool.get(to, 0, func(conn *conn, err error) {
+	c.pool.get(connKey{to, l.principal, 0}, func(conn *conn, err error) {
 		if err != nil {
 			fail(err)
 			return
@@ -236,7 +229,7 @@ func parseBroker(url string, tls bool) (broker, error) {
 }
 
 // locateHTTP is locate over HTTP, which follows redirections by itself.
-func (c *Client) locateHTTP(s *service, topic string) (broker, error) {
+func (c *Client) locateHTTP(s *service, topic, principal string) (broker, error) {
 	var answer struct{ BrokerURL, BrokerURLTLS string }
 	path, old := restPath(topic)
 	if path = "/lookup/v2/topic/" + path; old {
@@ -245,7 +238,7 @@ func (c *Client) locateHTTP(s *service, topic string) (broker, error) {
 	if c.o.ListenerName != "" {
 		path += "?listenerName=" + url.QueryEscape(c.o.ListenerName)
 	}
-	if err := c.get(path, &answer); err != nil {
+	if err := c.get(path, principal, &answer); err != nil {
 		return broker{}, err
 	}
 	if s.tls {
@@ -287,8 +280,11 @@ func (c *Client) newWeb() (*http.Client, error) {
 	return web, nil
 }
 
+// PrincipalHeader names in a request over HTTP on whose behalf it is.
+const PrincipalHeader = "X-Original-Principal"
+
 // get asks the service over HTTP.
-func (c *Client) get(path string, answer any) error {
+func (c *Client) get(path, principal string, answer any) error {
 	scheme := "http://"
 	if c.service.tls {
 		scheme = "https://"
@@ -299,6 +295,9 @@ func (c *Client) get(path string, answer any) error {
 		return err
 	}
 	req.Header.Set("Accept", "application/json")
+	if principal != "" {
+		req.Header.Set(PrincipalHeader, principal)
+	}
 	resp, err := c.web.Do(req)
 	if err != nil {
 		if ctxErr := context.Cause(c.ctx); ctxErr != nil {
@@ -313,7 +312,7 @@ func (c *Client) get(path string, answer any) error {
 		return fmt.Errorf("%w: %w", ErrConnection, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		err := brokerError(webError(resp.StatusCode), fmt.Sprintf("status %d: %s", resp.StatusCode, text))
+		err := brokerError(webError(resp.StatusCode, text), fmt.Sprintf("status %d: %s", resp.StatusCode, text))
 		c.missedIf(err, turn)
 		return err
 	}
@@ -323,10 +322,13 @@ func (c *Client) get(path string, answer any) error {
 	return nil
 }
 
-// webError is what a status means.
-func webError(status int) wire.ServerError {
+// webError is what a status means. Brokers say 401 also to somebody whom they know, and who may not do what he asks for.
+func webError(status int, text []byte) wire.ServerError {
 	switch status {
 	case http.StatusUnauthorized:
+		if bytes.Contains(text, []byte("Unauthorized to validate")) {
+			return wire.AuthorizationError
+		}
 		return wire.AuthenticationError
 	case http.StatusForbidden:
 		return wire.AuthorizationError

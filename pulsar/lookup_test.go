@@ -83,9 +83,9 @@ func TestServiceHostWithoutAnswer(t *testing.T) {
 			url := bad.URL() + "," + strings.TrimPrefix(good.URL(), "pulsar://")
 			for what, ask := range map[string]func(c *Client, done func(error)){
 				"a lookup": func(c *Client, done func(error)) {
-					c.locate(&c.service, topic, func(_ broker, err error) { done(err) })
+					c.locate(&c.service, topic, "", func(_ broker, err error) { done(err) })
 				},
-				"partitions": func(c *Client, done func(error)) { c.Partitions(topic, func(_ int, err error) { done(err) }) },
+				"partitions": func(c *Client, done func(error)) { c.Partitions(topic, "", func(_ int, err error) { done(err) }) },
 			} {
 				c := newClient(t, Options{ServiceURL: url, OperationTimeout: 300 * time.Millisecond})
 				answers := make(chan error, 1)
@@ -167,7 +167,7 @@ func TestRedirectCircle(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	c := newClient(t, Options{ServiceURL: b.URL()})
-	c.locate(&c.service, topic, func(_ broker, err error) { done <- err })
+	c.locate(&c.service, topic, "", func(_ broker, err error) { done <- err })
 	if err := receive(t, "an answer", done); err == nil || lookups.Load() != maxHops+1 {
 		t.Errorf("%v after %d lookups", err, lookups.Load())
 	}
@@ -184,18 +184,18 @@ func TestRequestTimeout(t *testing.T) {
 	}
 	c := newClient(t, Options{ServiceURL: b.URL(), OperationTimeout: time.Second})
 	done := make(chan error, 1)
-	c.Partitions(topic, func(_ int, err error) { done <- err })
+	c.Partitions(topic, "", func(_ int, err error) { done <- err })
 	if err := receive(t, "an answer", done); !errors.Is(err, ErrTimeout) {
 		t.Error(err)
 	}
 	// One that waits when the client is closed is answered, too.
 	c = newClient(t, Options{ServiceURL: b.URL()})
-	c.Partitions(topic, func(_ int, err error) { done <- err })
+	c.Partitions(topic, "", func(_ int, err error) { done <- err })
 	c.Close()
 	if err := receive(t, "an answer", done); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
-	c.Partitions(topic, func(_ int, err error) { done <- err })
+	c.Partitions(topic, "", func(_ int, err error) { done <- err })
 	if err := receive(t, "an answer", done); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
@@ -210,7 +210,7 @@ func TestCloseWhileWaiting(t *testing.T) {
 	l.Close() // nobody is there any more
 	c := newClient(t, Options{ServiceURL: "pulsar://" + l.Addr().String(), MinBackoff: time.Hour, MaxBackoff: time.Hour, OperationTimeout: 24 * time.Hour})
 	done := make(chan error, 1)
-	c.Partitions(topic, func(_ int, err error) { done <- err })
+	c.Partitions(topic, "", func(_ int, err error) { done <- err })
 	for deadline := time.Now().Add(patience); c.host.Load() == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the host is not found missing")
@@ -248,7 +248,7 @@ func TestHTTP(t *testing.T) {
 	partitions := func(topic string) (int, error) {
 		done := make(chan error, 1)
 		n := 0
-		c.Partitions(topic, func(m int, err error) { n = m; done <- err })
+		c.Partitions(topic, "", func(m int, err error) { n = m; done <- err })
 		return n, receive(t, "an answer", done)
 	}
 	if n, err := partitions(topic); n != 3 || err != nil {

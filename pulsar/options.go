@@ -42,6 +42,11 @@ type Options struct {
 	// how long one waits at most, with up to a tenth less by chance; 0: 100 ms and 60 s.
 	MinBackoff, MaxBackoff time.Duration
 
+	// MaxPrincipals bounds the roles on whose behalf connections are open; 0: 1000.
+	MaxPrincipals int
+	// PrincipalIdle is how long those of a role stay that nobody uses; 0: a minute.
+	PrincipalIdle time.Duration
+
 	// Log gets what an operator should know; nil: [slog.Default].
 	Log *slog.Logger
 }
@@ -52,7 +57,7 @@ func (o Options) withDefaults() Options {
 		def time.Duration
 	}{
 		{&o.ConnectionTimeout, 5 * time.Second}, {&o.OperationTimeout, 30 * time.Second}, {&o.KeepAlive, 30 * time.Second},
-		{&o.MinBackoff, 100 * time.Millisecond}, {&o.MaxBackoff, time.Minute},
+		{&o.MinBackoff, 100 * time.Millisecond}, {&o.MaxBackoff, time.Minute}, {&o.PrincipalIdle, time.Minute},
 	} {
 		if *d.x <= 0 {
 			*d.x = d.def
@@ -60,6 +65,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ConnectionsPerBroker <= 0 {
 		o.ConnectionsPerBroker = 1
+	}
+	if o.MaxPrincipals <= 0 {
+		o.MaxPrincipals = 1000
 	}
 	if o.Auth == nil {
 		o.Auth = auth.NewAuthDisabled()

@@ -39,7 +39,7 @@ type PublisherOwner interface {
 // OpenPublisher opens a producer on a topic or, if it is partitioned, on each of its
 // partitions, and on those that are added later.
 func (c *Client) OpenPublisher(o ProducerOptions, r Routing, owner PublisherOwner) {
-	c.Partitions(o.Topic, func(n int, err error) {
+	c.Partitions(o.Topic, o.Principal, func(n int, err error) {
 		if err != nil {
 			owner.Opened(nil, err)
 			return
@@ -171,7 +171,7 @@ func (p *partitioned) Ended(_ *Producer, err error) {
 
 // discover is the alarm that asks for new partitions.
 func (p *partitioned) discover() {
-	p.client.Partitions(p.o.Topic, func(n int, err error) {
+	p.client.Partitions(p.o.Topic, p.o.Principal, func(n int, err error) {
 		p.mu.Lock()
 		again := !p.closed && (err != nil || n <= len(p.parts))
 		p.mu.Unlock()

@@ -12,6 +12,8 @@ import (
 type ProducerOptions struct {
 	// Topic is the full name, of one partition if the topic has several.
 	Topic string
+	// Principal is the role on whose behalf the producer is, by a login whose role is one of the brokers' proxyRoles; "": on the login's own.
+	Principal string
 	// Name; "": the broker chooses one.
 	Name string
 	// InitialSequenceID is that of the message before the first one, if
@@ -141,10 +143,12 @@ func (c *Client) newProducer(o ProducerOptions, partition int32, owner Owner) *P
 	switch {
 	case o.AccessMode == wire.AccessWaitForExclusive:
 		p.end(fmt.Errorf("producer on %s: access mode WaitForExclusive is not supported", o.Topic))
-	case !c.add(p):
-		p.end(ErrClosed)
 	default:
-		p.connect()
+		if err := enter(c, c.producers, p, o.Principal); err != nil {
+			p.end(err)
+		} else {
+			p.connect()
+		}
 	}
 	return p
 }

@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -9,7 +10,8 @@ import (
 
 // ConnStatus is a connection to a broker, or that there is none.
 type ConnStatus struct {
-	Broker string
+	Broker    string
+	Principal string // on whose behalf it is; "": the login's own
 	// State is "opening", "up", or "down": the last one broke or could not be opened.
 	State                string
 	Since                time.Time // of the state
@@ -26,7 +28,7 @@ type ConnCounts struct {
 	Lost   uint64 // that broke
 }
 
-// maxTroubles bounds the brokers whose last error is kept, and troubleFor is for how long it tells anything: a broker
+// maxTroubles bounds the brokers, and principals there, whose last error is kept, and troubleFor is for how long it tells anything: a broker
 // that is gone for good is not asked for any more.
 const (
 	maxTroubles = 1000
@@ -40,50 +42,52 @@ type trouble struct {
 }
 
 // note keeps what became of a connection: err is nil when it came up. Of a client that is closed
-// nothing is kept.
-func (p *pool) note(to broker, opening bool, err error) {
+// nothing is kept, nor of one that nobody used.
+func (p *pool) note(key connKey, opening bool, err error) {
+	key.slot = 0
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.closed:
+	case p.closed || errors.Is(err, errUnused):
 		return
 	case err == nil:
 		p.counts.Opened++
-		delete(p.troubles, to)
+		delete(p.troubles, key)
 		return
 	case opening:
 		p.counts.Failed++
 	default:
 		p.counts.Lost++
 	}
-	if _, known := p.troubles[to]; !known && len(p.troubles) >= maxTroubles {
+	if _, known := p.troubles[key]; !known && len(p.troubles) >= maxTroubles {
 		clear(p.troubles)
 	}
-	p.troubles[to] = trouble{err, time.Now()}
+	p.troubles[key] = trouble{err, time.Now()}
 }
 
 // Connections lists the connections that are open or being opened, and the brokers to which there is
-// none because it broke or could not be opened, sorted by broker.
+// none because it broke or could not be opened, of each principal, sorted by broker and principal.
 func (c *Client) Connections() []ConnStatus {
 	p := &c.pool
 	p.mu.Lock()
 	conns := make([]*conn, 0, len(p.conns))
-	connected := map[broker]bool{}
+	connected := map[connKey]bool{}
 	for key, x := range p.conns {
 		conns = append(conns, x)
-		connected[key.to] = true
+		key.slot = 0
+		connected[key] = true
 	}
 	var list []ConnStatus
-	for to, t := range p.troubles {
-		if !connected[to] && time.Since(t.when) < troubleFor {
-			list = append(list, ConnStatus{Broker: to.String(), State: "down", Since: t.when, Err: t.err})
+	for key, t := range p.troubles {
+		if !connected[key] && time.Since(t.when) < troubleFor {
+			list = append(list, ConnStatus{Broker: key.to.String(), Principal: key.principal, State: "down", Since: t.when, Err: t.err})
 		}
 	}
 	p.mu.Unlock()
 	for _, x := range conns {
 		x.mu.Lock()
 		s := ConnStatus{
-			Broker: x.to.String(), State: "opening", Since: x.begun,
+			Broker: x.to.String(), Principal: x.principal, State: "opening", Since: x.begun,
 			Producers: len(x.producers), Consumers: len(x.consumers), Requests: len(x.requests), Waiting: x.out.bytes,
 		}
 		if x.state == connUp {
@@ -93,7 +97,7 @@ func (c *Client) Connections() []ConnStatus {
 		list = append(list, s)
 	}
 	slices.SortFunc(list, func(a, b ConnStatus) int {
-		return cmp.Or(strings.Compare(a.Broker, b.Broker), a.Since.Compare(b.Since))
+		return cmp.Or(strings.Compare(a.Broker, b.Broker), strings.Compare(a.Principal, b.Principal), a.Since.Compare(b.Since))
 	})
 	return list
 }

@@ -21,16 +21,19 @@ const everyTopic = ".*"
 
 var errNoWatchers = errors.New("the broker tells nobody of topics")
 
+// watchKey is which groups share a watcher: a broker may tell each principal of topics of its own.
+type watchKey struct{ namespace, principal string }
+
 // topicWatch tells groups with a pattern which topics of a namespace there are. A broker that has topic list watchers tells it of each that comes and goes. Else,
 // and now and then for what went unnoticed, it lists them. Groups may be told of topics that they know.
 //
 // It goes through attempts to have a watcher as a [Consumer] does to be connected.
 type topicWatch struct {
-	client    *Client
-	namespace string
-	groups    map[*Group]struct{} // guarded by Client.mu
-	again     alarm               // the next attempt
-	next      alarm               // the next listing
+	client *Client
+	watchKey
+	groups map[*Group]struct{} // guarded by Client.mu
+	again  alarm               // the next attempt
+	next   alarm               // the next listing
 
 	mu        sync.Mutex // guards what follows; taken with no other held
 	ended     bool
@@ -44,15 +47,19 @@ type topicWatch struct {
 	hash string
 }
 
-// watchTopics makes g be told of the topics of its namespace until unwatchTopics.
-func (c *Client) watchTopics(g *Group) *topicWatch {
+// watchTopics makes g be told of the topics of its namespace until unwatchTopics. Until then g uses its principal. It fails when there are too many of those.
+func (c *Client) watchTopics(g *Group) (*topicWatch, error) {
+	key := watchKey{g.sel.Namespace, g.o.Principal}
+	if err := c.principals.enter(key.principal); err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
-	w := c.watches[g.sel.Namespace]
+	w := c.watches[key]
 	first := w == nil
 	if first {
-		w = &topicWatch{client: c, namespace: g.sel.Namespace, groups: map[*Group]struct{}{}}
+		w = &topicWatch{client: c, watchKey: key, groups: map[*Group]struct{}{}}
 		w.again.ring, w.next.ring = w.connect, w.list
-		c.watches[w.namespace] = w
+		c.watches[key] = w
 	}
 	w.groups[g] = struct{}{}
 	c.mu.Unlock()
@@ -62,7 +69,7 @@ func (c *Client) watchTopics(g *Group) *topicWatch {
 			w.connect()
 		}
 	}
-	return w
+	return w, nil
 }
 
 func (c *Client) unwatchTopics(g *Group) {
@@ -72,11 +79,14 @@ func (c *Client) unwatchTopics(g *Group) {
 	delete(w.groups, g)
 	last := known && len(w.groups) == 0
 	if last {
-		delete(c.watches, w.namespace)
+		delete(c.watches, w.watchKey)
 	}
 	c.mu.Unlock()
 	if last {
 		w.end()
+	}
+	if known {
+		c.principals.leave(w.principal)
 	}
 }
 
@@ -115,7 +125,7 @@ func (w *topicWatch) connect() {
 	w.mu.Unlock()
 	c := w.client
 	host, turn := c.serviceHost(&c.service)
-	c.pool.get(broker{host: host, tls: c.service.tls}, listings, func(conn *conn, err error) {
+	c.pool.get(connKey{broker{host: host, tls: c.service.tls}, w.principal, listings}, func(conn *conn, err error) {
 		switch {
 		case err != nil:
 			c.missed(turn)
@@ -235,7 +245,7 @@ func (w *topicWatch) list() {
 	if ended {
 		return
 	}
-	w.client.topicsOf(w.namespace, hash, func(answer *wire.GetTopicsResponse, err error) {
+	w.client.topicsOf(w.namespace, w.principal, hash, func(answer *wire.GetTopicsResponse, err error) {
 		switch {
 		case err != nil:
 			w.client.o.Log.Debug("look for new topics", "namespace", w.namespace, "error", err)

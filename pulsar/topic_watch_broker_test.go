@@ -27,7 +27,7 @@ func TestRealTopicWatch(t *testing.T) {
 	}
 	connected := func() bool {
 		c.mu.Lock()
-		w := c.watches[ns]
+		w := c.watches[watchKey{namespace: ns}]
 		c.mu.Unlock()
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -46,7 +46,7 @@ func TestRealTopicWatch(t *testing.T) {
 	}
 	eventually(t, "one topic", func() bool { return len(g.Consumers()) == 1 })
 	c.mu.Lock()
-	w := c.watches[ns]
+	w := c.watches[watchKey{namespace: ns}]
 	c.mu.Unlock()
 	w.mu.Lock()
 	on := w.on

@@ -36,7 +36,7 @@ func openMatching(t *testing.T, c *Client, subscription string) (*Group, *groupI
 func watchOf(c *Client) *topicWatch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.watches[matching.Namespace]
+	return c.watches[watchKey{namespace: matching.Namespace}]
 }
 
 func isWatching(c *Client) bool {
@@ -379,7 +379,7 @@ func TestLongListHTTP(t *testing.T) {
 	defer web.Close()
 	c := newClient(t, Options{ServiceURL: web.URL})
 	done := make(chan error, 1)
-	c.TopicsOf("a/b", func(list []string, err error) {
+	c.TopicsOf("a/b", "", func(list []string, err error) {
 		if len(list) != 2000 {
 			t.Errorf("%d topics", len(list))
 		}

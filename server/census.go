@@ -84,7 +84,7 @@ func (c *conn) closeIf(id uint64, reason string) bool {
 func (s *Server) Clients(visit func(*operator.Client) bool) {
 	s.o.Bridge.Clients(func(i *bridge.ClientInfo) bool {
 		return visit(&operator.Client{
-			Kind: i.Kind.String(), Topic: i.Topic, Subscription: i.Subscription, Sessions: i.Sessions, Connected: i.Connected,
+			Kind: i.Kind.String(), Topic: i.Topic, Subscription: i.Subscription, Role: i.Principal, Sessions: i.Sessions, Connected: i.Connected,
 		})
 	})
 }

@@ -95,6 +95,9 @@ func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 			c.sayNo(no)
 		default:
 			c.who = &standing{grant: grant, generation: generation}
+			if grant.Told {
+				r.SetPrincipal(grant.Role)
+			}
 			c.req.cancel = c.open(r)
 		}
 	}()
@@ -114,6 +117,8 @@ func (s *Server) authFailure(err error) *http1.Refusal {
 		return answer
 	case auth.ErrForbidden:
 		return http1.Refused(http.StatusForbidden, "Not authorized: "+no.Reason)
+	case auth.ErrTooManyRoles:
+		return http1.OverLimit(limitRoles, http.StatusServiceUnavailable, "Too many roles: "+no.Reason)
 	case auth.ErrTooMany:
 		return http1.Refused(http.StatusTooManyRequests, "Failed to authenticate: "+no.Reason)
 	}
@@ -127,8 +132,11 @@ func (s *Server) tellLogin(what string, status int, err error, remote netip.Addr
 	if no := (*auth.Refusal)(nil); errors.As(err, &no) {
 		in.reason = no.Log()
 	}
-	if errors.Is(err, auth.ErrTooMany) {
+	switch {
+	case errors.Is(err, auth.ErrTooMany):
 		in.limit = limitLogins
+	case errors.Is(err, auth.ErrTooManyRoles):
+		in.limit = limitRoles
 	}
 	s.incidents.add(in)
 }

@@ -80,17 +80,23 @@ func guarded(t *testing.T, b Bridge, refresh time.Duration, change ...func(*Opti
 	t.Helper()
 	p := &permissions{roles: map[string][]string{"both": {"produce", "consume"}, "other": {"produce", "consume"}, "reader": {"consume"}}}
 	quiet := slog.New(slog.DiscardHandler)
-	authenticator, err := auth.NewAuthenticator(auth.AuthenticatorOptions{
-		Methods: []string{auth.MethodToken}, Logger: quiet,
+	authorizer := auth.NewAuthorizer(auth.AuthorizerOptions{SuperUsers: []string{"root"}, API: p, TTL: 100 * time.Millisecond, Logger: quiet})
+	t.Cleanup(authorizer.Close)
+	gate := auth.NewGate(auth.GateOptions{Authenticator: tokens(t), Authorizer: authorizer, SuperUsers: []string{"root"}, Refresh: refresh, MaxFailures: 5, Logger: quiet})
+	return start(t, b, append([]func(*Options){func(o *Options) { o.Gate = gate }}, change...)...), p
+}
+
+// tokens is who knows the tokens of tokenOf.
+func tokens(t *testing.T) *auth.Authenticator {
+	t.Helper()
+	a, err := auth.NewAuthenticator(auth.AuthenticatorOptions{
+		Methods: []string{auth.MethodToken}, Logger: slog.New(slog.DiscardHandler),
 		Token: auth.TokenOptions{SecretKey: "data:;base64," + base64.StdEncoding.EncodeToString(gateSecret), AuthClaim: "sub"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	authorizer := auth.NewAuthorizer(auth.AuthorizerOptions{SuperUsers: []string{"root"}, API: p, TTL: 100 * time.Millisecond, Logger: quiet})
-	t.Cleanup(authorizer.Close)
-	gate := auth.NewGate(auth.GateOptions{Authenticator: authenticator, Authorizer: authorizer, SuperUsers: []string{"root"}, Refresh: refresh, MaxFailures: 5, Logger: quiet})
-	return start(t, b, append([]func(*Options){func(o *Options) { o.Gate = gate }}, change...)...), p
+	return a
 }
 
 // open opens a session or returns the status it was refused with.

@@ -37,6 +37,7 @@ const (
 	limitHead        = "maxHttpHeaderBytes"
 	limitHandshake   = "handshakeTimeoutMillis"
 	limitLogins      = "maxFailedLoginsPerAddress"
+	limitRoles       = "maxOriginalPrincipals"
 )
 
 // incident is a client that is refused, or a limit that is reached. What tells its

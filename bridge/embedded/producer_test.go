@@ -29,7 +29,7 @@ func TestUnknownNames(t *testing.T) {
 		wantKind(t, err, kind)
 		_, err = u.OpenReader(ctx, bridge.ReaderSpec{Topic: topic}, newInbox(t))
 		wantKind(t, err, kind)
-		_, err = u.Partitions(ctx, topic)
+		_, err = u.Partitions(ctx, topic, "")
 		wantKind(t, err, kind)
 	}
 	for _, topic := range []string{"persistent://sample/standalone/ns1/t", "persistent://my-property/us-west/my-ns/a/b", "persistent://any/cluster/ns/t", "persistent://public/default/t"} {

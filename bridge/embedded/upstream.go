@@ -141,7 +141,7 @@ func (u *Upstream) begin(ctx context.Context) error {
 
 // Partitions is as [bridge.Upstream] says. A topic that does not exist is not
 // created and has none.
-func (u *Upstream) Partitions(ctx context.Context, full string) (int, error) {
+func (u *Upstream) Partitions(ctx context.Context, full, _ string) (int, error) {
 	if err := u.begin(ctx); err != nil {
 		return 0, err
 	}

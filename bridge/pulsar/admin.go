@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+
+	client "github.com/pulsegate/pulsegate/pulsar"
 )
 
 // admin asks the cluster's admin API what the binary protocol cannot. A nil
@@ -18,6 +20,7 @@ import (
 type admin struct {
 	hosts   []string     // URLs without a slash at the end
 	working atomic.Int32 // index of the one that answered last
+	asProxy bool         // see [Options.AsProxy]
 	http    *http.Client
 	idle    func() // closes connections that are not in use; the client cannot, behind a login
 }
@@ -48,7 +51,7 @@ func newAdmin(o *Options) (*admin, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DialTLSContext = o.TLS.dial(provider.GetTLSCertificate)
 	transport.TLSClientConfig = &tls.Config{} // the library's TLS login writes to it
-	client := &http.Client{Transport: transport, Timeout: o.OperationTimeout}
+	web := &http.Client{Transport: transport, Timeout: o.OperationTimeout}
 	if o.AuthPlugin != "" {
 		if err := provider.Init(); err != nil {
 			return nil, fmt.Errorf("authentication towards the admin API: %w", err)
@@ -56,9 +59,9 @@ func newAdmin(o *Options) (*admin, error) {
 		if err := provider.WithTransport(transport); err != nil {
 			return nil, fmt.Errorf("authentication towards the admin API: %w", err)
 		}
-		client.Transport = provider
+		web.Transport = provider
 	}
-	return &admin{hosts: adminHosts(o.AdminURL), http: client, idle: transport.CloseIdleConnections}, nil
+	return &admin{hosts: adminHosts(o.AdminURL), asProxy: o.AsProxy, http: web, idle: transport.CloseIdleConnections}, nil
 }
 
 // adminHosts splits http://a:8080,b:8080 into one URL for each host.
@@ -91,6 +94,9 @@ func (a *admin) do(ctx context.Context, method, path string, out any) error {
 		req, err := http.NewRequestWithContext(ctx, method, a.hosts[host]+path, nil)
 		if err != nil {
 			return err
+		}
+		if a.asProxy {
+			req.Header.Set(client.PrincipalHeader, client.WebSocketPrincipal)
 		}
 		if resp, err = a.http.Do(req); err == nil {
 			a.working.Store(int32(host))

@@ -94,7 +94,7 @@ func (u *Upstream) selection(ctx context.Context, spec *bridge.ConsumerSpec) (to
 		topics.Topics = slices.Compact(topics.Topics)
 		return topics, true, spec.CheckTopics(len(topics.Topics))
 	}
-	n, err := u.Partitions(ctx, spec.Topic)
+	n, err := u.Partitions(ctx, spec.Topic, spec.Principal)
 	topics.Topics, topics.Max = []string{spec.Topic}, 0
 	return topics, n > 0, err
 }

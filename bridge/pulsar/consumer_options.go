@@ -11,6 +11,7 @@ import (
 // consumerKind is what the options of a consumer follow from.
 type consumerKind struct {
 	kind       bridge.SubscriptionType
+	principal  string
 	nonDurable bool
 	earliest   bool
 	queue      int
@@ -35,14 +36,14 @@ type sharedOptions struct {
 // get returns the options for spec. They are to be released.
 func (t *optionsTable) get(u *Upstream, spec *bridge.ConsumerSpec) *sharedOptions {
 	k := consumerKind{
-		kind: spec.Type, nonDurable: spec.NonDurable, earliest: spec.Earliest, queue: max(spec.Queue, 1), name: spec.Name, priority: spec.PriorityLevel, crypto: spec.CryptoFailure,
+		kind: spec.Type, principal: spec.Principal, nonDurable: spec.NonDurable, earliest: spec.Earliest, queue: max(spec.Queue, 1), name: spec.Name, priority: spec.PriorityLevel, crypto: spec.CryptoFailure,
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.by[k]
 	if s == nil {
 		s = &sharedOptions{kind: k, o: client.ConsumerOptions{
-			Type: subscriptionTypes[k.kind], Name: k.name, PriorityLevel: int32(k.priority), NonDurable: k.nonDurable, Window: k.queue,
+			Type: subscriptionTypes[k.kind], Principal: k.principal, Name: k.name, PriorityLevel: int32(k.priority), NonDurable: k.nonDurable, Window: k.queue,
 			InitialPosition: wire.Latest, Decrypt: u.decrypt(), Sealed: sealedActions[k.crypto],
 		}}
 		if k.earliest {

@@ -36,6 +36,7 @@ const (
 type deadLetters struct {
 	c            *consumer
 	subscription string
+	principal    string
 	topicName    string // "": one for each topic
 	limit        uint32
 	ctx          context.Context // ends with the consumer
@@ -71,7 +72,7 @@ type letter struct {
 
 func newDeadLetters(c *consumer, spec *bridge.ConsumerSpec) *deadLetters {
 	d := &deadLetters{
-		c: c, subscription: spec.Subscription, topicName: spec.DeadLetterTopic, limit: uint32(spec.MaxRedeliver),
+		c: c, subscription: spec.Subscription, principal: spec.Principal, topicName: spec.DeadLetterTopic, limit: uint32(spec.MaxRedeliver),
 		last: map[codec.MessageID]*codec.Message{}, burying: map[codec.MessageID]int{},
 		producers: map[string]bridge.Producer{}, pauses: map[string]*pause{},
 	}
@@ -244,7 +245,7 @@ func (d *deadLetters) producer(topic string) (bridge.Producer, error) {
 		}
 		old.Close()
 	}
-	p, err := d.c.u.CreateProducer(d.ctx, bridge.ProducerSpec{Topic: topic, SendTimeout: buryTimeout})
+	p, err := d.c.u.CreateProducer(d.ctx, bridge.ProducerSpec{Topic: topic, Principal: d.principal, SendTimeout: buryTimeout})
 	if err != nil {
 		return nil, err
 	}

@@ -54,6 +54,7 @@ var ownKinds = []struct{ err, kind error }{
 	{client.ErrMemoryFull, bridge.ErrMemoryFull},
 	{client.ErrTooBig, bridge.ErrTooBig},
 	{client.ErrTooMany, bridge.ErrTooMany},
+	{client.ErrTooManyPrincipals, bridge.ErrTooManyRoles},
 	{client.ErrConnection, bridge.ErrUnavailable},
 }
 

@@ -48,6 +48,11 @@ type Options struct {
 
 	// ConnectionsPerBroker is at least 1; 0: 1.
 	ConnectionsPerBroker int
+	// MaxPrincipals bounds the roles that specs name as principals at the same time; 0: 1000.
+	MaxPrincipals int
+	// AsProxy says that the login's role is one of the brokers' proxyRoles, so that specs name principals: what is asked
+	// of the admin API says that nobody else is behind it.
+	AsProxy bool
 	// Memory counts the messages that are kept for dead letter topics; nil: nothing does.
 	Memory *memory.Budget
 	// OperationTimeout bounds each request to the broker.

@@ -36,7 +36,7 @@ type producer struct {
 // CreateProducer implements [bridge.Upstream].
 func (u *Upstream) CreateProducer(ctx context.Context, spec bridge.ProducerSpec) (bridge.Producer, error) {
 	o := client.ProducerOptions{
-		Topic: spec.Topic, Name: spec.Name, InitialSequenceID: spec.InitialSequenceID, HasInitialSequenceID: spec.HasInitialSequenceID,
+		Topic: spec.Topic, Principal: spec.Principal, Name: spec.Name, InitialSequenceID: spec.InitialSequenceID, HasInitialSequenceID: spec.HasInitialSequenceID,
 		SendTimeout: spec.SendTimeout, MaxPending: spec.MaxPending,
 		Batching: spec.Batching, BatchMessages: spec.BatchingMaxPending, BatchDelay: spec.BatchingMaxDelay,
 		Compression: compressions[spec.Compression],

@@ -59,7 +59,7 @@ func (u *Upstream) OpenReader(ctx context.Context, spec bridge.ReaderSpec, recei
 
 func (r *reader) options() *client.ConsumerOptions {
 	o := &client.ConsumerOptions{
-		Type: wire.Exclusive, Name: r.spec.Name, NonDurable: true, Window: max(r.spec.Queue, 1),
+		Type: wire.Exclusive, Principal: r.spec.Principal, Name: r.spec.Name, NonDurable: true, Window: max(r.spec.Queue, 1),
 		AckDelivered: true, // else the broker would not tell the end of the topic
 		Decrypt:      r.u.decrypt(), Sealed: sealedActions[r.spec.CryptoFailure],
 	}

@@ -161,7 +161,7 @@ func TestStoresTowardsBrokers(t *testing.T) {
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
-		_, _ = up.Partitions(t.Context(), "persistent://public/default/t")
+		_, _ = up.Partitions(t.Context(), "persistent://public/default/t", "")
 	}()
 	c, err := l.Accept()
 	if err != nil {

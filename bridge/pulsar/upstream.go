@@ -92,7 +92,7 @@ func New(o Options) (up *Upstream, err error) {
 	u.cluster, err = client.New(client.Options{
 		ServiceURL: o.lookupURL(), Auth: provider, ListenerName: o.ListenerName,
 		TLS:                  func() (*tls.Config, error) { return o.TLS.config(noCertificate) },
-		ConnectionsPerBroker: o.ConnectionsPerBroker, ConnectionTimeout: o.ConnectionTimeout,
+		ConnectionsPerBroker: o.ConnectionsPerBroker, MaxPrincipals: o.MaxPrincipals, ConnectionTimeout: o.ConnectionTimeout,
 		OperationTimeout: o.OperationTimeout, KeepAlive: o.KeepAlive, Log: o.Logger,
 	})
 	if err != nil {

@@ -198,7 +198,7 @@ var positionCases = []testCase{
 		for of, want := range map[string]int{
 			topic: 3, s.env.Partitioned(s, 1): 1, names.PartitionName(topic, 1): 0, s.topic(): 0,
 		} {
-			got, err := s.up.Partitions(s.ctx, of)
+			got, err := s.up.Partitions(s.ctx, of, "")
 			s.check(err, "ask for the partitions")
 			if got != want {
 				s.Errorf("%s has %d partitions, want %d", of, got, want)

@@ -137,6 +137,7 @@ func PrintStatus(w io.Writer, s operator.Status, brokers []operator.Broker, refu
 		fmt.Fprintln(w)
 		err = first(err, table(w, []column[operator.Broker]{
 			{"BROKER", func(b *operator.Broker) string { return b.Address }},
+			{"ROLE", func(b *operator.Broker) string { return b.Role }},
 			{"STATE", func(b *operator.Broker) string { return b.State }},
 			{"SINCE", func(b *operator.Broker) string { return seconds(now.Sub(b.Since).Seconds()) }},
 			{"PRODUCERS", func(b *operator.Broker) string { return number(b.Producers) }},

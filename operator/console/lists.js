@@ -61,6 +61,7 @@ export function lists(refresh, failed) {
     t("Kind", "kind", (c) => c.kind),
     t("Topic", "topic", (c) => topic(c.topic)),
     t("Subscription", "subscription", (c) => c.subscription),
+    t("Role", "role", (c) => c.role),
     n("Sessions", "sessions", (c) => count(c.sessions)),
     t("Connected", "connected", (c) => c.connected ? "yes" : element("span", { class: "bad" }, "no")),
   ], { field: "sessions", falling: true }, async (query) => {
@@ -75,6 +76,7 @@ export function lists(refresh, failed) {
 
 const brokerColumns = [
   t("Broker", null, (b) => b.address),
+  t("Role", null, (b) => b.role),
   t("State", null, (b) => element("span", { class: b.state === "up" ? "" : "bad" }, b.state)),
   n("For", null, (b) => ago(b.since)),
   n("Producers", null, (b) => count(b.producers)),

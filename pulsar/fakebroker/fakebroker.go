@@ -165,6 +165,13 @@ type Conn struct {
 	mu sync.Mutex // held while writing
 }
 
+// Principal is on whose behalf the client has opened the connection. It may be called from any goroutine.
+func (c *Conn) Principal() string {
+	c.Broker.mu.Lock()
+	defer c.Broker.mu.Unlock()
+	return c.Connect.OriginalPrincipal
+}
+
 // Close closes the connection.
 func (c *Conn) Close() { _ = c.nc.Close() }
 
@@ -236,7 +243,9 @@ func (c *Conn) Handle(cmd wire.Command) error {
 	b := c.Broker
 	switch cmd := cmd.(type) {
 	case *wire.Connect:
+		b.mu.Lock()
 		c.Connect = *cmd
+		b.mu.Unlock()
 		c.Send(&wire.Connected{ServerVersion: "fake", ProtocolVersion: cmp.Or(b.Version, wire.Version), MaxMessageSize: b.MaxMessageSize, FeatureFlags: wire.FeatureFlags{SupportsTopicWatchers: b.TopicWatchers}})
 	case *wire.Ping:
 		c.Send(&wire.Pong{})

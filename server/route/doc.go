@@ -52,6 +52,11 @@ func (r *Request) Topic() string {
 	return r.Consumer.Topic + r.Consumer.Topics + r.Consumer.TopicsPattern
 }
 
+// SetPrincipal makes the request one on behalf of a role, see [bridge.ProducerSpec.Principal].
+func (r *Request) SetPrincipal(role string) {
+	r.Producer.Principal, r.Consumer.Principal, r.Reader.Principal = role, role, role
+}
+
 // Options are what the server's configuration decides.
 type Options struct {
 	// MaxTopics bounds the topics that one session may name; 0: no bound.
