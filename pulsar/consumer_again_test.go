@@ -190,3 +190,34 @@ func TestVolatileWindow(t *testing.T) {
 		}
 	}
 }
+
+// TestRedeliverWhileHeld asks for all again while as many messages as may wait do: the broker has no permits left, and gets those that this frees.
+func TestRedeliverWhileHeld(t *testing.T) {
+	for _, kind := range []wire.SubType{wire.Exclusive, wire.Failover} {
+		b := fakebroker.Start(t)
+		for _, s := range texts(0, 20) {
+			publishText(b, topic, s)
+		}
+		c := newClient(t, Options{ServiceURL: b.URL()})
+		in := newInbox(t)
+		in.ack = false
+		o := earliest(kind)
+		o.Window = 4
+		x := openWithout(t, c, topic, o, in)
+		in.permits.Permit(2)
+		eventually(t, "a full window", func() bool {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			held, _ := x.held.size()
+			return held == 4 && x.flows.out <= 0 && !x.busy
+		})
+		x.Redeliver(in.ids[1:2])
+		x.Ack(&in.ids[0])
+		in.permits.Permit(20)
+		in.awaitAll(texts(0, 20)...)
+		if got := in.all()[2:]; !slices.Equal(got, texts(0, 20)) && !slices.Equal(got, texts(1, 19)) {
+			t.Errorf("type %d: %q", kind, got)
+		}
+		closeConsumer(t, x)
+	}
+}

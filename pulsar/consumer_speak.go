@@ -78,6 +78,9 @@ func (x *Consumer) speak(c *conn) {
 	if !queued && x.on == c && x.acks != nil {
 		a.again, a.all = append(again, a.again...), a.all || all
 	}
+	if queued && all && x.on == c {
+		x.refillLocked() // what was held is gone, and the broker may be out of permits to send it again; behind the request, which is about what it has sent
+	}
 	x.countLocked()
 	tells := len(x.tells) > 0
 	x.mu.Unlock()
