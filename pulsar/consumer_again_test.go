@@ -221,3 +221,44 @@ func TestRedeliverWhileHeld(t *testing.T) {
 		closeConsumer(t, x)
 	}
 }
+
+// TestCloseBehindRedeliver closes a consumer that has nothing to say but a request for redelivery, which the reader would have said once Deliver returns.
+// The broker learns of both.
+func TestCloseBehindRedeliver(t *testing.T) {
+	for _, kind := range []wire.SubType{wire.Exclusive, wire.Shared} {
+		b := fakebroker.Start(t)
+		said := make(chan wire.Type, 10)
+		b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+			if at := cmd.Type(); at == wire.TypeRedeliver || at == wire.TypeCloseConsumer {
+				said <- at
+			}
+			return fakebroker.Handle
+		}
+		publishText(b, topic, "x")
+		c := newClient(t, Options{ServiceURL: b.URL()})
+		in := newInbox(t)
+		in.ack = false
+		inside, released, closed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		in.take = func(x *Consumer, m *Received) {
+			x.Redeliver([]MessageID{m.ID})
+			go x.Close(func() { close(closed) })
+			close(inside)
+			<-released
+		}
+		x := openConsumer(t, c, topic, earliest(kind), in)
+		receive(t, "the message", inside)
+		eventually(t, "that Close has said what there was to say", func() bool {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			return x.state >= consumerClosing && x.acks.idle()
+		})
+		close(released)
+		if first, second := receive(t, "a request for redelivery", said), receive(t, "the end", said); first != wire.TypeRedeliver || second != wire.TypeCloseConsumer {
+			t.Errorf("the broker is told %v, then %v", first, second)
+		}
+		receive(t, "the end of the consumer", closed)
+		if n := b.Consumers(); n != 0 {
+			t.Errorf("%d consumers are left", n)
+		}
+	}
+}

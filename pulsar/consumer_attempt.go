@@ -336,7 +336,7 @@ func (x *Consumer) Close(done func()) {
 		x.end(ErrClosed)
 		return
 	}
-	x.speak(c) // which ends it when all is answered
+	x.speak(c) // which ends it when all is said and answered
 }
 
 // farewellLocked has those called that wait for the end.
