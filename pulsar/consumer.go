@@ -195,12 +195,8 @@ func (p *Permits) take(x *Consumer) bool {
 	return false
 }
 
-// give gives one back that was taken.
-func (p *Permits) give() {
-	p.mu.Lock()
-	p.n++
-	p.mu.Unlock()
-}
+// give gives one back that was taken; who found none meanwhile may have it. No lock of a consumer is held.
+func (p *Permits) give() { p.Permit(1) }
 
 // forget makes x not wait.
 func (p *Permits) forget(x *Consumer) {

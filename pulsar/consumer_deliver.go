@@ -115,7 +115,7 @@ func (x *Consumer) unpack(c *conn, u *unpacker) (rest bool) {
 	}
 	for {
 		x.mu.Lock()
-		if u.gen != x.gen {
+		if u.gen != x.gen || u.index >= u.size {
 			x.mu.Unlock()
 			return false
 		}
