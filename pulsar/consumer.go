@@ -122,7 +122,7 @@ type Handler interface {
 	// Deliver hands over one message, on the goroutine that reads from the connection. m is valid until Deliver
 	// returns, and so are the byte slices in it; strings may be kept. See [Received.Own].
 	Deliver(x *Consumer, m *Received)
-	// Tell tells of an event after Opened without an error.
+	// Tell tells of an event after Opened without an error. Relieved is told also of a consumer that is ending.
 	Tell(x *Consumer, e Event)
 	// Ended is called at most once, after Opened without an error: nothing will be delivered
 	// any more, although nobody called Close. Lost connections are not that.

@@ -262,3 +262,30 @@ func TestCloseBehindRedeliver(t *testing.T) {
 		}
 	}
 }
+
+// TestCongestionEndsWithAClose closes a consumer while very many acknowledgements wait, which are answered then: the end of them is told, as others may
+// share its permits.
+func TestCongestionEndsWithAClose(t *testing.T) {
+	b := fakebroker.Start(t)
+	released := make(chan struct{})
+	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if cmd.Type() == wire.TypeAck {
+			<-released
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	x := openConsumer(t, c, topic, earliest(wire.Shared), in)
+	for i := range congestedFrom {
+		x.Ack(&MessageID{LedgerID: 1, EntryID: int64(i), BatchIndex: -1})
+	}
+	if !in.permits.Congested() {
+		t.Fatal("not congested")
+	}
+	closed := make(chan struct{})
+	x.Close(func() { close(closed) })
+	close(released)
+	in.await("the relief", func() bool { return slices.Contains(in.events, Relieved) })
+	receive(t, "the end of the consumer", closed)
+}
