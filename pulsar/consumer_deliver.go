@@ -15,7 +15,7 @@ func (x *Consumer) message(c *conn, cmd *wire.Message, entry []byte) {
 		x.mu.Unlock()
 		return
 	}
-	x.doubted = 0
+	x.doubted, x.wait.last = 0, min(x.wait.last, x.client.o.MinBackoff) // it works
 	size := len(entry)
 	if err == nil {
 		size = max(size, min(int(u.meta.UncompressedSize), x.o.maxMessageSize()))
