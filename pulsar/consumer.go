@@ -257,6 +257,7 @@ type Consumer struct {
 	listed     bool  // the connection will call speak
 	seeking    bool  // what comes is from before
 	terminated bool  // the broker has told the end of the topic
+	unsure     bool  // the broker was asked to delete the subscription and has not refused, see probedLocked
 	doubted    uint8 // times that it came back for nothing else and got nothing since, see doubts
 	gen        int32 // of what is held: it counts up when that becomes void
 	counted    int32 // what waits for the broker, as permits know
