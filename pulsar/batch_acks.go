@@ -4,8 +4,9 @@ import "math/bits"
 
 const (
 	// maxBatches bounds the batches of one consumer of which only some messages are known to be acknowledged. The oldest is forgotten
-	// first; then messages of it may be delivered again although they were acknowledged.
-	maxBatches = 32_000
+	// first; then messages of it may be delivered again although they were acknowledged. Each takes about 150 bytes, and an owner may acknowledge what was
+	// never delivered to it.
+	maxBatches = 10_000
 	// maxBatchWords bounds their bits, in words of 64: an owner may claim any place in any batch.
 	maxBatchWords = 64 << 10
 	// maxBatch bounds what is believed of a batch's size.

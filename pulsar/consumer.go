@@ -124,7 +124,7 @@ type Handler interface {
 	// Deliver hands over one message, on the goroutine that reads from the connection. m is valid until Deliver
 	// returns, and so are the byte slices in it; strings may be kept. See [Received.Own].
 	Deliver(x *Consumer, m *Received)
-	// Tell tells of an event after Opened without an error.
+	// Tell tells of an event after Opened without an error. Relieved is told also of a consumer that is ending.
 	Tell(x *Consumer, e Event)
 	// Ended is called at most once, after Opened without an error: nothing will be delivered
 	// any more, although nobody called Close. Lost connections are not that.
@@ -197,12 +197,8 @@ func (p *Permits) take(x *Consumer) bool {
 	return false
 }
 
-// give gives one back that was taken.
-func (p *Permits) give() {
-	p.mu.Lock()
-	p.n++
-	p.mu.Unlock()
-}
+// give gives one back that was taken; who found none meanwhile may have it. No lock of a consumer is held.
+func (p *Permits) give() { p.Permit(1) }
 
 // forget makes x not wait.
 func (p *Permits) forget(x *Consumer) {
@@ -263,6 +259,7 @@ type Consumer struct {
 	listed     bool  // the connection will call speak
 	seeking    bool  // what comes is from before
 	terminated bool  // the broker has told the end of the topic
+	unsure     bool  // the broker was asked to delete the subscription and has not refused, see probedLocked
 	doubted    uint8 // times that it came back for nothing else and got nothing since, see doubts
 	gen        int32 // of what is held: it counts up when that becomes void
 	counted    int32 // what waits for the broker, as permits know

@@ -233,8 +233,8 @@ func (x *Consumer) countLocked() {
 	}
 	if more := n - int(x.counted); more != 0 {
 		x.counted = int32(n)
-		if x.permits.count(more) {
-			x.tellLocked(Relieved)
+		if x.permits.count(more) { // who waits for that may go on with other consumers
+			x.tells = append(x.tells, func() { x.handler.Tell(x, Relieved) })
 		}
 	}
 }

@@ -190,3 +190,102 @@ func TestVolatileWindow(t *testing.T) {
 		}
 	}
 }
+
+// TestRedeliverWhileHeld asks for all again while as many messages as may wait do: the broker has no permits left, and gets those that this frees.
+func TestRedeliverWhileHeld(t *testing.T) {
+	for _, kind := range []wire.SubType{wire.Exclusive, wire.Failover} {
+		b := fakebroker.Start(t)
+		for _, s := range texts(0, 20) {
+			publishText(b, topic, s)
+		}
+		c := newClient(t, Options{ServiceURL: b.URL()})
+		in := newInbox(t)
+		in.ack = false
+		o := earliest(kind)
+		o.Window = 4
+		x := openWithout(t, c, topic, o, in)
+		in.permits.Permit(2)
+		eventually(t, "a full window", func() bool {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			held, _ := x.held.size()
+			return held == 4 && x.flows.out <= 0 && !x.busy
+		})
+		x.Redeliver(in.ids[1:2])
+		x.Ack(&in.ids[0])
+		in.permits.Permit(20)
+		in.awaitAll(texts(0, 20)...)
+		if got := in.all()[2:]; !slices.Equal(got, texts(0, 20)) && !slices.Equal(got, texts(1, 19)) {
+			t.Errorf("type %d: %q", kind, got)
+		}
+		closeConsumer(t, x)
+	}
+}
+
+// TestCloseBehindRedeliver closes a consumer that has nothing to say but a request for redelivery, which the reader would have said once Deliver returns.
+// The broker learns of both.
+func TestCloseBehindRedeliver(t *testing.T) {
+	for _, kind := range []wire.SubType{wire.Exclusive, wire.Shared} {
+		b := fakebroker.Start(t)
+		said := make(chan wire.Type, 10)
+		b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+			if at := cmd.Type(); at == wire.TypeRedeliver || at == wire.TypeCloseConsumer {
+				said <- at
+			}
+			return fakebroker.Handle
+		}
+		publishText(b, topic, "x")
+		c := newClient(t, Options{ServiceURL: b.URL()})
+		in := newInbox(t)
+		in.ack = false
+		inside, released, closed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		in.take = func(x *Consumer, m *Received) {
+			x.Redeliver([]MessageID{m.ID})
+			go x.Close(func() { close(closed) })
+			close(inside)
+			<-released
+		}
+		x := openConsumer(t, c, topic, earliest(kind), in)
+		receive(t, "the message", inside)
+		eventually(t, "that Close has said what there was to say", func() bool {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			return x.state >= consumerClosing && x.acks.idle()
+		})
+		close(released)
+		if first, second := receive(t, "a request for redelivery", said), receive(t, "the end", said); first != wire.TypeRedeliver || second != wire.TypeCloseConsumer {
+			t.Errorf("the broker is told %v, then %v", first, second)
+		}
+		receive(t, "the end of the consumer", closed)
+		if n := b.Consumers(); n != 0 {
+			t.Errorf("%d consumers are left", n)
+		}
+	}
+}
+
+// TestCongestionEndsWithAClose closes a consumer while very many acknowledgements wait, which are answered then: the end of them is told, as others may
+// share its permits.
+func TestCongestionEndsWithAClose(t *testing.T) {
+	b := fakebroker.Start(t)
+	released := make(chan struct{})
+	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if cmd.Type() == wire.TypeAck {
+			<-released
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	x := openConsumer(t, c, topic, earliest(wire.Shared), in)
+	for i := range congestedFrom {
+		x.Ack(&MessageID{LedgerID: 1, EntryID: int64(i), BatchIndex: -1})
+	}
+	if !in.permits.Congested() {
+		t.Fatal("not congested")
+	}
+	closed := make(chan struct{})
+	x.Close(func() { close(closed) })
+	close(released)
+	in.await("the relief", func() bool { return slices.Contains(in.events, Relieved) })
+	receive(t, "the end of the consumer", closed)
+}

@@ -52,13 +52,32 @@ func (x *Consumer) LastMessageID(done func(id MessageID, err error)) {
 	})
 }
 
+// errDeleted ends a consumer whose subscription was deleted over a connection that broke.
+var errDeleted = fmt.Errorf("%w: the subscription was deleted", ErrClosed)
+
 // Unsubscribe deletes the subscription and ends the consumer, or leaves both as they are. With force
-// the consumers that others have do not prevent it.
+// the consumers that others have do not prevent it. It fails with [ErrConnection] if there is no connection or it breaks. Then the subscription may be
+// deleted: it is not made again, and who asks again learns of it.
 func (x *Consumer) Unsubscribe(force bool, done func(error)) {
+	x.mu.Lock()
+	before := x.unsure
+	if x.connected && x.keeps() && !x.o.NonDurable {
+		x.unsure = true
+	}
+	x.mu.Unlock()
 	x.request(func(consumer, request uint64) wire.Command {
 		return &wire.Unsubscribe{ConsumerID: consumer, RequestID: request, Force: force}
 	}, func(_ wire.Command, err error) {
+		if errors.Is(err, errDeleted) {
+			x.Close(func() { done(nil) })
+			return
+		}
 		if err != nil {
+			if _, refused := code(err); refused {
+				x.mu.Lock()
+				x.unsure = before || x.unsure && !x.connected // an attempt may be finding out
+				x.mu.Unlock()
+			}
 			done(err)
 			return
 		}
@@ -68,6 +87,19 @@ func (x *Consumer) Unsubscribe(force bool, done func(error)) {
 		x.mu.Unlock()
 		x.Close(func() { done(nil) })
 	})
+}
+
+// probedLocked takes the answer to a SUBSCRIBE that does not make the subscription again which may be deleted: that of one that is not durable, and gone with
+// its consumer. A broker refuses it while there is a durable one by that name; then the next attempt is as always.
+func (x *Consumer) probedLocked(err error) error {
+	if err == nil {
+		return errDeleted
+	}
+	if c, _ := code(err); c == wire.NotAllowedError {
+		x.unsure = false
+		return errors.New("the subscription is still there")
+	}
+	return err
 }
 
 // Seek moves the subscription to a message: that is the next one that is delivered. All consumers of the subscription reconnect.

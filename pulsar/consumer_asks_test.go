@@ -114,6 +114,62 @@ func TestUnsubscribe(t *testing.T) {
 	}
 }
 
+// TestUnsubscribeOverALostConnection loses the connection when the broker is asked to delete a subscription. If it has, the subscription is not made
+// again, and who asks again learns that it is deleted. Else the consumer goes on.
+func TestUnsubscribeOverALostConnection(t *testing.T) {
+	for _, deletes := range []bool{true, false} {
+		b := fakebroker.Start(t)
+		var asked, durable atomic.Int32
+		b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+			switch cmd := cmd.(type) {
+			case *wire.Subscribe:
+				if !cmd.NonDurable {
+					durable.Add(1)
+				}
+			case *wire.Unsubscribe:
+				if asked.Add(1) > 1 {
+					return fakebroker.Handle
+				}
+				if deletes {
+					unanswered := *cmd
+					unanswered.RequestID = 1 << 60
+					_ = c.Handle(&unanswered)
+				}
+				return fakebroker.Drop
+			}
+			return fakebroker.Handle
+		}
+		c := newClient(t, Options{ServiceURL: b.URL()})
+		in := newInbox(t)
+		x := openConsumer(t, c, topic, earliest(wire.Exclusive), in)
+		done := make(chan error, 1)
+		x.Unsubscribe(false, func(err error) { done <- err })
+		if err := receive(t, "the answer", done); !errors.Is(err, ErrConnection) {
+			t.Error(err)
+		}
+		if deletes {
+			if err := receive(t, "the end", in.ended); !errors.Is(err, ErrClosed) {
+				t.Error(err)
+			}
+		} else {
+			publishText(b, topic, "x")
+			in.awaitAll("x")
+		}
+		x.Unsubscribe(false, func(err error) { done <- err })
+		if err := receive(t, "the answer", done); err != nil {
+			t.Error(err)
+		}
+		want := int32(2)
+		if deletes {
+			want = 1
+		}
+		if n := durable.Load(); n != want {
+			t.Errorf("deletes %t: the subscription was made or joined %d times", deletes, n)
+		}
+		eventually(t, "the end of the subscription", func() bool { return len(b.Subscribers(topic, "s")) == 0 })
+	}
+}
+
 // TestConsumerRefused is told at once what does not pass by itself, first and later.
 func TestConsumerRefused(t *testing.T) {
 	b := fakebroker.Start(t)

@@ -67,7 +67,7 @@ func (x *Consumer) subscribe(n uint64, c *conn) {
 	o := x.o
 	cmd := &wire.Subscribe{
 		Topic: x.topic, Subscription: x.subscription, SubType: o.Type, ConsumerID: id, ConsumerName: o.Name, PriorityLevel: o.PriorityLevel,
-		NonDurable: o.NonDurable, Metadata: o.Properties, ReadCompacted: o.ReadCompacted, Schema: o.Schema, InitialPosition: o.InitialPosition,
+		NonDurable: o.NonDurable || x.unsure, Metadata: o.Properties, ReadCompacted: o.ReadCompacted, Schema: o.Schema, InitialPosition: o.InitialPosition,
 		ReplicateSubscriptionState: o.ReplicateState, NoTopicCreation: o.NoTopicCreation, SubscriptionProperties: o.SubscriptionProperties,
 		ConsumerEpoch: x.epoch, HasConsumerEpoch: o.ordered(),
 	}
@@ -107,6 +107,9 @@ func (x *Consumer) subscribed(n uint64, c *conn, id uint64, err error) {
 			c.leave(id) // nobody wants it any more
 		}
 		return
+	}
+	if x.unsure {
+		err = x.probedLocked(err)
 	}
 	if err != nil {
 		x.mu.Unlock()
@@ -336,7 +339,7 @@ func (x *Consumer) Close(done func()) {
 		x.end(ErrClosed)
 		return
 	}
-	x.speak(c) // which ends it when all is answered
+	x.speak(c) // which ends it when all is said and answered
 }
 
 // farewellLocked has those called that wait for the end.

@@ -15,7 +15,7 @@ func (x *Consumer) message(c *conn, cmd *wire.Message, entry []byte) {
 		x.mu.Unlock()
 		return
 	}
-	x.doubted = 0
+	x.doubted, x.wait.last = 0, min(x.wait.last, x.client.o.MinBackoff) // it works
 	size := len(entry)
 	if err == nil {
 		size = max(size, min(int(u.meta.UncompressedSize), x.o.maxMessageSize()))
@@ -115,7 +115,7 @@ func (x *Consumer) unpack(c *conn, u *unpacker) (rest bool) {
 	}
 	for {
 		x.mu.Lock()
-		if u.gen != x.gen {
+		if u.gen != x.gen || u.index >= u.size {
 			x.mu.Unlock()
 			return false
 		}

@@ -284,3 +284,16 @@ func TestPermitsOverTLS(t *testing.T) {
 		}
 	}
 }
+
+// TestMovedAgainAndAgain closes a consumer each time that something came: it is back soon each time, as after the first.
+func TestMovedAgainAndAgain(t *testing.T) {
+	b := fakebroker.Start(t)
+	c := newClient(t, Options{ServiceURL: b.URL(), MinBackoff: time.Millisecond, MaxBackoff: time.Hour})
+	in := newInbox(t)
+	openConsumer(t, c, topic, &ConsumerOptions{Type: wire.Exclusive, NonDurable: true}, in)
+	for i := range 20 {
+		publishText(b, topic, text(i))
+		in.awaitAll(text(i))
+		b.CloseConsumers(topic, "")
+	}
+}

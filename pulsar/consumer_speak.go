@@ -78,9 +78,17 @@ func (x *Consumer) speak(c *conn) {
 	if !queued && x.on == c && x.acks != nil {
 		a.again, a.all = append(again, a.again...), a.all || all
 	}
+	if queued && all && x.on == c {
+		x.refillLocked() // what was held is gone, and the broker may be out of permits to send it again; behind the request, which is about what it has sent
+	}
 	x.countLocked()
+	over := queued && x.on == c && x.state == consumerClosing && x.acks.idle() // it has no answer that would end the consumer
 	tells := len(x.tells) > 0
 	x.mu.Unlock()
+	if over {
+		x.end(ErrClosed)
+		return
+	}
 	if tells {
 		x.call()
 	}

@@ -1,6 +1,8 @@
 package pulsar
 
 import (
+	"context"
+	"log/slog"
 	"reflect"
 	"slices"
 	"sync/atomic"
@@ -365,4 +367,44 @@ func TestReaderAtEnd(t *testing.T) {
 	if got := in.awaitAll(text(3)); len(got) != 1 {
 		t.Errorf("%q", got)
 	}
+}
+
+// stopping is a log that stops whoever logs an error.
+type stopping struct {
+	slog.Handler
+	at, released chan struct{}
+}
+
+func (h stopping) Enabled(_ context.Context, l slog.Level) bool { return l == slog.LevelError }
+
+func (h stopping) Handle(context.Context, slog.Record) error {
+	h.at <- struct{}{}
+	<-h.released
+	return nil
+}
+
+// TestPermitGivenBack has one consumer take the last permit for a message that turns out unreadable, while another that shares the permits has one
+// and finds none. That gets it.
+func TestPermitGivenBack(t *testing.T) {
+	b := fakebroker.Start(t)
+	payload := wire.AppendSingle(nil, &wire.SingleMetadata{}, []byte("first"))
+	b.Publish(topic, wire.Metadata{NumMessagesInBatch: 2, IsBatch: true}, append(payload, 0xff, 0xff, 0xff, 0xff))
+	log := stopping{slog.DiscardHandler, make(chan struct{}), make(chan struct{})}
+	c := newClient(t, Options{ServiceURL: b.URL(), ConnectionsPerBroker: 2, Log: slog.New(log)})
+	in, other := newInbox(t), newInbox(t)
+	in.permits.Permit(2)
+	openWithout(t, c, topic, earliest(wire.Shared), in)
+	receive(t, "the unreadable message", log.at)
+	y := c.NewConsumer(topic+"-other", "s", earliest(wire.Shared), &in.permits, other)
+	if err := receive(t, "the other consumer", other.opened); err != nil {
+		t.Fatal(err)
+	}
+	publishText(b, topic+"-other", "x")
+	eventually(t, "that it waits for a permit", func() bool {
+		in.permits.mu.Lock()
+		defer in.permits.mu.Unlock()
+		return y.waits
+	})
+	close(log.released)
+	other.awaitAll("x")
 }

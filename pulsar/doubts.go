@@ -18,7 +18,9 @@ var errDoubt = errors.New("nothing came since the consumer was taken again")
 
 // doubts are consumers of subscriptions that are not durable which have come back to their broker and got nothing since. A broker that
 // lets go of a topic at that moment may confirm such a consumer and never send it anything, as its subscription is made for the topic
-// that is about to be closed. So those to which nothing comes are made anew a few times.
+// that is about to be closed. So those to which nothing comes are made anew a few times, if they resume by themselves. Others would lose what is
+// published while they are made anew, which is worse: the broker seldom forgets one, and one that it has forgotten is there again when the topic moves or
+// the connection breaks.
 type doubts struct {
 	late  alarm
 	first time.Duration // firstDoubt
@@ -36,7 +38,7 @@ type doubt struct {
 
 // doubtLocked notes that the consumer has come back.
 func (x *Consumer) doubtLocked() {
-	if !x.o.NonDurable || x.doubted == maxDoubts {
+	if x.place == nil || x.doubted == maxDoubts {
 		return
 	}
 	wait := x.client.doubts.first << (2 * x.doubted)

@@ -22,9 +22,9 @@ func forgetful(t *testing.T, forgets func(n int32) bool) (b *fakebroker.Broker, 
 	return b, subscribed
 }
 
-// TestForgotten has a broker forget a reader that comes back, and one on a Shared subscription, also when it is made anew.
+// TestForgotten has a broker forget a reader that comes back, also when it is made anew.
 func TestForgotten(t *testing.T) {
-	for _, kind := range []wire.SubType{wire.Exclusive, wire.Shared} {
+	for _, kind := range []wire.SubType{wire.Exclusive, wire.Failover} {
 		b, subscribed := forgetful(t, func(n int32) bool { return n == 1 || n == 2 })
 		c := newClient(t, Options{ServiceURL: b.URL()})
 		c.doubts.first = time.Millisecond
@@ -33,9 +33,7 @@ func TestForgotten(t *testing.T) {
 		b.CloseConsumers(topic, "")
 		eventually(t, "that the broker has forgotten it", func() bool { return subscribed.Load() > 1 })
 		publishText(b, topic, "a")
-		if kind == wire.Exclusive {
-			in.awaitAll("a")
-		} // else it is gone, with its subscription
+		in.awaitAll("a")
 		eventually(t, "the consumer", func() bool { return len(b.Subscribers(topic, "s")) == 1 })
 		publishText(b, topic, "b")
 		in.awaitAll("b")
@@ -43,12 +41,19 @@ func TestForgotten(t *testing.T) {
 }
 
 // TestNotForgotten looks that a consumer to which nothing comes is made anew a few times only, one to which something comes is not, and nor is
-// one of a durable subscription.
+// one that would lose messages by it: of a durable subscription, of one that is not ordered, or on a topic that keeps nothing.
 func TestNotForgotten(t *testing.T) {
-	for _, c := range []struct {
-		durable, comes bool
-		want           int32
-	}{{false, false, 2 + maxDoubts}, {false, true, 2}, {true, false, 2}} {
+	reader, volatile := ConsumerOptions{Type: wire.Exclusive, NonDurable: true}, "non-persistent://a/b/c"
+	for name, c := range map[string]struct {
+		o     ConsumerOptions
+		topic string
+		comes bool
+		want  int32
+	}{
+		"nothing comes": {reader, topic, false, 2 + maxDoubts}, "something comes": {reader, topic, true, 2}, "durable": {ConsumerOptions{}, topic, false, 2},
+		"volatile": {reader, volatile, false, 2}, "shared": {ConsumerOptions{Type: wire.Shared, NonDurable: true}, topic, false, 2},
+		"keys": {ConsumerOptions{Type: wire.KeyShared, NonDurable: true}, topic, false, 2},
+	} {
 		b, subscribed := forgetful(t, func(int32) bool { return false })
 		client := newClient(t, Options{ServiceURL: b.URL()})
 		client.doubts.first = time.Millisecond
@@ -56,9 +61,9 @@ func TestNotForgotten(t *testing.T) {
 			client.doubts.first = time.Hour
 		}
 		in := newInbox(t)
-		x := openConsumer(t, client, topic, &ConsumerOptions{Type: wire.Exclusive, NonDurable: !c.durable}, in)
-		b.CloseConsumers(topic, "")
-		eventually(t, "the consumer again", func() bool { return len(b.Subscribers(topic, "s")) == 1 && x.Connected() })
+		x := openConsumer(t, client, c.topic, &c.o, in)
+		b.CloseConsumers(c.topic, "")
+		eventually(t, "the consumer again", func() bool { return subscribed.Load() > 1 && len(b.Subscribers(c.topic, "s")) == 1 && x.Connected() })
 		if c.comes {
 			publishText(b, topic, "a")
 			in.awaitAll("a")
@@ -74,7 +79,7 @@ func TestNotForgotten(t *testing.T) {
 		}
 		eventually(t, "that the broker is trusted", func() bool { return subscribed.Load() >= c.want && x.Connected() && trusted() })
 		if got := subscribed.Load(); got != c.want {
-			t.Errorf("durable %t, something comes %t: %d times", c.durable, c.comes, got)
+			t.Errorf("%s: %d times", name, got)
 		}
 	}
 }

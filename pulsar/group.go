@@ -236,7 +236,9 @@ func (g *Group) growsLocked() bool {
 // leave forgets a consumer that is not to be had. The next search may find its topic again.
 func (g *Group) leave(x *Consumer) {
 	g.mu.Lock()
-	delete(g.parts, x.topic)
+	if y := g.parts[x.topic]; y == x || y == nil { // else the topic was found again
+		delete(g.parts, x.topic)
+	}
 	g.mu.Unlock()
 	if g.watch != nil {
 		g.watch.forgot()

@@ -172,7 +172,7 @@ func (w *topicWatch) ask(n uint64, c *conn, turn uint32) {
 			w.failed(n, err)
 			return
 		}
-		w.tell(answer.Topics, answer.TopicsHash) // of none if it is what hash was of
+		w.tell(answer.Topics, answer.TopicsHash, hash)
 	})
 }
 
@@ -221,10 +221,13 @@ func (w *topicWatch) update(c *conn, cmd *wire.WatchTopicUpdate) {
 	}
 }
 
-// tell tells all groups of a whole list. hash is the broker's of it, "": it has none.
-func (w *topicWatch) tell(list []string, hash string) {
+// tell tells all groups of a whole list. hash is the broker's of it, "": it has none. If that is known, the one the broker was asked with, the list is
+// empty; then it may also have been forgotten meanwhile, and stays so.
+func (w *topicWatch) tell(list []string, hash, known string) {
 	w.mu.Lock()
-	w.hash = hash
+	if hash != known {
+		w.hash = hash
+	}
 	w.mu.Unlock()
 	w.each(func(g *Group) { g.changed(list, nil) })
 }
@@ -250,7 +253,7 @@ func (w *topicWatch) list() {
 		case err != nil:
 			w.client.o.Log.Debug("look for new topics", "namespace", w.namespace, "error", err)
 		case !answer.Unchanged:
-			w.tell(answer.Topics, answer.TopicsHash)
+			w.tell(answer.Topics, answer.TopicsHash, hash)
 		}
 		w.mu.Lock()
 		ended, every := w.ended, partitionDiscovery

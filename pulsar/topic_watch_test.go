@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -388,4 +389,57 @@ func TestLongListHTTP(t *testing.T) {
 	if err := receive(t, "an answer", done); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestForgotWhileAsked has a group leave a topic while the broker is asked for a watcher and about to say that all is as it was. What it says does not
+// undo that the next listing is to be a whole one.
+func TestForgotWhileAsked(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.TopicWatchers = true
+	b.Topics = []string{watched + "yes"}
+	asked, forgotten := make(chan string), make(chan struct{})
+	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if cmd, ok := cmd.(*wire.WatchTopicList); ok && cmd.TopicsHash != "" {
+			asked <- cmd.TopicsHash
+			<-forgotten
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	openMatching(t, c, "s")
+	eventually(t, "the watcher", func() bool { return isWatching(c) })
+	w := watchOf(c)
+	w.mu.Lock()
+	on := w.on
+	w.mu.Unlock()
+	on.fail(errors.New("lost"))
+	receive(t, "the question", asked)
+	w.forgot()
+	close(forgotten)
+	eventually(t, "the watcher again", func() bool { return isWatching(c) })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hash != "" {
+		t.Errorf("the next listing is compared with %q", w.hash)
+	}
+}
+
+// TestGroupLeavesOnce has a group told twice that a topic is not to be had, the second time when it has found it again.
+func TestGroupLeavesOnce(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.Topics = []string{watched + "yes"}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	g, _ := openMatching(t, c, "s")
+	x := g.Consumer(watched + "yes")
+	g.leave(x)
+	g.changed(b.Topics, nil)
+	y := g.Consumer(watched + "yes")
+	if y == nil || y == x {
+		t.Fatal("the topic is not found again")
+	}
+	g.leave(x)
+	if g.Consumer(watched+"yes") != y {
+		t.Error("the new consumer is forgotten")
+	}
+	x.Close(nil)
 }

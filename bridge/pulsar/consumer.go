@@ -294,8 +294,13 @@ func (c *consumer) Unsubscribe(ctx context.Context) error {
 			break // it is gone with its last consumer
 		}
 		asking.Go(func() {
-			_, errs[i] = answered(ctx, "unsubscribe from "+x.Topic(), func(done func(struct{}, error)) {
-				x.Unsubscribe(false, func(err error) { done(struct{}{}, err) })
+			_, errs[i] = answeredAgain(ctx, "unsubscribe from "+x.Topic(), func(done func(struct{}, error)) {
+				x.Unsubscribe(false, func(err error) {
+					if unknownConsumer(err) {
+						err = client.ErrConnection
+					}
+					done(struct{}{}, err)
+				})
 			})
 		})
 	}

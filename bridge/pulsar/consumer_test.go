@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,5 +103,37 @@ func TestOptionsAreShared(t *testing.T) {
 	}
 	if n := len(u.shared.by); n > 0 {
 		t.Errorf("%d are kept", n)
+	}
+}
+
+// TestUnsubscribeAgain has a broker close the consumer, or lose the connection, when it is asked to delete a subscription: it is asked again.
+func TestUnsubscribeAgain(t *testing.T) {
+	for name, do := range map[string]func(c *fakebroker.Conn, cmd *wire.Unsubscribe) fakebroker.Verdict{
+		"drops": func(*fakebroker.Conn, *wire.Unsubscribe) fakebroker.Verdict { return fakebroker.Drop },
+		"has closed the consumer": func(c *fakebroker.Conn, cmd *wire.Unsubscribe) fakebroker.Verdict {
+			c.Broker.CloseConsumers("persistent://public/default/t", "")
+			c.Send(&wire.Error{RequestID: cmd.RequestID, Error: wire.MetadataError, Message: "Consumer not found"})
+			return fakebroker.Ignore
+		},
+	} {
+		b := fakebroker.Start(t)
+		var asked atomic.Int32
+		b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+			if cmd, ok := cmd.(*wire.Unsubscribe); ok && asked.Add(1) == 1 {
+				return do(c, cmd)
+			}
+			return fakebroker.Handle
+		}
+		u := overFake(t, b, Options{})
+		sub, err := u.Subscribe(readContext(t), bridge.ConsumerSpec{Topic: "persistent://public/default/t", Subscription: "s", Queue: 10}, newInbox(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sub.Unsubscribe(readContext(t)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := asked.Load(); n != 2 {
+			t.Errorf("%s: asked %d times", name, n)
+		}
 	}
 }

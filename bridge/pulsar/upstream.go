@@ -19,6 +19,9 @@ import (
 // any more.
 const closeTimeout = 5 * time.Second
 
+// maxBackoff bounds how long a consumer or producer waits before it tries again to come back to its broker.
+const maxBackoff = 5 * time.Second
+
 // Upstream is a Pulsar cluster.
 type Upstream struct {
 	opts    Options
@@ -93,7 +96,7 @@ func New(o Options) (up *Upstream, err error) {
 		ServiceURL: o.lookupURL(), Auth: provider, ListenerName: o.ListenerName,
 		TLS:                  func() (*tls.Config, error) { return o.TLS.config(noCertificate) },
 		ConnectionsPerBroker: o.ConnectionsPerBroker, MaxPrincipals: o.MaxPrincipals, ConnectionTimeout: o.ConnectionTimeout,
-		OperationTimeout: o.OperationTimeout, KeepAlive: o.KeepAlive, Log: o.Logger,
+		OperationTimeout: o.OperationTimeout, KeepAlive: o.KeepAlive, MaxBackoff: maxBackoff, Log: o.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a client for %s: %w", o.lookupURL(), err)

@@ -209,6 +209,9 @@ func (c *Conn) subscribe(cmd *wire.Subscribe) wire.Command {
 			s.at(e.id).acked = acked
 		}
 	}
+	if s.sub.NonDurable != cmd.NonDurable {
+		return &wire.Error{RequestID: cmd.RequestID, Error: wire.NotAllowedError}
+	}
 	if s.sub.SubType != cmd.SubType || cmd.SubType == wire.Exclusive && len(s.consumers) > 0 {
 		return &wire.Error{RequestID: cmd.RequestID, Error: wire.ConsumerBusy}
 	}
