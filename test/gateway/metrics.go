@@ -22,11 +22,14 @@ func (g *Gateway) Metrics() map[string]float64 {
 	}
 	all := map[string]float64{}
 	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && !strings.HasPrefix(line, "#") {
-			var v float64
-			if _, err := fmt.Sscan(value, &v); err == nil {
-				all[name] = v
-			}
+		line = strings.TrimSpace(line)
+		at := strings.LastIndexByte(line, ' ') // labels may have spaces, too
+		var v float64
+		if at < 0 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if _, err := fmt.Sscan(line[at:], &v); err == nil {
+			all[line[:at]] = v
 		}
 	}
 	return all
