@@ -179,22 +179,34 @@ public class Client {
         System.exit(failed[0] == 0 ? 0 : 1);
     }
 
+    /** Sends one text at a time, as Java's WebSocket wants it, without waiting: who waits in a listener may wait for ever when the connection breaks. */
+    static class Answers {
+        CompletableFuture<WebSocket> sent = CompletableFuture.completedFuture(null);
+
+        void send(WebSocket ws, String frame) {
+            // What could not be sent is told to onError; it must not keep later ones, perhaps of the next connection, from being sent.
+            sent = sent.handle((before, error) -> ws).thenCompose(w -> w.sendText(frame, true));
+        }
+    }
+
     static void consume(String topic, String subscription) throws InterruptedException {
+        Answers answers = new Answers();
         String path = "/ws/v2/consumer/" + topic + "/" + encode(subscription) + "?subscriptionInitialPosition=Earliest";
         keepTrying(() -> path, (ws, frame) -> {
             System.out.println("received: " + payload(frame));
             // What is not acknowledged when a connection ends comes again with the next.
-            ws.sendText("{\"messageId\":\"" + field(frame, "messageId") + "\"}", true).join();
+            answers.send(ws, "{\"messageId\":\"" + field(frame, "messageId") + "\"}");
             return false;
         });
     }
 
     static void read(String topic) throws InterruptedException {
+        Answers answers = new Answers();
         String[] last = {"earliest"};
         keepTrying(() -> "/ws/v2/reader/" + topic + "?messageId=" + encode(last[0]), (ws, frame) -> {
             System.out.println("read: " + payload(frame));
             last[0] = field(frame, "messageId"); // the next session goes on behind it
-            ws.sendText("{\"messageId\":\"" + last[0] + "\"}", true).join(); // there is room for one more
+            answers.send(ws, "{\"messageId\":\"" + last[0] + "\"}"); // there is room for one more
             return false;
         });
     }
