@@ -6,6 +6,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.WebSocket;
 import java.net.http.WebSocketHandshakeException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
@@ -16,7 +17,10 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -37,6 +41,7 @@ public class Client {
     static final String SERVER = env("PULSEGATE_URL", "ws://localhost:8080").replaceAll("/+$", "");
     static final String TOKEN = env("PULSEGATE_TOKEN", "");
     static final long LONGEST_WAIT = 30_000; // milliseconds
+    static final long PATIENCE = 15; // seconds without a word of the server
     /** Refusals and ends after which another try cannot work. */
     static final Set<Integer> FOR_GOOD = Set.of(400, 401, 403, 404, 4006);
 
@@ -56,9 +61,36 @@ public class Client {
         final CompletableFuture<Integer> end = new CompletableFuture<>();
         final Session session;
         final StringBuilder parts = new StringBuilder();
+        volatile boolean heard; // something since the last ping
 
         Frames(Session session) {
             this.session = session;
+        }
+
+        /** Waits for the end. Java does not always notice that a connection is broken, so the server has to answer pings. */
+        int awaitEnd(WebSocket ws) throws InterruptedException {
+            while (true) {
+                heard = false;
+                ws.sendPing(ByteBuffer.allocate(0));
+                try {
+                    return end.get(PATIENCE, TimeUnit.SECONDS);
+                } catch (TimeoutException e) {
+                    if (!heard) {
+                        System.out.println("lost: nothing was heard for " + PATIENCE + " seconds");
+                        ws.abort();
+                        return 0;
+                    }
+                } catch (ExecutionException e) {
+                    throw new CompletionException(e.getCause());
+                }
+            }
+        }
+
+        @Override
+        public CompletionStage<?> onPong(WebSocket ws, ByteBuffer payload) {
+            heard = true;
+            ws.request(1);
+            return null;
         }
 
         @Override
@@ -69,6 +101,7 @@ public class Client {
 
         @Override
         public CompletionStage<?> onText(WebSocket ws, CharSequence part, boolean last) {
+            heard = true;
             parts.append(part);
             if (last) {
                 String frame = parts.toString();
@@ -105,9 +138,9 @@ public class Client {
                 if (!TOKEN.isEmpty()) {
                     builder.header("Authorization", "Bearer " + TOKEN);
                 }
-                builder.buildAsync(URI.create(SERVER + path.get()), frames).join();
+                WebSocket ws = builder.buildAsync(URI.create(SERVER + path.get()), frames).join();
                 failures = 0;
-                code = frames.end.join();
+                code = frames.awaitEnd(ws);
             } catch (CompletionException e) {
                 if (e.getCause() instanceof WebSocketHandshakeException refused) {
                     code = refused.getResponse().statusCode();
