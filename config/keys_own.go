@@ -66,7 +66,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "maxTopicsPerSession", Section: sectionOwn, Default: "500",
-		Doc:  "Topics, partitions counted, that one session over many (/ws/v3/consumer/…) may have, by list or by pattern; a session with more gets 400. Each is a consumer at the broker and takes about half a KiB here. They are opened a few at a time, 500 within some seconds; what takes longer than brokerClient_operationTimeoutMs is given up. Topics that match a pattern later and are too many are not consumed, and the log says so.",
+		Doc:  "Topics, partitions counted, that one session over many (/ws/v3/consumer/…) may have, by list or by pattern; a session with more gets 400. Each is a consumer at the broker and takes about 2 KiB here. They are opened a few at a time, 500 within some seconds; what takes longer than brokerClient_operationTimeoutMs is given up. Topics that match a pattern later and are too many are not consumed, and the log says so.",
 		kind: number(func(c *Config) *int { return &c.MaxTopicsPerSession }, 1, 100_000),
 	},
 	{
@@ -96,7 +96,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "consumersPerSharedSubscription", Section: sectionOwn, Default: "64",
-		Doc:  "Sessions of a Shared subscription (with the same parameters, on one pulsegate) that have a consumer at the broker each. More share these, each the one with the fewest sessions, and then also its part of the messages and its limits, such as maxUnackedMessagesPerConsumer. One more takes about half a KiB here, and in a broker what any consumer takes. 1: all sessions share one.",
+		Doc:  "Sessions of a Shared subscription (with the same parameters, on one pulsegate) that have a consumer at the broker each. More share these, each the one with the fewest sessions, and then also its part of the messages and its limits, such as maxUnackedMessagesPerConsumer. One more takes about 2 KiB here, and in a broker what any consumer takes. 1: all sessions share one.",
 		kind: number(func(c *Config) *int { return &c.SharedConsumers }, 1, 1000),
 	},
 	{
