@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -155,10 +156,10 @@ func (l *list) query() (url.Values, error) {
 	return query, nil
 }
 
-func newSessions() *cobra.Command {
+// newList makes a command that prints a list: show asks for it and prints it.
+func newList(use, short, long, sort string, show func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) error) *cobra.Command {
 	var l list
-	cmd := new(running).command("sessions", "Print the sessions of a running gateway: who is connected, and who is slow",
-		"Print the sessions of a running gateway."+listHelp, cobra.NoArgs,
+	cmd := new(running).command(use, short, long+listHelp, cobra.NoArgs,
 		func(ctx context.Context, cmd *cobra.Command, c *ask.Client, _ []string) error {
 			query, err := l.query()
 			if err != nil {
@@ -166,35 +167,34 @@ func newSessions() *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(ctx, askTimeout)
 			defer cancel()
-			page, err := c.Sessions(ctx, query)
-			if err != nil {
-				return asRuntime(err)
-			}
-			return asRuntime(ask.PrintSessions(cmd.OutOrStdout(), page, time.Now()))
+			return asRuntime(show(ctx, c, query, cmd.OutOrStdout()))
 		})
-	l.flags(cmd, "-unsentBytes")
+	l.flags(cmd, sort)
 	return cmd
 }
 
-func newTopics() *cobra.Command {
-	var l list
-	cmd := new(running).command("topics", "Print the topics of a running gateway: where the sessions are",
-		"Print the topics that the sessions of a running gateway are on."+listHelp, cobra.NoArgs,
-		func(ctx context.Context, cmd *cobra.Command, c *ask.Client, _ []string) error {
-			query, err := l.query()
+func newSessions() *cobra.Command {
+	return newList("sessions", "Print the sessions of a running gateway: who is connected, and who is slow",
+		"Print the sessions of a running gateway.", "-unsentBytes",
+		func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) error {
+			page, err := c.Sessions(ctx, query)
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(ctx, askTimeout)
-			defer cancel()
+			return ask.PrintSessions(w, page, time.Now())
+		})
+}
+
+func newTopics() *cobra.Command {
+	return newList("topics", "Print the topics of a running gateway: where the sessions are",
+		"Print the topics that the sessions of a running gateway are on.", "-sessions",
+		func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) error {
 			page, err := c.Topics(ctx, query)
 			if err != nil {
-				return asRuntime(err)
+				return err
 			}
-			return asRuntime(ask.PrintTopics(cmd.OutOrStdout(), page))
+			return ask.PrintTopics(w, page)
 		})
-	l.flags(cmd, "-sessions")
-	return cmd
 }
 
 func newTop() *cobra.Command {

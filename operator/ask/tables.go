@@ -1,8 +1,10 @@
 package ask
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,7 +80,7 @@ func short(topic string) string { return strings.TrimPrefix(topic, "persistent:/
 
 // PrintSessions prints a page of sessions.
 func PrintSessions(w io.Writer, page operator.Sessions, now time.Time) error {
-	return first(table(w, []column[operator.Session]{
+	return cmp.Or(table(w, []column[operator.Session]{
 		{"ID", func(s *operator.Session) string { return number(s.ID) }},
 		{"KIND", func(s *operator.Session) string { return s.Kind }},
 		{"ROLE", func(s *operator.Session) string { return s.Role }},
@@ -97,7 +99,7 @@ func PrintSessions(w io.Writer, page operator.Sessions, now time.Time) error {
 
 // PrintTopics prints a page of topics.
 func PrintTopics(w io.Writer, page operator.Topics) error {
-	return first(table(w, []column[operator.Topic]{
+	return cmp.Or(table(w, []column[operator.Topic]{
 		{"SESSIONS", func(t *operator.Topic) string { return number(t.Sessions) }},
 		{"PRODUCERS", func(t *operator.Topic) string { return number(t.Producers) }},
 		{"CONSUMERS", func(t *operator.Topic) string { return number(t.Consumers) }},
@@ -135,7 +137,7 @@ func PrintStatus(w io.Writer, s operator.Status, brokers []operator.Broker, refu
 	}, s.Limits)
 	if len(brokers) > 0 {
 		fmt.Fprintln(w)
-		err = first(err, table(w, []column[operator.Broker]{
+		err = cmp.Or(err, table(w, []column[operator.Broker]{
 			{"BROKER", func(b *operator.Broker) string { return b.Address }},
 			{"ROLE", func(b *operator.Broker) string { return b.Role }},
 			{"STATE", func(b *operator.Broker) string { return b.State }},
@@ -149,7 +151,7 @@ func PrintStatus(w io.Writer, s operator.Status, brokers []operator.Broker, refu
 	}
 	if len(refusals) > 0 {
 		fmt.Fprintln(w)
-		err = first(err, table(w, []column[operator.Refusal]{
+		err = cmp.Or(err, table(w, []column[operator.Refusal]{
 			{"AGO", func(r *operator.Refusal) string { return seconds(now.Sub(r.Time).Seconds()) }},
 			{"REFUSED", func(r *operator.Refusal) string { return r.What }},
 			{"CODE", func(r *operator.Refusal) string { return number(r.Code) }},
@@ -169,13 +171,8 @@ func amount(n int64, unit string) string {
 
 // more writes what else is known of a refusal, in the order of the names.
 func more(attrs map[string]string) string {
-	names := make([]string, 0, len(attrs))
-	for name := range attrs {
-		names = append(names, name)
-	}
-	slices.Sort(names)
 	var out strings.Builder
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(attrs)) {
 		fmt.Fprintf(&out, " %s=%s", name, attrs[name])
 	}
 	return out.String()
@@ -188,13 +185,4 @@ func rest(w io.Writer, listed, total int, what string) error {
 	}
 	_, err := fmt.Fprintf(w, "… %d of %d %s\n", listed, total, what)
 	return err
-}
-
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

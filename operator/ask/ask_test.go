@@ -1,0 +1,58 @@
+package ask
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pulsegate/pulsegate/operator"
+)
+
+// What a client has named reaches a terminal as text, whatever it holds.
+func TestNamesOfClientsAreFitForATerminal(t *testing.T) {
+	var out strings.Builder
+	page := operator.Sessions{Total: 2, Sessions: []operator.Session{{
+		ID: 7, Kind: "consumer", Topic: "persistent://public/default/a\x1b[2Jb", Subscription: "s\nt", UserAgent: "\u202eagent",
+		Address: netip.MustParseAddrPort("192.0.2.1:1000"), Opened: time.Now(), UnsentBytes: 2048,
+	}}}
+	if err := PrintSessions(&out, page, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	if len(lines) != 3 || strings.ContainsAny(out.String(), "\x1b\u202e") || lines[2] != "… 1 of 2 sessions" {
+		t.Errorf("%q", lines)
+	}
+	for _, part := range []string{`public/default/a\x1b[2Jb`, `s\nt`, "2.0Ki", "192.0.2.1:1000"} {
+		if !strings.Contains(lines[1], part) {
+			t.Errorf("%q has no %s", lines[1], part)
+		}
+	}
+}
+
+// A refusal is told with the gateway's reason, and what is no gateway is told to be none.
+func TestRefusals(t *testing.T) {
+	gate := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer t" || r.URL.Path != operator.Prefix+"sessions" || r.URL.Query().Get("sort") != "-id" {
+			t.Errorf("%s %v", r.URL, r.Header)
+		}
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(`{"reason":"only super-users may do this"}`))
+	}))
+	defer gate.Close()
+	c := New(gate.URL+"/", gate.Client(), http.Header{"Authorization": {"Bearer t"}})
+	_, err := c.Sessions(context.Background(), url.Values{"sort": {"-id"}})
+	if err == nil || err.Error() != gate.URL+": 403 Forbidden: only super-users may do this" {
+		t.Error(err)
+	}
+
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	if _, err := New(other.URL, other.Client(), nil).Status(context.Background()); err == nil || !strings.Contains(err.Error(), "is this a pulsegate") {
+		t.Error(err)
+	}
+}
