@@ -47,8 +47,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Kind }
 
-// codeOf is the code of what ends a session, or fails a publish.
-func codeOf(err error) codec.Code {
+// CodeOf is the code of what ends a session, or fails a publish.
+func CodeOf(err error) codec.Code {
 	switch {
 	case errors.Is(err, ErrForbidden):
 		return codec.CodeAuthorize

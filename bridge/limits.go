@@ -1,61 +1,28 @@
 package bridge
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "sync/atomic"
 
-// Limits are the bounds among the [Options] that may change while sessions are
-// open. Zero means what it means there.
+// Limits are the bounds of sessions that may change while these are open.
 type Limits struct {
-	MaxTopics        int
-	TailBytes        int
+	// MaxTopics bounds the topics, partitions counted, of one session over many; 0: no bound.
+	MaxTopics int
+	// TailBytes bounds the encoded frames that the tail of a topic or a partition keeps.
+	TailBytes int
+	// MaxInFlight and MaxInFlightBytes bound the publishes of one session that
+	// are not answered yet, in number and in the memory they take; at a bound its
+	// socket is not read any more.
 	MaxInFlight      int
 	MaxInFlightBytes int
-	MaxPublishBytes  int64
+	// MaxPublishBytes bounds the memory of all publishes that are not answered;
+	// beyond it they fail. 0: no such bound.
+	MaxPublishBytes int64
 }
 
-func (o *Options) limits() Limits {
-	return Limits{
-		MaxTopics: o.MaxTopics, TailBytes: o.TailBytes,
-		MaxInFlight: o.MaxInFlight, MaxInFlightBytes: o.MaxInFlightBytes, MaxPublishBytes: o.MaxPublishBytes,
-	}
-}
+// Bounds are the [Limits] that count now. They may be set and read from any goroutine.
+type Bounds struct{ now atomic.Pointer[Limits] }
 
-// SetLimits makes other limits count, at once for open sessions, too, but for the
-// topics of a session over many, and what a producer at the broker may have on
-// its way: they are decided when it is opened. It may be called from any goroutine.
-func (b *Bridge) SetLimits(l Limits) {
-	o := Options{TailBytes: l.TailBytes, MaxInFlight: l.MaxInFlight, MaxInFlightBytes: l.MaxInFlightBytes}
-	o.setDefaults()
-	l.TailBytes, l.MaxInFlight, l.MaxInFlightBytes = o.TailBytes, o.MaxInFlight, o.MaxInFlightBytes
-	b.limits.Store(&l)
-}
+// Now returns them. What it returns is never changed. They have been set.
+func (b *Bounds) Now() *Limits { return b.now.Load() }
 
-// limitLines is the least time between two lines in the log about a limit that is
-// reached.
-const limitLines = 10 * time.Second
-
-// reached counts what fails at a limit that has nobody else to tell the operator.
-type reached struct {
-	count atomic.Int64 // since the last line
-	last  atomic.Int64 // when that was, in Unix nanoseconds
-}
-
-// add counts one, and returns how many there were when they are to be logged now;
-// 0: not yet.
-func (r *reached) add(now time.Time) int64 {
-	r.count.Add(1)
-	last := r.last.Load()
-	if now.UnixNano()-last < int64(limitLines) || !r.last.CompareAndSwap(last, now.UnixNano()) {
-		return 0
-	}
-	return r.count.Swap(0)
-}
-
-func (b *Bridge) tellPublishLimit() {
-	if n := b.publishLimit.add(time.Now()); n > 0 {
-		b.opts.Logger.Info("publishes are answered with an error", "limit", "webSocketPulsarClientMemoryLimitInMB",
-			"bytes", b.limits.Load().MaxPublishBytes, "count", n)
-	}
-}
+// Set makes others count.
+func (b *Bounds) Set(l Limits) { b.now.Store(&l) }

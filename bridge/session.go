@@ -33,8 +33,8 @@ type Renewer interface {
 	Renew(codec.AuthResponse) bool
 }
 
-// renew hands credentials to the session's outlet.
-func renew(out Outlet, r codec.AuthResponse) bool {
+// Renew hands credentials to a session's outlet. It reports false where there is nothing to renew.
+func Renew(out Outlet, r codec.AuthResponse) bool {
 	renewer, ok := out.(Renewer)
 	return ok && renewer.Renew(r)
 }

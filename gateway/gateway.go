@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/hub"
 	"github.com/pulsegate/pulsegate/config"
 	"github.com/pulsegate/pulsegate/memory"
 	"github.com/pulsegate/pulsegate/operator"
@@ -61,7 +62,7 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	}
 	defer done()
 
-	b := bridge.New(up, bridgeOptions(cfg, budget, log))
+	b := hub.New(up, bridgeOptions(cfg, budget, log))
 	defer b.Close()
 
 	serve := serverOptions(cfg, b, admin, log, opts.Version)
@@ -158,9 +159,9 @@ func memoryLimit(cfg *config.Config) int64 {
 	return memory.Available() / memoryPart
 }
 
-func bridgeOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) bridge.Options {
+func bridgeOptions(cfg *config.Config, budget *memory.Budget, log *slog.Logger) hub.Options {
 	limits := bridgeLimits(cfg)
-	return bridge.Options{
+	return hub.Options{
 		Memory:           budget,
 		MaxPublishBytes:  limits.MaxPublishBytes,
 		Linger:           cfg.UpstreamLinger,

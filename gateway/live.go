@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"github.com/pulsegate/pulsegate/auth"
-	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/hub"
 	"github.com/pulsegate/pulsegate/config"
 	"github.com/pulsegate/pulsegate/memory"
 	"github.com/pulsegate/pulsegate/server"
@@ -26,7 +26,7 @@ type live struct {
 
 	level  *slog.LevelVar // nil: it is not ours
 	budget *memory.Budget
-	bridge *bridge.Bridge
+	bridge *hub.Hub
 	server *server.Server
 	gate   *auth.Gate      // nil: nobody has to log in
 	tls    *tlsconf.Source // nil: TLS is not spoken

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/census"
 )
 
 // fakeBridge is a [Bridge] whose sessions are driven by the test. What an
@@ -18,8 +19,8 @@ type fakeBridge struct {
 
 	mu       sync.Mutex
 	readyErr error
-	stats    map[string]bridge.TopicStats
-	rates    []bridge.NamespaceRates
+	stats    map[string]census.TopicStats
+	rates    []census.NamespaceRates
 	outlets  []bridge.Outlet // of all that was opened
 }
 
@@ -98,18 +99,18 @@ func (b *fakeBridge) Ready(context.Context) error {
 	return b.readyErr
 }
 
-func (b *fakeBridge) Stats() map[string]bridge.TopicStats { return b.stats }
+func (b *fakeBridge) Stats() map[string]census.TopicStats { return b.stats }
 
-func (b *fakeBridge) TopicStats(topic string) (bridge.TopicStats, bool) {
+func (b *fakeBridge) TopicStats(topic string) (census.TopicStats, bool) {
 	t, ok := b.stats[topic]
 	return t, ok
 }
 
-func (b *fakeBridge) NamespaceRates() []bridge.NamespaceRates { return b.rates }
-func (b *fakeBridge) Counters() bridge.Counters {
-	return bridge.Counters{Published: 7, LatencySum: 3 * time.Second}
+func (b *fakeBridge) NamespaceRates() []census.NamespaceRates { return b.rates }
+func (b *fakeBridge) Counters() census.Counters {
+	return census.Counters{Published: 7, LatencySum: 3 * time.Second}
 }
-func (b *fakeBridge) Gauges() bridge.Gauges { return bridge.Gauges{Tails: 3} }
+func (b *fakeBridge) Gauges() census.Gauges { return census.Gauges{Tails: 3} }
 
 // fakeSession is a [bridge.Session] that records what it is given.
 type fakeSession struct {

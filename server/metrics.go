@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/census"
 	"github.com/pulsegate/pulsegate/memory"
 	"github.com/pulsegate/pulsegate/server/route"
 )
@@ -112,8 +112,8 @@ func (t *totals) Collect(ch chan<- prometheus.Metric) {
 	buckets := map[float64]uint64{}
 	for i, n := range c.Latency {
 		sum += n
-		if i < len(bridge.LatencyBounds) {
-			buckets[bridge.LatencyBounds[i].Seconds()] = sum
+		if i < len(census.LatencyBounds) {
+			buckets[census.LatencyBounds[i].Seconds()] = sum
 		}
 	}
 	ch <- prometheus.MustNewConstHistogram(prometheus.NewDesc("pulsegate_publish_latency_seconds",

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/auth"
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/census"
 	"github.com/pulsegate/pulsegate/memory"
 	"github.com/pulsegate/pulsegate/server/tlsconf"
 )
@@ -29,11 +30,11 @@ type Opener interface {
 // metrics and the readiness check. Only Ready may block, until ctx ends.
 type Observer interface {
 	Ready(ctx context.Context) error
-	Stats() map[string]bridge.TopicStats
-	TopicStats(topic string) (bridge.TopicStats, bool)
-	NamespaceRates() []bridge.NamespaceRates
-	Counters() bridge.Counters
-	Gauges() bridge.Gauges
+	Stats() map[string]census.TopicStats
+	TopicStats(topic string) (census.TopicStats, bool)
+	NamespaceRates() []census.NamespaceRates
+	Counters() census.Counters
+	Gauges() census.Gauges
 
 	// Outlets calls visit with the outlet of each open session, in no order, until it returns false.
 	Outlets(visit func(bridge.Outlet) bool)
@@ -41,7 +42,7 @@ type Observer interface {
 	Clients(visit func(*bridge.ClientInfo) bool)
 }
 
-// Bridge is what the server needs of a [bridge.Bridge].
+// Bridge is what the server needs of a hub, see package bridge/hub.
 type Bridge interface {
 	Opener
 	Observer

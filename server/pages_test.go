@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/hub"
 	"github.com/pulsegate/pulsegate/operator"
 )
 
@@ -209,4 +209,4 @@ func TestRefusalsAreRemembered(t *testing.T) {
 	}
 }
 
-var _ Bridge = (*bridge.Bridge)(nil)
+var _ Bridge = (*hub.Hub)(nil)

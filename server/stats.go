@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/census"
 	"github.com/pulsegate/pulsegate/server/http1"
 )
 
@@ -114,7 +114,7 @@ func (s *Server) statsSubject(path string) string {
 	return topic
 }
 
-func shapeOf(t bridge.TopicStats) topicStats {
+func shapeOf(t census.TopicStats) topicStats {
 	out := topicStats{Producers: []producerStats{}, Consumers: []consumerStats{}}
 	for _, p := range t.Producers {
 		out.Producers = append(out.Producers, producerStats{Remote: remoteText(p.RemoteAddr), Published: p.Published})
@@ -137,7 +137,7 @@ func shapeOf(t bridge.TopicStats) topicStats {
 // remoteText writes an address as Java does.
 func remoteText(addr string) string { return "/" + addr }
 
-func metricsOf(r bridge.NamespaceRates) namespaceMetrics {
+func metricsOf(r census.NamespaceRates) namespaceMetrics {
 	m := map[string]float64{
 		"ns_msg_publish_rate":  r.PublishRate,
 		"ns_byte_publish_rate": r.PublishBytes,
@@ -147,10 +147,10 @@ func metricsOf(r bridge.NamespaceRates) namespaceMetrics {
 		"ns_msg_ack_rate":      r.AckRate,
 	}
 	name := ""
-	for i, bound := range bridge.LatencyBounds {
+	for i, bound := range census.LatencyBounds {
 		name = "ns_msg_publish_latency_" + strconv.FormatInt(bound.Microseconds(), 10)
 		m[name] = float64(r.Latency[i])
 	}
-	m[name+"_higher"] = float64(r.Latency[len(bridge.LatencyBounds)])
+	m[name+"_higher"] = float64(r.Latency[len(census.LatencyBounds)])
 	return namespaceMetrics{Metrics: m, Dimensions: map[string]string{"namespace": r.Namespace}}
 }

@@ -8,23 +8,24 @@ import (
 	"testing"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/census"
 )
 
 func TestStatistics(t *testing.T) {
 	b := echoBridge()
-	b.stats = map[string]bridge.TopicStats{
-		"persistent://public/default/a/b": {Producers: []bridge.ProducerStats{{RemoteAddr: "127.0.0.1:1", Published: 3}}},
-		"persistent://p/c/n/t": {Consumers: []bridge.ConsumerStats{
+	b.stats = map[string]census.TopicStats{
+		"persistent://public/default/a/b": {Producers: []census.ProducerStats{{RemoteAddr: "127.0.0.1:1", Published: 3}}},
+		"persistent://p/c/n/t": {Consumers: []census.ConsumerStats{
 			{RemoteAddr: "127.0.0.1:2", Subscription: "s", Type: bridge.KeyShared, NonDurable: true, Delivered: 4},
 			{RemoteAddr: "127.0.0.1:3", Subscription: "d", Delivered: 5},
 			{RemoteAddr: "127.0.0.1:4", Reader: true},
 		}},
 	}
-	rates := bridge.NamespaceRates{Namespace: "public/default", PublishRate: 1.5, PublishBytes: 10, DeliverRate: 2, AckRate: 1}
+	rates := census.NamespaceRates{Namespace: "public/default", PublishRate: 1.5, PublishBytes: 10, DeliverRate: 2, AckRate: 1}
 	for i := range rates.Latency {
 		rates.Latency[i] = uint64(i)
 	}
-	b.rates = []bridge.NamespaceRates{rates}
+	b.rates = []census.NamespaceRates{rates}
 	s := start(t, b)
 
 	a := `{"producerStats":[{"remoteConnection":"/127.0.0.1:1","numberOfMsgPublished":3}],"consumerStats":[]}`
@@ -69,7 +70,7 @@ func TestStatistics(t *testing.T) {
 // Where the cluster is taken out of v1 names, statistics are asked for by the names that clients know.
 func TestStatisticsWithoutCluster(t *testing.T) {
 	b := echoBridge()
-	b.stats = map[string]bridge.TopicStats{"persistent://p/n/t": {}, "persistent://p/n/t/u": {}}
+	b.stats = map[string]census.TopicStats{"persistent://p/n/t": {}, "persistent://p/n/t/u": {}}
 	s := start(t, b, func(o *Options) { o.V1WithoutCluster = true })
 	for path, want := range map[string]int{
 		"/admin/proxy-stats/persistent/p/c/n/t/stats":    200,

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/census"
+	"github.com/pulsegate/pulsegate/bridge/hub"
 )
 
 const partitionCount = 3
@@ -15,7 +17,7 @@ const partitionCount = 3
 // different partitions has no order.
 func partitionReaders(r *round) {
 	r.env.Partition(r, r.up, r.topic, partitionCount)
-	b := r.bridge(bridge.Options{
+	b := r.bridge(hub.Options{
 		TailBytes: 500 + r.random.IntN(3000), Linger: []time.Duration{-1, 5 * time.Millisecond}[r.random.IntN(2)],
 	})
 	total := r.env.Messages
@@ -41,13 +43,13 @@ func partitionReaders(r *round) {
 	}
 	work.Wait()
 	p.s.session.Close()
-	r.await(b, func(g bridge.Gauges) bool {
+	r.await(b, func(g census.Gauges) bool {
 		return g.ReaderSessions == 0 && g.UpstreamReaders == 0 && g.Tails == 0 && g.TailBytes == 0
 	})
 }
 
 // readPartitions is the life of one reader. It reports that there is nothing left to read.
-func readPartitions(r *round, b *bridge.Bridge, p *publisher, random *rand.Rand, total, leave int) bool {
+func readPartitions(r *round, b *hub.Hub, p *publisher, random *rand.Rand, total, leave int) bool {
 	spec := bridge.ReaderSpec{Topic: r.topic, Queue: 1 + random.IntN(100), Start: bridge.StartEarliest}
 	from, sure := 0, 0 // it may get the numbers from from on, and must get those from sure on
 	if random.IntN(3) > 0 {

@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/hub"
 )
 
 // priorities lets sessions of a Shared subscription come and go that have
 // levels and always have room. Each message goes to the best level that is there,
 // whether its sessions share an upstream consumer or not.
 func priorities(r *round) {
-	b := r.bridge(bridge.Options{SharedConsumers: 1 + r.random.IntN(4)})
+	b := r.bridge(hub.Options{SharedConsumers: 1 + r.random.IntN(4)})
 	l := &levels{round: r, b: b, p: r.publisher(b, false)}
 	for step := 0; step < 60 && !r.Failed(); step++ {
 		switch n := len(l.all); {
@@ -33,7 +34,7 @@ func priorities(r *round) {
 // levels are the sessions of priorities.
 type levels struct {
 	*round
-	b   *bridge.Bridge
+	b   *hub.Hub
 	p   *publisher
 	all []*leveled // best first
 	// new tells that no message has come to the best level since it, or who is of

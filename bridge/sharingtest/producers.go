@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/census"
+	"github.com/pulsegate/pulsegate/bridge/hub"
 	"github.com/pulsegate/pulsegate/codec"
 )
 
@@ -16,7 +18,7 @@ import (
 // session are its own, in the order it sent, and the topic holds each session's messages in
 // that order, each answered one exactly once, at the place the answer names.
 func producers(r *round) {
-	b := r.bridge(bridge.Options{MaxInFlight: 1 + r.random.IntN(100)})
+	b := r.bridge(hub.Options{MaxInFlight: 1 + r.random.IntN(100)})
 	spec := bridge.ProducerSpec{Topic: r.topic, SendTimeout: patience, MaxPending: 1 + r.random.IntN(30)}
 	if r.random.IntN(2) == 0 {
 		spec.Batching, spec.BatchingMaxDelay, spec.BatchingMaxPending = true, 1e6, 5
@@ -41,7 +43,7 @@ func producers(r *round) {
 		})
 	}
 	work.Wait()
-	r.await(b, func(g bridge.Gauges) bool { return g.ProducerSessions == 0 && g.UpstreamProducers == 0 })
+	r.await(b, func(g census.Gauges) bool { return g.ProducerSessions == 0 && g.UpstreamProducers == 0 })
 	if r.Failed() {
 		return
 	}
@@ -80,7 +82,7 @@ func split(payload string) (session string, number int) {
 
 // publishSome is the life of one session that publishes n messages. It returns
 // the ids of those that were answered.
-func publishSome(r *round, b *bridge.Bridge, spec bridge.ProducerSpec, random *rand.Rand, session string, n int) map[string]codec.MessageID {
+func publishSome(r *round, b *hub.Hub, spec bridge.ProducerSpec, random *rand.Rand, session string, n int) map[string]codec.MessageID {
 	ids := map[string]codec.MessageID{}
 	s := open(r, func(o bridge.Outlet, d bridge.Opened) func() { return b.Produce(spec, o, d) })
 	if s == nil {
@@ -119,7 +121,7 @@ func publishSome(r *round, b *bridge.Bridge, spec bridge.ProducerSpec, random *r
 // stopped at the session's bound, and the others get on.
 func flood(r *round) {
 	const bound = 100
-	b := r.bridge(bridge.Options{MaxInFlight: bound})
+	b := r.bridge(hub.Options{MaxInFlight: bound})
 	spec := bridge.ProducerSpec{Topic: r.topic, SendTimeout: patience, MaxPending: 10}
 	start := func(o bridge.Outlet, d bridge.Opened) func() { return b.Produce(spec, o, d) }
 	flooder := open(r, start)
@@ -158,10 +160,10 @@ func flood(r *round) {
 		r.Error("the session is full with all answers read")
 	}
 	flooder.session.Close()
-	r.await(b, func(g bridge.Gauges) bool { return g.ProducerSessions == 0 && g.UpstreamProducers == 0 })
+	r.await(b, func(g census.Gauges) bool { return g.ProducerSessions == 0 && g.UpstreamProducers == 0 })
 }
 
-func publishOneByOne(r *round, b *bridge.Bridge, spec bridge.ProducerSpec, name string, n int) (answered int) {
+func publishOneByOne(r *round, b *hub.Hub, spec bridge.ProducerSpec, name string, n int) (answered int) {
 	s := open(r, func(o bridge.Outlet, d bridge.Opened) func() { return b.Produce(spec, o, d) })
 	if s == nil {
 		return 0

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/hub"
 	"github.com/pulsegate/pulsegate/codec"
 )
 
@@ -25,7 +26,7 @@ type publisher struct {
 
 // publisher opens one. A batched one is what a native client is that batches:
 // several messages in an entry.
-func (r *round) publisher(b *bridge.Bridge, batched bool) *publisher {
+func (r *round) publisher(b *hub.Hub, batched bool) *publisher {
 	spec := bridge.ProducerSpec{Topic: r.topic, SendTimeout: patience}
 	if batched {
 		spec.Batching, spec.BatchingMaxDelay, spec.BatchingMaxPending = true, 2*time.Millisecond, 7

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/census"
+	"github.com/pulsegate/pulsegate/bridge/hub"
 	"github.com/pulsegate/pulsegate/codec"
 )
 
@@ -15,7 +17,7 @@ import (
 // time. Each must read, from where it started, exactly what a reader of its own reads:
 // no gap, no repeat, no other order, the same ids.
 func readers(r *round) {
-	b := r.bridge(bridge.Options{
+	b := r.bridge(hub.Options{
 		TailBytes: 500 + r.random.IntN(5000), Linger: []time.Duration{-1, 5 * time.Millisecond}[r.random.IntN(2)],
 	})
 	total := r.env.Messages
@@ -56,7 +58,7 @@ func readers(r *round) {
 			}
 		}
 	}
-	r.await(b, func(g bridge.Gauges) bool {
+	r.await(b, func(g census.Gauges) bool {
 		return g.ReaderSessions == 0 && g.UpstreamReaders == 0 && g.Tails == 0 && g.TailBytes == 0
 	})
 }
@@ -70,7 +72,7 @@ type readerLife struct {
 }
 
 // readSome is the life of one reader.
-func readSome(r *round, b *bridge.Bridge, p *publisher, random *rand.Rand, total, leave int) *readerLife {
+func readSome(r *round, b *hub.Hub, p *publisher, random *rand.Rand, total, leave int) *readerLife {
 	life := &readerLife{spec: bridge.ReaderSpec{Topic: r.topic, Queue: 1 + random.IntN(100)}}
 	spec := &life.spec
 	before := p.confirmed()

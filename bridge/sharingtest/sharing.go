@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/census"
+	"github.com/pulsegate/pulsegate/bridge/hub"
 )
 
 // patience bounds every wait for something that has to happen. It is never
@@ -65,9 +67,9 @@ func (r *round) source(client int) *rand.Rand {
 }
 
 // bridge makes a bridge to the round's upstream, which its cleanup closes.
-func (r *round) bridge(o bridge.Options) *bridge.Bridge {
+func (r *round) bridge(o hub.Options) *hub.Hub {
 	o.Logger = slog.New(slog.DiscardHandler)
-	b := bridge.New(r.up, o)
+	b := hub.New(r.up, o)
 	r.Cleanup(b.Close)
 	return b
 }
@@ -108,7 +110,7 @@ func Run(t *testing.T, env Env) {
 }
 
 // await waits until the bridge holds what it should.
-func (r *round) await(b *bridge.Bridge, want func(bridge.Gauges) bool) {
+func (r *round) await(b *hub.Hub, want func(census.Gauges) bool) {
 	r.Helper()
 	for deadline := time.Now().Add(patience); !want(b.Gauges()); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

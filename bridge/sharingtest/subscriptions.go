@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/census"
+	"github.com/pulsegate/pulsegate/bridge/hub"
 )
 
 // subscriptions lets consumers of one subscription come, acknowledge, refuse
@@ -24,7 +26,7 @@ func subscriptions(r *round, kind bridge.SubscriptionType, batched, few bool) {
 		},
 	}
 	total, clients := r.env.Messages, 6
-	o := bridge.Options{SharedConsumers: 1 + r.random.IntN(clients)}
+	o := hub.Options{SharedConsumers: 1 + r.random.IntN(clients)}
 	if few {
 		o.UnackedPerConsumer = 2 + r.random.IntN(80)
 	}
@@ -64,7 +66,7 @@ func subscriptions(r *round, kind bridge.SubscriptionType, batched, few bool) {
 		c.calm.RUnlock()
 	}
 	work.Wait()
-	r.await(c.b, func(g bridge.Gauges) bool {
+	r.await(c.b, func(g census.Gauges) bool {
 		return g.ConsumerSessions == 0 && g.UpstreamConsumers == 0 && g.Unacked == 0
 	})
 	if r.Failed() {
@@ -98,7 +100,7 @@ func subscriptions(r *round, kind bridge.SubscriptionType, batched, few bool) {
 // consumers are the clients of one subscription.
 type consumers struct {
 	*round
-	b       *bridge.Bridge
+	b       *hub.Hub
 	spec    bridge.ConsumerSpec
 	batched bool
 	several bool // upstream consumers of a Shared subscription
@@ -126,7 +128,7 @@ func (c *consumers) change(f func()) {
 	c.calm.Lock()
 	defer c.calm.Unlock()
 	f()
-	c.await(c.b, func(g bridge.Gauges) bool { return g.UpstreamConsumers == g.ConsumerSessions })
+	c.await(c.b, func(g census.Gauges) bool { return g.UpstreamConsumers == g.ConsumerSessions })
 }
 
 // live is the life of one session. stay makes it last until all is acknowledged.

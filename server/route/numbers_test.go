@@ -12,6 +12,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/embedded"
+	"github.com/pulsegate/pulsegate/bridge/hub"
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
 	"github.com/pulsegate/pulsegate/server/route"
@@ -91,7 +92,7 @@ func (outlet) Append(add func([]byte) []byte) { add(nil) }
 func (outlet) Shared(*ws.Frame)               {}
 
 // open opens the session of a request.
-func open(b *bridge.Bridge, r *route.Request) (bridge.Session, error) {
+func open(b *hub.Hub, r *route.Request) (bridge.Session, error) {
 	type outcome struct {
 		s   bridge.Session
 		err error
@@ -112,7 +113,7 @@ func open(b *bridge.Bridge, r *route.Request) (bridge.Session, error) {
 
 // try opens a session, lets its client send frames, and closes it. It returns how
 // much the process allocated meanwhile.
-func try(t *testing.T, b *bridge.Bridge, path, query string, send []string) (allocated uint64) {
+func try(t *testing.T, b *hub.Hub, path, query string, send []string) (allocated uint64) {
 	t.Helper()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -147,7 +148,7 @@ func try(t *testing.T, b *bridge.Bridge, path, query string, send []string) (all
 // numbersAreBounded tries all numbers that a client may give, on topics of a
 // namespace such as public/default.
 func numbersAreBounded(t *testing.T, up bridge.Upstream, namespace string) {
-	b := bridge.New(up, bridge.Options{})
+	b := hub.New(up, hub.Options{})
 	defer b.Close()
 	check := func(path, query string, send []string) {
 		t.Helper()

@@ -1,0 +1,354 @@
+package census
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pulsegate/pulsegate/bridge"
+)
+
+// Registry knows all sessions by topic and counts what they do.
+//
+// mu guards the maps; the counters are atomic, so a publish or a delivery takes no lock.
+type Registry struct {
+	counts counters
+	nacked atomic.Uint64
+	waited atomic.Uint64 // nanoseconds from all publishes to their confirmation
+
+	mu         sync.Mutex
+	topics     map[string]*topicSessions
+	namespaces map[string]*namespaceCounters
+	sessions   struct{ producers, consumers, readers int }
+}
+
+// counters are the sums of what sessions did.
+type counters struct {
+	published, publishedBytes, publishFailed atomic.Uint64
+	delivered, deliveredBytes, acked         atomic.Uint64
+	latency                                  [len(LatencyBounds) + 1]atomic.Uint64
+}
+
+// namespaceCounters are the sums of one namespace, and the rates of its last
+// complete minute, which the registry's mutex guards.
+type namespaceCounters struct {
+	counters
+	of       *Registry // constant
+	sessions int       // guarded by the registry's mutex
+	idle     int       // complete minutes without a session, likewise
+	before   [6 + len(LatencyBounds) + 1]uint64
+	rates    NamespaceRates
+}
+
+type topicSessions struct {
+	producers map[*Producer]struct{}
+	consumers map[*Consumer]struct{}
+}
+
+// Producer counts what one producer session does.
+type Producer struct {
+	topic     string
+	out       bridge.Outlet // knows the client's address
+	ns        *namespaceCounters
+	published atomic.Uint64
+}
+
+// Consumer counts what one consumer or reader session does.
+type Consumer struct {
+	topic     string
+	who       ConsumerStats // but for RemoteAddr and Delivered
+	out       bridge.Outlet // knows the client's address
+	ns        *namespaceCounters
+	delivered atomic.Uint64
+}
+
+// forgetAfter is how many minutes without a session a namespace's rates are kept.
+const forgetAfter = 5
+
+// New returns a registry without sessions. Its rates need [Registry.Run].
+func New() *Registry {
+	return &Registry{topics: map[string]*topicSessions{}, namespaces: map[string]*namespaceCounters{}}
+}
+
+// Run computes the rates of each minute until ctx ends.
+func (r *Registry) Run(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			r.closeMinute(time.Minute)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// namespaceOf cuts tenant/namespace, or property/cluster/namespace, out of a full topic name.
+func namespaceOf(topic string) string {
+	if i := strings.Index(topic, "://"); i >= 0 {
+		topic = topic[i+3:]
+	}
+	topic, _, _ = strings.Cut(topic, ",") // of many topics the first one counts
+	parts := strings.Split(topic, "/")
+	switch {
+	case len(parts) == 3:
+		return parts[0] + "/" + parts[1]
+	case len(parts) > 3:
+		return strings.Join(parts[:3], "/")
+	}
+	return topic
+}
+
+// enter returns the entries of topic and its namespace. mu is held.
+func (r *Registry) enter(topic string) (*topicSessions, *namespaceCounters) {
+	t := r.topics[topic]
+	if t == nil {
+		t = &topicSessions{producers: map[*Producer]struct{}{}, consumers: map[*Consumer]struct{}{}}
+		r.topics[topic] = t
+	}
+	name := namespaceOf(topic)
+	ns := r.namespaces[name]
+	if ns == nil {
+		ns = &namespaceCounters{of: r}
+		r.namespaces[name] = ns
+	}
+	ns.sessions++
+	return t, ns
+}
+
+// Producer enters a producer session, which has [Producer.Leave] called when it ends.
+func (r *Registry) Producer(topic string, out bridge.Outlet) *Producer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, ns := r.enter(topic)
+	c := &Producer{topic: topic, out: out, ns: ns}
+	t.producers[c] = struct{}{}
+	r.sessions.producers++
+	return c
+}
+
+// Consumer enters a consumer or reader session, which has [Consumer.Leave] called when it ends.
+func (r *Registry) Consumer(who ConsumerStats, topic string, out bridge.Outlet) *Consumer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, ns := r.enter(topic)
+	c := &Consumer{topic: topic, who: who, out: out, ns: ns}
+	t.consumers[c] = struct{}{}
+	if who.Reader {
+		r.sessions.readers++
+	} else {
+		r.sessions.consumers++
+	}
+	return c
+}
+
+// Leave says that the session has ended.
+func (c *Producer) Leave() {
+	r := c.ns.of
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c.ns.sessions--
+	r.sessions.producers--
+	t := r.topics[c.topic]
+	delete(t.producers, c)
+	r.dropEmpty(c.topic, t)
+}
+
+// Leave says that the session has ended.
+func (c *Consumer) Leave() {
+	r := c.ns.of
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c.ns.sessions--
+	if c.who.Reader {
+		r.sessions.readers--
+	} else {
+		r.sessions.consumers--
+	}
+	t := r.topics[c.topic]
+	delete(t.consumers, c)
+	r.dropEmpty(c.topic, t)
+}
+
+func (r *Registry) dropEmpty(topic string, t *topicSessions) {
+	if len(t.producers) == 0 && len(t.consumers) == 0 {
+		delete(r.topics, topic)
+	}
+}
+
+// Published counts a message of so many bytes that was confirmed, and the time that took.
+func (c *Producer) Published(bytes int64, took time.Duration) {
+	r := c.ns.of
+	c.published.Add(1)
+	bucket := 0
+	for bucket < len(LatencyBounds) && took > LatencyBounds[bucket] {
+		bucket++
+	}
+	r.waited.Add(uint64(max(took, 0)))
+	for _, to := range [...]*counters{&r.counts, &c.ns.counters} {
+		to.published.Add(1)
+		to.publishedBytes.Add(uint64(bytes))
+		to.latency[bucket].Add(1)
+	}
+}
+
+// Failed counts a publish that was answered with an error.
+func (c *Producer) Failed() {
+	c.ns.of.counts.publishFailed.Add(1)
+	c.ns.publishFailed.Add(1)
+}
+
+// Delivered counts a message of so many bytes that was written.
+func (c *Consumer) Delivered(bytes int64) {
+	c.delivered.Add(1)
+	for _, to := range [...]*counters{&c.ns.of.counts, &c.ns.counters} {
+		to.delivered.Add(1)
+		to.deliveredBytes.Add(uint64(bytes))
+	}
+}
+
+// Acknowledged counts an acknowledgement, or an answer to a reader's message.
+func (c *Consumer) Acknowledged() {
+	c.ns.of.counts.acked.Add(1)
+	c.ns.acked.Add(1)
+}
+
+// Refused counts a negative acknowledgement.
+func (c *Consumer) Refused() { c.ns.of.nacked.Add(1) }
+
+// Messages is how many were published and confirmed.
+func (c *Producer) Messages() uint64 { return c.published.Load() }
+
+// Messages is how many were delivered.
+func (c *Consumer) Messages() uint64 { return c.delivered.Load() }
+
+// closeMinute computes the rates of the period that ends now and forgets
+// namespaces nobody has used for a while.
+func (r *Registry) closeMinute(period time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, ns := range r.namespaces {
+		now := ns.values()
+		var d [len(now)]uint64
+		for i := range now {
+			d[i] = now[i] - ns.before[i]
+		}
+		ns.before = now
+		rate := func(n uint64) float64 { return float64(n) / period.Seconds() }
+		ns.rates = NamespaceRates{
+			Namespace: name, PublishRate: rate(d[0]), PublishBytes: rate(d[1]), FailureRate: rate(d[2]),
+			DeliverRate: rate(d[3]), DeliverBytes: rate(d[4]), AckRate: rate(d[5]),
+		}
+		copy(ns.rates.Latency[:], d[6:])
+		if ns.sessions > 0 {
+			ns.idle = 0
+		} else if ns.idle++; ns.idle > forgetAfter {
+			delete(r.namespaces, name)
+		}
+	}
+}
+
+// values are the sums in the order of closeMinute's rates.
+func (c *counters) values() (v [6 + len(LatencyBounds) + 1]uint64) {
+	for i, n := range [...]*atomic.Uint64{&c.published, &c.publishedBytes, &c.publishFailed, &c.delivered, &c.deliveredBytes, &c.acked} {
+		v[i] = n.Load()
+	}
+	for i := range c.latency {
+		v[6+i] = c.latency[i].Load()
+	}
+	return v
+}
+
+func (t *topicSessions) stats() TopicStats {
+	s := TopicStats{Producers: []ProducerStats{}, Consumers: []ConsumerStats{}}
+	for c := range t.producers {
+		s.Producers = append(s.Producers, ProducerStats{RemoteAddr: c.out.RemoteAddr(), Published: c.published.Load()})
+	}
+	for c := range t.consumers {
+		who := c.who
+		who.RemoteAddr, who.Delivered = c.out.RemoteAddr(), c.delivered.Load()
+		s.Consumers = append(s.Consumers, who)
+	}
+	slices.SortFunc(s.Producers, func(a, b ProducerStats) int { return strings.Compare(a.RemoteAddr, b.RemoteAddr) })
+	slices.SortFunc(s.Consumers, func(a, b ConsumerStats) int { return strings.Compare(a.RemoteAddr, b.RemoteAddr) })
+	return s
+}
+
+// Stats are the sessions of all topics that have any.
+func (r *Registry) Stats() map[string]TopicStats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make(map[string]TopicStats, len(r.topics))
+	for topic, t := range r.topics {
+		all[topic] = t.stats()
+	}
+	return all
+}
+
+// TopicStats are the sessions of one topic; false when there is none.
+func (r *Registry) TopicStats(topic string) (TopicStats, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.topics[topic]
+	if t == nil {
+		return TopicStats{}, false
+	}
+	return t.stats(), true
+}
+
+// NamespaceRates are the rates of the last complete minute, sorted by namespace.
+func (r *Registry) NamespaceRates() []NamespaceRates {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []NamespaceRates
+	for _, name := range slices.Sorted(maps.Keys(r.namespaces)) {
+		rates := r.namespaces[name].rates
+		rates.Namespace = name
+		all = append(all, rates)
+	}
+	return all
+}
+
+// Counters are the sums since start.
+func (r *Registry) Counters() Counters {
+	v := r.counts.values()
+	c := Counters{
+		Published: v[0], PublishedBytes: v[1], PublishFailed: v[2], Delivered: v[3], DeliveredBytes: v[4], Acked: v[5],
+		Nacked: r.nacked.Load(), LatencySum: time.Duration(r.waited.Load()),
+	}
+	copy(c.Latency[:], v[6:])
+	return c
+}
+
+// Sessions are the open sessions; the other gauges are what the rooms know of.
+func (r *Registry) Sessions() Gauges {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Gauges{ProducerSessions: r.sessions.producers, ConsumerSessions: r.sessions.consumers, ReaderSessions: r.sessions.readers}
+}
+
+// Outlets calls visit with the outlet of each open session, in no order, until it returns
+// false. A session that opens or ends meanwhile may be left out, or be visited although it has ended.
+func (r *Registry) Outlets(visit func(bridge.Outlet) bool) {
+	r.mu.Lock()
+	list := make([]bridge.Outlet, 0, r.sessions.producers+r.sessions.consumers+r.sessions.readers)
+	for _, t := range r.topics {
+		for c := range t.producers {
+			list = append(list, c.out)
+		}
+		for c := range t.consumers {
+			list = append(list, c.out)
+		}
+	}
+	r.mu.Unlock()
+	for _, out := range list {
+		if !visit(out) {
+			return
+		}
+	}
+}

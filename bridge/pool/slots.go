@@ -1,0 +1,63 @@
+package pool
+
+import (
+	"context"
+
+	"github.com/pulsegate/pulsegate/bridge"
+)
+
+// topicShare is the part of Options.OpenConcurrency that one topic may have: a
+// topic whose broker does not answer must not keep all others waiting.
+const topicShare = 8
+
+// topicSlots bounds the creations under way on one topic.
+type topicSlots struct {
+	slots chan struct{}
+	users int // who has or wants one; guarded by the Keeper's mutex
+}
+
+// Slot waits for one of the slots of the creations under way. The caller calls the
+// returned function when its creation is over.
+func (k *Keeper) Slot(ctx context.Context, topic string) (release func(), err error) {
+	k.mu.Lock()
+	t := k.creating[topic]
+	if t == nil {
+		t = &topicSlots{slots: make(chan struct{}, max(1, cap(k.slots)/topicShare))}
+		k.creating[topic] = t
+	}
+	t.users++
+	k.mu.Unlock()
+	leave := func() {
+		k.mu.Lock()
+		if t.users--; t.users == 0 {
+			delete(k.creating, topic)
+		}
+		k.mu.Unlock()
+	}
+	select {
+	case t.slots <- struct{}{}:
+	case <-ctx.Done():
+		leave()
+		return nil, OpenError(ctx, "waiting to be connected to "+topic)
+	}
+	select {
+	case k.slots <- struct{}{}:
+	case <-ctx.Done():
+		<-t.slots
+		leave()
+		return nil, OpenError(ctx, "waiting to be connected to "+topic)
+	}
+	return func() {
+		<-k.slots
+		<-t.slots
+		leave()
+	}, nil
+}
+
+// OpenError names why an opening whose context ended did not come about.
+func OpenError(ctx context.Context, doing string) error {
+	if context.Cause(ctx) == context.DeadlineExceeded {
+		return &bridge.Error{Kind: bridge.ErrTimeout, Detail: doing}
+	}
+	return ErrShutdown
+}

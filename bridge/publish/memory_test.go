@@ -1,0 +1,91 @@
+package publish
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/bridgetest"
+	"github.com/pulsegate/pulsegate/memory"
+)
+
+// largePublish is a frame with a payload of size bytes.
+func largePublish(size int) []byte {
+	return []byte(`{"payload":"` + strings.Repeat("AAAA", size/3) + `"}`)
+}
+
+// However many sessions publish to a broker that does not answer, they keep
+// within the budget, and each can have one publish on its way.
+func TestPublishesKeepWithinTheBudget(t *testing.T) {
+	u := &bridgetest.Upstream{}
+	budget := memory.New(16 << 20)
+	ps := newProducers(t, u, options{Memory: budget})
+	var sessions []*bridgetest.Outlet
+	frame := largePublish(100 << 10)
+	for range 40 {
+		o := produce(t, ps, bridge.ProducerSpec{Topic: topic})
+		n := 0
+		for ; !o.Session.Full() && n < 1000; n++ {
+			if err := o.Session.Handle(frame); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n == 0 {
+			t.Fatal("a session may publish nothing")
+		}
+		sessions = append(sessions, o)
+	}
+	if held, most := budget.Held(memory.Publishes), budget.Limit()+int64(len(sessions))*publishMemory(frame); held > most {
+		t.Errorf("%d bytes are held, of a budget of %d", held, budget.Limit())
+	}
+	p := u.Producers[0]
+	for i := 0; i < len(p.Sent); i++ {
+		p.Confirm(i, nil)
+	}
+	for _, o := range sessions {
+		o.Fill(1000)
+		if o.Session.Full() {
+			t.Error("full after all was answered")
+		}
+		o.Session.Close()
+	}
+	if held := budget.Held(memory.Publishes); held != 0 {
+		t.Errorf("%d bytes are held after all is over", held)
+	}
+}
+
+// What a client that is gone does not read any more is given back.
+func TestMemoryOfClosedProducerSession(t *testing.T) {
+	u := &bridgetest.Upstream{}
+	budget := memory.New(1 << 30)
+	ps := newProducers(t, u, options{Memory: budget})
+	o := produce(t, ps, bridge.ProducerSpec{Topic: topic})
+	for range 3 {
+		if err := o.Session.Handle(largePublish(1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u.Producers[0].Confirm(0, nil)
+	o.Session.Close()
+	for i := 1; i < 3; i++ {
+		u.Producers[0].Confirm(i, errors.New("no"))
+	}
+	if held := budget.Held(memory.Publishes); held != 0 {
+		t.Errorf("%d bytes are held", held)
+	}
+}
+
+func TestPublishBytesOfAllSessionsAreBounded(t *testing.T) {
+	u := &bridgetest.Upstream{}
+	ps := newProducers(t, u, options{Memory: memory.New(0), MaxPublishBytes: 100_000})
+	o := produce(t, ps, bridge.ProducerSpec{Topic: topic})
+	for range 2 {
+		if err := o.Session.Handle(largePublish(40_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := o.Fill(9); len(got) != 1 || !strings.Contains(got[0], "webSocketPulsarClientMemoryLimitInMB") || !strings.Contains(got[0], "send-error:8") {
+		t.Errorf("answered %q", got)
+	}
+}

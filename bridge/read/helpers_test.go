@@ -1,0 +1,65 @@
+package read
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/bridgetest"
+	"github.com/pulsegate/pulsegate/bridge/census"
+	"github.com/pulsegate/pulsegate/bridge/pool"
+	"github.com/pulsegate/pulsegate/memory"
+)
+
+const topic = "persistent://public/default/t"
+
+var (
+	emptyEnd = bridgetest.EmptyEnd
+	message  = bridgetest.Message
+	entries  = bridgetest.Entries
+	waitFor  = bridgetest.WaitFor
+)
+
+// options are what a test wants to be otherwise.
+type options struct {
+	Linger    time.Duration // 0: a second; negative: none
+	TailBytes int           // 0: 8 MiB
+	Memory    *memory.Budget
+	Census    *census.Registry
+}
+
+// newReaders makes readers of up that end with the test.
+func newReaders(t testing.TB, up Upstream, o options) *Readers {
+	t.Helper()
+	if o.Linger == 0 {
+		o.Linger = time.Second
+	}
+	if o.TailBytes == 0 {
+		o.TailBytes = 8 << 20
+	}
+	keeper := pool.New(pool.Options{Linger: o.Linger, OpenTimeout: 30 * time.Second, OpenConcurrency: 256})
+	var limits bridge.Bounds
+	limits.Set(bridge.Limits{TailBytes: o.TailBytes})
+	counts := o.Census
+	if counts == nil {
+		counts = census.New()
+	}
+	rs := New(up, keeper, Options{
+		Limits: &limits, Memory: o.Memory, Logger: slog.Default(),
+		Enter: func(topic string, out bridge.Outlet) Counters {
+			return counts.Consumer(census.ConsumerStats{Reader: true}, topic, out)
+		},
+	})
+	t.Cleanup(func() {
+		keeper.Close()
+		rs.Close()
+		keeper.Wait()
+	})
+	return rs
+}
+
+func read(t testing.TB, rs *Readers, spec bridge.ReaderSpec, ro bridge.ReadOptions) *bridgetest.Outlet {
+	t.Helper()
+	return bridgetest.Attach(t, func(o bridge.Outlet, done bridge.Opened) func() { return rs.Attach(spec, ro, o, done) })
+}

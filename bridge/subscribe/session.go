@@ -1,0 +1,216 @@
+package subscribe
+
+import (
+	"time"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+// fillBatch and fillBytes are how many messages Fill takes from the queue at a
+// time, and at how many bytes it takes no more. What it has taken counts as seen by the
+// client if the session ends, so it is small.
+const (
+	fillBatch = 32
+	fillBytes = 64 << 10
+)
+
+// session is one session of a subscription: its [member] in the ledger, and what
+// it asks. Everything below stats is guarded by sub.mu, except writing, which only Fill touches,
+// and the member's opts and out, which are constant.
+type session struct {
+	sub   *subscription
+	stats Counters
+
+	member
+	questions     bridge.Questions
+	unsubscribing bool
+	timer         *time.Timer // calls ring
+
+	writing []pushed
+}
+
+// begin lets messages flow.
+func (s *session) begin() {
+	sub := s.sub
+	var e effects
+	sub.mu.Lock()
+	attached := sub.ledger.attach(&e, &s.member)
+	lost := sub.lost
+	sub.unlock(&e)
+	if attached && lost != nil {
+		s.out.End(bridge.CodeOf(lost), lost.Error())
+	}
+}
+
+// Handle carries out one command.
+func (s *session) Handle(frame []byte) error {
+	cmd, err := codec.DecodeCommand(frame)
+	if err == nil {
+		err = cmd.Err
+	}
+	if err != nil {
+		return err
+	}
+	switch cmd.Kind {
+	case codec.CommandAck:
+		if err := s.sub.checkTopic(&cmd.ID); err != nil {
+			return err
+		}
+		s.acknowledge(&cmd.ID)
+		s.stats.Acknowledged()
+	case codec.CommandNack:
+		if err := s.sub.checkTopic(&cmd.ID); err != nil {
+			return err
+		}
+		s.refuse(&cmd.ID)
+		s.stats.Refused()
+	case codec.CommandPermit:
+		s.permit(cmd.Permits)
+	case codec.CommandUnsubscribe:
+		s.unsubscribe()
+	case codec.CommandEndOfTopic:
+		s.askEndOfTopic()
+	case codec.CommandAuthResponse:
+		if cmd.Err == nil {
+			bridge.Renew(s.out, cmd.Auth) // without authentication there is nothing to renew
+		}
+	}
+	return nil
+}
+
+func (s *session) acknowledge(id *codec.MessageID) {
+	var e effects
+	s.sub.mu.Lock()
+	s.sub.ledger.acknowledge(&e, &s.member, id)
+	s.sub.unlock(&e)
+}
+
+func (s *session) refuse(id *codec.MessageID) {
+	var e effects
+	s.sub.mu.Lock()
+	s.sub.ledger.refuse(&e, &s.member, id, clock())
+	s.setAlarm(&e)
+	s.sub.unlock(&e)
+}
+
+func (s *session) permit(n int) {
+	var e effects
+	s.sub.mu.Lock()
+	s.sub.ledger.permit(&e, &s.member, n)
+	s.sub.unlock(&e)
+}
+
+// ring runs when the alarm goes off.
+func (s *session) ring() {
+	var e effects
+	s.sub.mu.Lock()
+	s.sub.ledger.ring(&e, &s.member, clock())
+	s.setAlarm(&e)
+	s.sub.unlock(&e)
+}
+
+// setAlarm sets the timer as the ledger has decided. sub.mu is held, so that a later
+// decision is not undone by an earlier one.
+func (s *session) setAlarm(e *effects) {
+	switch {
+	case e.alarm == 0:
+	case s.timer == nil:
+		s.timer = time.AfterFunc(e.alarm-clock(), s.ring)
+	default:
+		s.timer.Reset(e.alarm - clock())
+	}
+}
+
+// Full also stalls a client that acknowledges or refuses what nobody here has
+// faster than the broker can be told. What a client does have is bounded by its window.
+func (s *session) Full() bool {
+	sub := s.sub
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	if len(s.nacked) >= maxRefused || s.strays && sub.congested() {
+		s.stalled = true
+		return true
+	}
+	return s.questions.Full()
+}
+
+// InFlight is always 0: an acknowledgement has no answer.
+func (s *session) InFlight() int { return 0 }
+
+// Fill writes what is queued.
+func (s *session) Fill(w bridge.Writer) {
+	var p *pushed
+	add := func(dst []byte) []byte {
+		if p.m == nil {
+			return codec.AppendEndOfTopic(dst, p.end)
+		}
+		return codec.AppendMessage(dst, p.m, s.opts.Format)
+	}
+	for w.Room() {
+		if len(s.writing) == 0 && !s.takeQueue() {
+			return
+		}
+		p = &s.writing[0]
+		w.Append(add)
+		if p.m != nil {
+			s.stats.Delivered(int64(len(p.m.Payload)))
+		} else {
+			s.answered()
+		}
+		*p = pushed{}
+		s.writing = s.writing[1:]
+	}
+	if len(s.writing) == 0 {
+		s.writing = nil
+	}
+}
+
+// takeQueue moves the next part of the queue to writing.
+func (s *session) takeQueue() bool {
+	sub := s.sub
+	now := clock()
+	var e effects
+	sub.mu.Lock()
+	s.writing = sub.ledger.take(&e, &s.member, s.writing, now)
+	s.setAlarm(&e)
+	sub.unlock(&e)
+	return len(s.writing) > 0
+}
+
+// Describe implements [bridge.Session].
+func (s *session) Describe(i *bridge.SessionInfo) {
+	sub := s.sub
+	i.Topic, i.Subscription, i.Type = topicName(&sub.spec), sub.spec.Subscription, sub.spec.Type
+	i.Messages = s.stats.Messages()
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	i.Unacked, i.Sharing = s.owned, sub.ledger.expected
+	if !s.opts.Pull {
+		i.Window = s.opts.Window
+	}
+}
+
+// Close detaches the session.
+func (s *session) Close() {
+	sub := s.sub
+	var e effects
+	sub.mu.Lock()
+	detached := sub.ledger.detach(&e, &s.member)
+	if detached && s.timer != nil {
+		s.timer.Stop()
+	}
+	// When the last session leaves, closing the upstream consumer gives
+	// everything back without this, too; but a broker counts as delivered once more only
+	// what it was asked for, and another may be about to attach. Where the order counts
+	// none can, and a broker that is asked for messages again and finds the consumer gone
+	// meanwhile may leave some out for the next one.
+	if singleActive(sub.spec.Type) {
+		e.again = nil
+	}
+	sub.unlock(&e)
+	if detached {
+		s.stats.Leave()
+		sub.leave()
+	}
+}
