@@ -35,8 +35,8 @@ func (s *session) Fill(w bridge.Writer) {
 			s.mu.Unlock()
 			return
 		default:
-			p := s.cursor(s.turn)
-			if s.turn++; s.turn == s.cursors() {
+			p := s.cursor(int(s.turn))
+			if s.turn++; int(s.turn) == s.cursors() {
 				s.turn = 0
 			}
 			t, n, grant := p.fetch(frames[:], s.opts.Window-s.sent)

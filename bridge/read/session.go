@@ -28,8 +28,8 @@ type session struct {
 	mu     sync.Mutex
 	more   []*cursor // of a topic with more than one partition
 	closed bool
+	turn   int32         // the cursor that is asked for messages next
 	sent   int           // messages out without an answer
-	turn   int           // the cursor that is asked for messages next
 	asked  *endQuestions // nil: isEndOfTopic was never asked
 }
 
