@@ -26,8 +26,13 @@ type Outlet struct {
 	room   int
 }
 
-func (o *Outlet) Wake()   { o.Mu.Lock(); o.wakes++; o.Mu.Unlock() }
+// Wake implements [bridge.Outlet].
+func (o *Outlet) Wake() { o.Mu.Lock(); o.wakes++; o.Mu.Unlock() }
+
+// Resume implements [bridge.Outlet].
 func (o *Outlet) Resume() { o.Mu.Lock(); o.Resumed++; o.Mu.Unlock() }
+
+// End implements [bridge.Outlet].
 func (o *Outlet) End(code codec.Code, reason string) {
 	o.Mu.Lock()
 	o.Code, o.Ended = code, reason
@@ -37,14 +42,19 @@ func (o *Outlet) End(code codec.Code, reason string) {
 // Woken is how often it was woken.
 func (o *Outlet) Woken() int { o.Mu.Lock(); defer o.Mu.Unlock(); return o.wakes }
 
+// RemoteAddr implements [bridge.Outlet].
 func (o *Outlet) RemoteAddr() string { return "192.0.2.1:1" }
-func (o *Outlet) Room() bool         { return o.room > 0 }
 
+// Room implements [bridge.Writer].
+func (o *Outlet) Room() bool { return o.room > 0 }
+
+// Append implements [bridge.Writer].
 func (o *Outlet) Append(add func([]byte) []byte) {
 	o.room--
 	o.lines = append(o.lines, string(add(nil)))
 }
 
+// Shared implements [bridge.Writer].
 func (o *Outlet) Shared(f *ws.Frame) {
 	o.room--
 	o.Frames = append(o.Frames, f)

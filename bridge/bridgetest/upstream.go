@@ -36,6 +36,7 @@ func (u *Upstream) All() []*Consumer {
 	return slices.Clone(u.Consumers)
 }
 
+// CreateProducer implements [bridge.Upstream].
 func (u *Upstream) CreateProducer(_ context.Context, spec bridge.ProducerSpec) (bridge.Producer, error) {
 	u.Mu.Lock()
 	defer u.Mu.Unlock()
@@ -47,6 +48,7 @@ func (u *Upstream) CreateProducer(_ context.Context, spec bridge.ProducerSpec) (
 	return p, nil
 }
 
+// Subscribe implements [bridge.Upstream].
 func (u *Upstream) Subscribe(_ context.Context, spec bridge.ConsumerSpec, r bridge.Receiver) (bridge.Consumer, error) {
 	u.Mu.Lock()
 	defer u.Mu.Unlock()
@@ -58,6 +60,7 @@ func (u *Upstream) Subscribe(_ context.Context, spec bridge.ConsumerSpec, r brid
 	return c, nil
 }
 
+// OpenReader implements [bridge.Upstream].
 func (u *Upstream) OpenReader(_ context.Context, spec bridge.ReaderSpec, r bridge.Receiver) (bridge.Reader, error) {
 	u.Mu.Lock()
 	defer u.Mu.Unlock()
@@ -69,6 +72,7 @@ func (u *Upstream) OpenReader(_ context.Context, spec bridge.ReaderSpec, r bridg
 	return c, nil
 }
 
+// Partitions implements [bridge.Upstream].
 func (u *Upstream) Partitions(_ context.Context, topic, principal string) (int, error) {
 	u.Mu.Lock()
 	defer u.Mu.Unlock()
@@ -79,8 +83,11 @@ func (u *Upstream) Partitions(_ context.Context, topic, principal string) (int, 
 	return u.Split, nil
 }
 
+// Ready implements [bridge.Upstream].
 func (u *Upstream) Ready(context.Context) error { return nil }
-func (u *Upstream) Close()                      {}
+
+// Close implements [bridge.Upstream].
+func (u *Upstream) Close() {}
 
 // Made are the producers so far.
 func (u *Upstream) Made() []*Producer {
@@ -110,6 +117,7 @@ type Producer struct {
 	closed bool
 }
 
+// Send implements [bridge.Producer].
 func (p *Producer) Send(m *bridge.Outgoing, done bridge.SendDone) {
 	p.Mu.Lock()
 	defer p.Mu.Unlock()
@@ -117,14 +125,17 @@ func (p *Producer) Send(m *bridge.Outgoing, done bridge.SendDone) {
 	p.Done = append(p.Done, done)
 }
 
+// NewSender implements [bridge.Producer].
 func (p *Producer) NewSender() bridge.Sender { return p }
 
+// Check implements [bridge.Producer].
 func (p *Producer) Check(context.Context) error {
 	p.Mu.Lock()
 	defer p.Mu.Unlock()
 	return p.Broken
 }
 
+// Close implements [bridge.Producer].
 func (p *Producer) Close() { p.Mu.Lock(); p.closed = true; p.Mu.Unlock() }
 
 // IsClosed reports that Close was called.
@@ -168,14 +179,17 @@ type Consumer struct {
 	unsubscribed bool
 }
 
+// Permit implements [bridge.Consumer].
 func (c *Consumer) Permit(n int) { c.Mu.Lock(); c.permits += n; c.Mu.Unlock() }
 
+// Ack implements [bridge.Consumer].
 func (c *Consumer) Ack(id codec.MessageID) {
 	c.Mu.Lock()
 	c.Acks = append(c.Acks, id.EntryID)
 	c.Mu.Unlock()
 }
 
+// Redeliver implements [bridge.Consumer].
 func (c *Consumer) Redeliver(ids []codec.MessageID) {
 	c.Mu.Lock()
 	for _, id := range ids {
@@ -184,12 +198,15 @@ func (c *Consumer) Redeliver(ids []codec.MessageID) {
 	c.Mu.Unlock()
 }
 
+// Unsubscribe implements [bridge.Consumer].
 func (c *Consumer) Unsubscribe(context.Context) error {
 	c.Mu.Lock()
 	c.unsubscribed = true
 	c.Mu.Unlock()
 	return nil
 }
+
+// Connected implements [bridge.Consumer].
 func (c *Consumer) Connected() bool { c.Mu.Lock(); defer c.Mu.Unlock(); return !c.Down }
 
 // HasUnsubscribed reports that Unsubscribe was called.
@@ -199,12 +216,14 @@ func (c *Consumer) HasUnsubscribed() bool {
 	return c.unsubscribed
 }
 
+// LastPosition implements [bridge.Reader].
 func (c *Consumer) LastPosition(context.Context) ([]codec.MessageID, error) {
 	c.Of.Mu.Lock()
 	defer c.Of.Mu.Unlock()
 	return []codec.MessageID{c.Of.Last}, nil
 }
 
+// Congested implements [bridge.Consumer].
 func (c *Consumer) Congested(relieved func()) bool {
 	c.Mu.Lock()
 	defer c.Mu.Unlock()
@@ -228,8 +247,11 @@ func (c *Consumer) Relieve() {
 	}
 }
 
+// EndOfTopic implements [bridge.Consumer].
 func (c *Consumer) EndOfTopic(context.Context) (bool, error) { return true, nil }
-func (c *Consumer) Close()                                   { c.Mu.Lock(); c.closed = true; c.Mu.Unlock() }
+
+// Close implements [bridge.Consumer].
+func (c *Consumer) Close() { c.Mu.Lock(); c.closed = true; c.Mu.Unlock() }
 
 // IsClosed reports that Close was called.
 func (c *Consumer) IsClosed() bool { c.Mu.Lock(); defer c.Mu.Unlock(); return c.closed }

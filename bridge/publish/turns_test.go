@@ -43,12 +43,12 @@ func (p *mixedProducer) Send(m *bridge.Outgoing, done bridge.SendDone) {
 	n := u.pending.Add(1)
 	for most := u.most.Load(); n > most && !u.most.CompareAndSwap(most, n); most = u.most.Load() {
 	}
-	u.Mu.Lock()
+	u.mu.Lock()
 	if want := fmt.Sprint(u.next[m.Key]); string(m.Payload) != want {
 		u.mixed = append(u.mixed, fmt.Sprintf("%s of session %s, want %s", m.Payload, m.Key, want))
 	}
 	u.next[m.Key]++
-	u.Mu.Unlock()
+	u.mu.Unlock()
 	if u.sent.Add(1)%3 == 0 {
 		u.pending.Add(-1)
 		done.Sent(codec.MessageID{}, nil)

@@ -49,10 +49,10 @@ func (main *tail) catchUpFor(start *bridge.ReaderSpec) (t *catchUp, c spot, insi
 		}
 	}
 	t = &catchUp{main: main, start: *start}
-	t.begin(rs, main.key, t)
 	c, _, _ = t.tryJoin(start)
 	t.lease.Take()
 	main.catchUps = append(main.catchUps, t)
+	t.begin(rs, main.key, t) // it is granted no permits without a cursor
 	return t, c, false
 }
 

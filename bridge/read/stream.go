@@ -79,7 +79,7 @@ type streamKind interface {
 	closed()
 }
 
-// begin opens a stream on a goroutine of its own. The mutex of rs is held.
+// begin opens a stream on a goroutine of its own, which may be done before begin returns. The mutex of rs is held.
 func (t *stream) begin(rs *Readers, key tailKey, kind streamKind) {
 	t.readers, t.key, t.kind = rs, key, kind
 	t.opened = make(chan struct{})
