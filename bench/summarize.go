@@ -50,6 +50,7 @@ func (e *execution) summarize(openAtEnd int, interrupted bool, l ledger, tallies
 		res.Server = e.sampler.costs(e.before, e.ramped, e.begin, e.final, openAtEnd, e.rampOpened, m)
 	}
 	res.Generator = e.generator(span)
+	res.Kernel = e.sampler.inKernel(&e.before, &e.begin, openAtEnd)
 }
 
 func (e *execution) load(tallies []tally) Load {
