@@ -23,8 +23,9 @@ const (
 	// startDelay is from the order to send to the first message, so that all
 	// loops begin together.
 	startDelay = 20 * time.Millisecond
-	// onceBefore is from the only message to the end of the measurement, in which it must be due.
-	onceBefore = time.Millisecond
+	// onceAfter is from the end of the measurement to the only message: by then it must be read
+	// what was used, which with many processes takes a while.
+	onceAfter = time.Second
 )
 
 // Run does what the plan says, and tells the watch about every second of it. When
@@ -178,7 +179,8 @@ func (e *execution) phases(ctx context.Context) error {
 	w := f.watched()
 	send := beginning{At: at, From: from, To: to, PerTopic: w.perTopic()}
 	if p.Once {
-		send.At, send.Limit = to-int64(onceBefore), 1
+		send.At, send.Limit = to+int64(onceAfter), 1
+		send.To = send.At + 1
 	}
 	f.begin(send)
 	e.end = from
@@ -190,9 +192,9 @@ func (e *execution) phases(ctx context.Context) error {
 	c.phase, e.end = "measure", to
 	err := e.wait(ctx, nil, to)
 	if err != nil {
-		to = e.clock()
+		send.To = e.clock()
 	}
-	f.end(to)
+	f.end(send.To)
 	e.stopMeasuring()
 	c.phase, e.end = "drain", 0
 	if err != nil {

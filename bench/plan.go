@@ -73,8 +73,8 @@ type Plan struct {
 	Rate float64
 	// Window is how many messages of a producer may be unanswered.
 	Window int
-	// Once: each producer sends one message, at the end of the measurement, which so
-	// tells what sessions cost that only wait. Latencies are those of that message.
+	// Once: each producer sends one message, after the measurement, which so tells
+	// what sessions cost that only wait. Latencies are those of that message.
 	Once bool
 	// Backlog > 0: so many messages are published before the consumers and
 	// readers open; the run ends when all are delivered.

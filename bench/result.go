@@ -33,6 +33,7 @@ type Result struct {
 type Load struct {
 	Groups   []GroupLoad `json:"groups"`
 	Topics   int         `json:"topics"`
+	Sources  int         `json:"sources,omitempty"` // addresses that were connected from, if they were chosen
 	Payload  int         `json:"payloadBytes"`
 	Rate     float64     `json:"rate"` // messages per second; 0: closed loop
 	Window   int         `json:"window"`

@@ -57,7 +57,7 @@ func (e *execution) load(tallies []tally) Load {
 	p := e.plan
 	l := Load{
 		Topics: p.Topics, Payload: p.Message.Size, Rate: p.Rate, Window: p.Window, Backlog: p.Backlog,
-		RampUp: p.RampUp.Seconds(), WarmUp: p.WarmUp.Seconds(), Duration: p.Duration.Seconds(),
+		Sources: max(len(p.Sources), len(chooseSources(p))), RampUp: p.RampUp.Seconds(), WarmUp: p.WarmUp.Seconds(), Duration: p.Duration.Seconds(),
 	}
 	if p.Message.File != nil {
 		l.Payload = len(p.Message.File)
