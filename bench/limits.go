@@ -35,7 +35,7 @@ const (
 	manySessions = 1000
 	// connectionMemory is what the kernel has for the two ends of a connection on one machine at
 	// least, in bytes.
-	connectionMemory = 5 << 10
+	connectionMemory = 7 << 10
 )
 
 // checkMachine says which limit of the machine is in the way of very many sessions, before they

@@ -100,7 +100,7 @@ func (w *workerProcess) ask(o order) (answer, error) {
 	}
 	switch {
 	case err != nil:
-		return answer{}, fmt.Errorf("%w: number %d: %w %s%s", errWorker, w.number, err, w.said, w.end())
+		return answer{}, fmt.Errorf("%w: number %d: %w (%s) %s", errWorker, w.number, err, w.end(), w.said)
 	case a.Error != "":
 		return answer{}, fmt.Errorf("%w: number %d: %s", errWorker, w.number, a.Error)
 	}
@@ -115,9 +115,9 @@ func (w *workerProcess) end() string {
 	_ = w.wait() // how is in its state
 	state := w.cmd.ProcessState
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
-		return fmt.Sprintf(" (%v: perhaps for lack of memory, which dmesg would tell)", state)
+		return fmt.Sprintf("%v: perhaps for lack of memory, which dmesg would tell", state)
 	}
-	return fmt.Sprintf(" (%v)", state)
+	return state.String()
 }
 
 // all gives an order to every process at once, and takes their answers in turn. It
