@@ -315,11 +315,12 @@ func (g *gateway) stop() {
 	for _, p := range g.processes {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	}
-	timeout := time.After(stopTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout) // of all together
+	defer cancel()
 	for _, p := range g.processes {
 		select {
 		case <-p.done:
-		case <-timeout:
+		case <-ctx.Done():
 			_ = p.cmd.Process.Kill()
 			<-p.done
 		}
