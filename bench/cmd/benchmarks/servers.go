@@ -107,7 +107,7 @@ func (s *servers) javaProxy(ctx context.Context, anew bool) (err error) {
 	return nil
 }
 
-// promptly is the end of the names of trials with a broker that tells of new messages at once.
+// promptly is the end of the names of trials with a broker that looks for new messages at once.
 const promptly = ", no check delay"
 
 // brokerFor is what the broker's configuration has more for a trial.
