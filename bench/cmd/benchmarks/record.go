@@ -42,6 +42,10 @@ type record struct {
 	Result    *bench.Result `json:"result"`
 }
 
+// mostProcesses bounds those of the gateway, as there are as many of the generator: with more, they
+// would be measured rather than their sessions.
+const mostProcesses = 100
+
 // measureRecord measures one with as many readers as asked for. Only a whole one is kept.
 func measureRecord(ctx context.Context, o *options, m *measured) error {
 	processes, err := processesFor(o.record)
@@ -114,8 +118,8 @@ func processesFor(sessions int) (int, error) {
 		return 0, fmt.Errorf("read the limit of file descriptors: %w", err)
 	}
 	n := spreadOver(sessions, roomIn(limit.Cur))
-	if n == 0 {
-		return 0, fmt.Errorf("a limit of %d file descriptors is too low: raise it with `ulimit -n`", limit.Cur)
+	if n == 0 || n > mostProcesses {
+		return 0, fmt.Errorf("%d readers need more than %d processes if each may have %d file descriptors: raise that with `ulimit -n`", sessions, mostProcesses, limit.Cur)
 	}
 	return n, nil
 }
