@@ -36,7 +36,7 @@ NEWEST_PULSAR  ?= 4.2.4
 export PULSEGATE_TEST_PULSAR_VERSION := $(PULSAR_VERSION)
 
 .PHONY: help build run test test-fast unit race real attack conformance conformance-on newest protocol protocol-test clients restart \
-	packages charts image dist release release-test bench lint fmt vet staticcheck errcheck revive misspell shellcheck vulncheck licences fuzz deps clean
+	packages charts image dist release release-test bench record lint fmt vet staticcheck errcheck revive misspell shellcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -109,9 +109,14 @@ charts: ## check the Helm chart with helm and kubectl-validate
 	HELM=$(HELM) VALIDATE=$(VALIDATE) $(GO) test -tags charts -timeout 30m -count 1 ./test/packages
 
 # BENCH takes flags, such as BENCH="-quick" or BENCH="-only 'readers at 20/s'"; -help lists them.
-bench: build ## measure pulsegate beside the Java proxy and write BENCHMARKS.md (takes about an hour and a half; BENCH=-quick: 20 minutes)
+bench: build ## measure pulsegate beside the Java proxy and write BENCHMARKS.md (takes about 45 minutes; BENCH=-quick: 15 minutes)
 	$(GO) build -tags pulsar -o bin/benchmarks ./bench/cmd/benchmarks
 	./bin/benchmarks $(BENCH)
+
+RECORD ?= 1000000
+record: build ## open RECORD (1000000) idle readers, send them one message, and write that into BENCHMARKS.md (ten minutes, 16 GiB of memory)
+	$(GO) build -tags pulsar -o bin/benchmarks ./bench/cmd/benchmarks
+	./bin/benchmarks -record $(RECORD)
 
 protocol: ## make the schemas and types in protocol from asyncapi.yaml anew
 	npm --prefix protocol/tools ci --ignore-scripts --no-audit --no-fund

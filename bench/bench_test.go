@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,14 +16,20 @@ import (
 )
 
 // envWorker makes this test binary a process that has a share of a run. A value of
-// "crash" makes it one that ends in the middle.
+// "crash" makes it one that ends in the middle, "killed" one that is killed then.
 const envWorker = "PULSEGATE_TEST_BENCH_WORKER"
 
 func TestMain(m *testing.M) {
 	if how := os.Getenv(envWorker); how != "" {
 		var out io.Writer = os.Stdout
-		if how == "crash" {
-			out = &crashing{os.Stdout, 10}
+		switch how {
+		case "crash":
+			out = &crashing{os.Stdout, 10, func() { os.Exit(1) }}
+		case "killed":
+			out = &crashing{os.Stdout, 10, func() {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {} // it comes at once
+			}}
 		}
 		if err := ServeWorker(os.Stdin, out); err != nil {
 			fmt.Fprintln(os.Stderr, "worker:", err)
@@ -37,11 +44,12 @@ func TestMain(m *testing.M) {
 type crashing struct {
 	io.Writer
 	left int // writes before
+	end  func()
 }
 
 func (c *crashing) Write(p []byte) (int, error) {
 	if c.left--; c.left < 0 {
-		os.Exit(1)
+		c.end()
 	}
 	return c.Writer.Write(p)
 }

@@ -24,9 +24,19 @@ type Contestant struct {
 type Trial struct {
 	Name    string `json:"name"`
 	Command string `json:"command"` // the scenario and its flags, for people
+	// Runs > 0: so many are enough, as its figures hardly differ from run to run.
+	Runs int `json:"runs,omitempty"`
 
 	// Plan makes a new plan for a contestant, with topics of its own.
 	Plan func(Contestant) (Plan, error) `json:"-"`
+}
+
+// RunsOf is how often the trial is run when asked for so many runs.
+func (t *Trial) RunsOf(asked int) int {
+	if t.Runs > 0 {
+		return min(t.Runs, asked)
+	}
+	return asked
 }
 
 // Comparison is what [Compare] has seen.
@@ -48,7 +58,7 @@ type Outcome struct {
 
 // CompareOptions say how [Compare] goes about it.
 type CompareOptions struct {
-	Runs  int           // of each trial against each contestant
+	Runs  int           // of each trial against each contestant, unless it says that fewer are enough
 	Pause time.Duration // between two runs
 	// Worker is the command that starts further processes, see [Plan].
 	Worker []string
@@ -75,7 +85,7 @@ func Compare(ctx context.Context, trials []Trial, contestants []Contestant, o Co
 		for i, with := range contestants {
 			outcomes[i] = Outcome{Trial: t, Contestant: with.Name}
 		}
-		for run := range o.Runs {
+		for run := range t.RunsOf(o.Runs) {
 			for i, with := range contestants {
 				if ctx.Err() != nil {
 					break
@@ -286,7 +296,7 @@ func (c *Comparison) WriteMarkdown(to io.Writer) error {
 		}
 		fmt.Fprintf(&b, " %s | %s |\n", ratio, cell(o.Remarks()))
 	}
-	fmt.Fprintf(&b, "\nMedians of %d runs, in turn; latencies end to end where messages are received, else of publishing, else of opening a session.\n", c.Runs)
+	fmt.Fprintf(&b, "\nMedians of %d runs, in turn, or as many as the file says; latencies end to end where messages are received, else of publishing, else of opening a session.\n", c.Runs)
 	b.WriteString("\n| scenario | command |\n|---|---|\n")
 	seen := map[string]bool{}
 	for _, o := range c.Outcomes {

@@ -94,3 +94,16 @@ func TestMedian(t *testing.T) {
 		o.Results = append(o.Results, &Result{Rates: Rates{Published: []float64{7, 3, 5, 0}[i]}})
 	}
 }
+
+// A trial of which one run is enough is run once, whatever others are.
+func TestCompareRuns(t *testing.T) {
+	f := newFake(t).start(t, false)
+	plan := func(c Contestant) (Plan, error) {
+		return planFor(c.URL, func(p *Plan) { p.Duration = 50 * time.Millisecond }), nil
+	}
+	trials := []Trial{{Name: "often", Plan: plan}, {Name: "once", Runs: 1, Plan: plan}}
+	c, err := Compare(t.Context(), trials, []Contestant{{Name: "one", URL: f.target()}}, CompareOptions{Runs: 2})
+	if err != nil || len(c.Outcomes) != 2 || len(c.Outcomes[0].Results) != 2 || len(c.Outcomes[1].Results) != 1 {
+		t.Errorf("%+v %v", c, err)
+	}
+}

@@ -14,7 +14,7 @@
 // leads gives orders and adds up what the others say ([ServeWorker]).
 //
 // With a target pulsar:// clients of Pulsar's own protocol take the place of the
-// sessions: what any gateway made with that client can reach at best.
+// sessions: what programs get that need no gateway.
 //
 // # What is measured
 //

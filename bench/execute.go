@@ -23,6 +23,9 @@ const (
 	// startDelay is from the order to send to the first message, so that all
 	// loops begin together.
 	startDelay = 20 * time.Millisecond
+	// onceAfter is from the end of the measurement to the only message: by then it must be read
+	// what was used, which with many processes takes a while.
+	onceAfter = time.Second
 )
 
 // Run does what the plan says, and tells the watch about every second of it. When
@@ -44,11 +47,14 @@ func Run(ctx context.Context, plan Plan, watch func(Progress)) (*Result, error) 
 	if err := checkDescriptors(&plan); err != nil {
 		return nil, err
 	}
+	if err := checkMachine(&plan); err != nil {
+		return nil, err
+	}
 	template, err := frames.NewTemplate(plan.Message)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
 	}
-	sampler := &sampler{pids: plan.PIDs, urls: plan.Scrape}
+	sampler := &sampler{pids: plan.PIDs, urls: plan.Scrape, kernel: plan.sessions() >= manySessions && !plan.Target.native}
 	if sampler.server(); sampler.trouble != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPlan, sampler.trouble)
 	}
@@ -171,7 +177,12 @@ func (e *execution) phases(ctx context.Context) error {
 	from := at + int64(p.WarmUp)
 	to := from + int64(p.Duration)
 	w := f.watched()
-	f.begin(beginning{At: at, From: from, To: to, PerTopic: w.perTopic()})
+	send := beginning{At: at, From: from, To: to, PerTopic: w.perTopic()}
+	if p.Once {
+		send.At, send.Limit = to+int64(onceAfter), 1
+		send.To = send.At + 1
+	}
+	f.begin(send)
 	e.end = from
 	if err := e.wait(ctx, nil, from); err != nil {
 		e.drain(context.Background(), interruptedDrain)
@@ -181,9 +192,9 @@ func (e *execution) phases(ctx context.Context) error {
 	c.phase, e.end = "measure", to
 	err := e.wait(ctx, nil, to)
 	if err != nil {
-		to = e.clock()
+		send.To = e.clock()
 	}
-	f.end(to)
+	f.end(send.To)
 	e.stopMeasuring()
 	c.phase, e.end = "drain", 0
 	if err != nil {
@@ -269,14 +280,16 @@ func (e *execution) drain(ctx context.Context, most time.Duration) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(drainTick):
+		case <-time.After(max(drainTick, time.Duration(e.plan.Processes)*processTick)):
 		}
+		e.sampler.lookAtBuffers()
 		if e.clock()-lastTick > int64(tick) {
 			lastTick = e.clock()
 			e.c.collect()
 		}
 	}
 	e.c.collect()
+	e.sampler.lookAtBuffers()
 }
 
 // quiet reports whether all is answered, and all that was confirmed delivered.

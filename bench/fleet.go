@@ -50,7 +50,7 @@ type report struct {
 	Backlog    uint64 // messages due and not sent
 	Faults     map[string]uint64
 
-	OpenLatency, Publish, EndToEnd, Lateness *measure.Latency // since the last report
+	OpenLatency, Publish, EndToEnd, Lateness *measure.Latency // since the last report; nil: none
 }
 
 // tally is what became of the openings of a group.

@@ -154,11 +154,10 @@ func (f *natives) watched() watched { return watchedOf(f.deliveries, f.plan.Topi
 func (f *natives) begin(b beginning) {
 	f.perTopic = b.PerTopic
 	f.window(b.From, b.To)
-	senders, interval := f.plan.senders(), f.plan.interval()
+	interval := f.plan.interval()
 	for _, s := range f.sessions {
 		if s.g.Kind == Producer && !s.g.Idle && s.opened {
-			shift := int64(interval * float64(int(s.source.Sender)%senders) / float64(senders))
-			s.start(b.At+shift, interval, b.Limit)
+			s.start(b.At+f.plan.shift(s.source.Sender), interval, b.Limit)
 		}
 	}
 }

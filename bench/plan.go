@@ -73,6 +73,9 @@ type Plan struct {
 	Rate float64
 	// Window is how many messages of a producer may be unanswered.
 	Window int
+	// Once: each producer sends one message, after the measurement, which so tells
+	// what sessions cost that only wait. Latencies are those of that message.
+	Once bool
 	// Backlog > 0: so many messages are published before the consumers and
 	// readers open; the run ends when all are delivered.
 	Backlog int
@@ -129,6 +132,8 @@ func (p *Plan) check() error {
 		return bad("a negative duration")
 	case p.Backlog < 0:
 		return bad("a backlog of %d messages", p.Backlog)
+	case p.Once && p.Backlog > 0:
+		return bad("a backlog, and one message at the end")
 	}
 	for _, g := range p.Groups {
 		switch {
@@ -161,10 +166,23 @@ func (p *Plan) senders() (n int) {
 // interval is the time from a producer's message to its next, in nanoseconds; 0: no
 // rate.
 func (p *Plan) interval() float64 {
+	if p.Once {
+		return float64(time.Second) // there is no second one; it only makes the first one due at its time
+	}
 	if p.Rate == 0 {
 		return 0
 	}
 	return float64(time.Second) * float64(p.senders()) / p.Rate
+}
+
+// shift is how much later than the first one a sender begins, so that they do not all send at a
+// time, in nanoseconds. A message that is the only one is due at its time.
+func (p *Plan) shift(sender uint32) int64 {
+	if p.Once {
+		return 0
+	}
+	senders := p.senders()
+	return int64(p.interval() * float64(int(sender)%senders) / float64(senders))
 }
 
 // loose: what the sessions miss does not count as lost.

@@ -35,7 +35,8 @@ type workerProcess struct {
 	number  int
 	cmd     *exec.Cmd
 	stdin   io.Closer
-	said    *tailWriter // the end of what it printed
+	said    *tailWriter  // the end of what it printed
+	wait    func() error // until it has ended; may be called again
 	mu      sync.Mutex
 	orders  *gob.Encoder
 	answers *gob.Decoder
@@ -44,8 +45,9 @@ type workerProcess struct {
 // errWorker is wrapped when one of the processes fails.
 var errWorker = errors.New("a process of the load generator failed")
 
-// rampTick is how often it is looked whether all sessions were tried.
-const rampTick = 20 * time.Millisecond
+// processTick is, for each process, from one look at how far all are to the next: with many, they
+// would do little else.
+const processTick = 5 * time.Millisecond
 
 // startProcesses starts the plan's processes, each of which makes its sessions.
 func startProcesses(plan *Plan, id uint32) (*processes, error) {
@@ -84,6 +86,7 @@ func startWorker(command []string, number int) (*workerProcess, error) {
 		return nil, err
 	}
 	w.stdin, w.orders, w.answers = in, gob.NewEncoder(in), gob.NewDecoder(out)
+	w.wait = sync.OnceValue(w.cmd.Wait)
 	return w, w.cmd.Start()
 }
 
@@ -97,11 +100,24 @@ func (w *workerProcess) ask(o order) (answer, error) {
 	}
 	switch {
 	case err != nil:
-		return answer{}, fmt.Errorf("%w: number %d: %w %s", errWorker, w.number, err, w.said)
+		return answer{}, fmt.Errorf("%w: number %d: %w (%s) %s", errWorker, w.number, err, w.end(), w.said)
 	case a.Error != "":
 		return answer{}, fmt.Errorf("%w: number %d: %s", errWorker, w.number, a.Error)
 	}
 	return a, nil
+}
+
+// end tells how a process ended that does not answer any more. One that did not end is killed: it
+// is of no use.
+func (w *workerProcess) end() string {
+	kill := time.AfterFunc(closeWait, func() { _ = w.cmd.Process.Kill() })
+	defer kill.Stop()
+	_ = w.wait() // how is in its state
+	state := w.cmd.ProcessState
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+		return fmt.Sprintf("%v: perhaps for lack of memory, which dmesg would tell", state)
+	}
+	return state.String()
 }
 
 // all gives an order to every process at once, and takes their answers in turn. It
@@ -154,7 +170,7 @@ func (p *processes) ramp() <-chan struct{} {
 			select {
 			case <-p.stop:
 				return
-			case <-time.After(rampTick):
+			case <-time.After(time.Duration(len(p.workers)) * processTick):
 			}
 		}
 	})
@@ -263,7 +279,7 @@ func (p *processes) close() {
 			w.stdin.Close()
 			kill := time.AfterFunc(2*closeWait, func() { _ = w.cmd.Process.Kill() })
 			defer kill.Stop()
-			_ = w.cmd.Wait() // what it had to say is in its answers
+			_ = w.wait() // what it had to say is in its answers
 		})
 	}
 	wait.Wait()

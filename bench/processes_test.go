@@ -69,7 +69,11 @@ func TestProcessesRefused(t *testing.T) {
 func TestProcessCrash(t *testing.T) {
 	f := newFake(t).start(t, false)
 	_, err := Run(t.Context(), planFor(f.target(), spread(t, "crash", 2)), nil)
-	if !errors.Is(err, errWorker) || !strings.Contains(err.Error(), "number ") {
+	if !errors.Is(err, errWorker) || !strings.Contains(err.Error(), "number ") || !strings.Contains(err.Error(), "(exit status 1)") {
+		t.Errorf("got %v", err)
+	}
+	_, err = Run(t.Context(), planFor(f.target(), spread(t, "killed", 2)), nil)
+	if !errors.Is(err, errWorker) || !strings.Contains(err.Error(), "signal: killed: perhaps for lack of memory") {
 		t.Errorf("got %v", err)
 	}
 	_, err = Run(t.Context(), planFor(f.target(), func(p *Plan) { p.Processes, p.Worker = 2, []string{"/nowhere"} }), nil)

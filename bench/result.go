@@ -24,7 +24,8 @@ type Result struct {
 	Latency   Latencies         `json:"latency"`
 	Server    *Server           `json:"server,omitempty"` // only with a pid or a URL to scrape
 	Generator Generator         `json:"generator"`
-	Faults    map[string]uint64 `json:"faults"` // what went wrong in words, and how often
+	Kernel    *Kernel           `json:"kernel,omitempty"` // only with many sessions
+	Faults    map[string]uint64 `json:"faults"`           // what went wrong in words, and how often
 	Series    []Second          `json:"series"`
 }
 
@@ -32,6 +33,7 @@ type Result struct {
 type Load struct {
 	Groups   []GroupLoad `json:"groups"`
 	Topics   int         `json:"topics"`
+	Sources  int         `json:"sources,omitempty"` // addresses that were connected from, if they were chosen
 	Payload  int         `json:"payloadBytes"`
 	Rate     float64     `json:"rate"` // messages per second; 0: closed loop
 	Window   int         `json:"window"`
@@ -125,6 +127,7 @@ type Server struct {
 	Threads           int     `json:"threads,omitempty"`
 	Descriptors       int     `json:"descriptors,omitempty"`
 	DescriptorsBefore int     `json:"descriptorsBefore,omitempty"`
+	MostDescriptors   int     `json:"mostDescriptors,omitempty"` // of one process
 	// Metrics are the scraped ones: what they were at the end of the measurement,
 	// and how much they grew in it.
 	Metrics map[string]Metric `json:"metrics,omitempty"`
@@ -149,6 +152,18 @@ type Generator struct {
 	LateP99         float64  `json:"lateP99"`     // how late the loops came to messages that were due, ms
 	Limit           bool     `json:"limit"`       // the figures say more of the generator or the machine than of the server
 	Warnings        []string `json:"warnings,omitempty"`
+}
+
+// Kernel is what this machine's kernel has had for the sessions, the server's ends included if it
+// runs here, from before the first session to the beginning of the measurement. Other programs'
+// doings are in it.
+type Kernel struct {
+	Memory          int64          `json:"memory"` // bytes grown by
+	BytesPerSession float64        `json:"bytesPerSession"`
+	Slabs           []measure.Slab `json:"slabs,omitempty"`   // the pools that grew most; root only
+	Sockets         int            `json:"sockets"`           // TCP, of all programs
+	Available       int64          `json:"available"`         // memory left to programs
+	MostBuffers     int64          `json:"mostSocketBuffers"` // bytes, at any time until the end of the drain
 }
 
 // Second is what happened in about a second.

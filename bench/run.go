@@ -15,8 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pulsegate/pulsegate/bench/frames"
 	"github.com/pulsegate/pulsegate/bench/loop"
 	"github.com/pulsegate/pulsegate/bench/measure"
@@ -24,9 +22,6 @@ import (
 
 // ErrNoSession is wrapped when none of a group's sessions could be opened.
 var ErrNoSession = errors.New("no session could be opened")
-
-// spareDescriptors are those needed for other things than sessions.
-const spareDescriptors = 64
 
 // run is a fleet on event loops of this process.
 type run struct {
@@ -99,6 +94,7 @@ func (r *run) makeSessions() {
 			topic := n % r.plan.Topics
 			if g.Kind == Producer {
 				s.send = &producer{s: s, source: source, topic: topic}
+				w.senders = append(w.senders, s.send)
 			} else {
 				s.recv = &receiver{s: s, d: g.delivery(n, topic, r.plan.Topics, shared, &r.deliveries)}
 			}
@@ -206,16 +202,14 @@ func (r *run) watched() watched { return watchedOf(r.deliveries, r.plan.Topics) 
 func (r *run) begin(b beginning) {
 	debug.FreeOSMemory() // what opening has left behind, now rather than in the measurement
 	copy(r.perTopic, b.PerTopic)
-	senders := r.plan.senders()
 	interval := r.plan.interval()
 	r.all(func(w *worker) {
 		w.from, w.to = b.From, b.To
-		for _, s := range w.sessions {
-			if s.send != nil && !s.g.Idle {
-				// The senders' schedules are shifted against each other.
-				shift := int64(interval * float64(int(s.send.source.Sender)%senders) / float64(senders))
-				s.send.start(b.At+shift, interval, b.Limit)
+		for _, p := range w.senders {
+			if p.s.g.Idle {
+				continue
 			}
+			p.start(b.At+r.plan.shift(p.source.Sender), interval, b.Limit)
 		}
 	})
 }
@@ -223,10 +217,8 @@ func (r *run) begin(b beginning) {
 func (r *run) end(at int64) {
 	r.all(func(w *worker) {
 		w.to = min(w.to, at)
-		for _, s := range w.sessions {
-			if s.send != nil {
-				s.send.end = at
-			}
+		for _, p := range w.senders {
+			p.end = at
 		}
 	})
 }
@@ -244,8 +236,8 @@ func (r *run) standing() (s standing) {
 	parts := make([]standing, len(r.workers))
 	r.each(func(i int, w *worker) {
 		parts[i].Counts = w.counts
-		for _, s := range w.sessions {
-			parts[i].Busy = parts[i].Busy || s.send != nil && s.send.busy(w.loop.Now())
+		for _, p := range w.senders {
+			parts[i].Busy = parts[i].Busy || p.busy(w.loop.Now())
 		}
 	})
 	for i := range parts {
@@ -276,10 +268,8 @@ func (r *run) usage() usage {
 // from then on.
 func (r *run) finish() (e ending) {
 	r.all(func(w *worker) {
-		for _, s := range w.sessions {
-			if s.send != nil {
-				s.send.giveUp()
-			}
+		for _, p := range w.senders {
+			p.giveUp()
 		}
 	})
 	var wait sync.WaitGroup
@@ -293,8 +283,8 @@ func (r *run) finish() (e ending) {
 	r.close()
 	for _, w := range r.workers {
 		e.Reports = append(e.Reports, w.lastReport())
-		for _, s := range w.sessions {
-			if p := s.send; p != nil && p.next > 0 {
+		for _, p := range w.senders {
+			if p.next > 0 {
 				e.Published = append(e.Published, published{p.topic, p.source, p.next, p.failed})
 			}
 		}
@@ -315,21 +305,6 @@ func (r *run) close() {
 
 func (r *run) ledger(all []published) ledger {
 	return ledgerOf(r.deliveries, publishedByTopic(all, r.plan.Topics), r.share.Of > 1)
-}
-
-// checkDescriptors says what to do when the sessions cannot all have a descriptor.
-func checkDescriptors(p *Plan) error {
-	need := uint64((p.sessions() + p.Processes - 1) / p.Processes)
-	if p.Target.secure {
-		need *= 3
-	}
-	need += spareDescriptors
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= need {
-		return nil
-	}
-	return fmt.Errorf("%w: %d sessions in %d processes need %d file descriptors in each, but a process may have %d: spread them over more with --processes, or raise the limit with `ulimit -n %d` (the hard limit is %d; limits.conf sets it)",
-		ErrPlan, p.sessions(), p.Processes, need, limit.Cur, need, limit.Max)
 }
 
 func newID() uint32 { return rand.Uint32() }

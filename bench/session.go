@@ -76,8 +76,12 @@ func advise(err error) error {
 	switch {
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		return fmt.Errorf("%w: this machine has no port left for more connections to the server; connect from more addresses with --source, or run on more machines", err)
-	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
-		return fmt.Errorf("%w: raise the limit of file descriptors with `ulimit -n`", err)
+	case errors.Is(err, unix.EMFILE):
+		return fmt.Errorf("%w: raise the limit of file descriptors of a process with `ulimit -n`, or use more --processes", err)
+	case errors.Is(err, unix.ENFILE):
+		return fmt.Errorf("%w: the machine has no file descriptor left; raise fs.file-max with sysctl", err)
+	case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
+		return fmt.Errorf("%w: the kernel has no memory left for sockets; see net.ipv4.tcp_mem", err)
 	}
 	return err
 }
@@ -193,6 +197,9 @@ func (s *session) failed(err error) {
 	w.counts[openFailed]++
 	s.g.failed.Add(1)
 	w.inRow++
+	if errors.Is(err, errNoAnswer) {
+		w.inRow += max(giveUpAfter/(silentRounds*w.atATime()), 1) - 1
+	}
 	w.fault(err)
 	s.again()
 	w.openMore()

@@ -50,13 +50,14 @@ func (e *execution) summarize(openAtEnd int, interrupted bool, l ledger, tallies
 		res.Server = e.sampler.costs(e.before, e.ramped, e.begin, e.final, openAtEnd, e.rampOpened, m)
 	}
 	res.Generator = e.generator(span)
+	res.Kernel = e.sampler.inKernel(&e.before, &e.begin, openAtEnd)
 }
 
 func (e *execution) load(tallies []tally) Load {
 	p := e.plan
 	l := Load{
 		Topics: p.Topics, Payload: p.Message.Size, Rate: p.Rate, Window: p.Window, Backlog: p.Backlog,
-		RampUp: p.RampUp.Seconds(), WarmUp: p.WarmUp.Seconds(), Duration: p.Duration.Seconds(),
+		Sources: max(len(p.Sources), len(chooseSources(p))), RampUp: p.RampUp.Seconds(), WarmUp: p.WarmUp.Seconds(), Duration: p.Duration.Seconds(),
 	}
 	if p.Message.File != nil {
 		l.Payload = len(p.Message.File)

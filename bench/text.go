@@ -40,6 +40,7 @@ func WriteSummary(to io.Writer, r *Result) error {
 		own += fmt.Sprintf(", in %d processes", g.Processes)
 	}
 	line("", "%s", own)
+	kernelLines(line, r.Kernel)
 	t.Flush()
 	for _, w := range g.Warnings {
 		fmt.Fprintf(&b, "\nWARNING: %s\n", w)
@@ -140,12 +141,23 @@ func serverLines(line liner, r *Result) {
 	if s.Descriptors > 0 {
 		more = append(more, fmt.Sprintf("%d descriptors", s.Descriptors))
 	}
+	if s.MostDescriptors > 0 && s.MostDescriptors < s.Descriptors {
+		more = append(more, fmt.Sprintf("%d of them in one process", s.MostDescriptors))
+	}
 	if len(more) > 0 {
 		line("", "%s", strings.Join(more, ", "))
 	}
 	if s.Trouble != "" {
 		line("", "incomplete: %s", s.Trouble)
 	}
+}
+
+func kernelLines(line liner, k *Kernel) {
+	if k == nil {
+		return
+	}
+	line("kernel", "%s, %s per session; %s of memory left", Bytes(float64(k.Memory)), Bytes(k.BytesPerSession), Bytes(float64(k.Available)))
+	line("", "%s TCP sockets, which held %s at most", Number(float64(k.Sockets)), Bytes(float64(k.MostBuffers)))
 }
 
 func faultLines(b *strings.Builder, r *Result) {

@@ -19,6 +19,7 @@ type worker struct {
 	run      *run
 	loop     *loop.Loop
 	sessions []*session
+	senders  []*producer // those of sessions that produce
 
 	counts     counts
 	open       int // sessions
@@ -38,7 +39,7 @@ type worker struct {
 	// Opening.
 	toOpen  int // sessions[toOpen:] were not tried yet
 	opening int
-	inRow   int // openings that failed since one succeeded
+	inRow   int // openings that failed since one succeeded, those without an answer several times
 	gaveUp  bool
 	begun   int64
 	pace    loop.Timer
@@ -55,6 +56,9 @@ type group struct {
 const (
 	// giveUpAfter is how many openings in a row may fail before no more is tried.
 	giveUpAfter = 50
+	// silentRounds is after how many timeouts in a row that is, at the latest, when the server
+	// says nothing: with few handshakes at a time, giveUpAfter of them would take hours.
+	silentRounds = 5
 	// maxFaults bounds the different faults that are kept.
 	maxFaults = 50
 )
@@ -94,10 +98,10 @@ func (w *worker) openMore() {
 		return
 	}
 	now := w.loop.Now()
-	for w.toOpen < len(w.sessions) && w.opening < max(p.Opening/p.Loops, 1) && !w.gaveUp {
+	for w.toOpen < len(w.sessions) && w.opening < w.atATime() && !w.gaveUp {
 		if w.inRow >= giveUpAfter {
 			w.gaveUp = true
-			w.fault(fmt.Errorf("gave up opening sessions after %d failures in a row; not tried: %d", w.inRow, len(w.sessions)-w.toOpen))
+			w.fault(fmt.Errorf("gave up opening sessions, as none was opened any more; not tried: %d", len(w.sessions)-w.toOpen))
 			break
 		}
 		due := w.begun + int64(float64(p.RampUp)*float64(w.toOpen)/float64(len(w.sessions)))
@@ -120,15 +124,20 @@ func (w *worker) openMore() {
 	}
 }
 
+// atATime is how many handshakes may be under way.
+func (w *worker) atATime() int { return max(w.run.plan.Opening/w.run.plan.Loops, 1) }
+
 func (w *worker) report() *report {
 	r := w.lastReport()
 	now := w.loop.Now()
-	for _, s := range w.sessions {
-		if s.send != nil {
-			r.Backlog += s.send.backlog(now)
+	for _, p := range w.senders {
+		r.Backlog += p.backlog(now)
+	}
+	for _, l := range []**measure.Latency{&w.openLatency, &w.publish, &w.endToEnd, &w.lateness} {
+		if (*l).Count() > 0 { // an empty one was not handed over
+			*l = measure.NewLatency()
 		}
 	}
-	w.resetLatencies()
 	return r
 }
 
@@ -136,8 +145,17 @@ func (w *worker) report() *report {
 func (w *worker) lastReport() *report {
 	return &report{
 		Counts: w.counts, Open: w.open, Unanswered: w.unanswered, Unsent: w.unsent, Faults: maps.Clone(w.faults),
-		OpenLatency: w.openLatency, Publish: w.publish, EndToEnd: w.endToEnd, Lateness: w.lateness,
+		OpenLatency: filled(w.openLatency), Publish: filled(w.publish), EndToEnd: filled(w.endToEnd), Lateness: filled(w.lateness),
 	}
+}
+
+// filled is nil for a latency that is empty: to hand over 200 KB of zeros every second costs
+// more than the sessions do that are idle.
+func filled(l *measure.Latency) *measure.Latency {
+	if l.Count() == 0 {
+		return nil
+	}
+	return l
 }
 
 // closeAll closes all sessions in order; done is called on the loop when no

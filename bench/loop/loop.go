@@ -249,8 +249,9 @@ func (l *Loop) flush() {
 func (l *Loop) fire() {
 	for now := l.clock(); len(l.timers) > 0 && l.timers[0].at <= now; {
 		t := l.timers[0]
+		f := t.f
 		l.timers.remove(t)
-		t.f()
+		f()
 		l.flush()
 	}
 }

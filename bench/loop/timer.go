@@ -43,7 +43,7 @@ func (h *timers) remove(t *Timer) {
 	h.swap(i, last)
 	(*h)[last-1] = nil
 	*h = (*h)[:last-1]
-	t.index = 0
+	t.index, t.f = 0, nil // what f holds is not kept for a timer that is not set
 	if i < last {
 		h.up(i)
 		h.down(i)

@@ -28,8 +28,12 @@ func (l *Latency) Record(ns int64) {
 	_ = l.h.RecordValue(min(max(ns, 0), highest))
 }
 
-// Add adds all that o holds.
-func (l *Latency) Add(o *Latency) { l.h.Merge(o.h) }
+// Add adds all that o holds. A nil one holds nothing.
+func (l *Latency) Add(o *Latency) {
+	if o != nil {
+		l.h.Merge(o.h)
+	}
+}
 
 // Reset empties l.
 func (l *Latency) Reset() { l.h.Reset() }

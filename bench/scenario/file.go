@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -16,9 +17,10 @@ import (
 )
 
 // FileHelp describes the format for the help of commands.
-const FileHelp = `The file is YAML. Each scenario has a name and says which one it is; all other
-keys are its flags, as on the command line. What stands under defaults is for all
-scenarios that have such a flag:
+const FileHelp = `The file is YAML. Each scenario has a name and says which one it is; runs says
+how many are enough, if fewer than asked for; all other keys are its flags, as on
+the command line. What stands under defaults is for all scenarios that have such
+a flag:
 
   defaults:
     duration: 10s
@@ -169,7 +171,7 @@ func readTrial(m yaml.MapSlice, defaults, over []setting) (bench.Trial, error) {
 	if err != nil {
 		return bench.Trial{}, err
 	}
-	name, kind := "", ""
+	name, kind, enough, runs := "", "", "", 0
 	var given []setting
 	for _, s := range own {
 		switch s.flag {
@@ -177,6 +179,8 @@ func readTrial(m yaml.MapSlice, defaults, over []setting) (bench.Trial, error) {
 			name = s.value
 		case "scenario":
 			kind = s.value
+		case "runs":
+			enough = s.value
 		default:
 			given = append(given, s)
 		}
@@ -189,6 +193,11 @@ func readTrial(m yaml.MapSlice, defaults, over []setting) (bench.Trial, error) {
 		return bench.Trial{}, fmt.Errorf("%s: it does not say which scenario it is", name)
 	case scenario == nil:
 		return bench.Trial{}, fmt.Errorf("%s: there is no scenario %q", name, kind)
+	}
+	if enough != "" {
+		if runs, err = strconv.Atoi(enough); err != nil || runs < 1 {
+			return bench.Trial{}, fmt.Errorf("%s: runs: %s is no number of runs", name, enough)
+		}
 	}
 	final := given
 	known := scenario.FlagSet(&Flags{})
@@ -218,7 +227,7 @@ func readTrial(m yaml.MapSlice, defaults, over []setting) (bench.Trial, error) {
 	if _, err := plan(bench.Contestant{URL: "ws://localhost"}); err != nil {
 		return bench.Trial{}, fmt.Errorf("%s: %w", name, err)
 	}
-	return bench.Trial{Name: name, Command: commandLine(scenario, known, final), Plan: plan}, nil
+	return bench.Trial{Name: name, Command: commandLine(scenario, known, final), Runs: runs, Plan: plan}, nil
 }
 
 // commandLine is what one would type for the same.

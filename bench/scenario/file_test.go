@@ -25,7 +25,7 @@ func readText(t *testing.T, text string, set, only []string) ([]bench.Trial, err
 const twoScenarios = `
 defaults: {duration: 3s, window: 7, readers: 5}
 scenarios:
-  - {name: small, scenario: publish, producers: 2, window: 9, batching: true, property: [a=b c, d=e]}
+  - {name: small, scenario: publish, runs: 1, producers: 2, window: 9, batching: true, property: [a=b c, d=e]}
   - {name: wide, scenario: fanout, rate: 2.5}
 `
 
@@ -65,6 +65,9 @@ func TestFile(t *testing.T) {
 				t.Errorf("%d trials, want %d", len(trials), len(c.want))
 			}
 			for _, trial := range trials {
+				if runs := trial.RunsOf(3); runs != map[string]int{"small": 1, "wide": 3}[trial.Name] {
+					t.Errorf("%s is run %d times", trial.Name, runs)
+				}
 				if trial.Command != c.want[trial.Name] {
 					t.Errorf("%s:\n got %s\nwant %s", trial.Name, trial.Command, c.want[trial.Name])
 				}
@@ -113,6 +116,7 @@ func TestBadFile(t *testing.T) {
 		{name: "bad value", text: scenario("scenario: idle, sessions: many"), want: []string{"x", "sessions", "many"}},
 		{name: "nested value", text: scenario("scenario: idle, sessions: {a: 1}"), want: []string{"sessions", "a value or a list"}},
 		{name: "refused by the scenario", text: scenario("scenario: idle, mode: odd"), want: []string{"x", "--mode odd"}},
+		{name: "runs", text: scenario("scenario: idle, runs: 0"), want: []string{"x", "runs: 0 is no number"}},
 		{name: "twice", text: twoScenarios + "  - {name: small, scenario: idle}\n", want: []string{`"small"`, "twice"}},
 		{name: "unknown default", text: "defaults: {sesions: 1}\n" + scenario("scenario: idle"), want: []string{`no scenario has a flag "sesions"`}},
 		{name: "set without a value", text: twoScenarios, set: []string{"window"}, want: []string{"--set window", "flag=value"}},

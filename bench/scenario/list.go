@@ -128,11 +128,15 @@ subscription once.`,
 func fanout() *Scenario {
 	return &Scenario{
 		"fanout", "Send few messages to very many readers",
-		"Send messages that each go to all readers of the topic, and measure the time to the receipt.",
-		"  pulsegate bench fanout ws://localhost:8080 --readers 2000 --rate 20",
+		`Send messages that each go to all readers of the topic, and measure the time to the receipt.
+
+With --once the readers are idle for --duration, which tells what holding them
+costs; then one message is sent, and --drain is how long all may take to get it.`,
+		"  pulsegate bench fanout ws://localhost:8080 --readers 2000 --rate 20\n  pulsegate bench fanout ws://localhost:8080 --readers 100000 --processes 6 --once",
 		func(f *Flags, fs *pflag.FlagSet) {
 			fs.IntVar(&f.producers, "producers", 1, "number of producers")
 			fs.IntVar(&f.readers, "readers", 1000, "number of readers")
+			fs.BoolVar(&f.plan.Once, "once", false, "send one message only, at the end; --rate has no meaning then")
 			f.sending(fs, 20)
 			f.window(fs)
 			f.slowness(fs)

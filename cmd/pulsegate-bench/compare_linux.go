@@ -41,7 +41,7 @@ write a table of the medians, and charts.
 ` + scenario.FileHelp + `
 
 A target pulsar://host:port is the broker itself, which is then driven with
-Pulsar's Go client: what a gateway can reach at best.`,
+Pulsar's Go client: what programs get that need no gateway.`,
 		Example: "  pulsegate bench compare bench.yaml --target java=ws://localhost:8081 --pid java=4711 --target pulsegate=ws://localhost:8080 --pid pulsegate=4712",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -110,7 +110,7 @@ func newScenario(s *scenario.Scenario) *cobra.Command {
 
 TARGET is like ws://host:port or wss://host:port. With pulsar://host:port, the
 broker itself is driven, with Pulsar's Go client, and what this process uses
-counts as the server's cost: what a gateway can reach at best.`,
+counts as the server's cost: what programs get that need no gateway.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			plan, err := s.Plan(f, args[0])

@@ -117,6 +117,92 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// No process gets more sessions than it has room for, and none is started for nothing.
+func TestSpreadOver(t *testing.T) {
+	room := roomIn(20_000)
+	for _, c := range []struct{ sessions, room, want int }{
+		{1000, room, 1}, {room, room, 1}, {room + 1, room, 2}, {40_000, room, 3}, {1_000_000, room, 55}, {10, 0, 0},
+	} {
+		if got := spreadOver(c.sessions, c.room); got != c.want {
+			t.Errorf("%d sessions, room for %d: got %d", c.sessions, c.room, got)
+		}
+	}
+}
+
+// Records of other sizes stay when one is measured anew, and the page shows all.
+func TestRecords(t *testing.T) {
+	dir := t.TempDir()
+	o := &options{results: filepath.Join(dir, "r.json"), charts: filepath.Join(dir, "charts"), page: filepath.Join(dir, "page.md"), file: "s.yaml"}
+	m := &measured{}
+	for _, r := range []struct {
+		sessions int
+		p99      float64
+	}{{1_000_000, 111}, {100_000, 222}, {1_000_000, 333}} {
+		result := &bench.Result{Server: &bench.Server{MemoryOpen: int64(r.sessions) * 2048}, Kernel: &bench.Kernel{}}
+		result.Latency.EndToEnd.P99 = r.p99
+		m.addRecord(record{Sessions: r.sessions, Processes: 55, Command: "fanout --once", Version: "pulsegate v7", Result: result})
+	}
+	if err := m.save(o.results); err != nil {
+		t.Fatal(err)
+	}
+	again, err := readMeasured(o.results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.write(o); err != nil {
+		t.Fatal(err)
+	}
+	text := readFile(t, o.page)
+	for _, want := range []string{"## 1,000,000 idle readers", "| idle readers | 100,000 | 1,000,000 |", "| p99 | 222 ms | 333 ms |", "1.9 GiB, 2.0 KiB each", "version v7", "`pulsegate bench fanout --once`"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+// The file that make record runs is one, and what is asked for is in it.
+func TestRecordScenario(t *testing.T) {
+	all, err := scenario.Read("../../record.yaml", []string{"readers=7", "processes=3"}, nil)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%v %v", all, err)
+	}
+	p, err := all[0].Plan(bench.Contestant{URL: "ws://localhost"})
+	if err != nil || !p.Once || p.Processes != 3 || p.Groups[0].Sessions != 7 {
+		t.Errorf("%+v %v", p, err)
+	}
+	if p.Duration != recordPing*time.Second {
+		t.Errorf("idle for %v, which are pinged every %d s", p.Duration, recordPing)
+	}
+}
+
+// Every figure of the page is of a scenario that there is.
+func TestTrialsExist(t *testing.T) {
+	all, err := scenario.Read("../../budgets.yaml", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, b := range budgets {
+		names = append(names, b.trial)
+	}
+	for _, p := range payloads {
+		names = append(names, p.trial)
+	}
+	for _, g := range []growth{memoryGrowth, fanoutGrowth} {
+		for _, row := range g {
+			names = append(names, row.trial)
+		}
+	}
+	for _, name := range names {
+		if place(all, name) < 0 {
+			t.Errorf("no scenario %q", name)
+		}
+	}
+	if last := all[len(all)-1]; brokerFor(last) == nil || brokerFor(all[0]) != nil {
+		t.Errorf("brokers: %v for %s, %v for %s", brokerFor(last), last.Name, brokerFor(all[0]), all[0].Name)
+	}
+}
+
 // What a server could not do at all is told, and takes no earlier measurement's place.
 func TestIncomplete(t *testing.T) {
 	can := bench.Outcome{Contestant: "one", Results: []*bench.Result{{}}, Errors: []string{"once"}}

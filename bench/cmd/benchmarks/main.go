@@ -16,6 +16,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"strings"
@@ -28,6 +29,7 @@ import (
 // options are the flags.
 type options struct {
 	quick, render         bool
+	record                int
 	only                  []string
 	runs                  int
 	file, results, charts string
@@ -40,6 +42,7 @@ func main() {
 	flag.BoolVar(&o.quick, "quick", false, "one short run of each: to see whether all works")
 	flag.BoolVar(&o.render, "render", false, "measure nothing, only write the page anew")
 	flag.BoolVar(&o.codec, "codec", true, "run the codec's benchmarks, too")
+	flag.IntVar(&o.record, "record", 0, "measure only how so many idle `readers` get one message, over as many processes as descriptors ask for")
 	flag.Func("only", "measure only the scenarios whose name matches this regular `expression`, and not the codec; may be repeated", func(s string) error {
 		o.only = append(o.only, s)
 		return nil
@@ -75,9 +78,14 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	measured.forget(all)
-	if !o.render {
+	switch {
+	case o.render:
+	case o.record > 0:
+		err = measureRecord(ctx, o, measured)
+	default:
 		err = measure(ctx, o, measured)
 	}
+	measured.sort(all)
 	// What was measured before an error or Ctrl-C is kept.
 	if werr := measured.write(o); werr != nil {
 		return errors.Join(err, werr)
@@ -110,18 +118,27 @@ func measure(ctx context.Context, o *options, m *measured) error {
 	if err != nil {
 		return err
 	}
-	s, err := start(ctx, o.binary, warm[0])
-	if err != nil {
-		return err
-	}
-	defer s.stop()
+	var s *servers
+	defer func() {
+		if s != nil {
+			s.stop()
+		}
+	}()
 	display := bench.NewDisplay(os.Stderr, false)
 	var failed error
 	for i, t := range trials {
+		if s == nil || !maps.Equal(s.broker, brokerFor(t)) {
+			if s != nil {
+				s.stop()
+			}
+			if s, err = start(ctx, o.binary, warm[0], brokerFor(t)); err != nil {
+				return err
+			}
+		}
 		c, err := bench.Compare(ctx, []bench.Trial{t}, s.contestants(t), bench.CompareOptions{
 			Runs: o.runs, Pause: pause, Prepare: s.prepare, Worker: []string{o.load, "worker"},
 			Watch: func(t bench.Trial, c bench.Contestant, run int) func(bench.Progress) {
-				return display.Start(fmt.Sprintf("== %d of %d: %s: %s, run %d of %d", i+1, len(trials), t.Name, c.Name, run+1, o.runs))
+				return display.Start(fmt.Sprintf("== %d of %d: %s: %s, run %d of %d", i+1, len(trials), t.Name, c.Name, run+1, t.RunsOf(o.runs)))
 			},
 		})
 		if err != nil {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,9 +18,10 @@ import (
 
 // measured is the file of what was measured.
 type measured struct {
-	Machine machine `json:"machine"`
-	Trials  []trial `json:"trials"`
-	Codec   *codec  `json:"codec,omitempty"`
+	Machine machine  `json:"machine"`
+	Trials  []trial  `json:"trials"`
+	Records []record `json:"records,omitempty"` // by sessions
+	Codec   *codec   `json:"codec,omitempty"`
 }
 
 // trial is the last measurement of a scenario.
@@ -67,11 +69,21 @@ func readMeasured(path string) (*measured, error) {
 	return m, nil
 }
 
-// forget drops what is not in the scenario file any more.
+// forget drops what is not in the scenario file any more, and puts the rest in its order.
 func (m *measured) forget(all []bench.Trial) {
 	m.Trials = slices.DeleteFunc(m.Trials, func(t trial) bool {
-		return !slices.ContainsFunc(all, func(s bench.Trial) bool { return s.Name == t.name() })
+		return place(all, t.name()) < 0
 	})
+	m.sort(all)
+}
+
+func (m *measured) sort(all []bench.Trial) {
+	slices.SortStableFunc(m.Trials, func(a, b trial) int { return cmp.Compare(place(all, a.name()), place(all, b.name())) })
+}
+
+// place is where a trial stands in the scenario file; -1: nowhere.
+func place(all []bench.Trial, name string) int {
+	return slices.IndexFunc(all, func(s bench.Trial) bool { return s.Name == name })
 }
 
 // add puts a comparison of one trial in the place of an earlier one, and saves.
@@ -98,7 +110,7 @@ func (m *measured) add(t bench.Trial, c *bench.Comparison, o *options) error {
 
 // slim takes out what the page has no use for.
 func slim(r *bench.Result) {
-	r.Series = nil
+	r.Series, r.Kernel = nil, nil
 	for _, l := range []*bench.Latency{&r.Latency.Open, &r.Latency.Publish, &r.Latency.EndToEnd} {
 		l.Distribution = nil
 	}

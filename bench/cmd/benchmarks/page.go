@@ -21,7 +21,7 @@ var page = template.Must(template.New("page").Parse(pageText))
 
 // write writes the page and its charts.
 func (m *measured) write(o *options) error {
-	if len(m.Trials) == 0 && m.Codec == nil {
+	if len(m.Trials) == 0 && len(m.Records) == 0 && m.Codec == nil {
 		return nil
 	}
 	if err := m.save(o.results); err != nil {
@@ -34,6 +34,8 @@ func (m *measured) write(o *options) error {
 	err := page.Execute(&b, map[string]any{
 		"Machine": m.Machine, "Chart": func(alt, file string) string { return image(alt, filepath.Join(o.charts, file)) }, "Scenarios": o.file, "Codec": m.Codec,
 		"Budgets": m.budgetTable(), "Payloads": m.payloadTable(), "Memory": m.memoryTable(), "Fanout": m.fanoutTable(),
+		"Latency": m.latencyTable(), "Record": m.recordTable(), "Largest": m.largest(), "LargestText": m.largest().number(),
+		"Sources": m.largest().sources(), "RecordVersion": m.largest().version(), "Ping": recordPing, "Slabs": m.slabText(),
 		"All": m.allTable(), "Commands": m.commandTable(), "CodecTable": m.codecTable(true), "FramingTable": m.codecTable(false),
 		"Better": m.javaBetter(), "Quick": slices.ContainsFunc(m.Trials, func(t trial) bool { return t.Quick }),
 	})
@@ -181,6 +183,26 @@ func (m *measured) payloadTable() string {
 	return t.orNone()
 }
 
+// latencyTable has what is the broker's part of a latency.
+func (m *measured) latencyTable() string {
+	t := &table{}
+	t.add("1 producer → 1 consumer at 2,000/s", "p50: Java", "pulsegate", "client-go", "p99: Java", "pulsegate", "client-go")
+	for _, x := range []struct{ what, trial string }{{"as brokers are set up by default", paced}, {"`managedLedgerNewEntriesCheckDelayInMillis=0`", paced + promptly}} {
+		if m.find(x.trial) == nil {
+			continue
+		}
+		row := []string{x.what}
+		for _, f := range []figure{p50, p99} {
+			for _, name := range []string{java, ours, floor} {
+				text, _ := m.cell(x.trial, name, f)
+				row = append(row, text)
+			}
+		}
+		t.add(row...)
+	}
+	return t.orNone()
+}
+
 func (m *measured) memoryTable() string {
 	t := &table{}
 	t.add("idle readers", "Java: total", "per session", "pulsegate: total", "per session", "better by")
@@ -251,7 +273,7 @@ func (m *measured) commandTable() string {
 	t.add("scenario", "`pulsegate bench …`", "runs", "measured", "version")
 	for i := range m.Trials {
 		x := &m.Trials[i]
-		runs := fmt.Sprint(x.Compared.Runs)
+		runs := fmt.Sprint(x.Compared.Outcomes[0].Trial.RunsOf(x.Compared.Runs))
 		if x.Quick {
 			runs += " (short)"
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -42,14 +43,15 @@ var common = map[string]string{
 	"webSocketMaxTextFrameSize":    "2097152",
 }
 
-// servers are all that run.
+// servers are all that run. What a trial does not need is not started.
 type servers struct {
 	binary   string
+	broker   map[string]string // what its configuration has beside tidy
 	cluster  *pulsar.Cluster
 	proxy    *pulsar.Proxy
 	gateway  *gateway
 	embedded *gateway
-	warmUp   bench.Trial     // what a server does before it is measured under load
+	warmUp   bench.Trial     // what the Java proxy, and with it the broker, does before it is measured under load
 	warm     map[string]bool // the contestants whose server has done so since its start
 }
 
@@ -70,30 +72,50 @@ var tidy = map[string]string{
 	"majorCompactionInterval":                              "120",
 }
 
-func start(ctx context.Context, binary string, warmUp bench.Trial) (s *servers, err error) {
-	s = &servers{binary: binary, warmUp: warmUp, warm: map[string]bool{}}
-	defer func() {
-		if err != nil {
-			s.stop()
-		}
-	}()
-	starting, cancel := context.WithTimeout(ctx, startTimeout)
+// start starts a broker, whose configuration has more lines than all have.
+func start(ctx context.Context, binary string, warmUp bench.Trial, broker map[string]string) (*servers, error) {
+	s := &servers{binary: binary, broker: broker, warmUp: warmUp, warm: map[string]bool{}}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if s.cluster, err = pulsar.Start(starting, pulsar.Options{Load: true, BrokerConf: tidy}); err != nil {
-		return s, err
+	conf := maps.Clone(tidy)
+	maps.Copy(conf, broker)
+	cluster, err := pulsar.Start(ctx, pulsar.Options{Load: true, BrokerConf: conf})
+	if err != nil {
+		return nil, err
 	}
-	conf := map[string]string{"maxHttpServerConnections": "30000"}
-	for key, value := range common {
-		conf[key] = value
+	s.cluster = cluster
+	return s, nil
+}
+
+// javaProxy starts the Java proxy if it does not run, or anew.
+func (s *servers) javaProxy(ctx context.Context, anew bool) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	switch {
+	case s.proxy == nil:
+		conf := maps.Clone(common)
+		conf["maxHttpServerConnections"] = "30000"
+		if s.proxy, err = s.cluster.StartProxy(ctx, conf); err != nil {
+			return fmt.Errorf("start the Java proxy: %w", err)
+		}
+	case anew:
+		s.proxy.Kill()
+		if err := s.proxy.Start(ctx); err != nil {
+			return fmt.Errorf("start the Java proxy anew: %w", err)
+		}
 	}
-	if s.proxy, err = s.cluster.StartProxy(starting, conf); err != nil {
-		return s, err
+	return nil
+}
+
+// promptly is the end of the names of trials with a broker that looks for new messages at once.
+const promptly = ", no check delay"
+
+// brokerFor is what the broker's configuration has more for a trial.
+func brokerFor(t bench.Trial) map[string]string {
+	if strings.HasSuffix(t.Name, promptly) {
+		return map[string]string{"managedLedgerNewEntriesCheckDelayInMillis": "0"}
 	}
-	if s.gateway, err = startGateway(ctx, binary, 1, s.upstream()); err != nil {
-		return s, err
-	}
-	s.embedded, err = startGateway(ctx, binary, 1, []string{"--embedded"})
-	return s, err
+	return nil
 }
 
 // upstream are the arguments that name the broker.
@@ -134,7 +156,7 @@ func (s *servers) contestants(t bench.Trial) []bench.Contestant {
 		return append(all, bench.Contestant{Name: floor})
 	case "e2e":
 		all = append(all, bench.Contestant{Name: floor})
-		if strings.Contains(t.Command, "--rate ") {
+		if strings.Contains(t.Command, "--rate ") && brokerFor(t) == nil { // the embedded one needs no broker
 			all = append(all, bench.Contestant{Name: embedded})
 		}
 	}
@@ -154,11 +176,8 @@ func (s *servers) prepare(ctx context.Context, t bench.Trial, c *bench.Contestan
 	}
 	switch c.Name {
 	case java:
-		if fresh {
-			s.proxy.Kill()
-			if err := s.proxy.Start(ctx); err != nil {
-				return fmt.Errorf("start the Java proxy anew: %w", err)
-			}
+		if err := s.javaProxy(ctx, fresh); err != nil {
+			return err
 		}
 		c.URL, c.PIDs = s.proxy.URL(), []int{s.proxy.Pid()}
 	case ours:
@@ -166,19 +185,26 @@ func (s *servers) prepare(ctx context.Context, t bench.Trial, c *bench.Contestan
 		if spread(t) {
 			processes = processesOfServer
 		}
-		if fresh || len(s.gateway.processes) != processes {
-			s.gateway.stop()
-			if s.gateway, err = startGateway(ctx, s.binary, processes, s.upstream()); err != nil {
+		if fresh || s.gateway == nil || len(s.gateway.processes) != processes {
+			if s.gateway != nil {
+				s.gateway.stop()
+			}
+			if s.gateway, err = startGateway(ctx, s.binary, processes, common, s.upstream()); err != nil {
 				return err
 			}
 		}
 		s.gateway.tell(c)
 	case embedded:
+		if s.embedded == nil {
+			if s.embedded, err = startGateway(ctx, s.binary, 1, common, []string{"--embedded"}); err != nil {
+				return err
+			}
+		}
 		s.embedded.tell(c)
 	case floor:
 		c.URL = s.cluster.BrokerURL()
 	}
-	if fresh || s.warm[c.Name] {
+	if fresh || s.warm[c.Name] || c.Name != java { // what is compiled already needs no warmth
 		return nil
 	}
 	s.warm[c.Name] = true
@@ -210,7 +236,7 @@ type process struct {
 	done chan struct{}
 }
 
-func startGateway(ctx context.Context, binary string, processes int, args []string) (*gateway, error) {
+func startGateway(ctx context.Context, binary string, processes int, conf map[string]string, args []string) (*gateway, error) {
 	ports, err := port.Free(1)
 	if err != nil {
 		return nil, err
@@ -220,7 +246,7 @@ func startGateway(ctx context.Context, binary string, processes int, args []stri
 		"serve", "--set", "bindAddress=127.0.0.1", "--set", "webServicePort=" + strconv.Itoa(ports[0]), "--set", "logLevel=error",
 		"--set", "reusePort=" + strconv.FormatBool(processes > 1),
 	}, args...)
-	for key, value := range common {
+	for key, value := range conf {
 		all = append(all, "--set", key+"="+value)
 	}
 	for range processes {
@@ -246,10 +272,11 @@ func startGateway(ctx context.Context, binary string, processes int, args []stri
 
 // ready returns once /readyz answers 200, as often in a row as there are processes.
 func (g *gateway) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	timeout := readyTimeout + time.Duration(len(g.processes))*time.Second
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	for good := 0; good < 3*len(g.processes)-2; {
+	for good := 0; good < 5*len(g.processes)-4; {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+g.addr+"/readyz", nil)
 		if err != nil {
 			return err
@@ -265,7 +292,7 @@ func (g *gateway) ready(ctx context.Context) error {
 		good = 0
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not ready in %v", readyTimeout)
+			return fmt.Errorf("not ready in %v", timeout)
 		case <-g.processes[0].done:
 			return errors.New("it ended")
 		case <-time.After(20 * time.Millisecond):
@@ -288,11 +315,12 @@ func (g *gateway) stop() {
 	for _, p := range g.processes {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	}
-	timeout := time.After(stopTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout) // of all together
+	defer cancel()
 	for _, p := range g.processes {
 		select {
 		case <-p.done:
-		case <-timeout:
+		case <-ctx.Done():
 			_ = p.cmd.Process.Kill()
 			<-p.done
 		}
