@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -72,4 +73,34 @@ func TestPayloadsTakeLittleMore(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzDecodeQuoted compares with searching for the quote first.
+func FuzzDecodeQuoted(f *testing.F) {
+	block := strings.Repeat("QUJD", 16)
+	for _, s := range []string{
+		``, `"`, `aGk="}`, block, block + `"`, block + `aGk="`, block + block + `aGk`, block[:60] + `=="` + block, block + `="` + block, block + `a"` + block,
+		block + block[:62] + "\n\"" + block, block[:63] + "\n" + block + `"`, block + "\r\n\r\n" + `QQ"` + block, block + `"` + block + block + block, block + block + block + `\u0041"`,
+	} {
+		f.Add([]byte(s), uint8(0))
+		f.Add([]byte(s), uint8(16))
+	}
+	f.Fuzz(func(t *testing.T, text []byte, quads uint8) {
+		before := slices.Clone(text)
+		got, n, ok := decodeQuoted(text, 4*(int(quads)+1))
+		if !slices.Equal(text, before) {
+			t.Fatal("the text has changed")
+		}
+		end := bytes.IndexByte(text, '"')
+		if end < 0 {
+			if ok {
+				t.Fatalf("%q: decoded without an end", text)
+			}
+			return
+		}
+		want, wantOK := refBase64(string(text[:end]))
+		if ok != wantOK || ok && (n != end || !bytes.Equal(got, want)) {
+			t.Fatalf("%q: %q, %d, %t; want %q, %d, %t", text, got, n, ok, want, end, wantOK)
+		}
+	})
 }

@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"bytes"
-	"time"
-)
+import "time"
 
 // SendRequest is one message a producer's client wants published. Nothing in it aliases the frame it came from.
 type SendRequest struct {
@@ -141,12 +138,7 @@ func (d *sendDecoder) fastPayload() bool {
 	if d.peek() != '"' {
 		return false
 	}
-	rest := d.data[d.pos+1:]
-	n := bytes.IndexByte(rest, '"')
-	if n < 0 {
-		return false
-	}
-	payload, ok := decodeBase64(rest[:n])
+	payload, n, ok := decodeQuoted(d.data[d.pos+1:], quotedBlock)
 	if !ok {
 		return false
 	}
