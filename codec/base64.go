@@ -23,7 +23,7 @@ func decodedBase64Len(text []byte) (n int, body []byte, ok bool) {
 	return len(body)/4*3 + max(tail-1, 0), body, true
 }
 
-// decodeBase64 decodes text into a new slice. It takes the standard alphabet only; padding may be missing;
+// decodeBase64 decodes text into a slice that is the caller's, perhaps one to be recycled. It takes the standard alphabet only; padding may be missing;
 // bits left over in the last character are ignored, as Java does. White space, line breaks and the URL alphabet
 // are refused.
 func decodeBase64(text []byte) ([]byte, bool) {
@@ -31,10 +31,14 @@ func decodeBase64(text []byte) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
-	out := make([]byte, size)
+	out := newPayload(size)
 	n, err := base64.RawStdEncoding.Decode(out, body)
 	// The decoder skips line breaks. It then writes less than the length promised.
-	return out, err == nil && n == size
+	if err != nil || n != size {
+		recycle(out)
+		return nil, false
+	}
+	return out, true
 }
 
 // decodeBase64Small is decodeBase64 into dst, for short texts: it keeps dst from escaping to the heap, which

@@ -1,13 +1,10 @@
 package codec
 
-import (
-	"bytes"
-	"time"
-)
+import "time"
 
 // SendRequest is one message a producer's client wants published. Nothing in it aliases the frame it came from.
 type SendRequest struct {
-	Payload    []byte            // decoded; freshly allocated, so whoever gets the request may keep it
+	Payload    []byte            // decoded; whoever gets the request may keep it, or give it to its Recycler
 	Properties map[string]string // nil when the frame names none
 
 	Context    string // given back in the reply
@@ -28,6 +25,8 @@ type SendRequest struct {
 	CompressionType            string
 	UncompressedMessageSize    int
 	HasUncompressedMessageSize bool
+
+	pooled bool // Payload is to be recycled
 }
 
 // sendDecoder is one call of DecodeSend. The faults hold what is wrong with a value; all but typeFault are
@@ -139,22 +138,19 @@ func (d *sendDecoder) fastPayload() bool {
 	if d.peek() != '"' {
 		return false
 	}
-	rest := d.data[d.pos+1:]
-	n := bytes.IndexByte(rest, '"')
-	if n < 0 {
-		return false
-	}
-	payload, ok := decodeBase64(rest[:n])
+	payload, n, ok := decodeQuoted(d.data[d.pos+1:], quotedBlock)
 	if !ok {
 		return false
 	}
 	d.pos += n + 2
-	d.req.Payload, d.hasPayload, d.payloadFault = payload, true, ""
+	d.req.Payload, d.req.pooled = payload, isPooled(payload)
+	d.hasPayload, d.payloadFault = true, ""
 	return true
 }
 
 func (d *sendDecoder) payload(v *value) bool {
-	d.req.Payload, d.hasPayload, d.payloadFault = nil, v.kind != kindNull, ""
+	d.req.Payload, d.req.pooled = nil, false
+	d.hasPayload, d.payloadFault = v.kind != kindNull, ""
 	if !v.isText() {
 		if v.kind != kindNull {
 			d.wrongType("payload", v, "base64 text")
@@ -166,6 +162,7 @@ func (d *sendDecoder) payload(v *value) bool {
 	if d.req.Payload, ok = decodeBase64(text); !ok {
 		d.req.Payload, d.payloadFault = nil, "payload: "+base64Fault(text)
 	}
+	d.req.pooled = isPooled(d.req.Payload)
 	return true
 }
 

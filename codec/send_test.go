@@ -302,7 +302,7 @@ func FuzzDecodeSend(f *testing.F) {
 func sameRequest(a, b SendRequest) bool {
 	same := slices.Equal(a.Payload, b.Payload) && maps.Equal(a.Properties, b.Properties) &&
 		slices.Equal(a.ReplicationClusters, b.ReplicationClusters) && a.EventTime.Equal(b.EventTime) && a.DeliverAt.Equal(b.DeliverAt)
-	a.Payload, a.Properties, a.ReplicationClusters, a.EventTime, a.DeliverAt = nil, nil, nil, time.Time{}, time.Time{}
+	a.Payload, a.Properties, a.ReplicationClusters, a.EventTime, a.DeliverAt, a.pooled = nil, nil, nil, time.Time{}, time.Time{}, b.pooled
 	b.Payload, b.Properties, b.ReplicationClusters, b.EventTime, b.DeliverAt = nil, nil, nil, time.Time{}, time.Time{}
 	return same && reflect.DeepEqual(a, b)
 }

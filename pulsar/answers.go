@@ -114,6 +114,7 @@ func (p *Producer) settle(e *entry, id MessageID, err error) {
 	p.client.release(e.reserved)
 	if e.batch == nil {
 		e.done.Sent(id, err)
+		e.msg.unread()
 		return
 	}
 	for i, done := range e.batch {

@@ -55,6 +55,7 @@ func (b *batch) append(m *Message, seq uint64) {
 	m.single(&x)
 	x.SequenceID, x.HasSequenceID = seq, true
 	b.payload = wire.AppendSingle(b.payload, &x, m.payload())
+	m.unread()
 }
 
 // take makes an entry of the messages, and the batch empty.

@@ -447,8 +447,8 @@ const (
 	sentNever // the connection is dead
 )
 
-// send queues a message of p.
-func (c *conn) send(p *Producer, s *wire.Send, m *wire.Metadata, payload []byte) sent {
+// send queues a message of p, or a batch. of is as for [outbox.message].
+func (c *conn) send(p *Producer, s *wire.Send, m *wire.Metadata, payload []byte, of *Message) sent {
 	if len(payload) > c.maxMessage {
 		return sentTooBig
 	}
@@ -460,7 +460,7 @@ func (c *conn) send(p *Producer, s *wire.Send, m *wire.Metadata, payload []byte)
 	case c.out.isFull():
 		c.thirsty = append(c.thirsty, p)
 		return sentLater
-	case !c.out.message(s, m, payload, c.maxMessage+wire.FramePadding):
+	case !c.out.message(s, m, payload, of, c.maxMessage+wire.FramePadding):
 		return sentTooBig
 	}
 	c.wakeLocked()

@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
@@ -9,7 +10,7 @@ import (
 
 // Message is one message to publish. It and all it points to belong to the producer
 // from Send on and must never be changed again, also not after it is answered: what
-// is still on its way is not copied.
+// is still on its way is not copied. Free says when Payload may be.
 type Message struct {
 	Payload []byte
 	// NullValue publishes a null instead of Payload, which is what compaction takes for a
@@ -32,6 +33,21 @@ type Message struct {
 	DisableReplication bool
 	// Sealed says how Payload was encrypted by who sends it; nil: it was not.
 	Sealed *Sealed
+	// Free, if it is not nil, is called at most once, with Payload, when the message is answered and nobody reads its payload any
+	// more. It is not called where a connection broke meanwhile. It must not block nor call the publisher.
+	Free func(payload []byte)
+
+	readers atomic.Int32 // of Payload: one until it is answered, and one for each frame that has it by reference
+}
+
+// read counts one reader of the payload more.
+func (m *Message) read() { m.readers.Add(1) }
+
+// unread counts one less.
+func (m *Message) unread() {
+	if m.readers.Add(-1) == 0 && m.Free != nil {
+		m.Free(m.Payload)
+	}
 }
 
 // Encryption is what readers of an encrypted payload need besides their own keys.

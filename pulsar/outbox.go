@@ -27,7 +27,8 @@ type outbox struct {
 // part is a piece of what is written.
 type part struct {
 	b     []byte
-	chunk []byte // to be used again once this is written, else nil
+	chunk []byte   // to be used again once this is written, else nil
+	of    *Message // whose payload this is, else nil
 }
 
 // room returns the chunk for n more bytes to be appended to; put gives it back.
@@ -53,7 +54,7 @@ func (o *outbox) put(b []byte) {
 // turn moves the last chunk to those that are full.
 func (o *outbox) turn() {
 	if len(o.last) > 0 {
-		o.full = append(o.full, part{o.last[o.from:], o.last})
+		o.full = append(o.full, part{b: o.last[o.from:], chunk: o.last})
 		o.last, o.from = nil, 0
 	}
 }
@@ -64,8 +65,9 @@ func (o *outbox) command(c wire.Command) { o.put(wire.Append(o.room(512), c)) }
 // isFull reports that messages have to wait.
 func (o *outbox) isFull() bool { return o.bytes >= outboxRoom }
 
-// message appends a SEND frame, unless it is longer than limit bytes.
-func (o *outbox) message(c *wire.Send, m *wire.Metadata, payload []byte, limit int) bool {
+// message appends a SEND frame, unless it is longer than limit bytes. of is the message whose payload it has; nil: it is nobody's
+// to use again.
+func (o *outbox) message(c *wire.Send, m *wire.Metadata, payload []byte, of *Message, limit int) bool {
 	small := len(payload) < byReference
 	n := 512
 	if small {
@@ -81,7 +83,10 @@ func (o *outbox) message(c *wire.Send, m *wire.Metadata, payload []byte, limit i
 		return true
 	}
 	o.put(b)
-	o.full = append(o.full, part{b: b[o.from:len(b):len(b)]}, part{b: payload})
+	if of != nil {
+		of.read()
+	}
+	o.full = append(o.full, part{b: b[o.from:len(b):len(b)]}, part{b: payload, of: of})
 	o.from = len(b)
 	o.bytes += len(payload)
 	return true
@@ -95,9 +100,12 @@ func (o *outbox) take(parts []part) []part {
 	return parts
 }
 
-// recycle keeps the chunks of what was written.
+// recycle keeps the chunks of what was written, and reads its payloads no more.
 func (o *outbox) recycle(parts []part) {
 	for i, p := range parts {
+		if p.of != nil {
+			p.of.unread()
+		}
 		if p.chunk != nil && cap(p.chunk) <= 4*chunkSize && len(o.spare) < spareChunks {
 			o.spare = append(o.spare, p.chunk[:0])
 		}

@@ -36,7 +36,7 @@ func TestOutbox(t *testing.T) {
 			for i := range payload {
 				payload[i] = byte(len(payloads))
 			}
-			ok := o.message(&wire.Send{SequenceID: uint64(len(payloads))}, &wire.Metadata{ProducerName: "p"}, payload, 100_000)
+			ok := o.message(&wire.Send{SequenceID: uint64(len(payloads))}, &wire.Metadata{ProducerName: "p"}, payload, nil, 100_000)
 			if ok != (len(payload) < 99_900) {
 				if len(payload) < 99_900 || len(payload) > 100_000 {
 					t.Fatalf("%d bytes: %t", len(payload), ok)
@@ -81,7 +81,7 @@ func TestOutboxMemory(t *testing.T) {
 		m := &wire.Metadata{ProducerName: "p"}
 		n := testing.AllocsPerRun(20, func() {
 			for !o.isFull() {
-				o.message(&wire.Send{}, m, payload, 2<<20)
+				o.message(&wire.Send{}, m, payload, nil, 2<<20)
 			}
 			parts = o.take(parts)
 			o.recycle(parts)

@@ -187,6 +187,7 @@ func (p *Producer) NewSender() *Sender { return &Sender{to: p} }
 func (p *Producer) Send(m *Message, done Done) { p.send(nil, m, done) }
 
 func (p *Producer) send(from *Sender, m *Message, done Done) {
+	m.read()
 	size := len(m.payload())
 	var e entry // of a message that is in no batch
 	alone := !p.o.Batching || m.alone()
@@ -212,6 +213,7 @@ func (p *Producer) send(from *Sender, m *Message, done Done) {
 	p.mu.Unlock()
 	if err != nil {
 		done.Sent(MessageID{}, err)
+		m.unread()
 	}
 	p.answer(dropped, ErrTooBig)
 }
@@ -285,7 +287,11 @@ func (p *Producer) pumpLocked() (dropped []entry) {
 	for e := p.queue.next(); e != nil; e = p.queue.next() {
 		var m wire.Metadata
 		s := p.describe(e, &m)
-		switch p.on.send(p, &s, &m, e.payload) {
+		of := e.msg
+		if e.batch != nil {
+			of = nil // the payload is the batch's own
+		}
+		switch p.on.send(p, &s, &m, e.payload, of) {
 		case sentQueued:
 			p.queue.wasSent()
 		case sentTooBig:

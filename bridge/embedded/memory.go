@@ -23,7 +23,7 @@ const (
 func topicCost(name string) int64 { return topicBaseCost + 4*int64(len(name)) }
 
 func costOf(m *message) int64 {
-	n := int64(messageCost + len(m.payload) + len(m.key))
+	n := int64(messageCost + cap(m.payload) + len(m.key)) // a payload may lie in more memory than it has bytes
 	for k, v := range m.properties {
 		n += int64(propertyCost + len(k) + len(v))
 	}

@@ -219,3 +219,11 @@ func TestAckFarAhead(t *testing.T) {
 		t.Errorf("got %+v, want %+v", m.ID, ids[1])
 	}
 }
+
+// A payload may lie in more memory than it has bytes, and keeps all of it.
+func TestSpareMemoryOfPayloadsIsCharged(t *testing.T) {
+	tight, roomy := &message{payload: make([]byte, 100)}, &message{payload: make([]byte, 100, 4096)}
+	if got := costOf(roomy) - costOf(tight); got != 4096-100 {
+		t.Errorf("%d bytes more", got)
+	}
+}

@@ -188,7 +188,8 @@ func (x *publish) Sent(id client.MessageID, err error) {
 
 // fill makes m a message of the client.
 func (p *producer) fill(out *client.Message, m *bridge.Outgoing) (err error) {
-	out.Payload, out.Key, out.HasKey = m.Payload, m.Key, m.HasKey
+	out.Payload, out.Free = m.Payload, m.Recycler()
+	out.Key, out.HasKey = m.Key, m.HasKey
 	if len(m.Properties) > 0 {
 		out.Properties = make([]client.KeyValue, 0, len(m.Properties))
 		for name, value := range m.Properties {
