@@ -137,12 +137,13 @@ type fakeConsumer struct {
 	r      Receiver
 	u      *fakeUpstream // of a reader
 
-	mu      sync.Mutex
-	permits int
-	acks    []int64
-	again   []int64
-	closed  bool
-	down    bool // not connected
+	mu       sync.Mutex
+	permits  int
+	acks     []int64
+	ackCalls int
+	again    []int64
+	closed   bool
+	down     bool // not connected
 
 	relieved     func() // set while it says that it is congested
 	congested    bool
@@ -152,9 +153,12 @@ type fakeConsumer struct {
 func (c *fakeConsumer) Permit(n int) { c.permit(n) }
 func (c *fakeConsumer) permit(n int) { c.mu.Lock(); c.permits += n; c.mu.Unlock() }
 
-func (c *fakeConsumer) Ack(id codec.MessageID) {
+func (c *fakeConsumer) Ack(ids ...codec.MessageID) {
 	c.mu.Lock()
-	c.acks = append(c.acks, id.EntryID)
+	c.ackCalls++
+	for _, id := range ids {
+		c.acks = append(c.acks, id.EntryID)
+	}
 	c.mu.Unlock()
 }
 

@@ -216,17 +216,19 @@ func (l *ledger) find(s *member, id *codec.MessageID) *delivery {
 	return l.held[heldKeyOf(id)]
 }
 
-// acknowledge ends a delivery for good, whoever owns it.
-func (l *ledger) acknowledge(e *effects, from *member, id *codec.MessageID) {
-	d := l.find(from, id)
-	e.acked, e.ackers = *id, l.ackers(d, id)
-	switch {
-	case d == nil:
-		from.strays = true
-	case d.owner != nil:
-		l.free(d)
-	default:
-		l.dropWaiting(d)
+// acknowledge ends deliveries for good, whoever owns them. ids may be used until e is performed.
+func (l *ledger) acknowledge(e *effects, from *member, ids []codec.MessageID) {
+	for i := range ids {
+		d := l.find(from, &ids[i])
+		e.acks.add(ids, i, l.ackers(d, &ids[i]))
+		switch {
+		case d == nil:
+			from.strays = true
+		case d.owner != nil:
+			l.free(d)
+		default:
+			l.dropWaiting(d)
+		}
 	}
 	l.settle(e)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/memory"
 )
 
@@ -95,8 +96,12 @@ func (w *world) perform(e *effects) {
 			w.t.Error("resumed, and still stalled")
 		}
 	}
-	if len(e.ackers) > 0 {
-		w.acked[e.acked.EntryID] = true
+	for _, a := range append(e.acks.more, e.acks) {
+		for i := range a.ids {
+			if len(a.feeds) > 0 {
+				w.acked[a.ids[i].EntryID] = true
+			}
+		}
 	}
 	for _, r := range e.again {
 		// What goes back counts as delivered once more.
@@ -194,17 +199,25 @@ func (w *world) step() {
 		if c == nil || w.next == 0 {
 			return
 		}
-		entry := int64(w.choose(int(w.next)))
-		if len(c.seen) > 0 && w.choose(8) > 0 {
+		some := func() int64 {
+			if len(c.seen) == 0 || w.choose(8) == 0 {
+				return int64(w.choose(int(w.next)))
+			}
 			i := w.choose(len(c.seen))
-			entry = c.seen[i]
+			entry := c.seen[i]
 			c.seen = slices.Delete(c.seen, i, i+1)
+			return entry
 		}
-		id := message(entry).ID
 		if w.choose(3) > 0 {
-			w.l.acknowledge(&e, &c.member, &id)
+			ids := make([]codec.MessageID, 1+w.choose(3))
+			for i := range ids {
+				ids[i] = message(some()).ID
+			}
+			w.l.acknowledge(&e, &c.member, ids)
 		} else {
+			entry := some()
 			w.written[entry] = true // it says so
+			id := message(entry).ID
 			w.l.refuse(&e, &c.member, &id, w.now)
 		}
 	case 14: // a session comes, in two steps

@@ -111,7 +111,7 @@ func (s *readerSession) Handle(frame []byte) error {
 		s.out.Wake()
 	}
 	if answered {
-		s.b.stats.acked(s.stats)
+		s.b.stats.acked(s.stats, 1)
 	}
 	return nil
 }

@@ -203,9 +203,9 @@ func (r *registry) delivered(c *consumerCounters, bytes int64) {
 	}
 }
 
-func (r *registry) acked(c *consumerCounters) {
-	r.counts.acked.Add(1)
-	c.ns.acked.Add(1)
+func (r *registry) acked(c *consumerCounters, n int) {
+	r.counts.acked.Add(uint64(n))
+	c.ns.acked.Add(uint64(n))
 }
 
 // closeMinute computes the rates of the period that ends now and forgets

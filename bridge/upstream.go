@@ -106,10 +106,11 @@ type Consumer interface {
 	// Permit allows n more calls of Deliver. Permits add up.
 	Permit(n int)
 
-	// Ack acknowledges one message, by position. It also takes ids the consumer
+	// Ack acknowledges messages, each for itself, by position. It also takes ids the consumer
 	// never delivered (a client that reconnected acknowledges what it got
-	// before). A batch's entry is acknowledged at the broker when all of its messages are.
-	Ack(id codec.MessageID)
+	// before). A batch's entry is acknowledged at the broker when all of its messages are. ids
+	// are not kept.
+	Ack(ids ...codec.MessageID)
 
 	// Redeliver asks the broker to deliver these messages again, redelivery
 	// count raised, within about [ConsumerSpec.RedeliveryTick]. Messages of the

@@ -9,6 +9,7 @@ import (
 	"github.com/lesismal/nbio"
 	"golang.org/x/sys/unix"
 
+	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec/ws"
 	"github.com/pulsegate/pulsegate/server/life"
 )
@@ -256,6 +257,21 @@ func (c *conn) turnOver(bytes int) bool {
 // frames handles WebSocket input. own: data is the connection's and can be kept.
 // The caller holds mu.
 func (c *conn) frames(data []byte, own bool) {
+	turns, ok := c.session.(bridge.Turner)
+	if !ok {
+		c.feed(data, own)
+		return
+	}
+	turns.BeginTurn()
+	c.feed(data, own)
+	turns.EndTurn()
+	if !c.stalled && c.listens() {
+		c.isFull()
+	}
+}
+
+// feed handles WebSocket input as frames does, but for the end of a turn. The caller holds mu.
+func (c *conn) feed(data []byte, own bool) {
 	for len(data) > 0 {
 		n, err := c.reader.Feed(&c.s.set().frames, data, (*frameHandler)(c))
 		data = data[n:]
@@ -289,8 +305,13 @@ func (h *frameHandler) Message(_ ws.Opcode, payload []byte) (more bool) {
 		c.refusedBy(err)
 		return true
 	}
+	return !c.isFull() && !c.turnOver(len(payload))
+}
+
+// isFull reports that the session takes no more for now, and stalls the connection. The caller holds mu.
+func (c *conn) isFull() bool {
 	if !c.session.Full() {
-		return !c.turnOver(len(payload))
+		return false
 	}
 	// Resume may have been called before the session was marked as stalled: it
 	// is then no longer full, and if it is called later, the worker waits for mu.
@@ -298,7 +319,7 @@ func (h *frameHandler) Message(_ ws.Opcode, payload []byte) (more bool) {
 	if !c.session.Full() {
 		c.stalled = false
 	}
-	return !c.stalled && !c.turnOver(len(payload))
+	return c.stalled
 }
 
 // maxPongs bounds the answers to pings, in bytes, that wait to be written.

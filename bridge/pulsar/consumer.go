@@ -209,15 +209,27 @@ func (c *consumer) parts() []*client.Consumer {
 func (c *consumer) Permit(n int) { c.permits.Permit(n) }
 
 // Ack implements [bridge.Consumer].
-func (c *consumer) Ack(id codec.MessageID) {
+func (c *consumer) Ack(ids ...codec.MessageID) {
 	if c.letters != nil {
-		c.letters.drop(&id)
+		for i := range ids {
+			c.letters.drop(&ids[i])
+		}
 	}
-	if x := c.part(&id); x != nil {
-		to := toID(&id)
-		x.Ack(&to)
+	var room [ackRun]client.MessageID
+	for len(ids) > 0 {
+		x := c.part(&ids[0])
+		run := append(room[:0], toID(&ids[0]))
+		for ids = ids[1:]; len(ids) > 0 && len(run) < ackRun && c.part(&ids[0]) == x; ids = ids[1:] {
+			run = append(run, toID(&ids[0]))
+		}
+		if x != nil {
+			x.Ack(run...)
+		}
 	}
 }
+
+// ackRun is how many acknowledgements a consumer of the client is told of at once.
+const ackRun = 32
 
 // Redeliver implements [bridge.Consumer].
 func (c *consumer) Redeliver(ids []codec.MessageID) {
