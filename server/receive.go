@@ -33,8 +33,8 @@ const (
 	turnBytes = 32 << 10
 
 	// messageCost is what a message costs beside its bytes, in bytes: a publish
-	// takes 10 µs however short it is.
-	messageCost = 512
+	// takes 2.5 µs however short it is.
+	messageCost = 128
 
 	// inlineMessage is the longest message that is handled in a turn, unless it came
 	// in a single read.
