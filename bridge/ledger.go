@@ -45,6 +45,7 @@ type ledger struct {
 	granted  int                   // permits that the feeds hold
 	room     int                   // what all sessions take now
 	unused   int                   // what is left of all their windows and permits
+	asleep   []*member             // were given something in a run of their feed's, and are to be woken
 	waiting  []parcel              // for a session with room, oldest first
 	serial   uint64                // of the last message of a non-persistent topic
 	held     map[heldKey]*delivery // every message delivered and not acknowledged
@@ -126,6 +127,37 @@ func (l *ledger) deliver(e *effects, f *feed, m *codec.Message) {
 	}
 	l.returnSurplus(e)
 	l.topUp(e)
+}
+
+// gather puts off waking those that e would until f's run has ended, or is as long as a run may be.
+func (l *ledger) gather(e *effects, f *feed) {
+	if e.first != nil {
+		l.sleep(e.first)
+	}
+	for _, s := range e.more {
+		l.sleep(s)
+	}
+	e.first, e.more = nil, nil
+	if f.run++; f.run >= maxRun {
+		l.wakeAll(e, f)
+	}
+}
+
+func (l *ledger) sleep(s *member) {
+	if !s.asleep {
+		s.asleep = true
+		l.asleep = append(l.asleep, s)
+	}
+}
+
+// wakeAll ends a run of f.
+func (l *ledger) wakeAll(e *effects, f *feed) {
+	f.run = 0
+	for i, s := range l.asleep {
+		l.asleep[i], s.asleep = nil, false
+		e.wake(s)
+	}
+	l.asleep = l.asleep[:0]
 }
 
 // holdBytes counts n bytes more, or less, of messages that wait in the ledger or

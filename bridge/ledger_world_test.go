@@ -130,7 +130,19 @@ func (w *world) deliver(f *feed, entry int64) {
 	m.Payload = make([]byte, w.size[entry])
 	var e effects
 	w.l.deliver(&e, f, m)
+	run := w.choose(2) > 0
+	if run {
+		w.l.gather(&e, f)
+	}
 	w.perform(&e)
+	if run && w.choose(3) == 0 {
+		var rest effects
+		w.l.wakeAll(&rest, f)
+		w.perform(&rest)
+		if len(w.l.asleep) > 0 {
+			w.t.Error("sessions are asleep after a run")
+		}
+	}
 }
 
 // pick is one of the keys of a set, -1 if it is empty.
@@ -344,7 +356,7 @@ func (w *world) check() {
 		if s.room > 0 && !s.ready && l.turn != s && len(s.queue) == 0 {
 			t.Error("a session with room is forgotten")
 		}
-		if c := w.clientOf(s); len(s.queue) > 0 && !c.woken {
+		if c := w.clientOf(s); len(s.queue) > 0 && !c.woken && !s.asleep {
 			t.Error("a session with something to write was not woken")
 		}
 		if len(l.waiting) > 0 && s.ready && l.roomOf(s) > 0 && int(s.room) == l.roomOf(s) {

@@ -77,6 +77,8 @@ type Sender interface {
 
 // SendDone receives the outcome of one [Sender.Send]. It must not block.
 type SendDone interface {
+	// Sent is called with an id that is in a batch only for one after the other of all messages of
+	// that batch, without anything in between.
 	Sent(id codec.MessageID, err error)
 }
 
@@ -96,6 +98,16 @@ type Receiver interface {
 	// deleted, its subscription removed, it was fenced): nothing will be delivered any more.
 	// A broken connection is not that: the upstream reconnects by itself.
 	Lost(err error)
+}
+
+// RunReceiver is a [Receiver] that an upstream which has several messages at hand may give all of them before it acts on any.
+type RunReceiver interface {
+	Receiver
+	// DeliverMore is Deliver, but that Rest is to follow, behind the next messages or at once.
+	DeliverMore(m *codec.Message)
+	// Rest says that there is nothing more for now. It may be called beside other methods, for nothing, and
+	// shortly after [Consumer.Close].
+	Rest()
 }
 
 // Consumer is one upstream subscription member.

@@ -42,6 +42,15 @@ func (c *conn) uncork() (more bool) {
 	return more
 }
 
+// rest tells the consumers that were given something that the reader has no more for now.
+func (c *conn) rest() {
+	for i, x := range c.stirred {
+		c.stirred[i] = nil
+		x.rest()
+	}
+	c.stirred = c.stirred[:0]
+}
+
 // handleForConsumers does what a command asks for that concerns consumers.
 func (c *conn) handleForConsumers(cmd wire.Command) {
 	switch cmd := cmd.(type) {
