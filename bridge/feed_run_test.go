@@ -53,28 +53,29 @@ func TestRunWakesOnce(t *testing.T) {
 	woken(first+4, "after the last run")
 }
 
-// The answers to a batch are written together.
-func TestBatchOfAnswersWakesOnce(t *testing.T) {
+// Answers that come in a run are written together.
+func TestRunOfAnswersWakesOnce(t *testing.T) {
 	u := &fakeUpstream{}
 	b := newBridge(t, u, Options{})
-	o := produce(t, b, ProducerSpec{Topic: topic, Batching: true})
+	o := produce(t, b, ProducerSpec{Topic: topic})
 	for range 4 {
 		send(t, o, "YQ==", "1")
 	}
 	up := u.producers[0]
 	before := o.woken()
-	for i := range int32(3) {
-		if n := o.woken(); n != before {
-			t.Fatalf("woken after %d answers of 3", i)
-		}
-		up.done[i].Sent(codec.MessageID{LedgerID: 1, Partition: -1, BatchIndex: i, BatchSize: 3}, nil)
+	for i := range 3 {
+		up.done[i].(RunSendDone).SentMore(codec.MessageID{LedgerID: 1, EntryID: int64(i), Partition: -1, BatchIndex: -1}, nil)
 	}
+	if n := o.woken(); n != before {
+		t.Fatal("woken within a run")
+	}
+	up.done[2].(RunSendDone).Rest()
 	if n := o.woken(); n != before+1 {
-		t.Fatalf("woken %d times for a batch", n-before)
+		t.Fatalf("woken %d times by a run", n-before)
 	}
 	up.confirm(3, nil)
 	if n := o.woken(); n != before+2 {
-		t.Fatal("not woken for one that is in no batch")
+		t.Fatal("not woken by one answer")
 	}
 	if got := len(o.fill(9)); got != 4 {
 		t.Fatalf("%d answers", got)

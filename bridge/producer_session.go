@@ -93,7 +93,8 @@ func (s *producerSession) Handle(frame []byte) error {
 		s.carry(int64(len(frame)))
 		s.answer(sendResult{
 			code: fault.Code, detail: fault.Detail, context: p.req.Context, hasContext: p.req.HasContext, bytes: int64(len(frame)),
-		}, true)
+		})
+		s.out.Wake()
 		s.e.b.stats.publishFailed(s.stats)
 		return nil
 	}
@@ -149,9 +150,17 @@ func (s *producerSession) decode(frame []byte, req *codec.SendRequest) error {
 
 // Sent takes the upstream's answer to one publish.
 func (p *publish) Sent(id codec.MessageID, err error) {
+	p.SentMore(id, err)
+	p.Rest()
+}
+
+// Rest implements [RunSendDone].
+func (p *publish) Rest() { p.s.out.Wake() }
+
+// SentMore implements [RunSendDone].
+func (p *publish) SentMore(id codec.MessageID, err error) {
 	s := p.s
 	r := sendResult{id: id, context: p.req.Context, hasContext: p.req.HasContext, bytes: p.bytes}
-	last := id.BatchIndex < 0 || id.BatchIndex+1 >= id.BatchSize // else those of the same batch follow
 	reg := &s.e.b.stats
 	if err != nil {
 		r.code, r.detail = codeOf(err), err.Error()
@@ -160,7 +169,7 @@ func (p *publish) Sent(id codec.MessageID, err error) {
 	} else {
 		reg.published(s.stats, int64(len(p.req.Payload)), time.Since(p.since))
 	}
-	s.answer(r, last)
+	s.answer(r)
 	s.e.turns.free.Add(1)
 	s.e.handOut()
 	if s.unanswered.Add(-1) == 0 {
@@ -168,8 +177,8 @@ func (p *publish) Sent(id codec.MessageID, err error) {
 	}
 }
 
-// answer queues a reply for the client. wake: no other follows at once.
-func (s *producerSession) answer(r sendResult, wake bool) {
+// answer queues a reply for the client. The outlet is to be woken.
+func (s *producerSession) answer(r sendResult) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -177,9 +186,6 @@ func (s *producerSession) answer(r sendResult, wake bool) {
 	}
 	s.results = append(s.results, r)
 	s.mu.Unlock()
-	if wake {
-		s.out.Wake()
-	}
 }
 
 // Fill writes the answers. An answer that is written makes room for another

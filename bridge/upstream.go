@@ -77,9 +77,16 @@ type Sender interface {
 
 // SendDone receives the outcome of one [Sender.Send]. It must not block.
 type SendDone interface {
-	// Sent is called with an id that is in a batch only for one after the other of all messages of
-	// that batch, without anything in between.
 	Sent(id codec.MessageID, err error)
+}
+
+// RunSendDone is a [SendDone] that an upstream which has several outcomes at hand may give all of them before the client is told of any.
+type RunSendDone interface {
+	SendDone
+	// SentMore is Sent, but that Rest is to follow, of this or of one that the same [Sender] got later: behind the next outcomes, or at once.
+	SentMore(id codec.MessageID, err error)
+	// Rest says that there is nothing more for now.
+	Rest()
 }
 
 // Outgoing is one message to publish: the request as decoded.

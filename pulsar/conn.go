@@ -98,6 +98,7 @@ type conn struct {
 	unpack   unpacker
 	scratch  []byte      // for what is decompressed
 	stirred  []*Consumer // were given something since the reader rested
+	answered []RunDone   // were answered since then, at most maxAnswered
 }
 
 func newConn(client *Client, key connKey) *conn {

@@ -42,8 +42,9 @@ func (c *conn) uncork() (more bool) {
 	return more
 }
 
-// rest tells the consumers that were given something that the reader has no more for now.
+// rest tells the consumers that were given something, and whose messages were answered, that the reader has no more for now.
 func (c *conn) rest() {
+	c.restAnswered()
 	for i, x := range c.stirred {
 		c.stirred[i] = nil
 		x.rest()
