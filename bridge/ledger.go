@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +50,8 @@ type ledger struct {
 	waiting  []parcel              // for a session with room, oldest first
 	serial   uint64                // of the last message of a non-persistent topic
 	held     map[heldKey]*delivery // every message delivered and not acknowledged
+	furthest heldKey               // of one partition's messages that were delivered; counts with begun
+	begun    bool
 }
 
 // delivery is one message that is in a session's hands, or in
@@ -90,6 +93,20 @@ func heldKeyOf(id *codec.MessageID) heldKey {
 	return heldKey{ledger: id.LedgerID, entry: id.EntryID, partition: id.Partition, batch: id.BatchIndex}
 }
 
+// known finds what is held of a message that is delivered. One that is ahead of all others of its partition
+// has not been delivered before, which is seen without looking among very many.
+func (l *ledger) known(key *heldKey) *delivery {
+	far := &l.furthest
+	switch {
+	case key.serial != 0:
+		return nil
+	case !l.begun, key.partition == far.partition && cmp.Or(cmp.Compare(key.ledger, far.ledger), cmp.Compare(key.entry, far.entry), cmp.Compare(key.batch, far.batch)) > 0:
+		l.begun, *far = true, *key
+		return nil
+	}
+	return l.held[*key]
+}
+
 // volatile reports that the id is of a non-persistent topic.
 func (l *ledger) volatile(id *codec.MessageID) bool {
 	topic := l.topic
@@ -112,7 +129,7 @@ func (l *ledger) deliver(e *effects, f *feed, m *codec.Message) {
 	}
 	// What is held already the broker repeats after a lost connection, or with
 	// another message of its batch: a client has it, or is about to.
-	if d := l.held[key]; d != nil {
+	if d := l.known(&key); d != nil {
 		d.feed.out--
 		d.feed = f // only that one can ask for it again
 		f.out++
