@@ -67,6 +67,15 @@ type Session interface {
 	Close()
 }
 
+// Turner is a [Session] that may put off what follows from the messages of one turn of input, to do it for all of them
+// at once. Both methods are called by who calls Handle, and the second always follows.
+type Turner interface {
+	// BeginTurn says that Handle is about to be called, perhaps several times.
+	BeginTurn()
+	// EndTurn says that no more messages are at hand. The session may be Full now.
+	EndTurn()
+}
+
 // Writer collects a session's output. It is valid only during [Session.Fill].
 type Writer interface {
 	// Room reports whether the output takes another frame now.

@@ -80,6 +80,15 @@ type SendDone interface {
 	Sent(id codec.MessageID, err error)
 }
 
+// RunSendDone is a [SendDone] that an upstream which has several outcomes at hand may give all of them before the client is told of any.
+type RunSendDone interface {
+	SendDone
+	// SentMore is Sent, but that Rest is to follow, of this or of one that the same [Sender] got later: behind the next outcomes, or at once.
+	SentMore(id codec.MessageID, err error)
+	// Rest says that there is nothing more for now.
+	Rest()
+}
+
 // Outgoing is one message to publish: the request as decoded.
 type Outgoing = codec.SendRequest
 
@@ -98,6 +107,16 @@ type Receiver interface {
 	Lost(err error)
 }
 
+// RunReceiver is a [Receiver] that an upstream which has several messages at hand may give all of them before it acts on any.
+type RunReceiver interface {
+	Receiver
+	// DeliverMore is Deliver, but that Rest is to follow, behind the next messages or at once.
+	DeliverMore(m *codec.Message)
+	// Rest says that there is nothing more for now. It may be called beside other methods, for nothing, and
+	// shortly after [Consumer.Close].
+	Rest()
+}
+
 // Consumer is one upstream subscription member.
 //
 // None of Permit, Ack, Redeliver, Congested, Connected blocks. What a consumer queues is bounded by
@@ -106,10 +125,11 @@ type Consumer interface {
 	// Permit allows n more calls of Deliver. Permits add up.
 	Permit(n int)
 
-	// Ack acknowledges one message, by position. It also takes ids the consumer
+	// Ack acknowledges messages, each for itself, by position. It also takes ids the consumer
 	// never delivered (a client that reconnected acknowledges what it got
-	// before). A batch's entry is acknowledged at the broker when all of its messages are.
-	Ack(id codec.MessageID)
+	// before). A batch's entry is acknowledged at the broker when all of its messages are. ids
+	// are not kept.
+	Ack(ids ...codec.MessageID)
 
 	// Redeliver asks the broker to deliver these messages again, redelivery
 	// count raised, within about [ConsumerSpec.RedeliveryTick]. Messages of the

@@ -45,7 +45,7 @@ func (p *Producer) receipt(c *conn, r *wire.SendReceipt) {
 	p.mu.Unlock()
 	switch v {
 	case answered:
-		p.settle(&e, storedAt(r, p.partition), nil)
+		p.settle(c, &e, storedAt(r, p.partition), nil)
 		p.answer(refused, nil)
 		p.checkClosing()
 	case astray:
@@ -99,9 +99,9 @@ func (p *Producer) refused(c *conn, r *wire.SendError) {
 func (p *Producer) answer(list []entry, err error) {
 	for i := range list {
 		if list[i].err != nil {
-			p.settle(&list[i], MessageID{}, list[i].err)
+			p.settle(nil, &list[i], MessageID{}, list[i].err)
 		} else {
-			p.settle(&list[i], MessageID{}, err)
+			p.settle(nil, &list[i], MessageID{}, err)
 		}
 	}
 	if len(list) > 0 {
@@ -109,11 +109,11 @@ func (p *Producer) answer(list []entry, err error) {
 	}
 }
 
-// settle gives an entry its outcome.
-func (p *Producer) settle(e *entry, id MessageID, err error) {
+// settle gives an entry its outcome. c is the connection on whose reader's goroutine this is called, nil: of none.
+func (p *Producer) settle(c *conn, e *entry, id MessageID, err error) {
 	p.client.release(e.reserved)
 	if e.batch == nil {
-		e.done.Sent(id, err)
+		c.settle(e.done, id, err, true)
 		e.msg.unread()
 		return
 	}
@@ -121,6 +121,34 @@ func (p *Producer) settle(e *entry, id MessageID, err error) {
 		if err == nil {
 			id.BatchIndex, id.BatchSize = int32(i), int32(len(e.batch))
 		}
-		done.Sent(id, err)
+		c.settle(done, id, err, i == len(e.batch)-1)
 	}
+}
+
+// maxAnswered is how many entries are answered before those are told that want to hear when the reader rests.
+const maxAnswered = 64
+
+// settle gives a message its outcome. last: none follows of the same entry. c is as in [Producer.settle].
+func (c *conn) settle(done Done, id MessageID, err error, last bool) {
+	run, ok := done.(RunDone)
+	if c == nil || !ok {
+		done.Sent(id, err)
+		return
+	}
+	run.SentMore(id, err)
+	if !last {
+		return
+	}
+	if c.answered = append(c.answered, run); len(c.answered) == maxAnswered {
+		c.restAnswered()
+	}
+}
+
+// restAnswered tells those whose messages were answered that there is nothing more for now.
+func (c *conn) restAnswered() {
+	for i, run := range c.answered {
+		c.answered[i] = nil
+		run.Rest()
+	}
+	c.answered = c.answered[:0]
 }

@@ -96,7 +96,9 @@ type conn struct {
 	receipt  wire.SendReceipt
 	incoming wire.Message
 	unpack   unpacker
-	scratch  []byte // for what is decompressed
+	scratch  []byte      // for what is decompressed
+	stirred  []*Consumer // were given something since the reader rested
+	answered []RunDone   // were answered since then, at most maxAnswered
 }
 
 func newConn(client *Client, key connKey) *conn {
@@ -148,6 +150,7 @@ func (c *conn) run() {
 
 // read handles what comes until the connection breaks.
 func (c *conn) read(r *frames) error {
+	defer c.rest()
 	for {
 		for _, x := range c.cork() {
 			x.handOut(c)
@@ -164,6 +167,7 @@ func (c *conn) read(r *frames) error {
 				return err
 			}
 		}
+		c.rest()
 		if c.uncork() {
 			continue
 		}

@@ -42,6 +42,16 @@ func (c *conn) uncork() (more bool) {
 	return more
 }
 
+// rest tells the consumers that were given something, and whose messages were answered, that the reader has no more for now.
+func (c *conn) rest() {
+	c.restAnswered()
+	for i, x := range c.stirred {
+		c.stirred[i] = nil
+		x.rest()
+	}
+	c.stirred = c.stirred[:0]
+}
+
 // handleForConsumers does what a command asks for that concerns consumers.
 func (c *conn) handleForConsumers(cmd wire.Command) {
 	switch cmd := cmd.(type) {

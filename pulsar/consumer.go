@@ -131,6 +131,14 @@ type Handler interface {
 	Ended(x *Consumer, err error)
 }
 
+// Rester is a [Handler], or a [GroupHandler], that is told when a connection's reader has delivered what it had read: what follows from
+// several messages can be put off until then.
+type Rester interface {
+	// Rest is called after one or more calls of Deliver for x, on the same goroutine or another, perhaps beside other methods, and whatever has become of x
+	// meanwhile. It must not block.
+	Rest(x *Consumer)
+}
+
 // Permits are how many messages the consumers that share them may deliver. They also know how much these have to tell
 // their brokers. The zero value is none.
 type Permits struct {
@@ -257,6 +265,7 @@ type Consumer struct {
 	busy       bool  // a method of handler is being called, or what is held being handed out
 	missed     bool  // there was something to hand out meanwhile
 	listed     bool  // the connection will call speak
+	resting    bool  // the connection will call rest
 	seeking    bool  // what comes is from before
 	terminated bool  // the broker has told the end of the topic
 	unsure     bool  // the broker was asked to delete the subscription and has not refused, see probedLocked

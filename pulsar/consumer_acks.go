@@ -114,15 +114,33 @@ func placeInBatch(id *MessageID) (index, size int32) {
 	return id.BatchIndex, id.BatchSize
 }
 
-// Ack acknowledges one message. It also takes those that were never delivered to this consumer.
-// The broker is told soon, also over another connection if this one breaks before it has answered.
-func (x *Consumer) Ack(id *MessageID) {
+// Ack acknowledges messages, each for itself. It also takes those that were never delivered to this consumer.
+// The broker is told soon, also over another connection if this one breaks before it has answered. ids are not kept.
+func (x *Consumer) Ack(ids ...MessageID) {
+	if !x.keeps() {
+		return
+	}
 	x.mu.Lock()
-	if x.state >= consumerClosing || !x.keeps() || id.LedgerID < 0 || id.EntryID < 0 {
+	if x.state >= consumerClosing {
 		x.mu.Unlock()
 		return
 	}
 	a := x.acksLocked()
+	before := len(a.pending)
+	for i := range ids {
+		if id := &ids[i]; id.LedgerID >= 0 && id.EntryID >= 0 {
+			x.ackLocked(a, id)
+		}
+	}
+	if len(a.pending) == before { // there is nothing to say before all of a batch is
+		x.mu.Unlock()
+		return
+	}
+	x.spur()
+}
+
+// ackLocked notes an acknowledgement, and what the broker is to be told because of it.
+func (x *Consumer) ackLocked(a *acks, id *MessageID) {
 	at := keyOf(id)
 	if a.rewound && x.o.ordered() && at.after(a.passed) {
 		a.batches.repeats(at)
@@ -145,7 +163,6 @@ func (x *Consumer) Ack(id *MessageID) {
 		a.batches.whole(at)
 		a.add(ack{at: at})
 	}
-	x.spur()
 }
 
 // AckCumulative acknowledges all messages up to this one, of an Exclusive or Failover subscription.

@@ -37,7 +37,7 @@ func TestAckAfterRedeliver(t *testing.T) {
 			ids := slices.Clone(in.ids)
 			x.Redeliver(ids)
 			for _, i := range []int{1, 3, 4, 5} { // an entry, or all of one
-				x.Ack(&ids[i])
+				x.Ack(ids[i])
 			}
 			publish("end")
 			in.permits.Permit(100)
@@ -52,7 +52,7 @@ func TestAckAfterRedeliver(t *testing.T) {
 			x.Redeliver(ids[:1])
 			in.await("it again", func() bool { return slices.Contains(in.texts[9:], text(0)) })
 			for i := range in.ids[6:9] {
-				x.Ack(&in.ids[6+i])
+				x.Ack(in.ids[6+i])
 			}
 			if kind == wire.Exclusive && !batch {
 				eventually(t, "the end of what is remembered", func() bool {
@@ -80,7 +80,7 @@ func TestWhatComesAgainIsBounded(t *testing.T) {
 	in.awaitAll("x")
 	x.RedeliverAll()
 	for i := range 3 * maxBatches / 2 {
-		x.Ack(&MessageID{LedgerID: 1 << 40, EntryID: int64(i), BatchIndex: -1})
+		x.Ack(MessageID{LedgerID: 1 << 40, EntryID: int64(i), BatchIndex: -1})
 	}
 	x.mu.Lock()
 	n := len(x.acks.batches.all)
@@ -121,8 +121,8 @@ func TestCongested(t *testing.T) {
 		if in.permits.Congested() {
 			t.Fatalf("congested by %d", 2*i)
 		}
-		x.Ack(&MessageID{LedgerID: 1, EntryID: int64(i), BatchIndex: -1})
-		y.Ack(&MessageID{LedgerID: 1, EntryID: int64(i), BatchIndex: -1})
+		x.Ack(MessageID{LedgerID: 1, EntryID: int64(i), BatchIndex: -1})
+		y.Ack(MessageID{LedgerID: 1, EntryID: int64(i), BatchIndex: -1})
 	}
 	if !in.permits.Congested() {
 		t.Fatal("not congested")
@@ -157,7 +157,7 @@ func TestCongestionEndsWithItsConsumer(t *testing.T) {
 	in := newInbox(t)
 	x := openConsumer(t, c, topic, earliest(wire.Shared), in)
 	for i := range congestedFrom {
-		x.Ack(&MessageID{LedgerID: 1, EntryID: int64(i), BatchIndex: -1})
+		x.Ack(MessageID{LedgerID: 1, EntryID: int64(i), BatchIndex: -1})
 	}
 	if !in.permits.Congested() {
 		t.Fatal("not congested")
@@ -212,7 +212,7 @@ func TestRedeliverWhileHeld(t *testing.T) {
 			return held == 4 && x.flows.out <= 0 && !x.busy
 		})
 		x.Redeliver(in.ids[1:2])
-		x.Ack(&in.ids[0])
+		x.Ack(in.ids[0])
 		in.permits.Permit(20)
 		in.awaitAll(texts(0, 20)...)
 		if got := in.all()[2:]; !slices.Equal(got, texts(0, 20)) && !slices.Equal(got, texts(1, 19)) {
@@ -278,7 +278,7 @@ func TestCongestionEndsWithAClose(t *testing.T) {
 	in := newInbox(t)
 	x := openConsumer(t, c, topic, earliest(wire.Shared), in)
 	for i := range congestedFrom {
-		x.Ack(&MessageID{LedgerID: 1, EntryID: int64(i), BatchIndex: -1})
+		x.Ack(MessageID{LedgerID: 1, EntryID: int64(i), BatchIndex: -1})
 	}
 	if !in.permits.Congested() {
 		t.Fatal("not congested")

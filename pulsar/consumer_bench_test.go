@@ -40,7 +40,7 @@ func (h *counter) Tell(*Consumer, Event)         {}
 func (h *counter) Ended(_ *Consumer, _ error)    {}
 
 func (h *counter) Deliver(x *Consumer, m *Received) {
-	x.Ack(&m.ID)
+	x.Ack(m.ID)
 	h.count()
 }
 

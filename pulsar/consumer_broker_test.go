@@ -144,8 +144,8 @@ func TestRealRedelivery(t *testing.T) {
 	p := nativeProducer(t, native(t, cluster.BrokerURL()), pulsar.ProducerOptions{Topic: topic, BatchingMaxPublishDelay: time.Second})
 	sendTexts(t, p, texts(0, 5)...)
 	in.awaitAll(texts(0, 5)...)
-	x.Ack(&in.ids[1])
-	x.Ack(&in.ids[3])
+	x.Ack(in.ids[1])
+	x.Ack(in.ids[3])
 	x.Redeliver(in.ids[:1])
 	in.await("the rest of the batch", func() bool { return len(in.texts) == 8 })
 	if got := in.all()[5:]; !slices.Equal(got, []string{text(0), text(2), text(4)}) || in.counts[5] != 1 {

@@ -41,6 +41,7 @@ func (x *Consumer) message(c *conn, cmd *wire.Message, entry []byte) {
 		return
 	}
 	x.busy = true
+	x.stirLocked(c)
 	x.mu.Unlock()
 	rest := x.unpack(c, u)
 	x.mu.Lock()
@@ -49,6 +50,24 @@ func (x *Consumer) message(c *conn, cmd *wire.Message, entry []byte) {
 	}
 	x.refillLocked()
 	x.restLocked()
+}
+
+// stirLocked has rest called once the reader of c has done what it is at, on whose goroutine this is called.
+func (x *Consumer) stirLocked(c *conn) {
+	if !x.resting {
+		x.resting = true
+		c.stirred = append(c.stirred, x)
+	}
+}
+
+// rest tells the owner that for now nothing more is delivered.
+func (x *Consumer) rest() {
+	x.mu.Lock()
+	x.resting = false
+	x.mu.Unlock()
+	if r, ok := x.handler.(Rester); ok {
+		r.Rest(x)
+	}
 }
 
 // resume has what is held handed out, as there are permits again.
@@ -80,6 +99,7 @@ func (x *Consumer) handOut(c *conn) {
 		return
 	}
 	x.busy = true
+	x.stirLocked(c)
 	for x.held != nil && x.on == c {
 		u := x.held.entries[0]
 		before := u.charged

@@ -78,7 +78,7 @@ func (b *inbox) Deliver(x *Consumer, m *Received) {
 	b.counts = append(b.counts, m.Redelivered)
 	b.mu.Unlock()
 	if b.ack {
-		x.Ack(&m.ID)
+		x.Ack(m.ID)
 	}
 	if b.take != nil {
 		b.take(x, m)

@@ -272,6 +272,13 @@ func (p groupMember) Opened(x *Consumer, err error) {
 // Deliver implements [Handler].
 func (p groupMember) Deliver(x *Consumer, m *Received) { p.g.handler.Deliver(x, m) }
 
+// Rest implements [Rester].
+func (p groupMember) Rest(x *Consumer) {
+	if r, ok := p.g.handler.(Rester); ok {
+		r.Rest(x)
+	}
+}
+
 // Tell implements [Handler].
 func (p groupMember) Tell(x *Consumer, e Event) { p.g.handler.Tell(x, e) }
 

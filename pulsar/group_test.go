@@ -36,7 +36,7 @@ func (b *groupInbox) Deliver(x *Consumer, m *Received) {
 	b.mu.Lock()
 	b.got[x.Topic()] = append(b.got[x.Topic()], fmt.Sprint(string(m.Payload), " ", m.ID.Partition))
 	b.mu.Unlock()
-	x.Ack(&m.ID)
+	x.Ack(m.ID)
 }
 
 func (b *groupInbox) on(topic string) []string {

@@ -158,3 +158,12 @@ func storedAt(r *wire.SendReceipt, partition int32) MessageID {
 type Done interface {
 	Sent(id MessageID, err error)
 }
+
+// RunDone is a [Done] that is told when a connection's reader has given the outcomes that it had read: what follows from several can be put
+// off until then.
+type RunDone interface {
+	Done
+	// SentMore is Sent, but that Rest is to follow: of the last message of the same entry, behind other outcomes or at once.
+	SentMore(id MessageID, err error)
+	Rest()
+}

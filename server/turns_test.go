@@ -105,7 +105,7 @@ func deflatedFrame(text string, size int) string {
 // full is not, as the session will resume it.
 func TestTurnOrFull(t *testing.T) {
 	c, fs := openUnserved(t)
-	input := []byte(strings.Repeat(clientFrame(1, "x"), 200))
+	input := []byte(strings.Repeat(clientFrame(1, "x"), 2*turnBytes/messageCost))
 	c.frames(append([]byte(nil), input...), false)
 	if !c.stalled || !c.yielded || c.wants.Load()&wantRead == 0 {
 		t.Fatalf("stalled %v, yielded %v, wants %b", c.stalled, c.yielded, c.wants.Load())
@@ -116,6 +116,27 @@ func TestTurnOrFull(t *testing.T) {
 	c.resume()
 	if !c.stalled || c.yielded || len(fs.handled) != before {
 		t.Fatalf("of a full session: stalled %v, yielded %v, %d messages more", c.stalled, c.yielded, len(fs.handled)-before)
+	}
+}
+
+// turningSession notes when turns begin and end, and becomes full at the end of one.
+type turningSession struct{ *fakeSession }
+
+func (s turningSession) BeginTurn() { s.handled <- "begin" }
+func (s turningSession) EndTurn()   { s.handled <- "end"; s.set(func(s *fakeSession) { s.full = true }) }
+
+// A session is told of a turn of its input, and may be full when it ends.
+func TestSessionKnowsItsTurns(t *testing.T) {
+	c, fs := openUnserved(t)
+	c.session = turningSession{fs}
+	c.frames([]byte(clientFrame(1, "a")+clientFrame(1, "b")), false)
+	for _, want := range []string{"begin", "a", "b", "end"} {
+		if got := <-fs.handled; got != want {
+			t.Fatalf("%q, not %q", got, want)
+		}
+	}
+	if !c.stalled || c.yielded {
+		t.Error("it goes on although the session is full")
 	}
 }
 

@@ -167,12 +167,13 @@ type Consumer struct {
 	Receiver   bridge.Receiver
 	Of         *Upstream // of a reader
 
-	Mu      sync.Mutex // guards the rest
-	permits int
-	Acks    []int64 // entries
-	again   []int64
-	closed  bool
-	Down    bool // not connected
+	Mu       sync.Mutex // guards the rest
+	permits  int
+	Acks     []int64 // entries
+	AckCalls int
+	again    []int64
+	closed   bool
+	Down     bool // not connected
 
 	relieved     func() // set while it says that it is congested
 	congested    bool
@@ -183,9 +184,12 @@ type Consumer struct {
 func (c *Consumer) Permit(n int) { c.Mu.Lock(); c.permits += n; c.Mu.Unlock() }
 
 // Ack implements [bridge.Consumer].
-func (c *Consumer) Ack(id codec.MessageID) {
+func (c *Consumer) Ack(ids ...codec.MessageID) {
 	c.Mu.Lock()
-	c.Acks = append(c.Acks, id.EntryID)
+	c.AckCalls++
+	for _, id := range ids {
+		c.Acks = append(c.Acks, id.EntryID)
+	}
 	c.Mu.Unlock()
 }
 

@@ -212,10 +212,10 @@ func (c *Consumer) Delivered(bytes int64) {
 	}
 }
 
-// Acknowledged counts an acknowledgement, or an answer to a reader's message.
-func (c *Consumer) Acknowledged() {
-	c.ns.of.counts.acked.Add(1)
-	c.ns.acked.Add(1)
+// Acknowledged counts acknowledgements, or an answer to a reader's message.
+func (c *Consumer) Acknowledged(n int) {
+	c.ns.of.counts.acked.Add(uint64(n))
+	c.ns.acked.Add(uint64(n))
 }
 
 // Refused counts a negative acknowledgement.

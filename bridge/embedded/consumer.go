@@ -196,22 +196,28 @@ func (c *consumer) refund() {
 	}
 }
 
-// Ack acknowledges one message, or a whole batch if id names no place in it. An
+// Ack acknowledges messages, or a whole batch if an id names no place in it. An
 // id far ahead of what was ever delivered is passed over when memory is full.
-func (c *consumer) Ack(id codec.MessageID) {
+func (c *consumer) Ack(ids ...codec.MessageID) {
 	c.u.mu.Lock()
-	if mb := c.ledgers[id.LedgerID]; mb != nil {
-		s := mb.s
-		from, to := s.t.rangeOf(&id)
-		// An id ahead of the window makes it reach that far.
-		if ahead := to - s.mark - int64(s.window.len()); ahead <= 1 || c.u.reserve(ahead*slotCost) {
-			for seq := from; seq < to; seq++ {
-				s.ack(seq)
-			}
+	for i := range ids {
+		if mb := c.ledgers[ids[i].LedgerID]; mb != nil {
+			mb.s.acknowledge(&ids[i])
 		}
-		s.dispatch()
 	}
 	c.u.handOver()
+}
+
+// acknowledge is Ack for one. The upstream's mutex is held.
+func (s *subscription) acknowledge(id *codec.MessageID) {
+	from, to := s.t.rangeOf(id)
+	// An id ahead of the window makes it reach that far.
+	if ahead := to - s.mark - int64(s.window.len()); ahead <= 1 || s.t.u.reserve(ahead*slotCost) {
+		for seq := from; seq < to; seq++ {
+			s.ack(seq)
+		}
+	}
+	s.dispatch()
 }
 
 // Congested implements [bridge.Consumer]: all is done at once.

@@ -80,6 +80,7 @@ func (s *session) Handle(frame []byte) error {
 		s.answer(result{
 			code: fault.Code, detail: fault.Detail, context: p.req.Context, hasContext: p.req.HasContext, bytes: int64(len(frame)),
 		})
+		s.out.Wake()
 		s.stats.Failed()
 		return nil
 	}
@@ -124,6 +125,15 @@ func (s *session) decode(frame []byte, req *codec.SendRequest) error {
 
 // Sent takes the upstream's answer to one publish.
 func (p *message) Sent(id codec.MessageID, err error) {
+	p.SentMore(id, err)
+	p.Rest()
+}
+
+// Rest implements [bridge.RunSendDone].
+func (p *message) Rest() { p.s.out.Wake() }
+
+// SentMore implements [bridge.RunSendDone].
+func (p *message) SentMore(id codec.MessageID, err error) {
 	s := p.s
 	r := result{id: id, context: p.req.Context, hasContext: p.req.HasContext, bytes: p.bytes}
 	if err != nil {
@@ -141,7 +151,7 @@ func (p *message) Sent(id codec.MessageID, err error) {
 	}
 }
 
-// answer queues a reply for the client.
+// answer queues a reply for the client. The outlet is to be woken.
 func (s *session) answer(r result) {
 	s.mu.Lock()
 	if s.closed {
@@ -150,7 +160,6 @@ func (s *session) answer(r result) {
 	}
 	s.results = append(s.results, r)
 	s.mu.Unlock()
-	s.out.Wake()
 }
 
 // Fill writes the answers. An answer that is written makes room for another

@@ -19,8 +19,9 @@ import (
 type consumer struct {
 	u        *Upstream
 	receiver bridge.Receiver
-	topic    string           // "": several, and ids carry theirs
-	one      *client.Consumer // constant, as is group, once Subscribe has returned; nil: there is a group
+	runs     bridge.RunReceiver // what receiver is, too; nil: it is none
+	topic    string             // "": several, and ids carry theirs
+	one      *client.Consumer   // constant, as is group, once Subscribe has returned; nil: there is a group
 	group    *client.Group
 	permits  client.Permits
 	options  *sharedOptions
@@ -43,6 +44,7 @@ func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r br
 		return nil, err
 	}
 	c := &consumer{u: u, receiver: r, topic: spec.Topic, durable: !spec.NonDurable, options: u.shared.get(u, &spec)}
+	c.runs, _ = r.(bridge.RunReceiver)
 	if spec.MaxRedeliver > 0 {
 		c.letters = newDeadLetters(c, &spec)
 	}
@@ -108,6 +110,9 @@ func (c ofOne) Opened(_ *client.Consumer, err error) { c.tellOpened(err) }
 // Deliver implements [client.Handler].
 func (c ofOne) Deliver(x *client.Consumer, m *client.Received) { c.deliver(x, m) }
 
+// Rest implements [client.Rester].
+func (c ofOne) Rest(*client.Consumer) { c.rest() }
+
 // Tell implements [client.Handler].
 func (c ofOne) Tell(x *client.Consumer, e client.Event) { c.tell(x, e) }
 
@@ -128,6 +133,9 @@ func (c ofGroup) Deliver(x *client.Consumer, m *client.Received) {
 	defer c.calling.Unlock()
 	c.deliver(x, m)
 }
+
+// Rest implements [client.Rester].
+func (c ofGroup) Rest(*client.Consumer) { c.rest() }
 
 // Tell implements [client.GroupHandler].
 func (c ofGroup) Tell(x *client.Consumer, e client.Event) { c.tell(x, e) }
@@ -155,8 +163,18 @@ func (c *consumer) deliver(x *client.Consumer, m *client.Received) {
 		topic = c.base(x)
 	}
 	message := fromReceived(m, topic)
-	if c.letters == nil || !c.letters.take(x, message) {
+	switch {
+	case c.letters != nil && c.letters.take(x, message):
+	case c.runs != nil:
+		c.runs.DeliverMore(message)
+	default:
 		c.receiver.Deliver(message)
+	}
+}
+
+func (c *consumer) rest() {
+	if c.runs != nil {
+		c.runs.Rest()
 	}
 }
 
@@ -209,15 +227,27 @@ func (c *consumer) parts() []*client.Consumer {
 func (c *consumer) Permit(n int) { c.permits.Permit(n) }
 
 // Ack implements [bridge.Consumer].
-func (c *consumer) Ack(id codec.MessageID) {
+func (c *consumer) Ack(ids ...codec.MessageID) {
 	if c.letters != nil {
-		c.letters.drop(&id)
+		for i := range ids {
+			c.letters.drop(&ids[i])
+		}
 	}
-	if x := c.part(&id); x != nil {
-		to := toID(&id)
-		x.Ack(&to)
+	var room [ackRun]client.MessageID
+	for len(ids) > 0 {
+		x := c.part(&ids[0])
+		run := append(room[:0], toID(&ids[0]))
+		for ids = ids[1:]; len(ids) > 0 && len(run) < ackRun && c.part(&ids[0]) == x; ids = ids[1:] {
+			run = append(run, toID(&ids[0]))
+		}
+		if x != nil {
+			x.Ack(run...)
+		}
 	}
 }
+
+// ackRun is how many acknowledgements a consumer of the client is told of at once.
+const ackRun = 32
 
 // Redeliver implements [bridge.Consumer].
 func (c *consumer) Redeliver(ids []codec.MessageID) {

@@ -339,7 +339,7 @@ func (b buried) Sent(_ codec.MessageID, err error) {
 	d.c.permits.Permit(back)
 	id := toID(&l.message.ID)
 	if err == nil {
-		l.from.Ack(&id)
+		l.from.Ack(id)
 		return
 	}
 	if news {

@@ -172,10 +172,28 @@ type publish struct {
 }
 
 // Sent implements [client.Done].
-func (x *publish) Sent(id client.MessageID, err error) {
+func (x *publish) Sent(id client.MessageID, err error) { x.done.Sent(x.outcome(id, err)) }
+
+// SentMore implements [client.RunDone].
+func (x *publish) SentMore(id client.MessageID, err error) {
+	if run, ok := x.done.(bridge.RunSendDone); ok {
+		run.SentMore(x.outcome(id, err))
+	} else {
+		x.done.Sent(x.outcome(id, err))
+	}
+}
+
+// Rest implements [client.RunDone].
+func (x *publish) Rest() {
+	if run, ok := x.done.(bridge.RunSendDone); ok {
+		run.Rest()
+	}
+}
+
+// outcome is what the bridge is told.
+func (x *publish) outcome(id client.MessageID, err error) (codec.MessageID, error) {
 	if err != nil {
-		x.done.Sent(codec.MessageID{}, wrap("publish to "+x.p.topic, err))
-		return
+		return codec.MessageID{}, wrap("publish to "+x.p.topic, err)
 	}
 	out := codec.MessageID{
 		LedgerID: id.LedgerID, EntryID: id.EntryID, Partition: id.Partition, BatchIndex: id.BatchIndex, BatchSize: id.BatchSize,
@@ -183,7 +201,7 @@ func (x *publish) Sent(id client.MessageID, err error) {
 	if out.Partition < 0 {
 		out.Partition = x.p.partition
 	}
-	x.done.Sent(out, nil)
+	return out, nil
 }
 
 // fill makes m a message of the client.

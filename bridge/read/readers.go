@@ -22,7 +22,7 @@ type Counters interface {
 	// Delivered counts a message of so many bytes that was written.
 	Delivered(bytes int64)
 	// Acknowledged counts the client's answer to one.
-	Acknowledged()
+	Acknowledged(n int)
 	// Messages is how many were delivered.
 	Messages() uint64
 	// Leave says that the session has ended. It is called once.

@@ -91,7 +91,7 @@ func (s *session) Handle(frame []byte) error {
 		s.out.Wake()
 	}
 	if answered {
-		s.stats.Acknowledged()
+		s.stats.Acknowledged(1)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ type Counters interface {
 	// Delivered counts a message of so many bytes that was written.
 	Delivered(bytes int64)
 	// Acknowledged and Refused count what the client says of one.
-	Acknowledged()
+	Acknowledged(n int)
 	Refused()
 	// Messages is how many were delivered.
 	Messages() uint64

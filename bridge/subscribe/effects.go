@@ -11,9 +11,8 @@ import (
 type effects struct {
 	first  *member // to be woken
 	more   []*member
-	resume []*member       // to be resumed
-	acked  codec.MessageID // is to be acknowledged at ackers
-	ackers []*feed
+	resume []*member // to be resumed
+	acks   acks
 	again  []returned // to be asked for again
 	grants grants
 	short  bool          // the feeds may not be granted what there is room for: another one would be of use
@@ -41,11 +40,41 @@ func (e *effects) perform() {
 	for _, s := range e.resume {
 		s.out.Resume()
 	}
-	for _, f := range e.ackers {
-		f.up.Ack(e.acked)
-	}
+	e.acks.give()
 	redeliver(e.again)
 	e.grants.give()
+}
+
+// acks are messages to be acknowledged at feeds.
+type acks struct {
+	ids   []codec.MessageID // a part of those that the ledger was given
+	feeds []*feed
+	more  []acks // to follow
+}
+
+// add notes the message ids[i], to be acknowledged at feeds. All those in front of it have been added.
+func (a *acks) add(ids []codec.MessageID, i int, feeds []*feed) {
+	last := a
+	if n := len(a.more); n > 0 {
+		last = &a.more[n-1]
+	}
+	switch {
+	case i == 0:
+		a.ids, a.feeds = ids[:1], feeds
+	case len(last.feeds) == len(feeds) && (len(feeds) == 0 || &last.feeds[0] == &feeds[0]):
+		last.ids = last.ids[:len(last.ids)+1]
+	default:
+		a.more = append(a.more, acks{ids: ids[i : i+1], feeds: feeds})
+	}
+}
+
+func (a *acks) give() {
+	for _, f := range a.feeds {
+		f.up.Ack(a.ids...)
+	}
+	for i := range a.more {
+		a.more[i].give()
+	}
 }
 
 // grants are the permits that feeds are to be granted.

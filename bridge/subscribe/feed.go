@@ -20,7 +20,12 @@ type feed struct {
 	granted int  // permits it holds
 	out     int  // messages it delivered that are neither acknowledged nor given back
 	gone    bool // taken out of the ledger's feeds
+	run     int  // messages since what they wake was woken
 }
+
+// maxRun is how many messages an upstream may deliver before the sessions that they are for are woken: while it delivers the next
+// ones these may be written, and what is written at once is much.
+const maxRun = 64
 
 // feedPause is how long no other feed is tried after one could not be opened.
 const feedPause = 5 * time.Second
@@ -30,6 +35,23 @@ func (f *feed) Deliver(m *codec.Message) {
 	var e effects
 	f.sub.mu.Lock()
 	f.sub.ledger.deliver(&e, f, m)
+	f.sub.unlock(&e)
+}
+
+// DeliverMore implements [bridge.RunReceiver].
+func (f *feed) DeliverMore(m *codec.Message) {
+	var e effects
+	f.sub.mu.Lock()
+	f.sub.ledger.deliver(&e, f, m)
+	f.sub.ledger.gather(&e, f)
+	f.sub.unlock(&e)
+}
+
+// Rest implements [bridge.RunReceiver].
+func (f *feed) Rest() {
+	var e effects
+	f.sub.mu.Lock()
+	f.sub.ledger.wakeAll(&e, f)
 	f.sub.unlock(&e)
 }
 

@@ -1,6 +1,7 @@
 package subscribe
 
 import (
+	"cmp"
 	"sync/atomic"
 	"time"
 
@@ -45,9 +46,12 @@ type ledger struct {
 	granted  int                   // permits that the feeds hold
 	room     int                   // what all sessions take now
 	unused   int                   // what is left of all their windows and permits
+	asleep   []*member             // were given something in a run of their feed's, and are to be woken
 	waiting  []parcel              // for a session with room, oldest first
 	serial   uint64                // of the last message of a non-persistent topic
 	held     map[heldKey]*delivery // every message delivered and not acknowledged
+	furthest heldKey               // of one partition's messages that were delivered; counts with begun
+	begun    bool
 }
 
 // delivery is one message that is in a session's hands, or in
@@ -89,6 +93,20 @@ func heldKeyOf(id *codec.MessageID) heldKey {
 	return heldKey{ledger: id.LedgerID, entry: id.EntryID, partition: id.Partition, batch: id.BatchIndex}
 }
 
+// known finds what is held of a message that is delivered. One that is ahead of all others of its partition
+// has not been delivered before, which is seen without looking among very many.
+func (l *ledger) known(key *heldKey) *delivery {
+	far := &l.furthest
+	switch {
+	case key.serial != 0:
+		return nil
+	case !l.begun, key.partition == far.partition && cmp.Or(cmp.Compare(key.ledger, far.ledger), cmp.Compare(key.entry, far.entry), cmp.Compare(key.batch, far.batch)) > 0:
+		l.begun, *far = true, *key
+		return nil
+	}
+	return l.held[*key]
+}
+
 // volatile reports that the id is of a non-persistent topic.
 func (l *ledger) volatile(id *codec.MessageID) bool {
 	topic := l.topic
@@ -111,7 +129,7 @@ func (l *ledger) deliver(e *effects, f *feed, m *codec.Message) {
 	}
 	// What is held already the broker repeats after a lost connection, or with
 	// another message of its batch: a client has it, or is about to.
-	if d := l.held[key]; d != nil {
+	if d := l.known(&key); d != nil {
 		d.feed.out--
 		d.feed = f // only that one can ask for it again
 		f.out++
@@ -126,6 +144,37 @@ func (l *ledger) deliver(e *effects, f *feed, m *codec.Message) {
 	}
 	l.returnSurplus(e)
 	l.topUp(e)
+}
+
+// gather puts off waking those that e would until f's run has ended, or is as long as a run may be.
+func (l *ledger) gather(e *effects, f *feed) {
+	if e.first != nil {
+		l.sleep(e.first)
+	}
+	for _, s := range e.more {
+		l.sleep(s)
+	}
+	e.first, e.more = nil, nil
+	if f.run++; f.run >= maxRun {
+		l.wakeAll(e, f)
+	}
+}
+
+func (l *ledger) sleep(s *member) {
+	if !s.asleep {
+		s.asleep = true
+		l.asleep = append(l.asleep, s)
+	}
+}
+
+// wakeAll ends a run of f.
+func (l *ledger) wakeAll(e *effects, f *feed) {
+	f.run = 0
+	for i, s := range l.asleep {
+		l.asleep[i], s.asleep = nil, false
+		e.wake(s)
+	}
+	l.asleep = l.asleep[:0]
 }
 
 // holdBytes counts n bytes more, or less, of messages that wait in the ledger or
@@ -216,17 +265,19 @@ func (l *ledger) find(s *member, id *codec.MessageID) *delivery {
 	return l.held[heldKeyOf(id)]
 }
 
-// acknowledge ends a delivery for good, whoever owns it.
-func (l *ledger) acknowledge(e *effects, from *member, id *codec.MessageID) {
-	d := l.find(from, id)
-	e.acked, e.ackers = *id, l.ackers(d, id)
-	switch {
-	case d == nil:
-		from.strays = true
-	case d.owner != nil:
-		l.free(d)
-	default:
-		l.dropWaiting(d)
+// acknowledge ends deliveries for good, whoever owns them. ids may be used until e is performed.
+func (l *ledger) acknowledge(e *effects, from *member, ids []codec.MessageID) {
+	for i := range ids {
+		d := l.find(from, &ids[i])
+		e.acks.add(ids, i, l.ackers(d, &ids[i]))
+		switch {
+		case d == nil:
+			from.strays = true
+		case d.owner != nil:
+			l.free(d)
+		default:
+			l.dropWaiting(d)
+		}
 	}
 	l.settle(e)
 }

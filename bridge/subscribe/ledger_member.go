@@ -37,6 +37,7 @@ type member struct {
 	oldest, newest *delivery // they, in the order they were given
 	permits        int       // pull mode
 	ready          bool      // in ledger.ready
+	asleep         bool      // in ledger.asleep
 	attached       bool
 	closed         bool
 	strays         bool          // the client names messages that nobody here has

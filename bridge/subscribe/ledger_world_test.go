@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/memory"
 )
 
@@ -96,8 +97,12 @@ func (w *world) perform(e *effects) {
 			w.t.Error("resumed, and still stalled")
 		}
 	}
-	if len(e.ackers) > 0 {
-		w.acked[e.acked.EntryID] = true
+	for _, a := range append(e.acks.more, e.acks) {
+		for i := range a.ids {
+			if len(a.feeds) > 0 {
+				w.acked[a.ids[i].EntryID] = true
+			}
+		}
 	}
 	for _, r := range e.again {
 		// What goes back counts as delivered once more.
@@ -126,7 +131,19 @@ func (w *world) deliver(f *feed, entry int64) {
 	m.Payload = make([]byte, w.size[entry])
 	var e effects
 	w.l.deliver(&e, f, m)
+	run := w.choose(2) > 0
+	if run {
+		w.l.gather(&e, f)
+	}
 	w.perform(&e)
+	if run && w.choose(3) == 0 {
+		var rest effects
+		w.l.wakeAll(&rest, f)
+		w.perform(&rest)
+		if len(w.l.asleep) > 0 {
+			w.t.Error("sessions are asleep after a run")
+		}
+	}
 }
 
 // pick is one of the keys of a set, -1 if it is empty.
@@ -195,17 +212,25 @@ func (w *world) step() {
 		if c == nil || w.next == 0 {
 			return
 		}
-		entry := int64(w.choose(int(w.next)))
-		if len(c.seen) > 0 && w.choose(8) > 0 {
+		some := func() int64 {
+			if len(c.seen) == 0 || w.choose(8) == 0 {
+				return int64(w.choose(int(w.next)))
+			}
 			i := w.choose(len(c.seen))
-			entry = c.seen[i]
+			entry := c.seen[i]
 			c.seen = slices.Delete(c.seen, i, i+1)
+			return entry
 		}
-		id := message(entry).ID
 		if w.choose(3) > 0 {
-			w.l.acknowledge(&e, &c.member, &id)
+			ids := make([]codec.MessageID, 1+w.choose(3))
+			for i := range ids {
+				ids[i] = message(some()).ID
+			}
+			w.l.acknowledge(&e, &c.member, ids)
 		} else {
+			entry := some()
 			w.written[entry] = true // it says so
+			id := message(entry).ID
 			w.l.refuse(&e, &c.member, &id, w.now)
 		}
 	case 14: // a session comes, in two steps
@@ -332,7 +357,7 @@ func (w *world) check() {
 		if s.room > 0 && !s.ready && l.turn != s && len(s.queue) == 0 {
 			t.Error("a session with room is forgotten")
 		}
-		if c := w.clientOf(s); len(s.queue) > 0 && !c.woken {
+		if c := w.clientOf(s); len(s.queue) > 0 && !c.woken && !s.asleep {
 			t.Error("a session with something to write was not woken")
 		}
 		if len(l.waiting) > 0 && s.ready && l.roomOf(s) > 0 && int(s.room) == l.roomOf(s) {

@@ -1,6 +1,7 @@
 package subscribe
 
 import (
+	"sync"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
@@ -17,6 +18,7 @@ const (
 
 // session is one session of a subscription: its [member] in the ledger, and what
 // it asks. Everything below stats is guarded by sub.mu, except writing, which only Fill touches,
+// inTurn and gathered, which are for who calls Handle,
 // and the member's opts and out, which are constant.
 type session struct {
 	sub   *subscription
@@ -28,6 +30,9 @@ type session struct {
 	timer         *time.Timer // calls ring
 
 	writing []pushed
+
+	inTurn   bool
+	gathered *gathered // nil: none; they are fewer than it has room for
 }
 
 // begin lets messages flow.
@@ -52,13 +57,15 @@ func (s *session) Handle(frame []byte) error {
 	if err != nil {
 		return err
 	}
+	if cmd.Kind != codec.CommandAck {
+		s.acknowledge()
+	}
 	switch cmd.Kind {
 	case codec.CommandAck:
 		if err := s.sub.checkTopic(&cmd.ID); err != nil {
 			return err
 		}
-		s.acknowledge(&cmd.ID)
-		s.stats.Acknowledged()
+		s.gather(cmd.ID)
 	case codec.CommandNack:
 		if err := s.sub.checkTopic(&cmd.ID); err != nil {
 			return err
@@ -79,11 +86,51 @@ func (s *session) Handle(frame []byte) error {
 	return nil
 }
 
-func (s *session) acknowledge(id *codec.MessageID) {
+// gathered are the acknowledgements of one turn of input.
+type gathered struct {
+	ids []codec.MessageID
+	all [32]codec.MessageID // where they are
+}
+
+var gatherings = sync.Pool{New: func() any { return new(gathered) }}
+
+// BeginTurn implements [bridge.Turner].
+func (s *session) BeginTurn() { s.inTurn = true }
+
+// EndTurn implements [bridge.Turner].
+func (s *session) EndTurn() {
+	s.inTurn = false
+	s.acknowledge()
+}
+
+// gather acknowledges a message, in a turn together with others.
+func (s *session) gather(id codec.MessageID) {
+	g := s.gathered
+	if g == nil {
+		g = gatherings.Get().(*gathered)
+		g.ids = g.all[:0]
+		s.gathered = g
+	}
+	g.ids = append(g.ids, id)
+	if !s.inTurn || len(g.ids) == len(g.all) {
+		s.acknowledge()
+	}
+}
+
+// acknowledge acknowledges what has gathered.
+func (s *session) acknowledge() {
+	g := s.gathered
+	if g == nil {
+		return
+	}
+	s.gathered = nil
 	var e effects
 	s.sub.mu.Lock()
-	s.sub.ledger.acknowledge(&e, &s.member, id)
+	s.sub.ledger.acknowledge(&e, &s.member, g.ids)
 	s.sub.unlock(&e)
+	s.stats.Acknowledged(len(g.ids))
+	clear(g.ids) // they may hold texts
+	gatherings.Put(g)
 }
 
 func (s *session) refuse(id *codec.MessageID) {
@@ -125,6 +172,9 @@ func (s *session) setAlarm(e *effects) {
 // Full also stalls a client that acknowledges or refuses what nobody here has
 // faster than the broker can be told. What a client does have is bounded by its window.
 func (s *session) Full() bool {
+	if s.gathered != nil {
+		return false // EndTurn is to follow
+	}
 	sub := s.sub
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
