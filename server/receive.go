@@ -19,8 +19,8 @@ import (
 // than a turn is left to the [costlyMessages].
 
 const (
-	// readBuffer is the size of a read. Each poller and each worker has one. A
-	// socket that fills it has had its turn, see [turnBytes]: what is left is read by
+	// readBuffer is the size of a read, but in the midst of a long frame, see [ws.Reader.Room]. Each poller and each
+	// worker has one. A socket that had so much to read has had its turn, see [turnBytes]: what is left is read by
 	// the socket's worker, in turns with its other sockets.
 	readBuffer = 64 << 10
 
@@ -120,6 +120,7 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 	defer c.countInput()
 	defer c.recoverSession()
 	c.turn = 0
+	read := 0
 	if inPoller && c.yielded {
 		return // the worker gives it its next turn
 	}
@@ -138,7 +139,8 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 		if !more || c.ended.Load() {
 			return
 		}
-		n, err := c.nc.Read(buf)
+		into, inPlace := c.readTo(buf)
+		n, err := c.nc.Read(into)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 			continue
@@ -156,21 +158,36 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 		}
 		c.s.bytesIn.Add(uint64(n))
 		c.lastSeen.Store(c.s.now())
-		if c.secured() {
+		switch {
+		case c.secured():
 			if err := c.tls.Append(buf[:n]); err != nil {
 				c.tlsFailed(err)
 				return
 			}
-		} else {
+		case inPlace:
+			c.filled(n)
+		default:
 			c.input(buf[:n])
 		}
-		if n < len(buf) {
+		read += n
+		if n < len(into) {
 			more = c.ending // no event will tell of it again
-			continue
+		} else if read >= len(buf) {
+			c.wake(wantRead)
+			more = false
 		}
-		c.wake(wantRead)
-		more = false
 	}
+}
+
+// readTo is where the next bytes are read to: in the midst of a long frame to where they are kept, else buf. The caller
+// holds mu.
+func (c *conn) readTo(buf []byte) (into []byte, inPlace bool) {
+	if !c.secured() {
+		if room := c.reader.Room(); room != nil {
+			return room, true
+		}
+	}
+	return buf, false
 }
 
 // decrypt returns what came in the next record, if all of it is there. The
@@ -251,6 +268,16 @@ func (c *conn) turnOver(bytes int) bool {
 	c.stalled, c.yielded = true, true
 	c.wake(wantRead)
 	return true
+}
+
+// filled is frames for the first n bytes of what [ws.Reader.Room] gave. The caller holds mu.
+func (c *conn) filled(n int) {
+	if err := c.reader.Filled(&c.s.set().frames, n, (*frameHandler)(c)); err != nil && !c.stalled {
+		c.broken(err)
+	}
+	if c.state().Stage() == life.Discarding {
+		c.reader.Release()
+	}
 }
 
 // frames handles WebSocket input. own: data is the connection's and can be kept.

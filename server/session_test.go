@@ -2,7 +2,11 @@ package server
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,6 +61,36 @@ func TestLargeMessages(t *testing.T) {
 	_, _, err := c.ReadMessage()
 	if code := closeCode(t, err); code != 1009 {
 		t.Fatalf("close code %d, want 1009", code)
+	}
+}
+
+// Of a frame that is long most is read to where it is kept, and not what is behind it.
+func TestLargeFrames(t *testing.T) {
+	s := start(t, echoBridge())
+	c := dialRaw(t, s)
+	c.send(upgradeHead(producerPath))
+	if res, _ := c.response(); res.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatal(res.Status)
+	}
+	var long strings.Builder // no part of it is like another
+	for i := 0; long.Len() < 1<<20; i++ {
+		fmt.Fprintf(&long, "%d ", i)
+	}
+	sizes := []int{70_000, 90_000, 20, 300_000, 1 << 20, 100_000, 1 << 20}
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	sending.Go(func() {
+		for _, n := range sizes {
+			if _, err := io.WriteString(c, clientFrame(1, long.String()[:n])); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for _, n := range sizes {
+		if _, got := c.frame(); got != long.String()[:n] {
+			t.Fatalf("%d bytes came back as %d others", n, len(got))
+		}
 	}
 }
 

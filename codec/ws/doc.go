@@ -10,7 +10,8 @@
 // pongs and the close come out through a [Handler]. A message that arrives in
 // one piece is handed over where it lies, without a copy. What a client sent and
 // the server must remember is kept in pooled buffers that grow with the bytes
-// that really arrived, never with the length a header announces.
+// that really arrived, never with the length a header announces alone. Of a long frame most can be
+// read right into such a buffer, see [Reader.Room].
 //
 // What breaks the protocol ends the connection with a [CloseError] that says
 // which close code to send.

@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // FuzzReader feeds any bytes in any portions, with pauses, and wants what the
@@ -35,7 +36,7 @@ func FuzzReader(f *testing.F) {
 			if held := len(r.buffered()); held > fed || held > l.maxCompressed()+maxControl {
 				t.Fatalf("%d bytes held of %d", held, fed)
 			}
-			if r.buf != nil && cap(r.buf.b) > max(1<<minClass, 2*fed) {
+			if r.buf != nil && cap(r.buf.b) > mostHeld(fed) {
 				t.Fatalf("a buffer of %d bytes for %d that came", cap(r.buf.b), fed)
 			}
 			if !ok {
@@ -160,6 +161,10 @@ func refNegotiate(header string) (accepted bool) {
 	return accepted
 }
 
+func isASCII(b []byte) bool {
+	return !bytes.ContainsFunc(b, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
 // FuzzMask compares with XOR byte by byte, at any offset and in two portions.
 func FuzzMask(f *testing.F) {
 	f.Add(uint32(0x04030201), []byte("The quick brown fox jumps over the lazy dog, twice and thrice."), uint8(3), uint8(17))
@@ -168,8 +173,14 @@ func FuzzMask(f *testing.F) {
 		all := bytes.Clone(data)
 		part := all[min(int(offset), len(all)):]
 		middle := min(int(cut), len(part))
-		next := unmask(key, part[:middle])
-		last := unmask(next, part[middle:])
+		next, ascii := unmask(key, part[:middle])
+		last, ascii2 := unmask(next, part[middle:])
+		if want := isASCII(part[:middle]); ascii != want {
+			t.Fatalf("%q is ASCII: %t", part[:middle], ascii)
+		}
+		if want := isASCII(part[middle:]); ascii2 != want {
+			t.Fatalf("%q is ASCII: %t", part[middle:], ascii2)
+		}
 		for i := range part {
 			if want := data[len(data)-len(part)+i] ^ byte(key>>(i%4*8)); part[i] != want {
 				t.Fatalf("byte %d is %x, want %x", i, part[i], want)

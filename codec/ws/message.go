@@ -7,27 +7,40 @@ import (
 // continueFrame takes what there is of the current frame's payload into the
 // buffer, and ends the frame when that is all of it.
 func (r *Reader) continueFrame(l *Limits, data []byte, h Handler) (bool, []byte, *CloseError) {
-	if n := min(int(r.need), len(data)); n > 0 {
-		r.buf = r.buf.grow(n)
-		start := len(r.buf.b)
+	n := min(int(r.need), len(data))
+	if n > 0 {
+		r.grow(n)
 		r.buf.b = append(r.buf.b, data[:n]...)
+	}
+	more, err := r.arrived(l, n, h)
+	return more, data[n:], err
+}
+
+// arrived takes the last n bytes of buf, which are new and belong to the current frame's
+// payload. It returns whether the handler wants more.
+func (r *Reader) arrived(l *Limits, n int, h Handler) (bool, *CloseError) {
+	ascii := true
+	if n > 0 {
+		var key uint32
 		head := r.head[:r.headLen]
-		key := unmask(maskKey(head), r.buf.b[start:])
+		key, ascii = unmask(maskKey(head), r.buf.b[len(r.buf.b)-n:])
 		binary.LittleEndian.PutUint32(head[len(head)-4:], key)
 		r.need -= int32(n)
-		data = data[n:]
 	}
 	op := Opcode(r.head[0] & bitsOpcode)
 	if !op.control() && r.state&(stateText|stateCompressed) == stateText {
 		// Checked as it comes: a long message is refused at its first wrong byte.
-		n, ok := validPrefix(r.buffered()[r.valid:])
-		if !ok {
-			return false, nil, errText
+		fresh := r.buffered()[r.valid:]
+		if !ascii || len(fresh) > n {
+			var ok bool
+			if n, ok = validPrefix(fresh); !ok {
+				return false, errText
+			}
 		}
 		r.valid += int32(n)
 	}
 	if r.need > 0 {
-		return true, data, nil
+		return true, nil
 	}
 	r.state &^= statePayload
 	r.headLen = 0
@@ -35,13 +48,12 @@ func (r *Reader) continueFrame(l *Limits, data []byte, h Handler) (bool, []byte,
 	case op.control():
 		err := r.control(op, r.buf.b[r.done:], h)
 		r.dropControl()
-		return true, data, err
+		return true, err
 	case r.head[0]&bitFin != 0:
-		more, err := r.finishMessage(l, h)
-		return more, data, err
+		return r.finishMessage(l, h)
 	}
 	r.done = int32(len(r.buffered()))
-	return true, data, nil
+	return true, nil
 }
 
 // buffered is what buf holds.

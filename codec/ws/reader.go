@@ -66,8 +66,8 @@ const (
 // two of its methods may run at once.
 //
 // A Reader holds no buffer but while a message, or a control frame, is
-// incomplete. The buffer is at most twice what has arrived, or 512 bytes, and a
-// message is refused before it exceeds the limit.
+// incomplete. The buffer is at most twice what has arrived, or 512 bytes; from 16 KiB on, where its
+// copies cost most, it may be sixteen times that. A message is refused before it exceeds the limit.
 type Reader struct {
 	// buf holds, of the message that is incomplete: the payload of its finished
 	// frames, then that of the current frame as far as it has come. A control
@@ -181,12 +181,12 @@ func (r *Reader) beginFrame(l *Limits, data []byte, h Handler) (bool, []byte, *C
 	// where it lies.
 	if length <= len(data) && (op.control() || head[0]&(bitFin|bitRsv1) == bitFin && op != OpContinuation) {
 		payload := data[:length:length]
-		unmask(maskKey(head), payload)
+		_, ascii := unmask(maskKey(head), payload)
 		r.headLen = 0
 		if op.control() {
 			return true, data[length:], r.control(op, payload, h)
 		}
-		if op == OpText && !utf8.Valid(payload) {
+		if op == OpText && !ascii && !utf8.Valid(payload) {
 			return false, nil, errText
 		}
 		return h.Message(op, payload), data[length:], nil
