@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/pulsar-client-go/pulsar/auth"
+	"github.com/pulsegate/pulsegate/pulsar/login"
 
 	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
@@ -253,8 +253,8 @@ func TestPermitsOverTLS(t *testing.T) {
 		return fakebroker.Handle
 	}
 	c := newClient(t, Options{ServiceURL: "pulsar+ssl://" + addr,
-		Auth: auth.NewAuthenticationFromTLSCertSupplier(func() (*tls.Certificate, error) { return &own, nil }),
-		TLS:  func() (*tls.Config, error) { return &tls.Config{RootCAs: pool}, nil }})
+		Login: login.Certificate(func() (*tls.Certificate, error) { return &own, nil }),
+		TLS:   func() (*tls.Config, error) { return &tls.Config{RootCAs: pool}, nil }})
 	in := newInbox(t)
 	o := earliest(wire.Shared)
 	o.Window = 20

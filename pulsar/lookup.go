@@ -3,7 +3,6 @@ package pulsar
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pulsegate/pulsegate/pulsar/login"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
@@ -259,25 +259,18 @@ func restPath(topic string) (path string, old bool) {
 }
 
 // newWeb makes the client for lookups over HTTP. Certificates are read for each connection, as for those to brokers.
-func (c *Client) newWeb() (*http.Client, error) {
+func (c *Client) newWeb() *http.Client {
 	transport := &http.Transport{
 		MaxConnsPerHost: 16 * c.o.ConnectionsPerBroker, IdleConnTimeout: time.Minute,
-		TLSClientConfig: &tls.Config{}, // logins expect one to be there
-		DialContext:     (&net.Dialer{Timeout: c.o.ConnectionTimeout}).DialContext,
+		DialContext: (&net.Dialer{Timeout: c.o.ConnectionTimeout}).DialContext,
 		DialTLSContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, c.o.ConnectionTimeout)
 			defer cancel()
 			return c.dialTLS(ctx, addr)
 		},
 	}
-	web := &http.Client{Timeout: c.o.OperationTimeout, Transport: transport}
-	if c.o.Auth.Name() != "" {
-		if err := c.o.Auth.WithTransport(transport); err != nil {
-			return nil, fmt.Errorf("login: %w", err)
-		}
-		web.Transport = c.o.Auth
-	}
-	return web, nil
+	web := &http.Client{Timeout: c.o.OperationTimeout, Transport: login.Over(transport, c.o.Login)}
+	return web
 }
 
 // PrincipalHeader names in a request over HTTP on whose behalf it is.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apache/pulsar-client-go/pulsar/auth"
+	"github.com/pulsegate/pulsegate/pulsar/login"
 )
 
 // Options of a [Client].
@@ -18,8 +18,8 @@ type Options struct {
 	// over HTTP http://host:port or https://host:port. More hosts follow after commas;
 	// each is tried when the one before does not answer.
 	ServiceURL string
-	// Auth is the login; nil: none. It must be initialised. The client does not close it.
-	Auth auth.Provider
+	// Login tells brokers who we are; nil: none.
+	Login login.Login
 	// TLS makes the configuration for each connection that is encrypted, so that
 	// certificates may be renewed; nil: the system's trust. The client fills in
 	// ServerName, and the login's certificate if the login has one.
@@ -69,8 +69,8 @@ func (o Options) withDefaults() Options {
 	if o.MaxPrincipals <= 0 {
 		o.MaxPrincipals = 1000
 	}
-	if o.Auth == nil {
-		o.Auth = auth.NewAuthDisabled()
+	if o.Login == nil {
+		o.Login = login.None()
 	}
 	if o.TLS == nil {
 		o.TLS = func() (*tls.Config, error) { return &tls.Config{}, nil }

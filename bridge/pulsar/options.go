@@ -37,7 +37,7 @@ type Options struct {
 	// addresses of the configuration store.
 	TLS TLS
 	// AuthPlugin is the authentication towards the broker, by its Java class
-	// name or a short one: token, tls, basic, oauth2. Empty: none.
+	// name or a short one: token, tls, keystoretls, basic, oauth2, athenz. Empty: none.
 	AuthPlugin string
 	// AuthParams belong to AuthPlugin, in any form the Java client takes.
 	AuthParams string
