@@ -88,6 +88,12 @@ type service struct {
 	hosts []string // host:port
 }
 
+// ServiceHosts lists the hosts that a service URL names, each with its port.
+func ServiceHosts(url string) ([]string, error) {
+	s, err := parseService(url)
+	return s.hosts, err
+}
+
 var defaultPorts = map[string]string{"pulsar": "6650", "pulsar+ssl": "6651", "http": "80", "https": "443"}
 
 // parseService reads a service URL, of one host or more.

@@ -26,7 +26,7 @@ type Upstream struct {
 	log     *slog.Logger
 	cluster *client.Client
 	admin   *admin
-	dial    reachability
+	dial    *reachability
 	known   partitionCounts
 	endings endings
 	keys    *keyDirectory // nil: none
