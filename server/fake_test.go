@@ -19,6 +19,7 @@ type fakeBridge struct {
 	mu       sync.Mutex
 	readyErr error
 	stats    map[string]bridge.TopicStats
+	looks    func() // called by Stats, if not nil
 	rates    []bridge.NamespaceRates
 	outlets  []bridge.Outlet // of all that was opened
 }
@@ -98,7 +99,12 @@ func (b *fakeBridge) Ready(context.Context) error {
 	return b.readyErr
 }
 
-func (b *fakeBridge) Stats() map[string]bridge.TopicStats { return b.stats }
+func (b *fakeBridge) Stats() map[string]bridge.TopicStats {
+	if b.looks != nil {
+		b.looks()
+	}
+	return b.stats
+}
 
 func (b *fakeBridge) TopicStats(topic string) (bridge.TopicStats, bool) {
 	t, ok := b.stats[topic]

@@ -84,6 +84,34 @@ func TestStatisticsWithoutCluster(t *testing.T) {
 	}
 }
 
+// TestStatisticsInTurn has more ask for statistics than may wait: they are told so at once, and the others get their answers.
+func TestStatisticsInTurn(t *testing.T) {
+	const path = "/admin/v2/proxy-stats/stats"
+	b := echoBridge()
+	looking, look := make(chan struct{}, 1), make(chan struct{})
+	b.looks = func() { looking <- struct{}{}; <-look; <-looking }
+	s := start(t, b)
+	const more = 4
+	answers := make(chan int, maxWaitingForLists+more)
+	for range cap(answers) {
+		go func() {
+			resp, _ := get(t, s, path)
+			answers <- resp.StatusCode
+		}()
+	}
+	for range more {
+		if status := receive(t, answers, "a refusal"); status != 503 {
+			t.Errorf("status %d of one too many", status)
+		}
+	}
+	close(look)
+	for range maxWaitingForLists {
+		if status := receive(t, answers, "statistics"); status != 200 {
+			t.Errorf("status %d", status)
+		}
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	s := start(t, echoBridge(), func(o *Options) { o.Version = "v1" })
 	c := dial(t, s, producerPath)

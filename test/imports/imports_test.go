@@ -27,6 +27,7 @@ var rules = []rule{
 	{"topic", nil, "names are text: they are the same for clients, for brokers and for permissions"},
 	{"codec", nil, "frames are bytes: what reads them can be tested and fuzzed without a socket or a broker"},
 	{"memory", nil, "everyone counts here, so it can know nobody"},
+	{"inturn", nil, "who waits in line does not matter to the line"},
 	{"keystore", nil, "it reads files of Java, whoever wants what is in them"},
 
 	{"pulsar", []string{"pulsar/login", "pulsar/wire", "topic"}, "the client to the brokers knows neither the bridge nor WebSocket: it could be a module of its own"},
@@ -41,11 +42,11 @@ var rules = []rule{
 	{"config", []string{"keystore"}, "keys and their meaning; what the rooms make of it the gateway says"},
 
 	{"protocol", nil, "the description of the API is files"},
-	{"operator", nil, "it asks whatever tells it: a small interface, which it states itself"},
+	{"operator", []string{"inturn"}, "it asks whatever tells it: a small interface, which it states itself"},
 	{"operator/console", nil, "it is files"},
 	{"operator/ask", []string{"operator"}, "it knows the answers, and nothing of who gives them"},
 
-	{"server", []string{"auth", "bridge", "codec", "memory", "operator", "operator/console", "protocol", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsconf", "server/tlsio", "server/wheel"},
+	{"server", []string{"auth", "bridge", "codec", "memory", "operator", "operator/console", "protocol", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsconf", "server/tlsio", "server/wheel", "inturn"},
 		"sockets and HTTP; of what is behind the bridge it knows nothing, and of the configuration only its own options"},
 	{"server/http1", nil, "requests are bytes"},
 	{"server/life", nil, "the table of a connection's life is pure"},
@@ -70,7 +71,7 @@ var rules = []rule{
 var forTests = []string{"test", "conformance", "bridge/sharingtest", "bridge/upstreamtest", "pulsar/fakebroker", "server/tlsconf/tlstest"}
 
 // pure are rooms that open nothing by themselves.
-var pure = []string{"topic", "codec", "memory", "pulsar/wire", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsio", "server/wheel"}
+var pure = []string{"topic", "codec", "memory", "pulsar/wire", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsio", "server/wheel", "inturn"}
 
 // heavy is pulsar-client-go's client, which the load generator compares with.
 const heavy = "github.com/apache/pulsar-client-go/pulsar"
