@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pulsegate/pulsegate/bridge"
@@ -91,6 +92,8 @@ func TestStatisticsInTurn(t *testing.T) {
 	looking, look := make(chan struct{}, 1), make(chan struct{})
 	b.looks = func() { looking <- struct{}{}; <-look; <-looking }
 	s := start(t, b)
+	free := sync.OnceFunc(func() { close(look) })
+	t.Cleanup(free)
 	const more = 4
 	answers := make(chan int, maxWaitingForLists+more)
 	for range cap(answers) {
@@ -104,7 +107,7 @@ func TestStatisticsInTurn(t *testing.T) {
 			t.Errorf("status %d of one too many", status)
 		}
 	}
-	close(look)
+	free()
 	for range maxWaitingForLists {
 		if status := receive(t, answers, "statistics"); status != 200 {
 			t.Errorf("status %d", status)
