@@ -205,15 +205,19 @@ func (l *lookup) hop(to broker, authoritative bool) {
 
 // broker is the one that an answer names.
 func (l *lookup) broker(a *wire.LookupResponse) (broker, error) {
-	url := a.BrokerServiceURL
-	if l.service.tls {
-		url = a.BrokerServiceURLTLS
-	}
-	b, err := parseBroker(url, l.service.tls)
+	b, err := parseBroker(pickURL(l.service.tls, a.BrokerServiceURL, a.BrokerServiceURLTLS), l.service.tls)
 	if err == nil && a.ProxyThroughServiceURL && b.host != l.host { // a standalone broker says so of itself
 		b.host, b.proxyTo = l.host, b.host
 	}
 	return b, err
+}
+
+// pickURL is the one of a broker's two URLs that is of the kind that is used.
+func pickURL(tls bool, plain, encrypted string) string {
+	if tls {
+		return encrypted
+	}
+	return plain
 }
 
 // parseBroker reads what a broker says is the URL of one.

@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pulsegate/pulsegate/pulsar/login"
-
 	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
+	"github.com/pulsegate/pulsegate/pulsar/login"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
