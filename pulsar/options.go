@@ -12,6 +12,9 @@ import (
 	"github.com/pulsegate/pulsegate/pulsar/login"
 )
 
+// DefaultOperationTimeout is the one of [Options].
+const DefaultOperationTimeout = 30 * time.Second
+
 // Options of a [Client].
 type Options struct {
 	// ServiceURL is pulsar://host:port, pulsar+ssl://host:port, or for lookups
@@ -56,7 +59,7 @@ func (o Options) withDefaults() Options {
 		x   *time.Duration
 		def time.Duration
 	}{
-		{&o.ConnectionTimeout, 5 * time.Second}, {&o.OperationTimeout, 30 * time.Second}, {&o.KeepAlive, 30 * time.Second},
+		{&o.ConnectionTimeout, 5 * time.Second}, {&o.OperationTimeout, DefaultOperationTimeout}, {&o.KeepAlive, 30 * time.Second},
 		{&o.MinBackoff, 100 * time.Millisecond}, {&o.MaxBackoff, time.Minute}, {&o.PrincipalIdle, time.Minute},
 	} {
 		if *d.x <= 0 {
@@ -111,7 +114,7 @@ func parseService(url string) (s service, err error) {
 			host = after // pulsar://a:1,pulsar://b:2
 		}
 		if strings.ContainsAny(host, "/?#@ ") || host == "" || host == ":" {
-			return s, fmt.Errorf("service URL %q: %q is no host:port", url, host)
+			return s, fmt.Errorf("service URL %q: %q is not host:port", url, host)
 		}
 		if _, _, err := net.SplitHostPort(host); err != nil {
 			if host = net.JoinHostPort(strings.Trim(host, "[]"), port); strings.Count(host, ":") > 1 && !strings.Contains(host, "[") {
