@@ -117,7 +117,7 @@ func (b *Bridge) publishRoom(n int64) error {
 		return nil
 	}
 	b.tellPublishLimit()
-	return &codec.Error{Code: codec.CodeUnknown, Detail: "the publishes of all sessions take the memory that they may (webSocketPulsarClientMemoryLimitInMB)"}
+	return &codec.Error{Code: codec.CodeUnknown, Detail: "the publishes of all sessions have used up their memory (webSocketPulsarClientMemoryLimitInMB)"}
 }
 
 // carry counts one publish more whose answer is to be written.

@@ -137,7 +137,7 @@ func (s *readerSession) startPartitions(ctx context.Context, spec *ReaderSpec, k
 		case err != nil || now == count:
 			return err
 		case now == 0:
-			return &Error{Kind: ErrUnavailable, Detail: "the topic " + spec.Topic + " has been made anew"}
+			return &Error{Kind: ErrUnavailable, Detail: "the topic " + spec.Topic + " has been deleted and created again"}
 		}
 		count = now // there are more than was known
 		s.b.mu.Lock()

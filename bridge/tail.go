@@ -66,7 +66,7 @@ func (b *Bridge) tailFor(key tailKey) *tail {
 func (t *tail) lastPosition(ctx context.Context) (codec.MessageID, error) {
 	ids, err := t.up.LastPosition(ctx)
 	if err == nil && len(ids) != 1 {
-		err = &Error{Kind: ErrUnavailable, Detail: "the topic " + t.key.topic + " has been made anew"}
+		err = &Error{Kind: ErrUnavailable, Detail: "the topic " + t.key.topic + " has been deleted and created again"}
 	}
 	if err != nil {
 		return codec.MessageID{}, err

@@ -49,7 +49,7 @@ func NewHandler(source Source, log *slog.Logger) http.Handler {
 	do("PUT", "log-level", h.setLevel)
 	do("POST", "profiles/{name}", h.profile)
 	mux.HandleFunc(Prefix, func(w http.ResponseWriter, r *http.Request) {
-		writeReason(w, http.StatusNotFound, "no such page; there are status, sessions, topics, upstream, refusals, config and log-level")
+		writeReason(w, http.StatusNotFound, "no such page; the pages are status, sessions, topics, upstream, refusals, config and log-level")
 	})
 	return http.NewCrossOriginProtection().Handler(mux)
 }
@@ -72,7 +72,7 @@ func MayAct(r *http.Request) bool {
 func actionsOnly(f http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !MayAct(r) {
-			writeReason(w, http.StatusForbidden, "only a super-user may do this; where clients do not log in, who asks at operatorServicePort")
+			writeReason(w, http.StatusForbidden, "only a super-user may do this or, where clients do not log in, whoever asks at operatorServicePort")
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)

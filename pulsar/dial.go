@@ -98,7 +98,7 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 		}
 		cmd := wire.New(f.Type)
 		if cmd == nil {
-			return fmt.Errorf("the broker answered CONNECT by a %s", f.Type)
+			return fmt.Errorf("the broker answered CONNECT with %s", f.Type)
 		}
 		if err := wire.Parse(f.Body, cmd); err != nil {
 			return err
@@ -130,7 +130,7 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 			}
 			return brokerError(cmd.Error, cmd.Message)
 		default:
-			return fmt.Errorf("the broker answered CONNECT by a %s", f.Type)
+			return fmt.Errorf("the broker answered CONNECT with %s", f.Type)
 		}
 	}
 }

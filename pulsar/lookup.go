@@ -137,7 +137,7 @@ func (c *Client) askService(principal string, slot int, get func() error, build 
 }
 
 // unexpected is an answer of a wrong type.
-func unexpected(cmd wire.Command) error { return fmt.Errorf("a broker answered by a %s", cmd.Name()) }
+func unexpected(cmd wire.Command) error { return fmt.Errorf("a broker answered with %s", cmd.Name()) }
 
 // locate asks once, for one of the principal's users, which broker serves a topic. done is called once.
 func (c *Client) locate(s *service, topic, principal string, done func(broker, error)) {

@@ -171,7 +171,7 @@ func parseAuthParams(plugin, params string) (map[string]string, error) {
 	out := map[string]string{}
 	if strings.HasPrefix(params, "{") {
 		if err := json.Unmarshal([]byte(params), &out); err != nil {
-			return nil, authParamsError(plugin, "not a JSON object of texts")
+			return nil, authParamsError(plugin, "not a JSON object of strings")
 		}
 		return out, nil
 	}
