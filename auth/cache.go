@@ -45,7 +45,7 @@ type cache[V any] struct {
 	loads   int // questions that are not answered
 }
 
-var errManyLoads = errors.New("too many questions wait for an answer")
+var errManyLoads = errors.New("too many permission checks are waiting")
 
 type entry[V any] struct {
 	value   V

@@ -11,8 +11,8 @@ var (
 	ErrUnauthenticated = errors.New("failed to authenticate")
 	// ErrForbidden: the client's role may not do what it asks for.
 	ErrForbidden = errors.New("not authorized")
-	// ErrUnknown: it cannot be found out now.
-	ErrUnknown = errors.New("it cannot be found out now")
+	// ErrUnknown: it cannot be determined now.
+	ErrUnknown = errors.New("it cannot be determined now")
 	// ErrTooManyRoles: clients of as many roles as may be are there.
 	ErrTooManyRoles = errors.New("too many roles")
 	// ErrTooMany: this login failed, as did too many from the client's address before.

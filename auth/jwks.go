@@ -88,7 +88,7 @@ func parseMetadata(data []byte, issuer string) (providerMetadata, error) {
 	}
 	switch {
 	case m.Issuer != issuer:
-		return m, fmt.Errorf("it is of the issuer %.200q, not of this one: the two must be the same to the letter", m.Issuer)
+		return m, fmt.Errorf("it names the issuer %.200q, not this one: the two must match exactly", m.Issuer)
 	case m.JWKSURI == "":
 		return m, errors.New("it names no jwks_uri")
 	}

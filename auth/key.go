@@ -95,7 +95,7 @@ func parsePublicKey(data []byte) (crypto.PublicKey, error) {
 	}
 	key, err := x509.ParsePKIXPublicKey(data)
 	if err != nil {
-		return nil, errors.New("it is no public key in PKIX form, DER or PEM")
+		return nil, errors.New("it is not a public key in PKIX form, DER or PEM")
 	}
 	return key, nil
 }

@@ -22,7 +22,7 @@ const LoginOpenID = "openid"
 type OpenIDOptions struct {
 	Issuers   []string // whose tokens are taken: URLs, as claim iss has them
 	Audiences []string // a token must be for one of them
-	RoleClaim string   // the claim that holds the role: a text, or a list whose first is taken
+	RoleClaim string   // the claim that holds the role: a string, or a list whose first element is taken
 	Leeway    time.Duration
 	// TrustCertsFile holds the authorities that issuers' certificates are checked
 	// against, in PEM; "": the system's.

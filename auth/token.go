@@ -24,7 +24,7 @@ type TokenOptions struct {
 	// set. See [material] for the forms they may have.
 	SecretKey, PublicKey string
 	PublicAlg            string // kind of PublicKey: RS256, ES256, …
-	AuthClaim            string // the claim that holds the role: a text, or a list whose first is taken
+	AuthClaim            string // the claim that holds the role: a string, or a list whose first element is taken
 	// AudienceClaim, if set, names the claim in which Audience must be found.
 	AudienceClaim, Audience string
 	ClockSkew               time.Duration

@@ -22,7 +22,7 @@ var hashes = []htpasswd.PasswdParser{
 	htpasswd.AcceptMd5, htpasswd.AcceptBcrypt, htpasswd.AcceptCryptSha, htpasswd.AcceptSsha, acceptDES,
 }
 
-var errNoHash = errors.New("no password hash that is supported: apr1, crypt, bcrypt, SHA-256 and SHA-512 crypt, SSHA")
+var errNoHash = errors.New("not a supported password hash: expected apr1, crypt, bcrypt, SHA-256 or SHA-512 crypt, or SSHA")
 
 // parseUsers reads user:hash lines. Errors name the line, and nothing of it.
 func parseUsers(data []byte) (*users, error) {
@@ -46,7 +46,7 @@ func parseUsers(data []byte) (*users, error) {
 		}
 	}
 	if u.decoy == nil {
-		return nil, errors.New("there is no user in it")
+		return nil, errors.New("it has no users")
 	}
 	return u, nil
 }

@@ -330,7 +330,7 @@ func (s *ConsumerSpec) TopicNames() []string {
 // CheckTopics tells why a session may not have n topics, partitions counted.
 func (s *ConsumerSpec) CheckTopics(n int) error {
 	if n > s.TopicsLeft(0) {
-		return &Error{Kind: ErrInvalid, Detail: fmt.Sprintf("the session is over more topics and partitions than the %d that maxTopicsPerSession allows", s.MaxTopics)}
+		return &Error{Kind: ErrInvalid, Detail: fmt.Sprintf("the session covers more topics and partitions than the %d that maxTopicsPerSession allows", s.MaxTopics)}
 	}
 	return nil
 }

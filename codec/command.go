@@ -32,7 +32,7 @@ type Command struct {
 	// Auth is valid for CommandAuthResponse without Err.
 	Auth AuthResponse
 
-	// Err is an [*Error] that says why the command cannot be carried out: a type that is no command, which leaves
+	// Err is an [*Error] that says why the command cannot be carried out: a type that is not a command, which leaves
 	// Kind as CommandAck, an ack of a kind that is not supported, an ack or nack with a missing or malformed id, a
 	// permit without a number, a response without credentials. A consumer's session is closed for it: taken for an
 	// ack, what its client meant otherwise would be lost. A reader ignores it in an ack, as any frame of its client
@@ -125,7 +125,7 @@ func (d *commandDecoder) fields() bool {
 				d.authFault = d.cmd.Auth.decode(&d.scanner)
 				continue
 			}
-			d.cmd.Auth, d.authFault = AuthResponse{}, "authResponse is "+v.kind.String()+"; an object is wanted"
+			d.cmd.Auth, d.authFault = AuthResponse{}, "authResponse is "+v.kind.String()+"; expected an object"
 		}
 		if !d.skip(&v, 2) {
 			return false
@@ -145,13 +145,13 @@ func (d *commandDecoder) kind(v *value) {
 	d.cmd.Kind, d.kindFault = CommandAck, ""
 	if !v.isText() {
 		if v.kind != kindNull {
-			d.wrongType("type is " + v.kind.String() + "; text is wanted")
+			d.wrongType("type is " + v.kind.String() + "; expected a string")
 		}
 		return
 	}
 	name, known := v.bytes(), false
 	if d.cmd.Kind, known = commandNames[string(name)]; !known && len(name) > 0 {
-		d.kindFault = "type " + quote(name) + " is no command"
+		d.kindFault = "type " + quote(name) + " is not a command"
 	}
 }
 
@@ -161,9 +161,9 @@ func (d *commandDecoder) ackType(v *value) {
 	switch {
 	case v.kind == kindNull:
 	case !v.isText():
-		d.ackFault = "ackType is " + v.kind.String() + "; text is wanted"
+		d.ackFault = "ackType is " + v.kind.String() + "; expected a string"
 	case len(v.raw) > 0 && !strings.EqualFold(string(v.bytes()), "individual"):
-		d.ackFault = "ackType " + quote(v.bytes()) + " is not supported; individual is"
+		d.ackFault = "ackType " + quote(v.bytes()) + " is not supported; expected individual"
 	}
 }
 
@@ -178,7 +178,7 @@ func (d *commandDecoder) messageID(v *value) {
 		}
 		d.cmd.ID, d.cmd.HasID, d.idFault = id, true, ""
 	case v.kind != kindNull:
-		d.wrongType("messageId is " + v.kind.String() + "; text is wanted")
+		d.wrongType("messageId is " + v.kind.String() + "; expected a string")
 	}
 }
 

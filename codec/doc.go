@@ -10,9 +10,9 @@
 // [DecodeSend] and [DecodeCommand] read RFC 8259 JSON with a hand-written single-pass scanner. They are as
 // lenient and as strict as the Java proxy of Pulsar 4.0.7 (Jackson 2.17) is, as far as clients can tell:
 //
-//   - Field names are case-sensitive, of a field given twice the last one counts, unknown fields are skipped.
-//   - Where text is wanted, a number or a boolean will do and stands for its characters exactly as sent.
-//   - Where an integer is wanted, a quoted one will do, and a fraction is cut off.
+//   - Field names are case-sensitive, if a field is given twice, the last one is used, unknown fields are skipped.
+//   - Where a string is expected, a number or a boolean is accepted and stands for its characters exactly as sent.
+//   - Where an integer is expected, a quoted one is accepted, and a fraction is cut off.
 //   - What follows the closing brace of a frame's object is ignored.
 //   - More than 1000 levels of nesting, control characters inside strings, unknown escapes, invalid UTF-8 and a
 //     byte order mark are errors.

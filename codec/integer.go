@@ -24,11 +24,11 @@ func parseInteger(v *value, low, high int64) (n int64, has bool, fault string) {
 		n, err = strconv.ParseInt(string(text), 10, 64)
 		has = err == nil
 	default:
-		return 0, false, "is " + v.kind.String() + "; an integer is wanted"
+		return 0, false, "is " + v.kind.String() + "; expected an integer"
 	}
 	if !has || n < low || n > high {
-		return 0, false, "is " + quote(v.raw) + "; an integer from " +
-			strconv.FormatInt(low, 10) + " to " + strconv.FormatInt(high, 10) + " is wanted"
+		return 0, false, "is " + quote(v.raw) + "; expected an integer from " +
+			strconv.FormatInt(low, 10) + " to " + strconv.FormatInt(high, 10)
 	}
 	return n, true, ""
 }

@@ -79,7 +79,7 @@ func MessageSizeHint(m *Message) int {
 // sortedOnStack is how many properties are sorted without allocating.
 const sortedOnStack = 16
 
-// appendProperties appends a JSON object of texts, sorted by name.
+// appendProperties appends a JSON object of strings, sorted by name.
 func appendProperties(dst []byte, properties map[string]string) []byte {
 	var few [sortedOnStack]string
 	names := few[:0]

@@ -26,7 +26,7 @@ const (
 func (k kind) String() string {
 	switch k {
 	case kindString:
-		return "text"
+		return "a string"
 	case kindNumber:
 		return "a number"
 	case kindTrue, kindFalse:
@@ -48,7 +48,7 @@ type value struct {
 	raw     []byte // a scalar's characters as sent, a string's without the quotes; aliases the frame
 }
 
-// isText tells whether v can stand where text is wanted.
+// isText tells whether v can stand where a string is expected.
 func (v *value) isText() bool {
 	return v.kind != kindNull && v.kind != kindObject && v.kind != kindArray
 }
@@ -107,7 +107,7 @@ func (s *scanner) peek() byte {
 // object reads the opening of the frame's object.
 func (s *scanner) object() bool {
 	if s.peek() != '{' {
-		return s.fail("a JSON object is wanted")
+		return s.fail("expected a JSON object")
 	}
 	s.pos++
 	return true
@@ -126,20 +126,20 @@ func (s *scanner) field(first bool) (name []byte, ok bool) {
 	}
 	if !first {
 		if c != ',' {
-			return nil, s.fail("',' or '}' is wanted after a field")
+			return nil, s.fail("expected ',' or '}' after a field")
 		}
 		s.pos++
 		c = s.peek()
 	}
 	if c != '"' {
-		return nil, s.fail("a field name in double quotes is wanted")
+		return nil, s.fail("expected a field name in double quotes")
 	}
 	var v value
 	if !s.scanString(&v) {
 		return nil, false
 	}
 	if s.peek() != ':' {
-		return nil, s.fail("':' is wanted after a field name")
+		return nil, s.fail("expected ':' after a field name")
 	}
 	s.pos++
 	return v.bytes(), true
@@ -160,11 +160,11 @@ func (s *scanner) element(first bool) bool {
 		return true
 	}
 	if c != ',' {
-		return s.fail("',' or ']' is wanted after an element")
+		return s.fail("expected ',' or ']' after an element")
 	}
 	s.pos++
 	if s.peek() == ']' {
-		return s.fail("a value is wanted after ','")
+		return s.fail("expected a value after ','")
 	}
 	return true
 }
@@ -187,14 +187,14 @@ func (s *scanner) value(v *value) bool {
 	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
 		return s.scanNumber(v)
 	default:
-		return s.fail("a JSON value is wanted")
+		return s.fail("expected a JSON value")
 	}
 }
 
 func (s *scanner) literal(v *value, word string) bool {
 	end := s.pos + len(word)
 	if end > len(s.data) || string(s.data[s.pos:end]) != word {
-		return s.fail("unknown word; a JSON value is wanted")
+		return s.fail("unknown word; expected a JSON value")
 	}
 	*v = value{kind: kind(word[0]), raw: s.data[s.pos:end]}
 	s.pos = end
@@ -212,12 +212,12 @@ func (s *scanner) scanNumber(v *value) bool {
 			return s.fail("a number must not start with 0")
 		}
 	} else if !s.digits() {
-		return s.fail("a digit is wanted")
+		return s.fail("expected a digit")
 	}
 	if s.pos < len(s.data) && s.data[s.pos] == '.' {
 		s.pos++
 		if !s.digits() {
-			return s.fail("a digit is wanted after the decimal point")
+			return s.fail("expected a digit after the decimal point")
 		}
 	}
 	if s.pos < len(s.data) && s.data[s.pos]|0x20 == 'e' {
@@ -226,7 +226,7 @@ func (s *scanner) scanNumber(v *value) bool {
 			s.pos++
 		}
 		if !s.digits() {
-			return s.fail("a digit is wanted in the exponent")
+			return s.fail("expected a digit in the exponent")
 		}
 	}
 	*v = value{kind: kindNumber, raw: s.data[start:s.pos]}
@@ -276,13 +276,13 @@ func (s *scanner) scanString(v *value) bool {
 			s.pos++
 		}
 		if s.pos >= len(s.data) {
-			return s.fail("a string is not closed")
+			return s.fail("a string is not terminated")
 		}
 		switch s.data[s.pos] {
 		case '"':
 			raw := s.data[start:s.pos]
 			if seen&highBits != 0 && !utf8.Valid(raw) {
-				return s.fail("the string that ends here is not UTF-8")
+				return s.fail("the string that ends here is not valid UTF-8")
 			}
 			s.pos++
 			*v = value{kind: kindString, escaped: escaped, raw: raw}
@@ -305,7 +305,7 @@ func stopsString(c byte) bool { return c == '"' || c == '\\' || c < ' ' }
 func (s *scanner) escape() bool {
 	if s.pos+1 >= len(s.data) {
 		s.pos = len(s.data)
-		return s.fail("a string is not closed")
+		return s.fail("a string is not terminated")
 	}
 	switch s.data[s.pos+1] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
@@ -313,12 +313,12 @@ func (s *scanner) escape() bool {
 		return true
 	case 'u':
 		if _, ok := hex4(s.data[s.pos+2:]); !ok {
-			return s.fail("four hexadecimal digits are wanted after \\u")
+			return s.fail("expected four hexadecimal digits after \\u")
 		}
 		s.pos += 6
 		return true
 	default:
-		return s.fail("unknown escape in a string")
+		return s.fail("unknown escape sequence in a string")
 	}
 }
 

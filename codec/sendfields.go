@@ -8,11 +8,11 @@ import (
 // wrongType notes that a field's value cannot be used. The first such note is the one reported.
 func (d *sendDecoder) wrongType(name string, v *value, want string) {
 	if d.typeFault == "" {
-		d.typeFault = name + " is " + v.kind.String() + "; " + want + " is wanted"
+		d.typeFault = name + " is " + v.kind.String() + "; expected " + want
 	}
 }
 
-// text reads a field that is text, a number or a boolean; null is as if it were not there.
+// text reads a field that is a string, a number or a boolean; null is as if it were not there.
 func (d *sendDecoder) text(name string, v *value, to *string, has *bool) bool {
 	if v.isText() {
 		*to, *has = v.text(), true
@@ -20,7 +20,7 @@ func (d *sendDecoder) text(name string, v *value, to *string, has *bool) bool {
 	}
 	*to, *has = "", false
 	if v.kind != kindNull {
-		d.wrongType(name, v, "text, a number or a boolean")
+		d.wrongType(name, v, "a string, a number or a boolean")
 	}
 	return d.skip(v, 2)
 }

@@ -119,11 +119,11 @@ func (s Section) title() (heading, text string) {
 	case sectionOperator:
 		return "Pages for operators", ""
 	case sectionAuth:
-		return "Authentication and authorization of clients", "As long as both switches are off, everyone may do everything that pulsegate itself may at the brokers. Of the keys with values of several forms, files are the best: they can be replaced while the server runs."
+		return "Authentication and authorization of clients", "As long as both switches are off, anyone may do anything that pulsegate itself may do at the brokers. Where a value may take several forms, a file is best: it can be replaced while the server runs."
 	case sectionTLS:
 		return "TLS towards clients, and encryption of messages", "TLS 1.2 and 1.3. Files are read again when they change; open sessions stay."
 	default:
-		return "Accepted without effect", "Settings of the Java proxy that have nothing to act on here."
+		return "Accepted without effect", "Settings of the Java proxy that have no effect here."
 	}
 }
 

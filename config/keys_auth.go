@@ -28,7 +28,7 @@ var authKeys = []Key{
 	},
 	{
 		Name: "authenticationRefreshCheckSeconds", Section: sectionAuth, Default: "0",
-		Doc:  "A client whose token runs out during its session is asked for a new one and has that many seconds to send it (PIP-292); else its session is closed. 0: a token is looked at only when a session is opened, as the Java proxy does.",
+		Doc:  "A client whose token runs out during its session is asked for a new one and has that many seconds to send it (PIP-292); else its session is closed. 0: a token is checked only when a session is opened, as in the Java proxy.",
 		kind: seconds(func(c *Config) *time.Duration { return &c.AuthenticationRefreshCheck }, 0, day),
 	},
 	{
@@ -48,12 +48,12 @@ var authKeys = []Key{
 	},
 	{
 		Name: "tokenAuthClaim", Section: sectionAuth, Default: "sub",
-		Doc:  "Claim of a token that holds the role: a text, or a list whose first counts.",
+		Doc:  "Claim of a token that holds the role: a string, or a list whose first element is taken.",
 		kind: text(func(c *Config) *string { return &c.TokenAuthClaim }),
 	},
 	{
 		Name: "tokenAudienceClaim", Section: sectionAuth,
-		Doc:  "Claim of a token, such as aud, in which tokenAudience must be found. Empty: the audience is not looked at.",
+		Doc:  "Claim of a token, such as aud, in which tokenAudience must be found. Empty: the audience is not checked.",
 		kind: text(func(c *Config) *string { return &c.TokenAudienceClaim }),
 	},
 	{
@@ -68,7 +68,7 @@ var authKeys = []Key{
 	},
 	{
 		Name: "tokenSettingPrefix", Section: sectionAuth,
-		Doc:  "What the names of the seven token keys above start with in this file: with my, mytokenSecretKey is what counts.",
+		Doc:  "Prefix of the names of the seven token keys above in this file: with my, mytokenSecretKey is used.",
 		kind: text(func(c *Config) *string { return &c.TokenSettingPrefix }),
 	},
 	{
@@ -78,7 +78,7 @@ var authKeys = []Key{
 	},
 	{
 		Name: "maxFailedLoginsPerAddress", Section: sectionAuth, Default: "100",
-		Doc:  "Failed logins from one client address within a minute after which those that fail get 429, and are looked at after logins from elsewhere. Right credentials get in all the same: clients behind one NAT count together. Only of a user of Basic whose password was wrong that often from an address no other password is looked at from there, but for one that was right before. 0: no limit. A key of pulsegate alone.",
+		Doc:  "Failed logins from one client address within a minute after which further failures get 429, and logins from there are checked after those from elsewhere. Clients behind one NAT count together, so the right credentials still get in. The exception is a user of Basic with that many wrong passwords from an address: no further password is checked for that user from there, except one that was right before. 0: no limit. A key of pulsegate alone.",
 		kind: number(func(c *Config) *int { return &c.MaxFailedLoginsPerAddress }, 0, noLimit),
 	},
 	{
@@ -88,22 +88,22 @@ var authKeys = []Key{
 	},
 	{
 		Name: "authorizationProvider", Section: sectionAuth, Default: pulsarAuthorization,
-		Doc:  "Java class that decides what a role may do. There is only this one here.",
+		Doc:  "Java class that decides what a role may do. This is the only one here.",
 		kind: text(func(c *Config) *string { return &c.AuthorizationProvider }),
 	},
 	{
 		Name: "authorizationAllowWildcardsMatching", Section: sectionAuth, Default: "false",
-		Doc:  "In a permission, a * first or last in the role stands for any text.",
+		Doc:  "In a permission, a * at the start or the end of the role stands for any characters.",
 		kind: boolean(func(c *Config) *bool { return &c.AuthorizationAllowWildcards }),
 	},
 	{
 		Name: "authorizationCacheMillis", Section: sectionAuth, Default: "10000",
-		Doc:  "How long permissions are kept, in milliseconds. A session whose permission is taken away is closed within that time; one that is granted counts after a second at most. A key of pulsegate alone.",
+		Doc:  "How long permissions are kept, in milliseconds. A session whose permission is revoked is closed within that time; a permission that is granted takes effect after a second at most. A key of pulsegate alone.",
 		kind: millis(func(c *Config) *time.Duration { return &c.AuthorizationCache }, 100, math.MaxInt32),
 	},
 	{
 		Name: "authorizeDefaultDeadLetterTopic", Section: sectionAuth, Default: "true",
-		Doc:  "A consumer with maxRedeliverCount needs the permission to produce to its dead letter topic, also to the one named {topic}-{subscription}-DLQ when its client names none, as with Pulsar 5. false: that one goes with the permission to consume, as with Pulsar 4.0, so that who may only consume can write to it. A key of pulsegate alone.",
+		Doc:  "A consumer with maxRedeliverCount needs the permission to produce to its dead letter topic, also to the one named {topic}-{subscription}-DLQ when its client names none, as with Pulsar 5. false: the permission to consume is enough for that one, as with Pulsar 4.0, so that a client that may only consume can write to it. A key of pulsegate alone.",
 		kind: boolean(func(c *Config) *bool { return &c.AuthorizeDeadLetters }),
 	},
 }

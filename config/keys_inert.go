@@ -19,7 +19,7 @@ var inertKeys = []Key{
 	{
 		Name: "metadataStoreCacheExpirySeconds", Section: sectionInert, Default: "300", Effect: WithoutEffect, kind: anything(),
 		Aliases: []Alias{{Name: "zooKeeperCacheExpirySeconds", Wins: true, Unset: "-1"}},
-		Doc:     "How long what was read from ZooKeeper is kept. Nothing is: the cluster's addresses are looked up once, at start.",
+		Doc:     "How long to cache what was read from ZooKeeper. Nothing is cached: the cluster's addresses are looked up once, at start.",
 	},
 	inert("metadataStoreAllowReadOnlyOperations", "false", "Go on reading from a ZooKeeper that lost its majority. It is read once, at start, and never written."),
 	inert("webServiceLogDetailedAddresses", "", "Both ends of a connection in the request log. There is no such log; each session's log line names the client's address."),

@@ -24,7 +24,7 @@ var clusterKeys = []Key{
 	},
 	{
 		Name: "brokerServiceUrlTls", Section: sectionCluster,
-		Doc:  "Binary address of the brokers over TLS, such as pulsar+ssl://broker:6651. It counts when brokerClientTlsEnabled=true.",
+		Doc:  "Binary address of the brokers over TLS, such as pulsar+ssl://broker:6651. It is used when brokerClientTlsEnabled=true.",
 		kind: address(func(c *Config) *string { return &c.BrokerServiceURLTLS }, schemePulsarTLS, schemeHTTPS),
 	},
 	{
@@ -34,7 +34,7 @@ var clusterKeys = []Key{
 	},
 	{
 		Name: "serviceUrlTls", Section: sectionCluster,
-		Doc:  "HTTPS address of the brokers, such as https://broker:8443. It counts when brokerClientTlsEnabled=true.",
+		Doc:  "HTTPS address of the brokers, such as https://broker:8443. It is used when brokerClientTlsEnabled=true.",
 		kind: address(func(c *Config) *string { return &c.ServiceURLTLS }, schemeHTTPS, schemePulsarTLS),
 	},
 	{
@@ -133,7 +133,7 @@ var brokerClientKeys = []Key{
 	{
 		Name: "brokerClientAuthenticationPlugin", Section: sectionBrokerClient,
 		Aliases: []Alias{{Name: "brokerClient_authPluginClassName", Current: true}},
-		Doc:     "How pulsegate itself logs in at the brokers, by the Java class name: org.apache.pulsar.client.impl.auth.AuthenticationToken, AuthenticationTls, AuthenticationKeyStoreTls, AuthenticationBasic, AuthenticationAthenz or oauth2.AuthenticationOAuth2. It counts only together with its parameters. Empty: no login.",
+		Doc:     "How pulsegate itself logs in at the brokers, by the Java class name: org.apache.pulsar.client.impl.auth.AuthenticationToken, AuthenticationTls, AuthenticationKeyStoreTls, AuthenticationBasic, AuthenticationAthenz or oauth2.AuthenticationOAuth2. It is used only together with its parameters. Empty: no login.",
 		kind: kind{accepts: "one of the Java classes " + pluginNames(), set: func(c *Config, v string) error {
 			if !knownPlugin(v) {
 				return errValue
@@ -165,7 +165,7 @@ var brokerClientKeys = []Key{
 	},
 	{
 		Name: "brokerClient_listenerName", Section: sectionBrokerClient,
-		Doc:  "Name of the advertised listener whose addresses the brokers shall give us, for networks in which they have several.",
+		Doc:  "Name of the advertised listener whose addresses the brokers should give us, for networks in which they have several.",
 		kind: text(func(c *Config) *string { return &c.BrokerClientListenerName }),
 	},
 	{
@@ -176,7 +176,7 @@ var brokerClientKeys = []Key{
 	},
 	{
 		Name: "webSocketPulsarClientMemoryLimitInMB", Section: sectionBrokerClient, Default: "0",
-		Doc:  "Memory that messages on their way to the brokers may take together, in MiB. At the limit publishes are answered with an error. 0: no limit but those per session.",
+		Doc:  "Memory that messages on their way to the brokers may take together, in MiB. At the limit publishes are answered with an error. 0: no limit beyond those per session.",
 		kind: whole(func(c *Config) *int64 { return &c.ClientMemoryLimit }, "MiB", 1<<20, 0, 1<<20),
 	},
 }
@@ -189,7 +189,7 @@ var listenerKeys = []Key{
 	},
 	{
 		Name: "webServicePort", Section: sectionListener, Default: "8080",
-		Doc:  "TCP port for WebSocket and HTTP. 0: the system picks a free one and the log names it. Empty, with webServicePortTls: only TLS is spoken.",
+		Doc:  "TCP port for WebSocket and HTTP. 0: the system picks a free one and the log names it. Empty, with webServicePortTls: only TLS is served.",
 		kind: port(func(c *Config) *int { return &c.WebServicePort }),
 	},
 	{
@@ -199,7 +199,7 @@ var listenerKeys = []Key{
 	},
 	{
 		Name: "webServiceTrustXForwardedFor", Section: sectionListener, Default: "false",
-		Doc:  "Take a client's address from the X-Forwarded-For header. Only behind a proxy that sets it: anyone else could pretend to be anyone.",
+		Doc:  "Take a client's address from the X-Forwarded-For header. Only behind a proxy that sets it: otherwise anyone could claim any address.",
 		kind: boolean(func(c *Config) *bool { return &c.TrustXForwardedFor }),
 	},
 	{
@@ -214,7 +214,7 @@ var listenerKeys = []Key{
 	},
 	{
 		Name: "maxConcurrentHttpRequests", Section: sectionListener, Default: "1024",
-		Doc:  "HTTP requests, such as for statistics, that may be worked on at once; more get 503. Sessions and their upgrades do not count: they are connections. 0 or less: no limit.",
+		Doc:  "HTTP requests, such as for statistics, that may run at once; more get 503. Sessions and their upgrades do not count: they are connections. 0 or less: no limit.",
 		kind: number(func(c *Config) *int { return &c.MaxConcurrentHTTPRequests }, -1, noLimit),
 	},
 }
@@ -227,12 +227,12 @@ var sessionKeys = []Key{
 	},
 	{
 		Name: "webSocketSessionIdleTimeoutMillis", Section: sectionSessions, Default: "300000",
-		Doc:  "A session on which nothing was received or sent for that many milliseconds is closed with 1001. Pings and pongs count. 0 or less: never.",
+		Doc:  "A session on which nothing was received or sent for this many milliseconds is closed with 1001. Pings and pongs count. 0 or less: never.",
 		kind: millis(func(c *Config) *time.Duration { return &c.SessionIdleTimeout }, -1, math.MaxInt32),
 	},
 	{
 		Name: "webSocketPingDurationSeconds", Section: sectionSessions, Default: "-1",
-		Doc:  "Seconds between the pings we send on a session. 0 or less: only one that was silent for half of webSocketSessionIdleTimeoutMillis gets a ping, so that an idle client stays and one that is gone is found; see webSocketPingIdleSessions.",
+		Doc:  "Seconds between the pings we send on a session. 0 or less: only one that was silent for half of webSocketSessionIdleTimeoutMillis gets a ping, so that an idle client stays and one that is gone is detected; see webSocketPingIdleSessions.",
 		kind: seconds(func(c *Config) *time.Duration { return &c.PingInterval }, -1, day),
 	},
 }

@@ -6,7 +6,7 @@ import "time"
 var openIDKeys = []Key{
 	{
 		Name: "openIDAllowedTokenIssuers", Section: sectionAuth,
-		Doc:  "OpenID Connect issuers whose tokens are taken, separated by commas, as the tokens' claim iss has them, to the letter. Their public keys are found through that address, with /.well-known/openid-configuration behind it, when the first token comes.",
+		Doc:  "OpenID Connect issuers whose tokens are accepted, separated by commas, exactly as in the tokens' claim iss. Their public keys are found through that address, followed by /.well-known/openid-configuration, when the first token arrives.",
 		kind: list(func(c *Config) *[]string { return &c.OpenIDIssuers }),
 	},
 	{
@@ -16,7 +16,7 @@ var openIDKeys = []Key{
 	},
 	{
 		Name: "openIDRoleClaim", Section: sectionAuth, Default: "sub",
-		Doc:  "Claim of such a token that holds the role: a string, or a list of which the first counts.",
+		Doc:  "Claim of such a token that holds the role: a string, or a list whose first element is taken.",
 		kind: text(func(c *Config) *string { return &c.OpenIDRoleClaim }),
 	},
 	{
@@ -31,12 +31,12 @@ var openIDKeys = []Key{
 	},
 	{
 		Name: "openIDRequireIssuersUseHttps", Section: sectionAuth, Default: "true",
-		Doc:  "Take keys over https only. false: only for trying out; who is in between can then log in as anyone.",
+		Doc:  "Take keys over https only. false: only for trying out; an attacker on the way can then log in as anyone.",
 		kind: boolean(func(c *Config) *bool { return &c.OpenIDRequireHTTPS }),
 	},
 	{
 		Name: "openIDCacheRefreshAfterWriteSeconds", Section: sectionAuth, Default: "64800",
-		Doc:  "Seconds after which an issuer's keys are fetched again when a token of it comes. That token does not wait.",
+		Doc:  "Seconds after which an issuer's keys are fetched again when one of its tokens arrives. That token does not wait.",
 		kind: seconds(func(c *Config) *time.Duration { return &c.OpenIDCacheRefresh }, 1, 365*day),
 	},
 	{
@@ -46,7 +46,7 @@ var openIDKeys = []Key{
 	},
 	{
 		Name: "openIDKeyIdCacheMissRefreshSeconds", Section: sectionAuth, Default: "300",
-		Doc:  "Least seconds between two fetches of an issuer's keys because a token names one that is not known, as the first one after a change does. 0: a second.",
+		Doc:  "Minimum seconds between two fetches of an issuer's keys because a token names an unknown key, as the first token after a change does. 0: a second.",
 		kind: seconds(func(c *Config) *time.Duration { return &c.OpenIDCacheMissRefresh }, 0, 365*day),
 	},
 	{
@@ -61,7 +61,7 @@ var openIDKeys = []Key{
 	},
 	{
 		Name: "openIDFallbackDiscoveryMode", Section: sectionAuth, Default: openIDNoFallback,
-		Doc:  "What becomes of a token of another issuer: DISABLED refuses it. The modes of the Java proxy that ask the API server of Kubernetes stop the start: name the cluster's issuer in openIDAllowedTokenIssuers, and its authorities in openIDTokenIssuerTrustCertsFilePath.",
+		Doc:  "What happens to a token from another issuer: DISABLED refuses it. The modes of the Java proxy that ask the API server of Kubernetes prevent the start: name the cluster's issuer in openIDAllowedTokenIssuers, and its authorities in openIDTokenIssuerTrustCertsFilePath.",
 		kind: text(func(c *Config) *string { return &c.OpenIDFallback }),
 	},
 	{Name: "openIDCacheSize", Section: sectionAuth, Default: "5", Effect: WithoutEffect, kind: anything(),

@@ -9,7 +9,7 @@ import (
 var ownKeys = []Key{
 	{
 		Name: "brokerWebServiceUrl", Section: sectionOwn,
-		Doc: "HTTP address of a broker's web service, such as http://broker:8081, to which every request is handed that is not for WebSocket: the admin API, lookups, metrics. One address then serves both, as that of a broker with its own WebSocket service does, and pulsegate's metrics are at /pulsegate/metrics. Clients log in at the broker with what they send; a client certificate cannot be passed on. Empty: such requests are answered with 404. With --broker-conf it is found in that file; set, it says that the broker listens there, and pulsegate takes the ports in the file.",
+		Doc: "HTTP address of a broker's web service, such as http://broker:8081, to which every request is passed that is not for WebSocket: the admin API, lookups, metrics. One address then serves both, as that of a broker with its own WebSocket service does, and pulsegate's metrics are at /pulsegate/metrics. Clients log in at the broker with what they send; a client certificate cannot be passed on. Empty: such requests are answered with 404. With --broker-conf it is found in that file; set, it says that the broker listens there, and pulsegate takes the ports in the file.",
 		kind: kind{accepts: "http://host:port or https://host:port", set: func(c *Config, v string) error {
 			scheme, host, ok := strings.Cut(strings.TrimSuffix(v, "/"), "://")
 			if !ok || scheme != schemeHTTP && scheme != schemeHTTPS || strings.ContainsAny(host, ",/?#") {
@@ -21,12 +21,12 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "v1PublishTimeFormat", Section: sectionOwn, Default: PublishTimeSeed,
-		Doc:  "How publishTime reads on v1 paths. seed: 2016-08-30 16:45:57.785 (UTC), as the protocol began. iso: 2016-08-30T16:45:57.785Z, as on v2 paths and as the Java proxy 4.x sends it everywhere.",
+		Doc:  "Format of publishTime on v1 paths. seed: 2016-08-30 16:45:57.785 (UTC), as in the protocol's first version. iso: 2016-08-30T16:45:57.785Z, as on v2 paths and as the Java proxy 4.x sends it everywhere.",
 		kind: choice(func(c *Config) *string { return &c.V1PublishTimeFormat }, PublishTimeSeed, PublishTimeISO),
 	},
 	{
 		Name: "v1TopicNames", Section: sectionOwn, Default: V1NamesWithCluster,
-		Doc:  "What the brokers call a topic that a client names in the form of version 1, property/cluster/namespace/topic. property/cluster/namespace/topic: the same; for brokers up to Pulsar 4.1. property/namespace/topic: without the cluster, whichever it is, since brokers from Pulsar 4.2 on refuse such names. Names that differ in the cluster only are one topic then; permissions are looked up for the name that is opened, and a topic's name cannot hold a slash.",
+		Doc:  "What the brokers call a topic that a client names in the form of version 1, property/cluster/namespace/topic. property/cluster/namespace/topic: the same; for brokers up to Pulsar 4.1. property/namespace/topic: without the cluster, whichever it is, since brokers from Pulsar 4.2 on refuse such names. Names that differ only in the cluster are then one topic; permissions are looked up for the name that is opened, and a topic's name cannot hold a slash.",
 		kind: choice(func(c *Config) *string { return &c.V1TopicNames }, V1NamesWithCluster, V1NamesWithoutCluster),
 	},
 	{
@@ -36,7 +36,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "webSocketPingIdleSessions", Section: sectionOwn, Default: "true",
-		Doc:  "Without webSocketPingDurationSeconds, ping a session that was silent for half of webSocketSessionIdleTimeoutMillis: a client that answers, as all libraries do by themselves, so stays open however idle, and one that is gone is found. false: as the Java proxy, which closes a producer, consumer or reader over which nothing went for the whole of that time.",
+		Doc:  "Without webSocketPingDurationSeconds, ping a session that was silent for half of webSocketSessionIdleTimeoutMillis: a client that answers, as all libraries do by themselves, thus stays open however idle it is, and one that is gone is detected. false: like the Java proxy, which closes a producer, consumer or reader with no traffic for the whole of that time.",
 		kind: boolean(func(c *Config) *bool { return &c.PingIdleSessions }),
 	},
 	{
@@ -66,22 +66,22 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "maxTopicsPerSession", Section: sectionOwn, Default: "500",
-		Doc:  "Topics, partitions counted, that one session over many (/ws/v3/consumer/…) may have, by list or by pattern; a session with more gets 400. Each is a consumer at the broker and takes about 2 KiB here. They are opened a few at a time, 500 within some seconds; what takes longer than brokerClient_operationTimeoutMs is given up. Topics that match a pattern later and are too many are not consumed, and the log says so.",
+		Doc:  "Topics, partitions counted, that one session over many (/ws/v3/consumer/…) may have, by list or by pattern; a session with more gets 400. Each is a consumer at the broker and takes about 2 KiB here. They are opened a few at a time, 500 within some seconds; an opening that takes longer than brokerClient_operationTimeoutMs fails. Topics that match a pattern later and are too many are not consumed, and the log says so.",
 		kind: number(func(c *Config) *int { return &c.MaxTopicsPerSession }, 1, 100_000),
 	},
 	{
 		Name: "maxUnreadOutputBytes", Section: sectionOwn, Default: "262144",
-		Doc:  "Bytes that may wait for a session whose client does not read them. At that mark it is slowed: nothing more is taken for it from the broker.",
+		Doc:  "Bytes that may wait for a session whose client does not read them. At this limit it is slowed: nothing more is fetched for it from the broker.",
 		kind: size(func(c *Config) *int { return &c.MaxUnreadOutputBytes }, 64<<10, 1<<30),
 	},
 	{
 		Name: "slowClientTimeoutMillis", Section: sectionOwn, Default: "0",
-		Doc:  "A session whose client has read nothing of what waits for it during that many milliseconds is closed with 1008. 0: only webSocketSessionIdleTimeoutMillis counts, as in the Java proxy; until then what waits is bounded by maxUnreadOutputBytes.",
+		Doc:  "A session whose client has read none of the output that waits for it for this many milliseconds is closed with 1008. 0: only webSocketSessionIdleTimeoutMillis counts, as in the Java proxy; until then what waits is bounded by maxUnreadOutputBytes.",
 		kind: millis(func(c *Config) *time.Duration { return &c.SlowClientTimeout }, 0, dayMs),
 	},
 	{
 		Name: "maxInFlightPublishes", Section: sectionOwn, Default: "1000",
-		Doc:  "Publishes of one session that may wait for the broker. At that mark its socket is not read until half of them are answered.",
+		Doc:  "Publishes of one session that may wait for the broker. At this limit its socket is not read until half of them are answered.",
 		kind: number(func(c *Config) *int { return &c.MaxInFlightPublishes }, 1, 1<<20),
 	},
 	{
@@ -91,22 +91,22 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "upstreamLingerMillis", Section: sectionOwn, Default: "1000",
-		Doc:  "How long a producer or a shared reader at the broker is kept after its last session has left, in milliseconds, so that clients that reconnect find it open. That long the broker refuses to delete the topic, unless by force; 0 keeps nothing. The consumer of a subscription is closed at once: what its clients had is for others.",
+		Doc:  "How long a producer or a shared reader at the broker is kept after its last session has left, in milliseconds, so that clients that reconnect find it open. During that time the broker refuses to delete the topic, unless forced; 0 keeps nothing. The consumer of a subscription is closed at once, so that others get its messages.",
 		kind: millis(func(c *Config) *time.Duration { return &c.UpstreamLinger }, 0, dayMs),
 	},
 	{
 		Name: "consumersPerSharedSubscription", Section: sectionOwn, Default: "64",
-		Doc:  "Sessions of a Shared subscription (with the same parameters, on one pulsegate) that have a consumer at the broker each. More share these, each the one with the fewest sessions, and then also its part of the messages and its limits, such as maxUnackedMessagesPerConsumer. One more takes about 2 KiB here, and in a broker what any consumer takes. 1: all sessions share one.",
+		Doc:  "Sessions of a Shared subscription (with the same parameters, on one pulsegate) that have a consumer each at the broker. Further sessions share these consumers, each the one with the fewest sessions, along with its part of the messages and its limits, such as maxUnackedMessagesPerConsumer. Another consumer takes about 2 KiB here, and in a broker what any consumer takes. 1: all sessions share one.",
 		kind: number(func(c *Config) *int { return &c.SharedConsumers }, 1, 1000),
 	},
 	{
 		Name: "tailBufferBytes", Section: sectionOwn, Default: "8388608",
-		Doc:  "Bytes of encoded messages that are kept of a topic, or of each of its partitions, for its readers. A reader that falls further behind has the broker send them again until it has caught up.",
+		Doc:  "Bytes of encoded messages that are kept for the readers of a topic, or of each of its partitions. A reader that falls further behind has the broker send them again until it has caught up.",
 		kind: size(func(c *Config) *int { return &c.TailBufferBytes }, 64<<10, 1<<30),
 	},
 	{
 		Name: "memoryLimitInMB", Section: sectionOwn, Default: "0",
-		Doc:  "Memory that the messages of all sessions may take together, in MiB: published and not answered, queued for consumers, kept for readers, unfinished or not read by clients. Of what is free one session may have an eighth, but at least 64 KiB: those that hold most are slowed first. A message that does not fit any more ends its session with close code 1013; when nothing is left, new sessions get 503. What the process takes is more, by half or so, since garbage is collected now and then. 0: a quarter of the memory that the process may use (GOMEMLIMIT, its control group, the machine).",
+		Doc:  "Memory that the messages of all sessions may take together, in MiB: published and not answered, queued for consumers, kept for readers, unfinished or not read by clients. One session may have an eighth of what is free, but at least 64 KiB: those that hold most are slowed first. A message that does not fit any more ends its session with close code 1013; when nothing is left, new sessions get 503. The process takes about half as much again, since garbage is collected only now and then. 0: a quarter of the memory that the process may use (GOMEMLIMIT, its control group, the machine).",
 		kind: whole(func(c *Config) *int64 { return &c.MemoryLimit }, "MiB", 1<<20, 0, 1<<24),
 	},
 	{
@@ -116,7 +116,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "drainDelayMillis", Section: sectionOwn, Default: "0",
-		Doc:  "How long a stop (SIGTERM) goes on serving, new sessions too, after /readyz has turned to 503 and /status.html to 404, in milliseconds: the time in which whoever sends clients here takes notice. Behind a balancer: its interval between two checks times the checks that must fail, and some more. 0: the port closes at once.",
+		Doc:  "How long pulsegate goes on serving after SIGTERM, new sessions too, while /readyz answers 503 and /status.html 404, in milliseconds: the time in which whoever sends clients here notices. Behind a balancer: its interval between two checks times the checks that must fail, and some more. 0: the port closes at once.",
 		kind: millis(func(c *Config) *time.Duration { return &c.DrainDelay }, 0, dayMs),
 	},
 	{
@@ -126,7 +126,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "drainTimeoutMillis", Section: sectionOwn, Default: "20000",
-		Doc:  "How long a stop may take from the moment the port is closed, in milliseconds: to close all sessions, drainSpreadMillis among it, to answer what is in flight and to wait for the clients' own close frames. Connections that are left then are cut.",
+		Doc:  "How long a stop may take from the moment the port is closed, in milliseconds: to close all sessions, drainSpreadMillis included, to answer what is in flight and to wait for the clients' own close frames. Connections that are left then are cut.",
 		kind: millis(func(c *Config) *time.Duration { return &c.DrainTimeout }, 0, dayMs),
 	},
 	{

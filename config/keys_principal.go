@@ -4,7 +4,7 @@ package config
 var principalKeys = []Key{
 	{
 		Name: "forwardOriginalPrincipal", Section: sectionAuth, Default: "false",
-		Doc:  "Tell the brokers the role of each client, as Pulsar's own proxy for the binary protocol does, so that they decide what it may do and their logs and statistics name it. The role that pulsegate itself has at the brokers must be one of their proxyRoles then, and be allowed what its clients do, as a super-user is; by itself it can do nothing. Nothing is shared among sessions of different roles, and each role has connections of its own: this is for some hundred roles, not for one a device. Needs authenticationEnabled=true; authorizationEnabled=true asks twice, and needs brokers of 4.0.7 or newer. A key of pulsegate alone.",
+		Doc:  "Tell the brokers the role of each client, as Pulsar's own proxy for the binary protocol does, so that they decide what it may do and their logs and statistics name it. The role that pulsegate itself has at the brokers must be one of their proxyRoles then, and be allowed what its clients do, as a super-user is; by itself it can do nothing. Nothing is shared among sessions of different roles, and each role has connections of its own: this is for some hundred roles, not for one per device. Needs authenticationEnabled=true; authorizationEnabled=true asks twice, and needs brokers of 4.0.7 or newer. A key of pulsegate alone.",
 		kind: boolean(func(c *Config) *bool { return &c.ForwardOriginalPrincipal }),
 	},
 	{
@@ -14,7 +14,7 @@ var principalKeys = []Key{
 	},
 	{
 		Name: "maxOriginalPrincipals", Section: sectionAuth, Default: "1000",
-		Doc:  "With forwardOriginalPrincipal, the most roles that have sessions at the same time; a client of one more gets 503. Connections of a role without sessions are closed after a minute, or when the place is needed. A key of pulsegate alone.",
+		Doc:  "With forwardOriginalPrincipal, the maximum number of roles with sessions at the same time; a client with a further role gets 503. Connections of a role without sessions are closed after a minute, or when the place is needed. A key of pulsegate alone.",
 		kind: number(func(c *Config) *int { return &c.MaxOriginalPrincipals }, 1, 100_000),
 	},
 }

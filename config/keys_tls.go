@@ -8,11 +8,11 @@ import (
 var tlsKeys = []Key{
 	{
 		Name: "webServicePortTls", Section: sectionTLS,
-		Doc:  "TCP port for wss:// and https://, besides webServicePort or instead of it. 0: the system picks a free one and the log names it. Empty: TLS is not spoken.",
+		Doc:  "TCP port for wss:// and https://, besides webServicePort or instead of it. 0: the system picks a free one and the log names it. Empty: no TLS.",
 		kind: port(func(c *Config) *int { return &c.WebServicePortTLS }),
 	},
 	{Name: "tlsEnabled", Section: sectionTLS, Default: "false", Effect: WithoutEffect, kind: anything(),
-		Doc: "Old switch for TLS on both sides. What counts are webServicePortTls towards clients and brokerClientTlsEnabled towards the brokers.",
+		Doc: "Old switch for TLS on both sides. Use webServicePortTls towards clients and brokerClientTlsEnabled towards the brokers.",
 	},
 	{
 		Name: "tlsCertificateFilePath", Section: sectionTLS,
@@ -26,22 +26,22 @@ var tlsKeys = []Key{
 	},
 	{
 		Name: "tlsTrustCertsFilePath", Section: sectionTLS,
-		Doc:  "PEM file with the authorities that client certificates are checked against. When it is set, clients may show a certificate, and one of another authority ends the connection. For the brokers' certificates see brokerClientTrustCertsFilePath.",
+		Doc:  "PEM file with the authorities that client certificates are checked against. When it is set, clients may show a certificate, and one from another authority ends the connection. For the brokers' certificates see brokerClientTrustCertsFilePath.",
 		kind: text(func(c *Config) *string { return &c.TLSTrustCertsFile }),
 	},
 	{
 		Name: "tlsRequireTrustedClientCertOnConnect", Section: sectionTLS, Default: "false",
-		Doc:  "On webServicePortTls only clients that show a trusted certificate are let in.",
+		Doc:  "Admit only clients that show a trusted certificate on webServicePortTls.",
 		kind: boolean(func(c *Config) *bool { return &c.TLSRequireClientCert }),
 	},
 	{
 		Name: "tlsCertRefreshCheckDurationSec", Section: sectionTLS, Default: "300",
-		Doc:  "Seconds between two looks at the certificate files for newer ones. Open sessions stay as they are. 0: every second.",
+		Doc:  "Seconds between checks for newer certificate files. Open sessions stay as they are. 0: every second.",
 		kind: seconds(func(c *Config) *time.Duration { return &c.TLSCertRefreshInterval }, 0, day),
 	},
 	{
 		Name: "webServiceTlsProtocols", Section: sectionTLS,
-		Doc: "TLS versions to speak, separated by commas: TLSv1.2, TLSv1.3. Empty: both. Older ones are never spoken.",
+		Doc: "TLS versions to accept, separated by commas: TLSv1.2, TLSv1.3. Empty: both. Older ones are never accepted.",
 		kind: kind{accepts: "some of TLSv1.2, TLSv1.3 separated by commas", set: func(c *Config, v string) error {
 			if err := list(func(c *Config) *[]string { return &c.TLSProtocols }).set(c, v); err != nil {
 				return err
@@ -52,7 +52,7 @@ var tlsKeys = []Key{
 	},
 	{
 		Name: "webServiceTlsCiphers", Section: sectionTLS,
-		Doc: "Cipher suites to accept, separated by commas, the most preferred first, by their names in Java or OpenSSL. Empty: those with forward secrecy and authenticated encryption. TLS 1.3 is spoken only if one of its suites is named, too, and then with all three of them.",
+		Doc: "Cipher suites to accept, separated by commas, the most preferred first, by their names in Java or OpenSSL. Empty: those with forward secrecy and authenticated encryption. TLS 1.3 is used only if one of its suites is named, too, and then with all three of them.",
 		kind: kind{accepts: "names of cipher suites separated by commas", set: func(c *Config, v string) error {
 			if err := list(func(c *Config) *[]string { return &c.TLSCiphers }).set(c, v); err != nil {
 				return err
@@ -64,7 +64,7 @@ var tlsKeys = []Key{
 		}},
 	},
 	{Name: "tlsProvider", Section: sectionTLS, Stock: []string{"Conscrypt"}, Effect: WithoutEffect, kind: anything(),
-		Doc: "TLS library of the Java proxy, such as Conscrypt. There is only one here.",
+		Doc: "TLS library of the Java proxy, such as Conscrypt. There is only Go's here.",
 	},
 	{
 		Name: "tlsEnabledWithKeyStore", Section: sectionTLS, Default: "false",

@@ -22,14 +22,14 @@ type kind struct {
 }
 
 func text(field func(*Config) *string) kind {
-	return kind{accepts: "a text", set: func(c *Config, v string) error {
+	return kind{accepts: "a string", set: func(c *Config, v string) error {
 		*field(c) = v
 		return nil
 	}}
 }
 
 func secretText(field func(*Config) *Secret) kind {
-	return kind{accepts: "a text", set: func(c *Config, v string) error {
+	return kind{accepts: "a string", set: func(c *Config, v string) error {
 		*field(c) = Secret(v)
 		return nil
 	}}

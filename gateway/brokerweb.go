@@ -135,7 +135,7 @@ func (b *brokerWeb) failed(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		status, reason = http.StatusBadGateway, "the broker's web service does not answer"
 		if b.tells() {
-			b.log.Warn(reason, "url", b.target.String(), "method", fmt.Sprintf("%.20s", r.Method), "path", fmt.Sprintf("%.200s", r.URL.EscapedPath()), "err", err)
+			b.log.Warn(reason, "url", b.target.String(), "method", fmt.Sprintf("%.20s", r.Method), "path", fmt.Sprintf("%.200s", r.URL.EscapedPath()), "error", err)
 		}
 	}
 	writeFault(w, status, reason)

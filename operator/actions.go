@@ -114,7 +114,7 @@ func (h *handler) profile(w http.ResponseWriter, r *http.Request) {
 	} else {
 		p := pprof.Lookup(name)
 		if p == nil {
-			writeReason(w, http.StatusNotFound, fmt.Sprintf("there is no profile %.30q; there are cpu, heap, allocs, goroutine, mutex, block and threadcreate", name))
+			writeReason(w, http.StatusNotFound, fmt.Sprintf("there is no profile %.30q; the profiles are cpu, heap, allocs, goroutine, mutex, block and threadcreate", name))
 			return
 		}
 		if err := p.WriteTo(&out, 0); err != nil {

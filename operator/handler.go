@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
-	"sync"
-	"time"
+
+	"github.com/pulsegate/pulsegate/inturn"
 )
 
 // Prefix is where everything lies.
@@ -21,20 +22,16 @@ const maxBody = 4 << 10
 const maxWaiting = 16
 
 // handler serves [Prefix].
-//
-// turn lets one request at a time look at all sessions, and pauses behind it for as long as it took: however many
-// ask, they take half a processor. Nothing is written to a client meanwhile.
 type handler struct {
-	source  Source
-	log     *slog.Logger
-	turn    sync.Mutex
-	waiting chan struct{} // holds one for each request that has its turn or waits for it
-	busy    chan struct{} // holds one while a profile is taken
+	source Source
+	log    *slog.Logger
+	lists  *inturn.Line  // of requests that look at all sessions; nothing is written to a client in a turn
+	busy   chan struct{} // holds one while a profile is taken
 }
 
 // NewHandler serves what source tells.
 func NewHandler(source Source, log *slog.Logger) http.Handler {
-	h := &handler{source: source, log: log, waiting: make(chan struct{}, maxWaiting), busy: make(chan struct{}, 1)}
+	h := &handler{source: source, log: log, lists: inturn.New(maxWaiting), busy: make(chan struct{}, 1)}
 	mux := http.NewServeMux()
 	read := func(path string, f http.HandlerFunc) { mux.HandleFunc("GET "+Prefix+path, f) }
 	do := func(method, path string, f http.HandlerFunc) {
@@ -52,7 +49,7 @@ func NewHandler(source Source, log *slog.Logger) http.Handler {
 	do("PUT", "log-level", h.setLevel)
 	do("POST", "profiles/{name}", h.profile)
 	mux.HandleFunc(Prefix, func(w http.ResponseWriter, r *http.Request) {
-		writeReason(w, http.StatusNotFound, "no such page; there are status, sessions, topics, upstream, refusals, config and log-level")
+		writeReason(w, http.StatusNotFound, "no such page; the pages are status, sessions, topics, upstream, refusals, config and log-level")
 	})
 	return http.NewCrossOriginProtection().Handler(mux)
 }
@@ -75,7 +72,7 @@ func MayAct(r *http.Request) bool {
 func actionsOnly(f http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !MayAct(r) {
-			writeReason(w, http.StatusForbidden, "only a super-user may do this; where clients do not log in, who asks at operatorServicePort")
+			writeReason(w, http.StatusForbidden, "only a super-user may do this or, where clients do not log in, whoever asks at operatorServicePort")
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -94,14 +91,20 @@ var errGone = &problem{http.StatusServiceUnavailable, "the request took too long
 // inTurn answers with what find finds, in its turn.
 func (h *handler) inTurn(find func(r *http.Request) (any, *problem)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case h.waiting <- struct{}{}:
-			defer func() { <-h.waiting }()
-		default:
-			writeReason(w, http.StatusServiceUnavailable, "too many ask for lists at the same time; try again")
-			return
+		var text []byte
+		var no *problem
+		err := h.lists.Do(r.Context(), func() {
+			var found any
+			if found, no = find(r); no == nil && r.Context().Err() == nil {
+				text = marshal(found)
+			}
+		})
+		switch {
+		case errors.Is(err, inturn.ErrFull):
+			no = &problem{http.StatusServiceUnavailable, err.Error()}
+		case no == nil && text == nil:
+			no = errGone // it was cut off, before its turn or in it
 		}
-		text, no := h.find(find, r)
 		if no != nil {
 			writeReason(w, no.status, no.reason)
 			return
@@ -109,28 +112,6 @@ func (h *handler) inTurn(find func(r *http.Request) (any, *problem)) http.Handle
 		header(w, "application/json")
 		_, _ = w.Write(text)
 	}
-}
-
-func (h *handler) find(find func(r *http.Request) (any, *problem), r *http.Request) ([]byte, *problem) {
-	h.turn.Lock()
-	defer h.turn.Unlock()
-	if r.Context().Err() != nil {
-		return nil, errGone
-	}
-	begun := time.Now()
-	found, no := find(r)
-	if no == nil && r.Context().Err() != nil {
-		no = errGone // it was cut off
-	}
-	if no != nil {
-		return nil, no
-	}
-	text := marshal(found)
-	select {
-	case <-time.After(time.Since(begun)):
-	case <-r.Context().Done():
-	}
-	return text, nil
 }
 
 func (h *handler) status(w http.ResponseWriter, _ *http.Request) { writeJSON(w, h.source.Status()) }

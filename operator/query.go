@@ -92,7 +92,7 @@ func (q *query[T]) parameter(name, value string, fields []field[T], tie func(a, 
 	}
 	least, err := strconv.ParseFloat(value, 64)
 	if err != nil || math.IsNaN(least) {
-		return fmt.Errorf("%.50q: expected a number, the least that is listed", value)
+		return fmt.Errorf("%.50q: expected a number, the smallest to list", value)
 	}
 	q.filters = append(q.filters, func(t *T) bool { return f.number(t) >= least })
 	return nil
@@ -108,7 +108,7 @@ func named[T any](name string, fields []field[T]) (*field[T], error) {
 	for i := range fields {
 		names[i] = fields[i].name
 	}
-	return nil, fmt.Errorf("%.50q is no field of this list; its fields are %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("%.50q is not a field of this list; its fields are %s", name, strings.Join(names, ", "))
 }
 
 func count(value string, least, most int) (int, error) {

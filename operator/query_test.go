@@ -59,10 +59,10 @@ func TestPageIsAPartOfTheSortedList(t *testing.T) {
 
 func TestQueriesThatAreWrong(t *testing.T) {
 	for query, want := range map[string]string{
-		"colour=red":        `parameter colour: "colour" is no field of this list; its fields are name, n`,
-		"sort=-colour":      `parameter sort: "colour" is no field of this list; its fields are name, n`,
-		"n=many":            `parameter n: "many": expected a number, the least that is listed`,
-		"n=NaN":             `parameter n: "NaN": expected a number, the least that is listed`,
+		"colour=red":        `parameter colour: "colour" is not a field of this list; its fields are name, n`,
+		"sort=-colour":      `parameter sort: "colour" is not a field of this list; its fields are name, n`,
+		"n=many":            `parameter n: "many": expected a number, the smallest to list`,
+		"n=NaN":             `parameter n: "NaN": expected a number, the smallest to list`,
 		"limit=0":           `parameter limit: "0": expected a number from 1 to 1000`,
 		"limit=1001":        `parameter limit: "1001": expected a number from 1 to 1000`,
 		"offset=-1":         `parameter offset: "-1": expected a number from 0 to 10000`,

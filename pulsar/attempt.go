@@ -72,7 +72,7 @@ func (p *Producer) create(n uint64, c *conn) {
 		Epoch: n, GeneratedName: p.o.Name == "", AccessMode: p.o.AccessMode, TopicEpoch: p.topicEpoch, HasTopicEpoch: p.hasTopicEpoch,
 	}
 	p.mu.Unlock()
-	if err := c.register(id, p); err != nil {
+	if err := c.producers.add(id, p); err != nil {
 		p.failed(n, err)
 		return
 	}
@@ -132,7 +132,7 @@ func (p *Producer) created(n uint64, c *conn, id uint64, answer wire.Command, er
 
 // leave makes the broker forget a producer.
 func (p *Producer) leave(c *conn, id uint64) {
-	c.unregister(id)
+	c.producers.remove(id)
 	c.request(func(request uint64) wire.Command {
 		return &wire.CloseProducer{ProducerID: id, RequestID: request}
 	}, func(wire.Command, error) {})
@@ -146,7 +146,7 @@ func (p *Producer) failed(n uint64, err error) {
 		return
 	}
 	if p.on != nil {
-		p.on.unregister(p.id)
+		p.on.producers.remove(p.id)
 	}
 	p.on, p.connected, p.why = nil, false, err
 	first := p.wait.last == 0
@@ -320,7 +320,7 @@ func (p *Producer) end(err error) {
 		finished(nil, nil)
 		return
 	}
-	on.unregister(id)
+	on.producers.remove(id)
 	on.request(func(request uint64) wire.Command {
 		return &wire.CloseProducer{ProducerID: id, RequestID: request}
 	}, finished)

@@ -55,9 +55,7 @@ func New(o Options) (*Client, error) {
 	c.principals = principals{client: c, all: map[string]*principal{}}
 	c.pool = pool{client: c, conns: map[connKey]*conn{}, warned: map[broker]time.Time{}, troubles: map[connKey]trouble{}}
 	if s.http {
-		if c.web, err = c.newWeb(); err != nil {
-			return nil, err
-		}
+		c.web = c.newWeb()
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.alarms = newAlarms()

@@ -83,14 +83,14 @@ type conn struct {
 	corked      bool       // the reader is at work and lets things gather
 	requests    map[uint64]request
 	lastRequest uint64
-	producers   map[uint64]*Producer
+	producers   members[Producer]
 	thirsty     []*Producer // wait for room in out
-	consumers   map[uint64]*Consumer
+	consumers   members[Consumer]
 	parched     []*Consumer // as thirsty
 	acking      []*Consumer // have something to say once the reader uncorks
 	posted      []*Consumer // the reader is to hand out what they hold
 	poked       bool        // the reader was made to stop waiting
-	watches     map[uint64]*topicWatch
+	watches     members[topicWatch]
 
 	// The reader's.
 	receipt  wire.SendReceipt
@@ -102,7 +102,8 @@ type conn struct {
 }
 
 func newConn(client *Client, key connKey) *conn {
-	c := &conn{client: client, connKey: key, begun: time.Now(), requests: map[uint64]request{}, producers: map[uint64]*Producer{}, consumers: map[uint64]*Consumer{}}
+	c := &conn{client: client, connKey: key, begun: time.Now(), requests: map[uint64]request{}}
+	c.producers.conn, c.consumers.conn, c.watches.conn = c, c, c
 	c.work = sync.NewCond(&c.mu)
 	c.beat.ring = c.heartbeat
 	c.late.ring = c.expire
@@ -288,9 +289,9 @@ func (c *conn) fail(err error) {
 		err = fmt.Errorf("%w: %s: %w", ErrConnection, c.to, err)
 	}
 	c.err = err
-	nc, waiting, requests, producers, consumers, watches := c.nc, c.waiting, c.requests, c.producers, c.consumers, c.watches
-	c.waiting, c.requests, c.producers, c.thirsty = nil, nil, nil, nil
-	c.consumers, c.parched, c.acking, c.posted, c.watches = nil, nil, nil, nil, nil
+	nc, waiting, requests, producers, consumers, watches := c.nc, c.waiting, c.requests, c.producers.byID, c.consumers.byID, c.watches.byID
+	c.waiting, c.requests, c.producers.byID, c.consumers.byID, c.watches.byID = nil, nil, nil, nil, nil
+	c.thirsty, c.parched, c.acking, c.posted = nil, nil, nil, nil
 	c.out = outbox{}
 	c.asleep = false
 	c.work.Broadcast()
@@ -417,28 +418,6 @@ func (c *conn) expire() {
 	for _, r := range expired {
 		r.done(nil, fmt.Errorf("%s: %w", c.to, ErrTimeout))
 	}
-}
-
-// register makes the connection tell p what concerns the producer with the given id.
-func (c *conn) register(id uint64, p *Producer) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state == connUp {
-		c.producers[id] = p
-	}
-	return c.err
-}
-
-func (c *conn) unregister(id uint64) {
-	c.mu.Lock()
-	delete(c.producers, id)
-	c.mu.Unlock()
-}
-
-func (c *conn) producer(id uint64) *Producer {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.producers[id]
 }
 
 // sent is what became of a message that was to be written.

@@ -71,24 +71,21 @@ func (c *conn) handleForConsumers(cmd wire.Command) {
 	case *wire.WatchTopicListSuccess:
 		c.answer(cmd.RequestID, cmd, nil)
 	case *wire.WatchTopicUpdate:
-		if w := c.watch(cmd.WatcherID); w != nil {
+		if w := c.watches.find(cmd.WatcherID); w != nil {
 			w.update(c, cmd)
 		}
 	case *wire.CloseConsumer:
-		if x := c.consumer(cmd.ConsumerID); x != nil {
-			c.unregisterConsumer(cmd.ConsumerID)
-			url := cmd.AssignedBrokerServiceURL
-			if c.to.tls {
-				url = cmd.AssignedBrokerServiceURLTLS
-			}
+		if x := c.consumers.find(cmd.ConsumerID); x != nil {
+			c.consumers.remove(cmd.ConsumerID)
+			url := pickURL(c.to.tls, cmd.AssignedBrokerServiceURL, cmd.AssignedBrokerServiceURLTLS)
 			x.closedByBroker(c, cmd.ConsumerID, url)
 		}
 	case *wire.ReachedEndOfTopic:
-		if x := c.consumer(cmd.ConsumerID); x != nil {
+		if x := c.consumers.find(cmd.ConsumerID); x != nil {
 			x.event(c, cmd.ConsumerID, EndOfTopic)
 		}
 	case *wire.ActiveConsumerChange:
-		if x := c.consumer(cmd.ConsumerID); x != nil {
+		if x := c.consumers.find(cmd.ConsumerID); x != nil {
 			e := Inactive
 			if cmd.IsActive {
 				e = Active
@@ -96,28 +93,6 @@ func (c *conn) handleForConsumers(cmd wire.Command) {
 			x.event(c, cmd.ConsumerID, e)
 		}
 	}
-}
-
-// registerConsumer makes the connection tell x what concerns the consumer with the given id.
-func (c *conn) registerConsumer(id uint64, x *Consumer) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state == connUp {
-		c.consumers[id] = x
-	}
-	return c.err
-}
-
-func (c *conn) unregisterConsumer(id uint64) {
-	c.mu.Lock()
-	delete(c.consumers, id)
-	c.mu.Unlock()
-}
-
-func (c *conn) consumer(id uint64) *Consumer {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.consumers[id]
 }
 
 // longAgo is a deadline that is over.

@@ -21,9 +21,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/pulsar-client-go/pulsar/auth"
-
 	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
+	"github.com/pulsegate/pulsegate/pulsar/login"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
@@ -71,8 +70,8 @@ func TestHandshake(t *testing.T) {
 		return fakebroker.Handle
 	}
 	var n atomic.Int32
-	login := auth.NewAuthenticationTokenFromSupplier(func() (string, error) { return fmt.Sprintf("token %d", n.Add(1)), nil })
-	c := newClient(t, Options{ServiceURL: b.URL(), Auth: login})
+	secret := login.Token(func() (string, error) { return fmt.Sprintf("token %d", n.Add(1)), nil })
+	c := newClient(t, Options{ServiceURL: b.URL(), Login: secret})
 	publish(t, c)
 	got := receive(t, "CONNECT", hello)
 	if got.AuthMethodName != "token" || string(got.AuthData) != "token 1" || got.ProtocolVersion != 20 || !got.FeatureFlags.SupportsAuthRefresh || got.ProxyToBrokerURL != "" {
@@ -102,8 +101,8 @@ func TestRefusedLogin(t *testing.T) {
 // TestLoginFails has a login that cannot be had.
 func TestLoginFails(t *testing.T) {
 	b := fakebroker.Start(t)
-	login := auth.NewAuthenticationTokenFromSupplier(func() (string, error) { return "", errors.New("no token today") })
-	err := opening(t, newClient(t, Options{ServiceURL: b.URL(), Auth: login, OperationTimeout: 50 * time.Millisecond}))
+	secret := login.Token(func() (string, error) { return "", errors.New("no token today") })
+	err := opening(t, newClient(t, Options{ServiceURL: b.URL(), Login: secret, OperationTimeout: 50 * time.Millisecond}))
 	if !errors.Is(err, ErrConnection) || !strings.Contains(err.Error(), "no token today") {
 		t.Error(err)
 	}
@@ -184,7 +183,7 @@ func TestTLS(t *testing.T) {
 				timeout = time.Second // it has no hope
 			}
 			c := newClient(t, Options{ServiceURL: url, OperationTimeout: timeout, ListenerName: addr,
-				Auth: auth.NewAuthenticationFromTLSCertSupplier(func() (*tls.Certificate, error) { return &own, nil }),
+				Login: login.Certificate(func() (*tls.Certificate, error) { return &own, nil }),
 				TLS: func() (*tls.Config, error) {
 					dials++
 					return &tls.Config{RootCAs: trust[min(dials, len(trust))-1]}, nil

@@ -205,6 +205,7 @@ func TestRedeliverWhileHeld(t *testing.T) {
 		o.Window = 4
 		x := openWithout(t, c, topic, o, in)
 		in.permits.Permit(2)
+		in.awaitAll(texts(0, 2)...)
 		eventually(t, "a full window", func() bool {
 			x.mu.Lock()
 			defer x.mu.Unlock()

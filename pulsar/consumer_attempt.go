@@ -83,7 +83,7 @@ func (x *Consumer) subscribe(n uint64, c *conn) {
 		cmd.StartMessageID = newPlacing(o).start()
 	}
 	x.mu.Unlock()
-	if err := c.registerConsumer(id, x); err != nil {
+	if err := c.consumers.add(id, x); err != nil {
 		x.failed(n, err)
 		return
 	}
@@ -127,7 +127,7 @@ func (x *Consumer) subscribed(n uint64, c *conn, id uint64, err error) {
 
 // leave makes the broker forget a consumer.
 func (c *conn) leave(id uint64) {
-	c.unregisterConsumer(id)
+	c.consumers.remove(id)
 	c.request(func(request uint64) wire.Command {
 		return &wire.CloseConsumer{ConsumerID: id, RequestID: request}
 	}, func(wire.Command, error) {})
@@ -221,7 +221,7 @@ func (x *Consumer) failed(n uint64, err error) {
 // partLocked takes leave of the connection: what came over it and is not delivered will come again.
 func (x *Consumer) partLocked() {
 	if x.on != nil {
-		x.on.unregisterConsumer(x.id)
+		x.on.consumers.remove(x.id)
 	}
 	if x.connected {
 		x.tellLocked(Disconnected)
@@ -389,7 +389,7 @@ func (x *Consumer) end(err error) {
 		finished(nil, nil)
 		return
 	}
-	on.unregisterConsumer(id)
+	on.consumers.remove(id)
 	on.request(func(request uint64) wire.Command {
 		return &wire.CloseConsumer{ConsumerID: id, RequestID: request}
 	}, finished)

@@ -6,22 +6,16 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/apache/pulsar-client-go/pulsar/auth"
-
 	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
+	"github.com/pulsegate/pulsegate/pulsar/login"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
-// consumerFaults are what a broker can do to a consumer when it gets a command of type at.
-var consumerFaults = []struct {
-	name string
-	at   wire.Type
-	do   func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict
-}{
+// consumerFaults are those that concern consumers.
+var consumerFaults = []brokerFault{
 	{"drops LOOKUP", wire.TypeLookup, drop},
 	{"does not answer LOOKUP", wire.TypeLookup, ignore},
 	{"drops SUBSCRIBE", wire.TypeSubscribe, drop},
@@ -36,10 +30,7 @@ var consumerFaults = []struct {
 		c.Send(&wire.Error{RequestID: cmd.(*wire.Subscribe).RequestID, Error: wire.ServiceNotReady})
 		return fakebroker.Ignore
 	}},
-	{"answers SUBSCRIBE and drops", wire.TypeSubscribe, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-		_ = c.Handle(cmd)
-		return fakebroker.Drop
-	}},
+	{"answers SUBSCRIBE and drops", wire.TypeSubscribe, handleAndDrop},
 	{"closes the consumer at once", wire.TypeSubscribe, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		_ = c.Handle(cmd)
 		c.Broker.CloseConsumers(topic, "")
@@ -59,10 +50,7 @@ var consumerFaults = []struct {
 		_ = c.Handle(cmd)
 		return closeAll(c, cmd)
 	}},
-	{"sends and drops", wire.TypeFlow, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-		_ = c.Handle(cmd)
-		return fakebroker.Drop
-	}},
+	{"sends and drops", wire.TypeFlow, handleAndDrop},
 	{"names a broker that is none", wire.TypeFlow, func(c *fakebroker.Conn, _ wire.Command) fakebroker.Verdict {
 		c.Broker.CloseConsumers(topic, "http://?")
 		return fakebroker.Ignore
@@ -82,10 +70,7 @@ var consumerFaults = []struct {
 		_ = c.Handle(&a)
 		return fakebroker.Ignore
 	}},
-	{"acknowledges and drops", wire.TypeAck, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-		_ = c.Handle(cmd)
-		return fakebroker.Drop
-	}},
+	{"acknowledges and drops", wire.TypeAck, handleAndDrop},
 	{"refuses ACK", wire.TypeAck, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		a := cmd.(*wire.Ack)
 		c.Send(&wire.AckResponse{ConsumerID: a.ConsumerID, RequestID: a.RequestID, HasRequestID: true, HasError: true})
@@ -96,15 +81,8 @@ var consumerFaults = []struct {
 		_ = c.Handle(cmd)
 		return fakebroker.Handle
 	}},
-	{"sends garbage", wire.TypeAck, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-		c.Deaf = true
-		c.Raw([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
-		return fakebroker.Ignore
-	}},
-	{"half-closes", wire.TypeAck, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-		c.CloseWrite()
-		return fakebroker.Handle
-	}},
+	{"sends garbage", wire.TypeAck, garbage},
+	{"half-closes", wire.TypeAck, halfClose},
 	{"says nothing any more", wire.TypeAck, silence},
 }
 
@@ -124,19 +102,10 @@ func TestConsumerFaults(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %s", f.name, name), func(t *testing.T) {
 				t.Parallel()
 				for point := range 3 {
-					b := fakebroker.Start(t)
-					var seen atomic.Int32
-					b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-						if cmd.Type() != f.at {
-							return fakebroker.Handle
-						}
-						n := int(seen.Add(1)) - 1
-						if once := f.at == wire.TypeAck || f.at == wire.TypeFlow; once && n == 2*point || !once && n <= point {
-							return f.do(c, cmd)
-						}
-						return fakebroker.Handle
-					}
-					c := newClient(t, Options{ServiceURL: b.URL(), OperationTimeout: 300 * time.Millisecond, KeepAlive: 60 * time.Millisecond})
+					b, c := startFaulty(t, &f, func(n int) bool {
+						once := f.at == wire.TypeAck || f.at == wire.TypeFlow
+						return once && n == 2*point || !once && n <= point
+					})
 					o.InitialPosition, o.Window = wire.Earliest, 6
 					var x *Consumer
 					var in *inbox
@@ -253,8 +222,8 @@ func TestPermitsOverTLS(t *testing.T) {
 		return fakebroker.Handle
 	}
 	c := newClient(t, Options{ServiceURL: "pulsar+ssl://" + addr,
-		Auth: auth.NewAuthenticationFromTLSCertSupplier(func() (*tls.Certificate, error) { return &own, nil }),
-		TLS:  func() (*tls.Config, error) { return &tls.Config{RootCAs: pool}, nil }})
+		Login: login.Certificate(func() (*tls.Certificate, error) { return &own, nil }),
+		TLS:   func() (*tls.Config, error) { return &tls.Config{RootCAs: pool}, nil }})
 	in := newInbox(t)
 	o := earliest(wire.Shared)
 	o.Window = 20

@@ -15,7 +15,7 @@ import (
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
-var errSize = errors.New("not of the size that it says to be of")
+var errSize = errors.New("its size is not the one that it states")
 
 // decompress appends to out, which is empty, what b was before it was compressed: size bytes, not one more. No more memory is
 // reserved than bytes that b may hold.

@@ -56,7 +56,7 @@ func (c *Client) dialTLS(ctx context.Context, addr string) (net.Conn, error) {
 			return nil, err
 		}
 	}
-	cert, err := c.o.Auth.GetTLSCertificate()
+	cert, err := c.o.Login.Certificate()
 	if err != nil {
 		return nil, fmt.Errorf("certificate of the login: %w", err)
 	}
@@ -72,12 +72,12 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 	if err := nc.SetDeadline(time.Now().Add(o.OperationTimeout)); err != nil {
 		return err
 	}
-	data, err := o.Auth.GetData()
+	data, err := o.Login.Data()
 	if err != nil {
 		return fmt.Errorf("login: %w", err)
 	}
 	hello := &wire.Connect{
-		ClientVersion: clientVersion, ProtocolVersion: wire.Version, AuthMethodName: o.Auth.Name(), AuthData: data, ProxyToBrokerURL: c.to.proxyTo,
+		ClientVersion: clientVersion, ProtocolVersion: wire.Version, AuthMethodName: o.Login.Method(), AuthData: data, ProxyToBrokerURL: c.to.proxyTo,
 		FeatureFlags: wire.FeatureFlags{SupportsAuthRefresh: true, SupportsBrokerEntryMetadata: true, SupportsPartialProducer: true},
 	}
 	if c.principal != "" {
@@ -98,7 +98,7 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 		}
 		cmd := wire.New(f.Type)
 		if cmd == nil {
-			return fmt.Errorf("the broker answered CONNECT by a %s", f.Type)
+			return fmt.Errorf("the broker answered CONNECT with %s", f.Type)
 		}
 		if err := wire.Parse(f.Body, cmd); err != nil {
 			return err
@@ -130,15 +130,15 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 			}
 			return brokerError(cmd.Error, cmd.Message)
 		default:
-			return fmt.Errorf("the broker answered CONNECT by a %s", f.Type)
+			return fmt.Errorf("the broker answered CONNECT with %s", f.Type)
 		}
 	}
 }
 
 // authResponse is the login once more.
 func (c *conn) authResponse() (wire.Command, error) {
-	login := c.client.o.Auth
-	data, err := login.GetData()
+	login := c.client.o.Login
+	data, err := login.Data()
 	if err != nil {
 		return nil, fmt.Errorf("login: %w", err)
 	}
@@ -147,7 +147,7 @@ func (c *conn) authResponse() (wire.Command, error) {
 	}
 	return &wire.AuthResponse{
 		ClientVersion: clientVersion, ProtocolVersion: wire.Version,
-		Response: wire.AuthData{AuthMethodName: login.Name(), AuthData: data},
+		Response: wire.AuthData{AuthMethodName: login.Method(), AuthData: data},
 	}, nil
 }
 

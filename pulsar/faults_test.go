@@ -2,7 +2,7 @@ package pulsar
 
 import (
 	"fmt"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,12 +12,30 @@ import (
 
 const topic = "persistent://public/default/t"
 
-// faults are what a broker can do instead of what it should, when it gets a command of type at.
-var faults = []struct {
+// brokerFault is something that a broker does instead of what it should, when it gets a command of type at.
+type brokerFault struct {
 	name string
 	at   wire.Type
 	do   func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict
-}{
+}
+
+// startFaulty starts a broker that commits f at the commands of f's type that when tells, by their number from 0, and a client
+// that notices soon.
+func startFaulty(t *testing.T, f *brokerFault, when func(n int) bool) (*fakebroker.Broker, *Client) {
+	t.Helper()
+	b := fakebroker.Start(t)
+	var seen atomic.Int32
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if cmd.Type() == f.at && when(int(seen.Add(1))-1) {
+			return f.do(c, cmd)
+		}
+		return fakebroker.Handle
+	}
+	return b, newClient(t, Options{ServiceURL: b.URL(), OperationTimeout: 300 * time.Millisecond, KeepAlive: 60 * time.Millisecond})
+}
+
+// faults are those that concern producers.
+var faults = []brokerFault{
 	{"drops CONNECT", wire.TypeConnect, drop},
 	{"does not answer CONNECT", wire.TypeConnect, ignore},
 	{"sends garbage for CONNECT", wire.TypeConnect, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
@@ -56,10 +74,7 @@ var faults = []struct {
 		c.Send(&wire.Error{RequestID: cmd.(*wire.Producer).RequestID, Error: wire.ServiceNotReady})
 		return fakebroker.Ignore
 	}},
-	{"answers PRODUCER and drops", wire.TypeProducer, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-		_ = c.Handle(cmd)
-		return fakebroker.Drop
-	}},
+	{"answers PRODUCER and drops", wire.TypeProducer, handleAndDrop},
 	{"closes the producer at once", wire.TypeProducer, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		_ = c.Handle(cmd)
 		return closeProducer(c, cmd.(*wire.Producer).ProducerID)
@@ -128,11 +143,7 @@ var faults = []struct {
 		c.Send(&wire.Success{RequestID: 1 << 60})
 		return fakebroker.Handle
 	}},
-	{"sends garbage", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-		c.Deaf = true
-		c.Raw([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
-		return fakebroker.Ignore
-	}},
+	{"sends garbage", wire.TypeSend, garbage},
 	{"sends a command without its fields", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		c.Deaf = true
 		c.Raw([]byte{0, 0, 0, 8, 0, 0, 0, 4, 8, 7, 7<<3 | 2, 0})
@@ -142,10 +153,7 @@ var faults = []struct {
 		c.Raw([]byte{0, 0, 0, 100, 0, 0})
 		return fakebroker.Drop
 	}},
-	{"half-closes", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-		c.CloseWrite()
-		return fakebroker.Handle
-	}},
+	{"half-closes", wire.TypeSend, halfClose},
 	{"sends a type that is not known", wire.TypeSend, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		c.Raw([]byte{0, 0, 0, 9, 0, 0, 0, 5, 8, 99, 0x9a, 6, 0})
 		return fakebroker.Handle
@@ -161,6 +169,23 @@ var faults = []struct {
 }
 
 func drop(*fakebroker.Conn, wire.Command) fakebroker.Verdict { return fakebroker.Drop }
+
+// handleAndDrop does what it should, and says nothing of it.
+func handleAndDrop(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+	_ = c.Handle(cmd)
+	return fakebroker.Drop
+}
+
+func garbage(c *fakebroker.Conn, _ wire.Command) fakebroker.Verdict {
+	c.Deaf = true
+	c.Raw([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+	return fakebroker.Ignore
+}
+
+func halfClose(c *fakebroker.Conn, _ wire.Command) fakebroker.Verdict {
+	c.CloseWrite()
+	return fakebroker.Handle
+}
 
 func ignore(*fakebroker.Conn, wire.Command) fakebroker.Verdict { return fakebroker.Ignore }
 
@@ -193,24 +218,10 @@ func TestFaults(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, batching %t", f.name, batching), func(t *testing.T) {
 				t.Parallel()
 				for point := range 4 {
-					b := fakebroker.Start(t)
+					b, c := startFaulty(t, &f, func(n int) bool {
+						return f.at == wire.TypeSend && n == 7*point || f.at != wire.TypeSend && n <= point
+					})
 					b.Deduplicate = true
-					var mu sync.Mutex // guards seen
-					seen := 0
-					b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-						if cmd.Type() != f.at {
-							return fakebroker.Handle
-						}
-						mu.Lock()
-						n := seen
-						seen++
-						mu.Unlock()
-						if f.at == wire.TypeSend && n == 7*point || f.at != wire.TypeSend && n <= point {
-							return f.do(c, cmd)
-						}
-						return fakebroker.Handle
-					}
-					c := newClient(t, Options{ServiceURL: b.URL(), OperationTimeout: 300 * time.Millisecond, KeepAlive: 60 * time.Millisecond})
 					// An operation's time may be over before the broker is good again.
 					var p *Producer
 					o := ProducerOptions{Topic: topic, Name: "p", Batching: batching, BatchMessages: 3}

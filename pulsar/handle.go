@@ -8,7 +8,7 @@ func (c *conn) handle(f wire.Frame) error {
 		if err := wire.ParseSendReceipt(f.Body, &c.receipt); err != nil {
 			return err
 		}
-		if p := c.producer(c.receipt.ProducerID); p != nil {
+		if p := c.producers.find(c.receipt.ProducerID); p != nil {
 			p.receipt(c, &c.receipt)
 		}
 		return nil
@@ -17,7 +17,7 @@ func (c *conn) handle(f wire.Frame) error {
 		if err := wire.ParseMessage(f.Body, &c.incoming); err != nil {
 			return err
 		}
-		if x := c.consumer(c.incoming.ConsumerID); x != nil {
+		if x := c.consumers.find(c.incoming.ConsumerID); x != nil {
 			x.message(c, &c.incoming, f.Rest)
 		}
 		return nil
@@ -56,28 +56,22 @@ func (c *conn) handle(f wire.Frame) error {
 	case *wire.ProducerSuccess:
 		c.answer(cmd.RequestID, cmd, nil)
 	case *wire.SendError:
-		if p := c.producer(cmd.ProducerID); p != nil {
+		if p := c.producers.find(cmd.ProducerID); p != nil {
 			p.refused(c, cmd)
 		}
 	case *wire.CloseProducer:
-		if p := c.producer(cmd.ProducerID); p != nil {
-			c.unregister(cmd.ProducerID)
-			url := cmd.AssignedBrokerServiceURL
-			if c.to.tls {
-				url = cmd.AssignedBrokerServiceURLTLS
-			}
+		if p := c.producers.find(cmd.ProducerID); p != nil {
+			c.producers.remove(cmd.ProducerID)
+			url := pickURL(c.to.tls, cmd.AssignedBrokerServiceURL, cmd.AssignedBrokerServiceURLTLS)
 			p.closedByBroker(c, cmd.ProducerID, url)
 		}
 	case *wire.TopicMigrated:
-		url := cmd.BrokerServiceURL
-		if c.to.tls {
-			url = cmd.BrokerServiceURLTLS
-		}
+		url := pickURL(c.to.tls, cmd.BrokerServiceURL, cmd.BrokerServiceURLTLS)
 		if cmd.ResourceType == wire.ProducerResource {
-			if p := c.producer(cmd.ResourceID); p != nil {
+			if p := c.producers.find(cmd.ResourceID); p != nil {
 				p.migrated(cmd.ResourceID, url)
 			}
-		} else if x := c.consumer(cmd.ResourceID); x != nil {
+		} else if x := c.consumers.find(cmd.ResourceID); x != nil {
 			x.migrated(cmd.ResourceID, url)
 		}
 	default:

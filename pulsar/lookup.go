@@ -3,7 +3,6 @@ package pulsar
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pulsegate/pulsegate/pulsar/login"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
@@ -137,7 +137,7 @@ func (c *Client) askService(principal string, slot int, get func() error, build 
 }
 
 // unexpected is an answer of a wrong type.
-func unexpected(cmd wire.Command) error { return fmt.Errorf("a broker answered by a %s", cmd.Name()) }
+func unexpected(cmd wire.Command) error { return fmt.Errorf("a broker answered with %s", cmd.Name()) }
 
 // locate asks once, for one of the principal's users, which broker serves a topic. done is called once.
 func (c *Client) locate(s *service, topic, principal string, done func(broker, error)) {
@@ -205,15 +205,19 @@ func (l *lookup) hop(to broker, authoritative bool) {
 
 // broker is the one that an answer names.
 func (l *lookup) broker(a *wire.LookupResponse) (broker, error) {
-	url := a.BrokerServiceURL
-	if l.service.tls {
-		url = a.BrokerServiceURLTLS
-	}
-	b, err := parseBroker(url, l.service.tls)
+	b, err := parseBroker(pickURL(l.service.tls, a.BrokerServiceURL, a.BrokerServiceURLTLS), l.service.tls)
 	if err == nil && a.ProxyThroughServiceURL && b.host != l.host { // a standalone broker says so of itself
 		b.host, b.proxyTo = l.host, b.host
 	}
 	return b, err
+}
+
+// pickURL is the one of a broker's two URLs that is of the kind that is used.
+func pickURL(tls bool, plain, encrypted string) string {
+	if tls {
+		return encrypted
+	}
+	return plain
 }
 
 // parseBroker reads what a broker says is the URL of one.
@@ -259,25 +263,18 @@ func restPath(topic string) (path string, old bool) {
 }
 
 // newWeb makes the client for lookups over HTTP. Certificates are read for each connection, as for those to brokers.
-func (c *Client) newWeb() (*http.Client, error) {
+func (c *Client) newWeb() *http.Client {
 	transport := &http.Transport{
 		MaxConnsPerHost: 16 * c.o.ConnectionsPerBroker, IdleConnTimeout: time.Minute,
-		TLSClientConfig: &tls.Config{}, // logins expect one to be there
-		DialContext:     (&net.Dialer{Timeout: c.o.ConnectionTimeout}).DialContext,
+		DialContext: (&net.Dialer{Timeout: c.o.ConnectionTimeout}).DialContext,
 		DialTLSContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, c.o.ConnectionTimeout)
 			defer cancel()
 			return c.dialTLS(ctx, addr)
 		},
 	}
-	web := &http.Client{Timeout: c.o.OperationTimeout, Transport: transport}
-	if c.o.Auth.Name() != "" {
-		if err := c.o.Auth.WithTransport(transport); err != nil {
-			return nil, fmt.Errorf("login: %w", err)
-		}
-		web.Transport = c.o.Auth
-	}
-	return web, nil
+	web := &http.Client{Timeout: c.o.OperationTimeout, Transport: login.Over(transport, c.o.Login)}
+	return web
 }
 
 // PrincipalHeader names in a request over HTTP on whose behalf it is.

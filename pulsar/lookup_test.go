@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/pulsar-client-go/pulsar/auth"
-
 	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
+	"github.com/pulsegate/pulsegate/pulsar/login"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
@@ -243,7 +242,7 @@ func TestHTTP(t *testing.T) {
 		}
 	}))
 	defer web.Close()
-	c := newClient(t, Options{ServiceURL: web.URL, ListenerName: "inside", Auth: auth.NewAuthenticationToken("secret")})
+	c := newClient(t, Options{ServiceURL: web.URL, ListenerName: "inside", Login: login.Token(func() (string, error) { return "secret", nil })})
 	publish(t, c)
 	partitions := func(topic string) (int, error) {
 		done := make(chan error, 1)

@@ -9,8 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apache/pulsar-client-go/pulsar/auth"
+	"github.com/pulsegate/pulsegate/pulsar/login"
 )
+
+// DefaultOperationTimeout is the one of [Options].
+const DefaultOperationTimeout = 30 * time.Second
 
 // Options of a [Client].
 type Options struct {
@@ -18,8 +21,8 @@ type Options struct {
 	// over HTTP http://host:port or https://host:port. More hosts follow after commas;
 	// each is tried when the one before does not answer.
 	ServiceURL string
-	// Auth is the login; nil: none. It must be initialised. The client does not close it.
-	Auth auth.Provider
+	// Login tells brokers who we are; nil: none.
+	Login login.Login
 	// TLS makes the configuration for each connection that is encrypted, so that
 	// certificates may be renewed; nil: the system's trust. The client fills in
 	// ServerName, and the login's certificate if the login has one.
@@ -56,7 +59,7 @@ func (o Options) withDefaults() Options {
 		x   *time.Duration
 		def time.Duration
 	}{
-		{&o.ConnectionTimeout, 5 * time.Second}, {&o.OperationTimeout, 30 * time.Second}, {&o.KeepAlive, 30 * time.Second},
+		{&o.ConnectionTimeout, 5 * time.Second}, {&o.OperationTimeout, DefaultOperationTimeout}, {&o.KeepAlive, 30 * time.Second},
 		{&o.MinBackoff, 100 * time.Millisecond}, {&o.MaxBackoff, time.Minute}, {&o.PrincipalIdle, time.Minute},
 	} {
 		if *d.x <= 0 {
@@ -69,8 +72,8 @@ func (o Options) withDefaults() Options {
 	if o.MaxPrincipals <= 0 {
 		o.MaxPrincipals = 1000
 	}
-	if o.Auth == nil {
-		o.Auth = auth.NewAuthDisabled()
+	if o.Login == nil {
+		o.Login = login.None()
 	}
 	if o.TLS == nil {
 		o.TLS = func() (*tls.Config, error) { return &tls.Config{}, nil }
@@ -86,6 +89,12 @@ type service struct {
 	http  bool
 	tls   bool
 	hosts []string // host:port
+}
+
+// ServiceHosts lists the hosts that a service URL names, each with its port.
+func ServiceHosts(url string) ([]string, error) {
+	s, err := parseService(url)
+	return s.hosts, err
 }
 
 var defaultPorts = map[string]string{"pulsar": "6650", "pulsar+ssl": "6651", "http": "80", "https": "443"}
@@ -105,7 +114,7 @@ func parseService(url string) (s service, err error) {
 			host = after // pulsar://a:1,pulsar://b:2
 		}
 		if strings.ContainsAny(host, "/?#@ ") || host == "" || host == ":" {
-			return s, fmt.Errorf("service URL %q: %q is no host:port", url, host)
+			return s, fmt.Errorf("service URL %q: %q is not host:port", url, host)
 		}
 		if _, _, err := net.SplitHostPort(host); err != nil {
 			if host = net.JoinHostPort(strings.Trim(host, "[]"), port); strings.Count(host, ":") > 1 && !strings.Contains(host, "[") {

@@ -88,7 +88,7 @@ func (c *Client) Connections() []ConnStatus {
 		x.mu.Lock()
 		s := ConnStatus{
 			Broker: x.to.String(), Principal: x.principal, State: "opening", Since: x.begun,
-			Producers: len(x.producers), Consumers: len(x.consumers), Requests: len(x.requests), Waiting: x.out.bytes,
+			Producers: len(x.producers.byID), Consumers: len(x.consumers.byID), Requests: len(x.requests), Waiting: x.out.bytes,
 		}
 		if x.state == connUp {
 			s.State = "up"

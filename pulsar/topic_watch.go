@@ -149,7 +149,7 @@ func (w *topicWatch) ask(n uint64, c *conn, turn uint32) {
 	w.on, w.id = c, id
 	hash := w.hash
 	w.mu.Unlock()
-	if err := c.registerWatch(id, w); err != nil {
+	if err := c.watches.add(id, w); err != nil {
 		w.failed(n, err)
 		return
 	}
@@ -184,7 +184,7 @@ func (w *topicWatch) failed(n uint64, err error) {
 		return
 	}
 	if w.on != nil {
-		w.on.unregisterWatch(w.id)
+		w.on.watches.remove(w.id)
 	}
 	w.on, w.connected = nil, false
 	w.attempt++ // what else this one brings does not matter
@@ -193,7 +193,7 @@ func (w *topicWatch) failed(n uint64, err error) {
 		w.wait, wait = backoff{}, watchedDiscovery
 	}
 	w.mu.Unlock()
-	w.client.o.Log.Debug("the broker does not tell of new topics", "namespace", w.namespace, "again in", wait, "error", err)
+	w.client.o.Log.Debug("the broker does not tell of new topics", "namespace", w.namespace, "retry_in", wait, "error", err)
 	w.client.alarms.set(&w.again, wait)
 	w.client.alarms.set(&w.next, partitionDiscovery)
 }
@@ -315,34 +315,9 @@ func (x *Consumer) adrift() bool {
 	return x.state == consumerOpen && !x.connected
 }
 
-// registerWatch makes the connection tell w what concerns the watcher with the given id.
-func (c *conn) registerWatch(id uint64, w *topicWatch) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state == connUp {
-		if c.watches == nil {
-			c.watches = map[uint64]*topicWatch{}
-		}
-		c.watches[id] = w
-	}
-	return c.err
-}
-
-func (c *conn) unregisterWatch(id uint64) {
-	c.mu.Lock()
-	delete(c.watches, id)
-	c.mu.Unlock()
-}
-
-func (c *conn) watch(id uint64) *topicWatch {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.watches[id]
-}
-
 // leaveWatch makes the broker forget a watcher.
 func (c *conn) leaveWatch(id uint64) {
-	c.unregisterWatch(id)
+	c.watches.remove(id)
 	c.request(func(request uint64) wire.Command {
 		return &wire.WatchTopicListClose{RequestID: request, WatcherID: id}
 	}, func(wire.Command, error) {})

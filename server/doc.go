@@ -22,7 +22,7 @@
 //     that a socket takes output again ([watch]).
 //   - TLS handshakes run on a few goroutines of their own, as they take CPU, and
 //     so do messages that take long to decompress or to understand.
-//   - One looks at the certificates from time to time.
+//   - One looks for newer certificates from time to time.
 //
 // No poller and no worker waits for a client, a broker or a disk. A client that does not
 // read is not written to; a session that takes no more is not read from.

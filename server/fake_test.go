@@ -20,6 +20,7 @@ type fakeBridge struct {
 	mu       sync.Mutex
 	readyErr error
 	stats    map[string]census.TopicStats
+	looks    func() // called by Stats, if not nil
 	rates    []census.NamespaceRates
 	outlets  []bridge.Outlet // of all that was opened
 }
@@ -99,7 +100,12 @@ func (b *fakeBridge) Ready(context.Context) error {
 	return b.readyErr
 }
 
-func (b *fakeBridge) Stats() map[string]census.TopicStats { return b.stats }
+func (b *fakeBridge) Stats() map[string]census.TopicStats {
+	if b.looks != nil {
+		b.looks()
+	}
+	return b.stats
+}
 
 func (b *fakeBridge) TopicStats(topic string) (census.TopicStats, bool) {
 	t, ok := b.stats[topic]

@@ -5,11 +5,11 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/pulsegate/pulsegate/inturn"
 	"github.com/pulsegate/pulsegate/protocol"
 	"github.com/pulsegate/pulsegate/server/http1"
 )
@@ -23,6 +23,9 @@ const (
 // pathProtocol is where the description of the protocol is.
 const pathProtocol = "/asyncapi.yaml"
 
+// maxWaitingForLists bounds the requests for statistics and metrics that wait for their turn.
+const maxWaitingForLists = 16
+
 // readyTimeout bounds the upstream's answer to a readiness check.
 const readyTimeout = 5 * time.Second
 
@@ -31,19 +34,19 @@ const readyTimeout = 5 * time.Second
 // may be part of a topic's name.
 func (s *Server) routes() http.Handler {
 	metrics := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{DisableCompression: true, EnableOpenMetrics: true})
-	var collecting sync.Mutex
+	lists := inturn.New(maxWaitingForLists)
 	pages := s.pages(false)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
 		if stats, ok := statsPath(path); ok {
-			onlyGet(s.guard(s.statsSubject(stats), inTurn(&collecting, func(w http.ResponseWriter, _ *http.Request) { s.stats(w, stats) })))(w, r)
+			onlyGet(s.guard(s.statsSubject(stats), inTurn(lists, func(w http.ResponseWriter, _ *http.Request) { s.stats(w, stats) })))(w, r)
 			return
 		}
 		switch {
 		case s.isPage(path):
 			pages.ServeHTTP(w, r)
 		case path == s.metricsPath() || path == s.metricsPath()+"/":
-			onlyGet(inTurn(&collecting, metrics.ServeHTTP))(w, r)
+			onlyGet(inTurn(lists, metrics.ServeHTTP))(w, r)
 		case path == "/healthz":
 			onlyGet(healthy)(w, r)
 		case path == pathReady:
@@ -60,16 +63,13 @@ func (s *Server) routes() http.Handler {
 	})
 }
 
-// inTurn lets requests that look at all sessions be answered one at a time, and
-// pauses behind each for as long as it took: however many there are, they take half
-// a processor. What they write is collected in memory, so nobody waits for a slow client.
-func inTurn(turn *sync.Mutex, h http.HandlerFunc) http.HandlerFunc {
+// inTurn answers requests that look at all sessions in their turn. What they write is
+// collected in memory, so nobody waits for a slow client.
+func inTurn(lists *inturn.Line, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		turn.Lock()
-		defer turn.Unlock()
-		begun := time.Now()
-		h(w, r)
-		time.Sleep(time.Since(begun))
+		if err := lists.Do(r.Context(), func() { h(w, r) }); err != nil {
+			http1.WriteReason(w, http.StatusServiceUnavailable, err.Error())
+		}
 	}
 }
 

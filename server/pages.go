@@ -68,11 +68,11 @@ func (s *Server) operate(w http.ResponseWriter, r *http.Request, apart bool) {
 	case apart && hostOfOurs(r.Host):
 		s.o.Operator.ServeHTTP(w, operator.AllowActions(r))
 	case apart:
-		http1.WriteReason(w, http.StatusForbidden, "ask by an address, localhost or a name without dots: by others a page elsewhere could have a browser ask")
+		http1.WriteReason(w, http.StatusForbidden, "use an IP address, localhost or a host name without dots: under any other name, another site's page could make a browser ask")
 	case s.isLocal(r):
 		s.o.Operator.ServeHTTP(w, r)
 	default:
-		http1.WriteReason(w, http.StatusForbidden, "where clients do not log in, this is for programs on the gateway's own machine, and for operatorServicePort")
+		http1.WriteReason(w, http.StatusForbidden, "while clients do not log in, only programs on the gateway's own machine may ask here; others ask at operatorServicePort")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pulsegate/pulsegate/bridge"
@@ -81,6 +82,36 @@ func TestStatisticsWithoutCluster(t *testing.T) {
 	} {
 		if resp, body := get(t, s, path); resp.StatusCode != want {
 			t.Errorf("%s: status %d, want %d: %s", path, resp.StatusCode, want, body)
+		}
+	}
+}
+
+// TestStatisticsInTurn has more ask for statistics than may wait: they are told so at once, and the others get their answers.
+func TestStatisticsInTurn(t *testing.T) {
+	const path = "/admin/v2/proxy-stats/stats"
+	b := echoBridge()
+	looking, look := make(chan struct{}, 1), make(chan struct{})
+	b.looks = func() { looking <- struct{}{}; <-look; <-looking }
+	s := start(t, b)
+	free := sync.OnceFunc(func() { close(look) })
+	t.Cleanup(free)
+	const more = 4
+	answers := make(chan int, maxWaitingForLists+more)
+	for range cap(answers) {
+		go func() {
+			resp, _ := get(t, s, path)
+			answers <- resp.StatusCode
+		}()
+	}
+	for range more {
+		if status := receive(t, answers, "a refusal"); status != 503 {
+			t.Errorf("status %d of one too many", status)
+		}
+	}
+	free()
+	for range maxWaitingForLists {
+		if status := receive(t, answers, "statistics"); status != 200 {
+			t.Errorf("status %d", status)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func Parse(full string) (Name, error) {
 	}
 	for _, part := range parts[:last] {
 		if !IsNamespacePart(part) {
-			return Name{}, fmt.Errorf("%w: in %q, %q is no name of a tenant, cluster or namespace", ErrInvalid, full, part)
+			return Name{}, fmt.Errorf("%w: in %q, %q is not a valid name of a tenant, cluster or namespace", ErrInvalid, full, part)
 		}
 	}
 	if parts[last] == "" {

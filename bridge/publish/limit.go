@@ -16,7 +16,7 @@ func (ps *Producers) publishRoom(n int64) error {
 		return nil
 	}
 	ps.tellPublishLimit()
-	return &codec.Error{Code: codec.CodeUnknown, Detail: "the publishes of all sessions take the memory that they may (webSocketPulsarClientMemoryLimitInMB)"}
+	return &codec.Error{Code: codec.CodeUnknown, Detail: "the publishes of all sessions have used up their memory (webSocketPulsarClientMemoryLimitInMB)"}
 }
 
 // limitLines is the least time between two lines in the log about a limit that is

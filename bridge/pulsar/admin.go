@@ -2,7 +2,6 @@ package pulsar
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"sync/atomic"
 
 	client "github.com/pulsegate/pulsegate/pulsar"
+	"github.com/pulsegate/pulsegate/pulsar/login"
 )
 
 // admin asks the cluster's admin API what the binary protocol cannot. A nil
@@ -22,7 +22,6 @@ type admin struct {
 	working atomic.Int32 // index of the one that answered last
 	asProxy bool         // see [Options.AsProxy]
 	http    *http.Client
-	idle    func() // closes connections that are not in use; the client cannot, behind a login
 }
 
 // maxAnswer bounds what is read of an answer, in bytes.
@@ -37,31 +36,17 @@ type statusError struct {
 func (e *statusError) Error() string { return fmt.Sprintf("admin API: %d %s", e.status, e.reason) }
 
 // newAdmin returns nil when no admin URL is known.
-func newAdmin(o *Options) (*admin, error) {
+func newAdmin(o *Options, as login.Login) (*admin, error) {
 	if o.AdminURL == "" {
 		return nil, nil
 	}
-	provider, err := newAuthProvider(o.AuthPlugin, o.AuthParams)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := o.TLS.config(provider.GetTLSCertificate); err != nil {
+	if _, err := o.TLS.config(as.Certificate); err != nil {
 		return nil, fmt.Errorf("TLS towards the admin API: %w", err)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DialTLSContext = o.TLS.dial(provider.GetTLSCertificate)
-	transport.TLSClientConfig = &tls.Config{} // the library's TLS login writes to it
-	web := &http.Client{Transport: transport, Timeout: o.OperationTimeout}
-	if o.AuthPlugin != "" {
-		if err := provider.Init(); err != nil {
-			return nil, fmt.Errorf("authentication towards the admin API: %w", err)
-		}
-		if err := provider.WithTransport(transport); err != nil {
-			return nil, fmt.Errorf("authentication towards the admin API: %w", err)
-		}
-		web.Transport = provider
-	}
-	return &admin{hosts: adminHosts(o.AdminURL), asProxy: o.AsProxy, http: web, idle: transport.CloseIdleConnections}, nil
+	transport.DialTLSContext = o.TLS.dial(as.Certificate)
+	web := &http.Client{Transport: login.Over(transport, as), Timeout: o.OperationTimeout}
+	return &admin{hosts: adminHosts(o.AdminURL), asProxy: o.AsProxy, http: web}, nil
 }
 
 // adminHosts splits http://a:8080,b:8080 into one URL for each host.
@@ -80,7 +65,7 @@ func adminHosts(adminURL string) []string {
 
 func (a *admin) close() {
 	if a != nil {
-		a.idle()
+		a.http.CloseIdleConnections()
 	}
 }
 

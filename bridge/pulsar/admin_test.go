@@ -32,7 +32,11 @@ func TestAdminHosts(t *testing.T) {
 func newTestAdmin(t *testing.T, o Options) *admin {
 	t.Helper()
 	o.OperationTimeout = 20 * time.Second
-	a, err := newAdmin(&o)
+	as, err := newLogin(o.AuthPlugin, o.AuthParams)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newAdmin(&o, as)
 	if err != nil {
 		t.Fatal(err)
 	}

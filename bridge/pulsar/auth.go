@@ -4,16 +4,14 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path"
 	"strings"
 
-	"github.com/apache/pulsar-client-go/pulsar/auth"
-
 	"github.com/pulsegate/pulsegate/keystore"
+	"github.com/pulsegate/pulsegate/pulsar/login"
 )
 
 // authParamsError names what is wrong with AuthParams without repeating them,
@@ -22,15 +20,15 @@ func authParamsError(plugin, fault string) error {
 	return fmt.Errorf("brokerClientAuthenticationParameters for %s: %s", plugin, fault)
 }
 
-// newAuthProvider makes pulsar-client-go's provider for a plugin by its Java
+// newLogin makes the login for a plugin by its Java
 // class name, or the last part of it, or a short name.
-func newAuthProvider(plugin, params string) (auth.Provider, error) {
+func newLogin(plugin, params string) (login.Login, error) {
 	short := plugin[strings.LastIndexByte(plugin, '.')+1:]
 	switch strings.ToLower(strings.TrimPrefix(short, "Authentication")) {
 	case "", "disabled":
-		return auth.NewAuthDisabled(), nil
+		return login.None(), nil
 	case "token":
-		return newTokenProvider(short, params)
+		return newTokenLogin(short, params)
 	case "tls":
 		p, err := parseAuthParams(short, params)
 		if err != nil {
@@ -39,43 +37,47 @@ func newAuthProvider(plugin, params string) (auth.Provider, error) {
 		if p["tlsCertFile"] == "" || p["tlsKeyFile"] == "" {
 			return nil, authParamsError(short, "tlsCertFile and tlsKeyFile are needed")
 		}
-		return auth.NewAuthenticationTLS(filePath(p["tlsCertFile"]), filePath(p["tlsKeyFile"])), nil
+		return login.CertificateFiles(filePath(p["tlsCertFile"]), filePath(p["tlsKeyFile"])), nil
 	case "keystoretls":
-		return newKeyStoreProvider(short, params)
+		return newKeyStoreLogin(short, params)
 	case "basic":
-		return newBasicProvider(short, params)
+		return newBasicLogin(short, params)
 	case "oauth2":
 		p, err := parseAuthParams(short, params)
 		if err != nil {
 			return nil, err
 		}
-		if p["type"] == "" {
-			p["type"] = "client_credentials" // Java's default
+		if kind := p["type"]; kind != "" && kind != "client_credentials" {
+			return nil, authParamsError(short, fmt.Sprintf("the type %q is not client_credentials, the only one there is", kind))
 		}
-		p["privateKey"] = filePath(p["privateKey"])
-		provider, err := newRenewed(p["privateKey"], func() (auth.Provider, error) { return auth.NewAuthenticationOAuth2WithParams(p) })
+		o := login.OAuth2Options{IssuerURL: p["issuerUrl"], Audience: p["audience"], Scope: p["scope"], KeyFile: filePath(p["privateKey"])}
+		renewed, err := newRenewed(o.KeyFile, func() (login.Login, error) { return login.OAuth2(o) })
 		if err != nil {
 			return nil, authParamsError(short, err.Error())
 		}
-		return provider, nil
+		return renewed, nil
 	case "athenz":
 		p, err := parseAuthParams(short, params)
 		if err != nil {
 			return nil, err
 		}
-		provider, err := auth.NewAuthenticationAthenzWithParams(p)
+		athenz, err := login.Athenz(login.AthenzOptions{
+			ProviderDomain: p["providerDomain"], TenantDomain: p["tenantDomain"], TenantService: p["tenantService"], KeyID: p["keyId"],
+			PrivateKey: filePath(p["privateKey"]), CertChain: filePath(p["x509CertChain"]), CACert: filePath(p["caCert"]),
+			ZTSURL: p["ztsUrl"], ZTSProxyURL: p["ztsProxyUrl"], PrincipalHeader: p["principalHeader"], RoleHeader: p["roleHeader"],
+		})
 		if err != nil {
 			return nil, authParamsError(short, err.Error())
 		}
-		return provider, nil
+		return athenz, nil
 	}
 	return nil, fmt.Errorf("brokerClientAuthenticationPlugin: %q is none of AuthenticationToken, AuthenticationTls, AuthenticationKeyStoreTls, "+
 		"AuthenticationBasic, AuthenticationOAuth2, AuthenticationAthenz", plugin)
 }
 
-// newKeyStoreProvider takes a key store of Java, which is read for each connection, so
+// newKeyStoreLogin takes a key store of Java, which is read for each connection, so
 // that it may be replaced.
-func newKeyStoreProvider(plugin, params string) (auth.Provider, error) {
+func newKeyStoreLogin(plugin, params string) (login.Login, error) {
 	p, err := parseAuthParams(plugin, params)
 	if err != nil {
 		return nil, err
@@ -87,7 +89,7 @@ func newKeyStoreProvider(plugin, params string) (auth.Provider, error) {
 	case kind != "" && !keystore.KnownType(kind):
 		return nil, authParamsError(plugin, "keyStoreType must be one of "+strings.Join(keystore.Types, ", "))
 	}
-	return auth.NewAuthenticationFromTLSCertSupplier(func() (*tls.Certificate, error) {
+	return login.Certificate(func() (*tls.Certificate, error) {
 		b, err := store.Read()
 		if err != nil {
 			return nil, authParamsError(plugin, err.Error())
@@ -100,10 +102,10 @@ func newKeyStoreProvider(plugin, params string) (auth.Provider, error) {
 	}), nil
 }
 
-// newTokenProvider takes the token itself, token:the-token, file:///path/of/it,
+// newTokenLogin takes the token itself, token:the-token, file:///path/of/it,
 // a data: URL, or {"token":"..."} or {"file":"..."}. A file is read at each use, so
 // that it may be renewed.
-func newTokenProvider(plugin, params string) (auth.Provider, error) {
+func newTokenLogin(plugin, params string) (login.Login, error) {
 	params = strings.TrimSpace(params)
 	if strings.HasPrefix(params, "{") {
 		p, err := parseAuthParams(plugin, params)
@@ -129,7 +131,7 @@ func newTokenProvider(plugin, params string) (auth.Provider, error) {
 		params = strings.TrimSpace(body)
 	case strings.HasPrefix(params, "file:"):
 		file := filePath(params)
-		return auth.NewAuthenticationTokenFromSupplier(func() (string, error) {
+		return login.Token(func() (string, error) {
 			text, err := os.ReadFile(file)
 			if err != nil {
 				return "", fmt.Errorf("read the broker client's token: %w", err)
@@ -142,11 +144,11 @@ func newTokenProvider(plugin, params string) (auth.Provider, error) {
 	if params == "" {
 		return nil, authParamsError(plugin, "no token: give token:the-token or file:///path")
 	}
-	return auth.NewAuthenticationToken(params), nil
+	return login.Token(func() (string, error) { return params, nil }), nil
 }
 
-// newBasicProvider takes user:password or {"userId":"...","password":"..."}.
-func newBasicProvider(plugin, params string) (auth.Provider, error) {
+// newBasicLogin takes user:password or {"userId":"...","password":"..."}.
+func newBasicLogin(plugin, params string) (login.Login, error) {
 	user, password, ok := strings.Cut(params, ":")
 	if strings.HasPrefix(strings.TrimSpace(params), "{") {
 		p, err := parseAuthParams(plugin, params)
@@ -159,7 +161,7 @@ func newBasicProvider(plugin, params string) (auth.Provider, error) {
 	if !ok || user == "" || password == "" {
 		return nil, authParamsError(plugin, "a userId and a password are needed")
 	}
-	return auth.NewAuthenticationBasic(user, password)
+	return login.Basic(user, password), nil
 }
 
 // parseAuthParams reads JSON or Java's older key:value,key:value, in which a
@@ -169,7 +171,7 @@ func parseAuthParams(plugin, params string) (map[string]string, error) {
 	out := map[string]string{}
 	if strings.HasPrefix(params, "{") {
 		if err := json.Unmarshal([]byte(params), &out); err != nil {
-			return nil, authParamsError(plugin, "not a JSON object of texts")
+			return nil, authParamsError(plugin, "not a JSON object of strings")
 		}
 		return out, nil
 	}
@@ -195,12 +197,4 @@ func filePath(s string) string {
 		return path.Join("/", u.Host, u.Path)
 	}
 	return strings.TrimPrefix(s, "file:")
-}
-
-// checkAuth reports a provider that cannot work, before anything is connected.
-func checkAuth(p auth.Provider) error {
-	if p == nil {
-		return errors.New("no authentication provider")
-	}
-	return p.Init()
 }

@@ -12,6 +12,7 @@ func TestAuthParams(t *testing.T) {
 	if err := os.WriteFile(file, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const noAnswer = "\x00" // who is asked does not answer
 	const class = "org.apache.pulsar.client.impl.auth.Authentication"
 	for _, c := range []struct{ plugin, params, name, data string }{
 		{"", "", "", ""},
@@ -25,15 +26,23 @@ func TestAuthParams(t *testing.T) {
 		{class + "Token", `{"file":"` + file + `"}`, "token", "secret"},
 		{class + "Basic", `{"userId":"u","password":"p:w"}`, "basic", "u:p:w"},
 		{"basic", "u:p", "basic", "u:p"},
+		{"oauth2", `{"privateKey":"` + file + `"}`, "token", noAnswer},
+		{class + "Athenz", `{"providerDomain":"p","tenantDomain":"t","tenantService":"s","privateKey":"` + file + `","ztsUrl":"http://127.0.0.1:1"}`, "athenz", noAnswer},
 	} {
-		p, err := newAuthProvider(c.plugin, c.params)
+		p, err := newLogin(c.plugin, c.params)
 		if err != nil {
 			t.Errorf("%s %q: %v", c.plugin, c.params, err)
 			continue
 		}
-		data, err := p.GetData()
-		if err != nil || p.Name() != c.name || string(data) != c.data {
-			t.Errorf("%s %q: %s %q, %v", c.plugin, c.params, p.Name(), data, err)
+		data, err := p.Data()
+		if c.data == noAnswer {
+			if err == nil || p.Method() != c.name {
+				t.Errorf("%s %q: %s, %v", c.plugin, c.params, p.Method(), err)
+			}
+			continue
+		}
+		if err != nil || p.Method() != c.name || string(data) != c.data {
+			t.Errorf("%s %q: %s %q, %v", c.plugin, c.params, p.Method(), data, err)
 		}
 	}
 }
@@ -48,8 +57,9 @@ func TestAuthParamsAtFault(t *testing.T) {
 		{"tls", "tlsCertFile:secret", "tlsKeyFile"},
 		{"tls", "secret", "key:value"},
 		{"oauth2", `{"type":"other","secret":"secret"}`, "other"},
+		{"athenz", `{"privateKey":"secret","ztsUrl":"secret"}`, "providerDomain"},
 	} {
-		_, err := newAuthProvider(c.plugin, c.params)
+		_, err := newLogin(c.plugin, c.params)
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s %q: %v", c.plugin, c.params, err)
 		} else if strings.Contains(err.Error(), "secret") {

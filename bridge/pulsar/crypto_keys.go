@@ -73,7 +73,7 @@ func (d keyDirectory) public(name string) (*rsa.PublicKey, error) {
 	if rsaKey, ok := key.(*rsa.PublicKey); err == nil && ok {
 		return rsaKey, nil
 	}
-	return nil, fmt.Errorf("the key %s%s is no public RSA key", name, publicSuffix)
+	return nil, fmt.Errorf("the key %s%s is not a public RSA key", name, publicSuffix)
 }
 
 func (d keyDirectory) private(name string) (*rsa.PrivateKey, error) {
@@ -88,5 +88,5 @@ func (d keyDirectory) private(name string) (*rsa.PrivateKey, error) {
 	if rsaKey, ok := key.(*rsa.PrivateKey); err == nil && ok {
 		return rsaKey, nil
 	}
-	return nil, fmt.Errorf("the key %s%s is no private RSA key", name, privateSuffix)
+	return nil, fmt.Errorf("the key %s%s is not a private RSA key", name, privateSuffix)
 }

@@ -156,7 +156,7 @@ func TestBadKeys(t *testing.T) {
 	}
 	u := &Upstream{keys: keys}
 	for name, want := range map[string]string{
-		"none": "no key none.pub.pem", "bad": "no public RSA key", "text": "not in PEM", "../out": "cannot be the name",
+		"none": "no key none.pub.pem", "bad": "not a public RSA key", "text": "not in PEM", "../out": "cannot be the name",
 		"/etc/passwd": "cannot be the name", "": "cannot be the name", ".": "cannot be the name", "k1\x00": "cannot be the name", "link": "no key link",
 	} {
 		_, err := newEncrypter(keys, []string{name}, atOnce)

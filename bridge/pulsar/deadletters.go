@@ -343,8 +343,8 @@ func (b buried) Sent(_ codec.MessageID, err error) {
 		return
 	}
 	if news {
-		d.c.u.log.Warn("a dead letter cannot be published; it is tried again", "deadLetterTopic", l.topic,
-			"topic", l.from.Topic(), "subscription", d.subscription, "pause", wait, "error", err)
+		d.c.u.log.Warn("a dead letter cannot be published; it is tried again", "dead_letter_topic", l.topic,
+			"topic", l.from.Topic(), "subscription", d.subscription, "retry_in", wait, "error", err)
 	}
 	time.AfterFunc(wait, func() { l.from.Redeliver([]client.MessageID{id}) })
 }

@@ -5,5 +5,5 @@
 //   - Dead letters, counted as Java does ([deadLetters]).
 //   - Encryption with the keys of a directory ([encrypter], [decrypter]).
 //   - The end of a topic for those a broker does not tell of it ([endings]), and authorization's questions, over the admin API.
-//   - Logins, which are pulsar-client-go's, and stores of Java.
+//   - Logins by their names and parameters in Java, and stores of Java.
 package pulsar

@@ -9,12 +9,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/keystore"
 	"github.com/pulsegate/pulsegate/memory"
-)
-
-// The defaults of [Options].
-const (
-	DefaultOperationTimeout  = 30 * time.Second
-	DefaultConnectionTimeout = 5 * time.Second
+	client "github.com/pulsegate/pulsegate/pulsar"
 )
 
 // Options says where the cluster is and how to talk to it.
@@ -37,7 +32,7 @@ type Options struct {
 	// addresses of the configuration store.
 	TLS TLS
 	// AuthPlugin is the authentication towards the broker, by its Java class
-	// name or a short one: token, tls, basic, oauth2. Empty: none.
+	// name or a short one: token, tls, keystoretls, basic, oauth2, athenz. Empty: none.
 	AuthPlugin string
 	// AuthParams belong to AuthPlugin, in any form the Java client takes.
 	AuthParams string
@@ -46,24 +41,17 @@ type Options struct {
 	// Empty: nothing is encrypted or decrypted here.
 	CryptoKeyDirectory string
 
-	// ConnectionsPerBroker is at least 1; 0: 1.
-	ConnectionsPerBroker int
-	// MaxPrincipals bounds the roles that specs name as principals at the same time; 0: 1000.
-	MaxPrincipals int
+	// ConnectionsPerBroker, MaxPrincipals, OperationTimeout, ConnectionTimeout, KeepAlive and ListenerName are those of the
+	// client to the brokers, see [client.Options]; 0: its defaults.
+	ConnectionsPerBroker                           int
+	MaxPrincipals                                  int
+	OperationTimeout, ConnectionTimeout, KeepAlive time.Duration
+	ListenerName                                   string
 	// AsProxy says that the login's role is one of the brokers' proxyRoles, so that specs name principals: what is asked
 	// of the admin API says that nobody else is behind it.
 	AsProxy bool
 	// Memory counts the messages that are kept for dead letter topics; nil: nothing does.
 	Memory *memory.Budget
-	// OperationTimeout bounds each request to the broker.
-	OperationTimeout time.Duration
-	// ConnectionTimeout bounds the opening of a TCP connection.
-	ConnectionTimeout time.Duration
-	// KeepAlive is how often connections are probed; 0: 30 s.
-	KeepAlive time.Duration
-	// ListenerName picks the advertised listener whose addresses the brokers
-	// give; "": their own choice.
-	ListenerName string
 
 	// Logger gets what an operator should know; nil: [slog.Default].
 	Logger *slog.Logger
@@ -86,16 +74,11 @@ type TLS struct {
 	VerifyHostname bool
 }
 
-// withDefaults fills in what is not given.
+// withDefaults fills in what is not given and is needed here. The client to the brokers has defaults of its own for
+// what is handed on to it.
 func (o Options) withDefaults() Options {
 	if o.OperationTimeout <= 0 {
-		o.OperationTimeout = DefaultOperationTimeout
-	}
-	if o.ConnectionTimeout <= 0 {
-		o.ConnectionTimeout = DefaultConnectionTimeout
-	}
-	if o.ConnectionsPerBroker <= 0 {
-		o.ConnectionsPerBroker = 1
+		o.OperationTimeout = client.DefaultOperationTimeout // the admin API is asked with it, too
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -53,23 +53,6 @@ func TestUnreachableIsSaidSoon(t *testing.T) {
 	}
 }
 
-func TestReachabilityHosts(t *testing.T) {
-	for url, want := range map[string]string{
-		"pulsar://a:1,b":      "a:1 b:6650",
-		"pulsar+ssl://a":      "a:6651",
-		"http://a:8080/":      "a:8080",
-		"https://[::1],h:444": "[::1]:443 h:444",
-	} {
-		r, err := newReachability(url)
-		if got := strings.Join(r.hosts, " "); err != nil || got != want {
-			t.Errorf("%s: %q, %v", url, got, err)
-		}
-	}
-	if _, err := newReachability("a:1"); err == nil {
-		t.Error("no scheme was taken")
-	}
-}
-
 // TestFarDelays delays messages for very long: they are due then, and neither at once nor in the past.
 func TestFarDelays(t *testing.T) {
 	p := &producer{}

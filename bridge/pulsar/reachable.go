@@ -2,11 +2,11 @@ package pulsar
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"net/url"
-	"strings"
+	"sync"
 	"time"
+
+	client "github.com/pulsegate/pulsegate/pulsar"
 )
 
 const (
@@ -15,59 +15,90 @@ const (
 	outOfReachAfter = 3 * time.Second
 	// probeTimeout bounds one attempt to connect.
 	probeTimeout = time.Second
+	// probeEvery is how long a probe's outcome is believed.
+	probeEvery = time.Second
 )
 
-// reachability tells whether anything listens where the cluster is looked up.
-type reachability struct{ hosts []string }
+// reachability tells whether anything listens where the cluster is looked up. However many ask, there is one probe at a
+// time, and a second's pause after each: those who ask meanwhile share its outcome.
+type reachability struct {
+	hosts []string // host:port
+	dial  func(ctx context.Context, host string) error
 
-// newReachability takes a service URL, which may name several hosts.
-func newReachability(serviceURL string) (reachability, error) {
-	scheme, rest, ok := strings.Cut(serviceURL, "://")
-	if !ok {
-		return reachability{}, fmt.Errorf("service URL %q has no scheme", serviceURL)
-	}
-	rest, _, _ = strings.Cut(rest, "/")
-	port := map[string]string{"pulsar": "6650", "pulsar+ssl": "6651", "http": "80", "https": "443"}[scheme]
-	var r reachability
-	for _, host := range strings.Split(rest, ",") {
-		u, err := url.Parse(scheme + "://" + strings.TrimSpace(host))
-		if err != nil || u.Hostname() == "" {
-			return r, fmt.Errorf("service URL %q: %q is no host:port", serviceURL, host)
-		}
-		p := u.Port()
-		if p == "" {
-			p = port
-		}
-		r.hosts = append(r.hosts, net.JoinHostPort(u.Hostname(), p))
-	}
-	return r, nil
+	mu      sync.Mutex    // guards what follows
+	probing chan struct{} // closed when the probe that is under way ends; nil: there is none
+	at      time.Time     // of the last outcome
+	last    error         // nil: it was reached
 }
 
-// check opens a connection to one of the hosts and closes it again.
-func (r reachability) check(ctx context.Context) error {
-	var last error
-	for _, host := range r.hosts {
-		dialer := net.Dialer{Timeout: probeTimeout}
-		conn, err := dialer.DialContext(ctx, "tcp", host)
-		if err == nil {
-			conn.Close()
-			return nil
-		}
-		last = err
+// newReachability takes a service URL, which may name several hosts.
+func newReachability(serviceURL string) (*reachability, error) {
+	hosts, err := client.ServiceHosts(serviceURL)
+	return &reachability{hosts: hosts, dial: dialTCP}, err
+}
+
+// dialTCP opens a connection and closes it again.
+func dialTCP(ctx context.Context, host string) error {
+	dialer := net.Dialer{Timeout: probeTimeout}
+	conn, err := dialer.DialContext(ctx, "tcp", host)
+	if err != nil {
+		return err
 	}
-	return last
+	return conn.Close()
+}
+
+// check tells whether one of the hosts can be reached, or could a moment ago.
+func (r *reachability) check(ctx context.Context) error {
+	for {
+		r.mu.Lock()
+		if !r.at.IsZero() && time.Since(r.at) < probeEvery {
+			defer r.mu.Unlock()
+			return r.last
+		}
+		other := r.probing
+		if other == nil {
+			r.probing = make(chan struct{})
+		}
+		r.mu.Unlock()
+		if other == nil {
+			return r.probe(ctx)
+		}
+		select {
+		case <-other: // has an outcome, unless who probed gave up
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// probe tries the hosts in turn, and notes the outcome for others, unless ctx ended first.
+func (r *reachability) probe(ctx context.Context) error {
+	var err error
+	for _, host := range r.hosts {
+		if err = r.dial(ctx, host); err == nil {
+			break
+		}
+	}
+	r.mu.Lock()
+	if err == nil || ctx.Err() == nil {
+		r.at, r.last = time.Now(), err
+	}
+	close(r.probing)
+	r.probing = nil
+	r.mu.Unlock()
+	return err
 }
 
 // watch gives an error once nothing can be reached outOfReachAfter from now,
 // or later.
-func (r reachability) watch(ctx context.Context) (failed <-chan error, stop func()) {
+func (r *reachability) watch(ctx context.Context) (failed <-chan error, stop func()) {
 	out := make(chan error, 1)
 	return out, r.whenOut(ctx, func(err error) { out <- err })
 }
 
 // whenOut calls failed, once, when nothing can be reached outOfReachAfter from now, or later. It has no goroutine until
 // then; stop ends it.
-func (r reachability) whenOut(ctx context.Context, failed func(error)) (stop func()) {
+func (r *reachability) whenOut(ctx context.Context, failed func(error)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	timer := time.AfterFunc(outOfReachAfter, func() {
 		for ctx.Err() == nil {
@@ -77,7 +108,7 @@ func (r reachability) whenOut(ctx context.Context, failed func(error)) (stop fun
 			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(probeTimeout):
+			case <-time.After(probeEvery):
 			}
 		}
 	})

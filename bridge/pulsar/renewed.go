@@ -2,13 +2,12 @@ package pulsar
 
 import (
 	"crypto/tls"
-	"fmt"
 	"net/http"
 	"os"
 	"sync"
 	"time"
 
-	"github.com/apache/pulsar-client-go/pulsar/auth"
+	"github.com/pulsegate/pulsegate/pulsar/login"
 )
 
 // renewed is a login whose library reads its file once: when the file has
@@ -16,20 +15,16 @@ import (
 // leaves the old one in place.
 type renewed struct {
 	file string
-	make func() (auth.Provider, error)
+	make func() (login.Login, error)
 
-	mu        sync.Mutex // guards what follows
-	current   auth.Provider
-	ready     bool // Init was called
-	transport http.RoundTripper
-	size      int64
-	modified  time.Time
+	mu       sync.Mutex // guards what follows
+	current  login.Login
+	size     int64
+	modified time.Time
 }
 
-var _ auth.Provider = (*renewed)(nil)
-
 // newRenewed makes the first one. file may be no file: then nothing is renewed.
-func newRenewed(file string, create func() (auth.Provider, error)) (*renewed, error) {
+func newRenewed(file string, create func() (login.Login, error)) (*renewed, error) {
 	first, err := create()
 	if err != nil {
 		return nil, err
@@ -51,58 +46,32 @@ func (r *renewed) changed() bool {
 }
 
 // use returns the login to use now.
-func (r *renewed) use() auth.Provider {
+func (r *renewed) use() login.Login {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.ready || !r.changed() {
+	if !r.changed() {
 		return r.current
 	}
-	next, err := r.make()
-	if err == nil {
-		err = next.Init()
-	}
-	if err == nil && r.transport != nil {
-		err = next.WithTransport(r.transport)
-	}
-	if err == nil {
+	if next, err := r.make(); err == nil && next.Check() == nil {
 		r.current = next
 	}
 	return r.current
 }
 
-// Init implements [auth.Provider].
-func (r *renewed) Init() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.current.Init(); err != nil {
-		return fmt.Errorf("log in: %w", err)
-	}
-	r.ready = true
-	return nil
-}
+// Method implements [login.Login].
+func (r *renewed) Method() string { return r.use().Method() }
 
-// Name implements [auth.Provider].
-func (r *renewed) Name() string { return r.use().Name() }
+// Data implements [login.Login].
+func (r *renewed) Data() ([]byte, error) { return r.use().Data() }
 
-// GetTLSCertificate implements [auth.Provider].
-func (r *renewed) GetTLSCertificate() (*tls.Certificate, error) { return r.use().GetTLSCertificate() }
+// Certificate implements [login.Login].
+func (r *renewed) Certificate() (*tls.Certificate, error) { return r.use().Certificate() }
 
-// GetData implements [auth.Provider].
-func (r *renewed) GetData() ([]byte, error) { return r.use().GetData() }
+// Authorize implements [login.Login].
+func (r *renewed) Authorize(h http.Header) error { return r.use().Authorize(h) }
 
-// Close implements [auth.Provider].
-func (r *renewed) Close() error { return r.use().Close() }
+// Refused implements [login.Login].
+func (r *renewed) Refused() { r.use().Refused() }
 
-// RoundTrip implements [http.RoundTripper].
-func (r *renewed) RoundTrip(req *http.Request) (*http.Response, error) { return r.use().RoundTrip(req) }
-
-// Transport implements [auth.HTTPRoundTripper].
-func (r *renewed) Transport() http.RoundTripper { return r.use().Transport() }
-
-// WithTransport implements [auth.HTTPRoundTripper].
-func (r *renewed) WithTransport(t http.RoundTripper) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.transport = t
-	return r.current.WithTransport(t)
-}
+// Check implements [login.Login].
+func (r *renewed) Check() error { return r.use().Check() }

@@ -2,11 +2,10 @@ package pulsar
 
 import (
 	"errors"
-	"net/http"
 	"path/filepath"
 	"testing"
 
-	"github.com/apache/pulsar-client-go/pulsar/auth"
+	"github.com/pulsegate/pulsegate/pulsar/login"
 )
 
 // A login is made anew when its file has changed, unless the new one does not work.
@@ -14,24 +13,19 @@ func TestLoginIsMadeAnew(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key")
 	write(t, file, []byte("one"))
 	made, broken := "one", false
-	r, err := newRenewed(file, func() (auth.Provider, error) {
+	r, err := newRenewed(file, func() (login.Login, error) {
 		if broken {
 			return nil, errors.New("broken")
 		}
-		return auth.NewAuthenticationToken(made), nil
+		token := made
+		return login.Token(func() (string, error) { return token, nil }), nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Init(); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.WithTransport(http.DefaultTransport); err != nil {
-		t.Fatal(err)
-	}
 	uses := func(want string) {
 		t.Helper()
-		if data, err := r.GetData(); err != nil || string(data) != want || r.Transport() == nil {
+		if data, err := r.Data(); err != nil || string(data) != want {
 			t.Errorf("%s, %v", data, err)
 		}
 	}

@@ -105,7 +105,7 @@ func (f *storeFile) renew(log *slog.Logger) {
 		log.Info("read a changed store", "key", f.store.Setting, "path", f.store.File)
 	case err.Error() != f.fault:
 		f.fault = err.Error()
-		log.Warn("a changed store cannot be used; what was read before stays in use", "err", err)
+		log.Warn("a changed store cannot be used; what was read before stays in use", "error", err)
 	}
 }
 

@@ -133,7 +133,7 @@ func TestStoresAreRenewed(t *testing.T) {
 	if m := <-messages; m != "read a changed store" {
 		t.Fatal(m)
 	}
-	a.idle()
+	a.close()
 	ask(t, a)
 	if name := <-clients; name != "gateway-2" {
 		t.Errorf("the server saw %q", name)
@@ -208,11 +208,11 @@ func TestStoresAtFault(t *testing.T) {
 	params := func(s keystore.Store) string {
 		return "keyStoreType:JKS,keyStorePath:" + s.File + ",keyStorePassword:" + s.Password
 	}
-	p, err := newAuthProvider("org.apache.pulsar.client.impl.auth.AuthenticationKeyStoreTls", params(good.KeyStore))
+	p, err := newLogin("org.apache.pulsar.client.impl.auth.AuthenticationKeyStoreTls", params(good.KeyStore))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c, err := p.GetTLSCertificate(); err != nil || c.Leaf.Subject.CommonName != "gateway" || p.Name() != "tls" {
+	if c, err := p.Certificate(); err != nil || c.Leaf.Subject.CommonName != "gateway" || p.Method() != "tls" {
 		t.Errorf("%v %v", c, err)
 	}
 	for _, tc := range []struct{ params, says string }{
@@ -221,9 +221,9 @@ func TestStoresAtFault(t *testing.T) {
 		{"keyStorePassword:secret", "keyStorePath is needed"},
 		{"keyStoreType:BKS,keyStorePassword:secret,keyStorePath:/x", "one of JKS, PKCS12"},
 	} {
-		p, err := newAuthProvider("AuthenticationKeyStoreTls", tc.params)
+		p, err := newLogin("AuthenticationKeyStoreTls", tc.params)
 		if err == nil {
-			err = checkAuth(p)
+			err = p.Check()
 		}
 		if err == nil || !strings.Contains(err.Error(), tc.says) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%v, want %q", err, tc.says)

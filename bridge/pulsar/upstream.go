@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/apache/pulsar-client-go/pulsar/auth"
-
 	"github.com/pulsegate/pulsegate/bridge"
 	client "github.com/pulsegate/pulsegate/pulsar"
 )
@@ -27,9 +25,8 @@ type Upstream struct {
 	opts    Options
 	log     *slog.Logger
 	cluster *client.Client
-	login   auth.Provider
 	admin   *admin
-	dial    reachability
+	dial    *reachability
 	known   partitionCounts
 	endings endings
 	keys    *keyDirectory // nil: none
@@ -69,18 +66,18 @@ func New(o Options) (up *Upstream, err error) {
 			stores.close()
 		}
 	}()
-	provider, err := newAuthProvider(o.AuthPlugin, o.AuthParams)
+	as, err := newLogin(o.AuthPlugin, o.AuthParams)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkAuth(provider); err != nil {
+	if err := as.Check(); err != nil {
 		return nil, fmt.Errorf("authentication towards the broker: %w", err)
 	}
 	keys, err := openKeys(o.CryptoKeyDirectory)
 	if err != nil {
 		return nil, err
 	}
-	admin, err := newAdmin(&o)
+	admin, err := newAdmin(&o, as)
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +85,12 @@ func New(o Options) (up *Upstream, err error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Upstream{opts: o, log: o.Logger, stores: stores, login: provider, admin: admin, dial: dial, keys: keys, clients: map[closer]struct{}{}}
+	u := &Upstream{opts: o, log: o.Logger, stores: stores, admin: admin, dial: dial, keys: keys, clients: map[closer]struct{}{}}
 	if keys != nil {
 		u.decrypter = newDecrypter(keys)
 	}
 	u.cluster, err = client.New(client.Options{
-		ServiceURL: o.lookupURL(), Auth: provider, ListenerName: o.ListenerName,
+		ServiceURL: o.lookupURL(), Login: as, ListenerName: o.ListenerName,
 		TLS:                  func() (*tls.Config, error) { return o.TLS.config(noCertificate) },
 		ConnectionsPerBroker: o.ConnectionsPerBroker, MaxPrincipals: o.MaxPrincipals, ConnectionTimeout: o.ConnectionTimeout,
 		OperationTimeout: o.OperationTimeout, KeepAlive: o.KeepAlive, MaxBackoff: maxBackoff, Log: o.Logger,
@@ -140,7 +137,6 @@ func (u *Upstream) Close() {
 	done := make(chan struct{})
 	go func() {
 		u.cluster.Close()
-		_ = u.login.Close() // nothing is left that uses it
 		u.admin.close()
 		u.calls.Wait()
 		u.stores.close()

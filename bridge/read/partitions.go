@@ -138,7 +138,7 @@ func (s *session) startPartitions(ctx context.Context, spec *bridge.ReaderSpec, 
 		case err != nil || now == count:
 			return err
 		case now == 0:
-			return &bridge.Error{Kind: bridge.ErrUnavailable, Detail: "the topic " + spec.Topic + " has been made anew"}
+			return &bridge.Error{Kind: bridge.ErrUnavailable, Detail: "the topic " + spec.Topic + " has been deleted and created again"}
 		}
 		count = now // there are more than was known
 		s.readers.mu.Lock()

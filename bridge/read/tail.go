@@ -67,7 +67,7 @@ func (rs *Readers) tailFor(key tailKey) *tail {
 func (t *tail) lastPosition(ctx context.Context) (codec.MessageID, error) {
 	ids, err := t.up.LastPosition(ctx)
 	if err == nil && len(ids) != 1 {
-		err = &bridge.Error{Kind: bridge.ErrUnavailable, Detail: "the topic " + t.key.topic + " has been made anew"}
+		err = &bridge.Error{Kind: bridge.ErrUnavailable, Detail: "the topic " + t.key.topic + " has been deleted and created again"}
 	}
 	if err != nil {
 		return codec.MessageID{}, err

@@ -24,7 +24,7 @@ func (sub *subscription) checkTopic(id *codec.MessageID) error {
 	case id.Topic == "" || id.Topic == spec.Topic:
 		id.Topic = ""
 	case spec.Topic != "" || spec.Topics != "" && !slices.Contains(strings.Split(spec.Topics, ","), id.Topic):
-		return &codec.Error{Code: codec.CodeDeserialize, Detail: "messageId is of another topic: " + id.Topic}
+		return &codec.Error{Code: codec.CodeDeserialize, Detail: "messageId belongs to another topic: " + id.Topic}
 	}
 	return nil
 }

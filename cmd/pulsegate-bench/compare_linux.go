@@ -91,7 +91,7 @@ func newRun() *cobra.Command {
 
 func (f *compareFlags) common(fs *pflag.FlagSet, runs int) {
 	fs.StringArrayVar(&f.only, "only", nil, "run only the scenarios whose name matches this regular `expression`; may be repeated")
-	fs.StringArrayVar(&f.set, "set", nil, "a flag for all scenarios that have it, as `flag=value`, which counts more than the file; may be repeated")
+	fs.StringArrayVar(&f.set, "set", nil, "a flag for all scenarios that have it, as `flag=value`, which overrides the file; may be repeated")
 	fs.IntVar(&f.runs, "runs", runs, "how often each scenario is run")
 	fs.DurationVar(&f.pause, "pause", time.Second, "between two runs")
 	fs.StringVar(&f.json, "json", "", "write all results to this `file`, as JSON, for bench report")

@@ -3,7 +3,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -26,15 +25,11 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run executes one command line and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	root := newRoot()
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.Execute()
-	if err == nil {
-		return exitOK
-	}
-	fmt.Fprintln(stderr, "pulsegate:", err)
+	return usage.Run(newRoot(), args, stdout, stderr, exitCode)
+}
+
+// exitCode is the one for what went wrong.
+func exitCode(err error) int {
 	if errors.Is(err, config.ErrNotEnabled) {
 		return exitNotEnabled
 	}

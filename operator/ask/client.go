@@ -98,7 +98,7 @@ func (c *Client) get(ctx context.Context, page string, query url.Values, into an
 		return err
 	}
 	if err := json.Unmarshal(answer, into); err != nil {
-		return fmt.Errorf("%s%s%s: the answer is not that of a pulsegate of this version: %w", c.base, operator.Prefix, page, err)
+		return fmt.Errorf("%s%s%s: the answer is not from a pulsegate of this version: %w", c.base, operator.Prefix, page, err)
 	}
 	return nil
 }

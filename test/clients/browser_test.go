@@ -3,7 +3,6 @@
 package clients
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,29 +10,9 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/pulsegate/pulsegate/test/browser"
 	"github.com/pulsegate/pulsegate/test/gateway"
 )
-
-// browser starts a headless Chromium for the test.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, // Chromium refuses to run as root with it
-		chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-background-networking", true),
-		chromedp.WSURLReadTimeout(timeout),
-	)
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-
-	return ctx
-}
 
 // TestBrowser drives the page in a headless Chromium, once opened as a file and once from a web server of another origin.
 func TestBrowser(t *testing.T) {
@@ -42,7 +21,7 @@ func TestBrowser(t *testing.T) {
 	web := httptest.NewServer(http.FileServer(http.Dir(absolute(t, "browser"))))
 	defer web.Close()
 
-	ctx := browser(t)
+	ctx := browser.Start(t, timeout)
 	for name, page := range map[string]string{"file": "file://" + absolute(t, "browser", "index.html"), "served": web.URL + "/"} {
 		topic := "persistent://" + namespace + "/" + name
 		address := page + "?" + url.Values{"server": {server}, "topic": {topic}}.Encode()
@@ -80,7 +59,7 @@ func TestBrowser(t *testing.T) {
 // TestBrowserReconnects cuts the way between the page and the gateway.
 func TestBrowserReconnects(t *testing.T) {
 	way := newRelay(t, gateway.Start(t, gateway.Options{Embedded: true}).HTTPURL())
-	ctx := browser(t)
+	ctx := browser.Start(t, timeout)
 	const open = "#consumer-state[data-state=open]"
 	if err := chromedp.Do(ctx,
 		chromedp.Navigate("file://"+absolute(t, "browser", "index.html")+"?"+url.Values{"server": {way.url()}}.Encode()),

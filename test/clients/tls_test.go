@@ -3,7 +3,6 @@
 package clients
 
 import (
-	"context"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/pulsegate/pulsegate/server/tlsconf/tlstest"
+	"github.com/pulsegate/pulsegate/test/browser"
 	"github.com/pulsegate/pulsegate/test/gateway"
 	"github.com/pulsegate/pulsegate/test/port"
 )
@@ -62,17 +62,7 @@ func TestTLS(t *testing.T) {
 		consumer.expect("Received:", "payload: b'Hello World'")
 	})
 	t.Run("browser", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), timeout)
-		defer cancel()
-		ctx, cancel = chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
-			chromedp.NoSandbox,
-			chromedp.UserDataDir(t.TempDir()),
-			chromedp.Flag("ignore-certificate-errors", true), // it takes authorities from the system only
-			chromedp.WSURLReadTimeout(timeout),
-		)...)
-		defer cancel()
-		ctx, cancel = chromedp.NewContext(ctx)
-		defer cancel()
+		ctx := browser.Start(t, timeout, chromedp.Flag("ignore-certificate-errors", true)) // it takes authorities from the system only
 		topic := "persistent://" + c.Namespace(t) + "/tls"
 		if err := chromedp.Do(ctx,
 			chromedp.Navigate("file://"+absolute(t, "browser", "index.html")+"?server="+url+"&topic="+topic),

@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"github.com/pulsegate/pulsegate/test/browser"
 	"github.com/pulsegate/pulsegate/test/gateway"
 	"github.com/pulsegate/pulsegate/test/port"
 	"github.com/pulsegate/pulsegate/test/pulsar"
@@ -31,24 +32,6 @@ const EnvScreenshots = "PULSEGATE_SCREENSHOTS"
 
 // timeout bounds everything a test waits for; it takes seconds, except on a machine that is very busy.
 const timeout = 3 * time.Minute
-
-// browser starts a Chromium for the test.
-func browser(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, // Chromium refuses to run as root with it
-		chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-background-networking", true),
-		chromedp.WSURLReadTimeout(timeout),
-	)...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	return ctx
-}
 
 //go:embed package.json
 var packages []byte
@@ -111,7 +94,7 @@ func await(t *testing.T, ctx context.Context, what, script string) {
 func TestConsole(t *testing.T) {
 	c := pulsar.Shared(t)
 	g := gateway.OnCluster(t, c, nil)
-	ctx, checker := browser(t), axe(t)
+	ctx, checker := browser.Start(t, timeout), axe(t)
 	topic := "persistent/" + c.Namespace(t) + "/orders"
 
 	for _, view := range []struct {
@@ -202,7 +185,7 @@ func TestOperatorCloses(t *testing.T) {
 	}
 	g := gateway.OnCluster(t, c, map[string]string{"operatorServicePort": strconv.Itoa(ports[0])})
 	door := "http://127.0.0.1:" + strconv.Itoa(ports[0])
-	ctx := browser(t)
+	ctx := browser.Start(t, timeout)
 	topic := "persistent/" + c.Namespace(t) + "/orders"
 	consume := func() (wait func(reason string)) {
 		client := exec.Command(gateway.Binary(t), "consume", g.URL()+"/ws/v2/consumer/"+topic+"/s")
