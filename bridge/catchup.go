@@ -75,7 +75,7 @@ func (t *catchUp) tryJoin(start *ReaderSpec) (c spot, inside, ok bool) {
 }
 
 func sameStart(a, b *ReaderSpec) bool {
-	return a.Start == b.Start && a.Inclusive == b.Inclusive && (a.Start != StartAtPosition || a.Position == b.Position)
+	return a.Start == b.Start && a.Inclusive == b.Inclusive && (a.Start != StartAtPosition || a.Position == b.Position) && (a.Start != StartAtTime || a.Since == b.Since)
 }
 
 // open implements [streamKind].
