@@ -369,10 +369,12 @@ type ReaderSpec struct {
 	// Principal is as [ProducerSpec.Principal].
 	Principal string
 	Name      string
-	// Start is where to begin: the first message after Position, or with Inclusive at it.
+	// Start is where to begin: the first message after Position, or with Inclusive at it; or the first that was published at
+	// Since or later. Only a topic without partitions, or one partition, has these.
 	Start     StartKind
 	Position  codec.MessageID // for StartAtPosition
 	Inclusive bool
+	Since     int64 // for StartAtTime, ms since 1970
 	// Queue is how many messages the upstream may prefetch, at least 1; of large ones it is fewer.
 	Queue         int
 	CryptoFailure CryptoFailureAction
@@ -386,4 +388,5 @@ const (
 	StartLatest StartKind = iota
 	StartEarliest
 	StartAtPosition
+	StartAtTime
 )

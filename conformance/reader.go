@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -219,6 +220,53 @@ func readerSessions() []Case {
 				t.Fatalf("got %v", seen)
 			}
 			r.Fence()
+		}},
+		{ID: "reader/partitioned-at-id", Text: "a reader of a partitioned topic at a message id: what follows in its partition, and what was published from then on in the others",
+			Better: "Java answers 500", Run: func(t *T) {
+				topic := t.Topic()
+				t.Partition(topic, 3)
+				p := t.Producer(topic, "messageRoutingMode=RoundRobinPartition")
+				for i := range 9 {
+					p.Publish(fmt.Sprint(i))
+					time.Sleep(2 * time.Millisecond) // so that they differ in when they were published
+				}
+				ids := make([]string, 9)
+				all := t.Reader(topic, "messageId=earliest")
+				for range ids {
+					m := all.Next()
+					n, err := strconv.Atoi(m.Body)
+					if err != nil {
+						t.Fatalf("got %q", m.Body)
+					}
+					ids[n] = m.MessageID
+				}
+				var readers []*Session
+				for after, id := range ids {
+					r := t.Reader(topic, from(id))
+					left := map[string]bool{}
+					for i := after + 1; i < len(ids); i++ {
+						left[fmt.Sprint(i)] = true
+					}
+					for len(left) > 0 {
+						m := r.Next()
+						if !left[m.Body] {
+							t.Fatalf("after %d: got %q, where %v are left", after, m.Body, left)
+						}
+						delete(left, m.Body)
+					}
+					readers = append(readers, r)
+				}
+				p.Publish("next")
+				for _, r := range readers {
+					r.Take("next")
+					r.Fence()
+				}
+			}},
+		{ID: "reader/partitioned-at-foreign-id", Text: "a message id that is of no partition of the topic is 400", Better: "Java answers 500", Run: func(t *T) {
+			topic, other := t.Topic(), t.Topic()
+			t.Partition(topic, 2)
+			id := t.Producer(other).Publish("x")[0]
+			t.Refused(400, "partition", ReaderPath(topic, from(id)))
 		}},
 		{ID: "reader/with-producer-gone", Text: "a reader stays open while producers come and go", Run: func(t *T) {
 			topic := t.Topic()

@@ -40,6 +40,10 @@ type ConsumerOptions struct {
 	// InitialPosition says.
 	Start          *MessageID
 	StartInclusive bool
+	// StartTime, without a Start, is where it begins instead: at or before the first message that was published then or later. What was
+	// published before may come first. The broker counts back from its own clock, which may be off from ours by clockSlack.
+	// The zero time: as InitialPosition says.
+	StartTime time.Time
 	// AckDelivered acknowledges what was delivered, of an Exclusive or Failover subscription.
 	AckDelivered bool
 

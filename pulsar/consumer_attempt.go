@@ -79,8 +79,10 @@ func (x *Consumer) subscribe(n uint64, c *conn) {
 	switch {
 	case x.place != nil:
 		cmd.StartMessageID = x.place.start()
-	case o.NonDurable && o.Start != nil:
-		cmd.StartMessageID = newPlacing(o).start()
+		cmd.StartMessageRollbackDurationSec = x.place.rollback(time.Now())
+	case o.NonDurable && (o.Start != nil || !o.StartTime.IsZero()):
+		p := newPlacing(o)
+		cmd.StartMessageID, cmd.StartMessageRollbackDurationSec = p.start(), p.rollback(time.Now())
 	}
 	x.mu.Unlock()
 	if err := c.consumers.add(id, x); err != nil {

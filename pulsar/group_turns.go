@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"sync"
+	"time"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
@@ -108,6 +109,6 @@ func (g *Group) gotOpen() {
 // growing is o for what is added later: that begins at the first message.
 func (o *ConsumerOptions) growing() *ConsumerOptions {
 	fresh := *o
-	fresh.InitialPosition, fresh.Start = wire.Earliest, nil
+	fresh.InitialPosition, fresh.Start, fresh.StartTime = wire.Earliest, nil, time.Time{}
 	return &fresh
 }

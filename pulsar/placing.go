@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"math"
+	"time"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
@@ -18,7 +19,8 @@ type placing struct {
 	ledger, entry int64 // ledger -1: at the first message
 	index         int32 // in the batch; -1: the entry as a whole
 	inclusive     bool
-	latest        bool // it begins behind what the topic has, which is not known yet
+	latest        bool  // it begins behind what the topic has, which is not known yet
+	since         int64 // it begins near the first message published at that time, in ms since 1970, or later; 0: it does not
 
 	resuming bool // what is covered may come still
 	// back is the first chunk of a message that was not whole when the connection was lost, if there is one.
@@ -33,6 +35,8 @@ func newPlacing(o *ConsumerOptions) *placing {
 		p.set(o.Start)
 		p.latest = p.ledger == math.MaxInt64
 		return p
+	case !o.StartTime.IsZero():
+		return &placing{ledger: -1, entry: -1, index: -1, since: o.StartTime.UnixMilli()}
 	case o.InitialPosition == wire.Earliest:
 		return &placing{ledger: -1, entry: -1, index: -1}
 	}
@@ -58,6 +62,19 @@ func (p *placing) start() *wire.MessageID {
 		return &wire.MessageID{LedgerID: p.back.ledger, EntryID: p.back.entry, HasBatchIndex: true}
 	}
 	return &wire.MessageID{LedgerID: uint64(p.ledger), EntryID: uint64(p.entry), BatchIndex: max(p.index, 0), HasBatchIndex: true}
+}
+
+// clockSlack is how far a broker's clock may be off from those of producers and from ours.
+const clockSlack = 10 * time.Second
+
+// rollback is how many seconds before its now the broker is to begin; 0: it is not asked to. A broker that cannot begins
+// at the first message.
+func (p *placing) rollback(now time.Time) uint64 {
+	if p.since == 0 {
+		return 0
+	}
+	back := now.UnixMilli() - max(p.since, 0) + clockSlack.Milliseconds()
+	return uint64(max((back+999)/1000, 1))
 }
 
 // pin makes the end that a broker has told what the subscription begins behind.

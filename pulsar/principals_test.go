@@ -306,18 +306,18 @@ func TestRenewedWhileOpening(t *testing.T) {
 // TestDenied ends the producer of a role that has lost its permission. The login's own goes on trying.
 func TestDenied(t *testing.T) {
 	b := fakebroker.Start(t)
-	var denied atomic.Bool
+	denied := map[string]*atomic.Bool{"": {}, "alice": {}} // the one goes on trying while the other opens
 	tried := make(chan string, 1000)
 	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		switch cmd := cmd.(type) {
 		case *wire.Lookup:
-			if denied.Load() {
+			if denied[c.Connect.OriginalPrincipal].Load() {
 				tried <- c.Connect.OriginalPrincipal
 				c.Send(&wire.LookupResponse{RequestID: cmd.RequestID, Response: wire.LookupFailed, Error: wire.AuthorizationError, HasError: true, Message: "Client is not authorized to Lookup"})
 				return fakebroker.Ignore
 			}
 		case *wire.Send:
-			denied.Store(true)
+			denied[c.Connect.OriginalPrincipal].Store(true)
 			c.Send(&wire.CloseProducer{ProducerID: cmd.ProducerID})
 			return fakebroker.Ignore
 		}
@@ -325,7 +325,6 @@ func TestDenied(t *testing.T) {
 	}
 	c := newClient(t, Options{ServiceURL: b.URL()})
 	for _, role := range []string{"", "alice"} {
-		denied.Store(false)
 		p, w := openProducer(t, c, ProducerOptions{Topic: topic, Principal: role})
 		l := newLedger(t)
 		l.send(p, "x")

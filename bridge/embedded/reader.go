@@ -34,8 +34,8 @@ func (u *Upstream) OpenReader(ctx context.Context, spec bridge.ReaderSpec, recv 
 	if err != nil {
 		return nil, err
 	}
-	if spec.Start == bridge.StartAtPosition && len(topics) > 1 {
-		return nil, errorf(bridge.ErrInvalid, "a reader on the partitioned topic %s can start at latest or earliest only", spec.Topic)
+	if (spec.Start == bridge.StartAtPosition || spec.Start == bridge.StartAtTime) && len(topics) > 1 {
+		return nil, errorf(bridge.ErrInvalid, "one reader on all partitions of %s can start at latest or earliest only", spec.Topic)
 	}
 	r := &reader{}
 	r.outlet = outlet{u: u, recv: recv}
@@ -46,6 +46,8 @@ func (u *Upstream) OpenReader(ctx context.Context, spec bridge.ReaderSpec, recv 
 			c.next = t.first
 		case bridge.StartAtPosition:
 			c.next = t.startAt(&spec)
+		case bridge.StartAtTime:
+			c.next = t.since(spec.Since)
 		}
 		r.cursors = append(r.cursors, c)
 		t.readers = append(t.readers, c)

@@ -88,6 +88,12 @@ func (t *topic) after(entry int64, index int32) int64 {
 	return t.first + int64(i)
 }
 
+// since returns the seq of the first message kept that was published at a time, in ms since 1970, or later.
+func (t *topic) since(ms int64) int64 {
+	i := sort.Search(t.log.len(), func(i int) bool { return (*t.log.at(i)).published.UnixMilli() >= ms })
+	return t.first + int64(i)
+}
+
 // rangeOf returns the messages from … to-1 that an id means: one message, or
 // the whole entry if the id names no place in its batch. It is empty if there
 // is no such message, or not any more.

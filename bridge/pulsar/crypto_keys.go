@@ -3,6 +3,8 @@ package pulsar
 import (
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -73,7 +75,7 @@ func (d keyDirectory) public(name string) (*rsa.PublicKey, error) {
 	if rsaKey, ok := key.(*rsa.PublicKey); err == nil && ok {
 		return rsaKey, nil
 	}
-	return nil, fmt.Errorf("the key %s%s is not a public RSA key", name, publicSuffix)
+	return nil, notRSA(block, name+publicSuffix, "public")
 }
 
 func (d keyDirectory) private(name string) (*rsa.PrivateKey, error) {
@@ -88,5 +90,34 @@ func (d keyDirectory) private(name string) (*rsa.PrivateKey, error) {
 	if rsaKey, ok := key.(*rsa.PrivateKey); err == nil && ok {
 		return rsaKey, nil
 	}
-	return nil, fmt.Errorf("the key %s%s is not a private RSA key", name, privateSuffix)
+	return nil, notRSA(block, name+privateSuffix, "private")
+}
+
+// ellipticKey is the algorithm of keys on elliptic curves (RFC 5480 section 2.1.1).
+var ellipticKey = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
+
+// notRSA says what is wrong with a key, and what to do if it is one that Pulsar's Java client takes: it encrypts data keys under
+// elliptic curves as Bouncy Castle's ECIES does by default, for which no maintained Go library is known.
+func notRSA(block *pem.Block, file, kind string) error {
+	var public struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	var private struct {
+		Version   int
+		Algorithm pkix.AlgorithmIdentifier
+		Key       []byte
+	}
+	elliptic := strings.HasPrefix(block.Type, "EC ")
+	if _, err := asn1.Unmarshal(block.Bytes, &public); err == nil {
+		elliptic = elliptic || public.Algorithm.Algorithm.Equal(ellipticKey)
+	}
+	if _, err := asn1.Unmarshal(block.Bytes, &private); err == nil {
+		elliptic = elliptic || private.Algorithm.Algorithm.Equal(ellipticKey)
+	}
+	if elliptic {
+		return fmt.Errorf("the key %s is on an elliptic curve, and only RSA keys work here: "+
+			"make an RSA key pair, or have the clients encrypt and decrypt", file)
+	}
+	return fmt.Errorf("the key %s is not a %s RSA key", file, kind)
 }

@@ -1,9 +1,12 @@
 package pulsar
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"os"
 	"path/filepath"
@@ -136,6 +139,54 @@ func TestDataKeyIsRenewed(t *testing.T) {
 	renewals.Wait()
 	if wrapped() != second {
 		t.Error("there is no key, and a new data key")
+	}
+}
+
+// TestEllipticKeys tells who has keys on elliptic curves, as Java's client takes them, what to do.
+func TestEllipticKeys(t *testing.T) {
+	dir := t.TempDir()
+	key, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// With the curve spelled out, as Pulsar's handbook makes them (openssl ecparam -param_enc explicit), Go reads neither.
+	explicit, err := asn1.Marshal(struct {
+		Algorithm struct {
+			OID        asn1.ObjectIdentifier
+			Parameters struct{ Version int }
+		}
+		Key asn1.BitString
+	}{Algorithm: struct {
+		OID        asn1.ObjectIdentifier
+		Parameters struct{ Version int }
+	}{OID: asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}}, Key: asn1.BitString{Bytes: []byte{4}, BitLength: 8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeKey(t, filepath.Join(dir, "named"+publicSuffix), "PUBLIC KEY", public)
+	writeKey(t, filepath.Join(dir, "named"+privateSuffix), "PRIVATE KEY", private)
+	writeKey(t, filepath.Join(dir, "explicit"+publicSuffix), "PUBLIC KEY", explicit)
+	writeKey(t, filepath.Join(dir, "explicit"+privateSuffix), "EC PARAMETERS", []byte("x"))
+	keys, err := openKeys(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"named", "explicit"} {
+		_, private := keys.private(name)
+		_, public := keys.public(name)
+		for file, err := range map[string]error{name + privateSuffix: private, name + publicSuffix: public} {
+			if err == nil || !strings.Contains(err.Error(), file+" is on an elliptic curve") || !strings.Contains(err.Error(), "RSA") {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type reader struct {
 
 	calling sync.Mutex // held while the receiver is called, as partitions have connections of their own; guards over
 	over    bool       // the receiver is not called any more
+	since   int64      // what was published before is not delivered, until something is; guarded by calling
 
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -32,7 +33,7 @@ type reader struct {
 
 // OpenReader implements [bridge.Upstream].
 func (u *Upstream) OpenReader(ctx context.Context, spec bridge.ReaderSpec, receiver bridge.Receiver) (bridge.Reader, error) {
-	r := &reader{u: u, spec: spec, receiver: receiver, opened: make(chan error, 1), closed: make(chan struct{})}
+	r := &reader{u: u, spec: spec, receiver: receiver, since: spec.Since, opened: make(chan error, 1), closed: make(chan struct{})}
 	ctx, stop := u.within(ctx)
 	defer stop()
 	r.group = u.cluster.OpenGroup(client.Selection{Topics: []string{spec.Topic}}, "reader-"+rand.Text(), r.options(), &r.permits, r)
@@ -72,17 +73,19 @@ func (r *reader) options() *client.ConsumerOptions {
 	case bridge.StartAtPosition:
 		at := toID(&r.spec.Position)
 		o.Start, o.StartInclusive = &at, r.spec.Inclusive
+	case bridge.StartAtTime:
+		o.StartTime = time.UnixMilli(r.spec.Since)
 	}
 	return o
 }
 
 // check tells why the reader that was opened cannot be used.
 func (r *reader) check() error {
-	if r.spec.Start != bridge.StartAtPosition || r.group.Consumer(r.spec.Topic) != nil {
+	if r.spec.Start != bridge.StartAtPosition && r.spec.Start != bridge.StartAtTime || r.group.Consumer(r.spec.Topic) != nil {
 		return nil
 	}
 	return &bridge.Error{Kind: bridge.ErrInvalid,
-		Detail: "a reader on the partitioned topic " + r.spec.Topic + " can start at latest or earliest only"}
+		Detail: "one reader on all partitions of " + r.spec.Topic + " can start at latest or earliest only"}
 }
 
 // Opened implements [client.GroupHandler].
@@ -93,7 +96,12 @@ func (r *reader) Deliver(_ *client.Consumer, m *client.Received) {
 	message := fromReceived(m, "")
 	r.calling.Lock()
 	defer r.calling.Unlock()
-	if !r.over {
+	switch {
+	case r.over:
+	case r.since > 0 && !message.PublishTime.IsZero() && message.PublishTime.UnixMilli() < r.since:
+		r.permits.Permit(1) // the broker begins a little early
+	default:
+		r.since = 0
 		r.receiver.Deliver(message)
 	}
 }

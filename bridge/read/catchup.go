@@ -77,7 +77,7 @@ func (t *catchUp) tryJoin(start *bridge.ReaderSpec) (c spot, inside, ok bool) {
 }
 
 func sameStart(a, b *bridge.ReaderSpec) bool {
-	return a.Start == b.Start && a.Inclusive == b.Inclusive && (a.Start != bridge.StartAtPosition || a.Position == b.Position)
+	return a.Start == b.Start && a.Inclusive == b.Inclusive && (a.Start != bridge.StartAtPosition || a.Position == b.Position) && (a.Start != bridge.StartAtTime || a.Since == b.Since)
 }
 
 // open implements [streamKind].

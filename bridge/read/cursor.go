@@ -24,7 +24,7 @@ type cursor struct {
 	hasLast bool
 	spot    spot
 	last    codec.MessageID    // the last message fetched, valid if hasLast
-	from    *bridge.ReaderSpec // where it begins in a catch-up; nil: it has
+	from    *bridge.ReaderSpec // where it begins in a catch-up, or would; nil: it has
 }
 
 // start places p where spec says. edge was the tail's before the topic was asked for
@@ -63,15 +63,25 @@ func (p *cursor) startOnTail(ctx context.Context, spec *bridge.ReaderSpec, end *
 			}
 			p.last, p.hasLast = codec.MessageID{}, false
 		}
+	case bridge.StartAtTime:
+		if t.seekTime(&p.spot, spec.Since) {
+			p.from = t.from(spec) // it has no last message to go on behind
+			return nil
+		}
 	case bridge.StartEarliest:
 		if t.seek(&p.spot, codec.Position{}, false) {
 			return nil
 		}
 	}
+	p.from = t.from(spec)
+	return p.startCatchUp(ctx, *p.from)
+}
+
+// from is what a catch-up on the tail's topic begins with.
+func (t *tail) from(spec *bridge.ReaderSpec) *bridge.ReaderSpec {
 	from := *spec
 	from.Topic = t.key.topic
-	p.from = &from
-	return p.startCatchUp(ctx, from)
+	return &from
 }
 
 // leave gives up the tail and the catch-up. The session is closed, or never came to be.

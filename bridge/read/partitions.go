@@ -121,19 +121,19 @@ func (p *cursor) startAtEdge(ctx context.Context, spec *bridge.ReaderSpec) error
 
 // startPartitions starts on each partition.
 func (s *session) startPartitions(ctx context.Context, spec *bridge.ReaderSpec, known *partitions) error {
-	if spec.Start == bridge.StartAtPosition {
-		return &bridge.Error{Kind: bridge.ErrInvalid,
-			Detail: "a reader on the partitioned topic " + spec.Topic + " can start at latest or earliest only"}
-	}
 	s.readers.mu.Lock()
 	count := known.count
 	s.readers.mu.Unlock()
+	others, err := s.othersOf(ctx, spec, count)
+	if err != nil {
+		return err
+	}
 	for {
 		tails := make([]*tail, count)
 		for i := range tails {
 			tails[i] = s.readers.tailFor(s.tailKey(spec, names.PartitionName(spec.Topic, i)))
 		}
-		now, err := s.startOnTails(ctx, spec, known, tails)
+		now, err := s.startOnTails(ctx, spec, others, known, tails)
 		switch {
 		case err != nil || now == count:
 			return err
@@ -147,9 +147,9 @@ func (s *session) startPartitions(ctx context.Context, spec *bridge.ReaderSpec, 
 	}
 }
 
-// startOnTails starts on the tails of the partitions, unless there are not as
-// many as the topic has partitions now, which it returns.
-func (s *session) startOnTails(ctx context.Context, spec *bridge.ReaderSpec, known *partitions, tails []*tail) (count int, err error) {
+// startOnTails starts on the tails of the partitions, as others says but in the partition of spec's position, unless there are not
+// as many as the topic has partitions now, which it returns.
+func (s *session) startOnTails(ctx context.Context, spec, others *bridge.ReaderSpec, known *partitions, tails []*tail) (count int, err error) {
 	for _, t := range tails {
 		if err == nil {
 			err = t.await(ctx)
@@ -170,7 +170,11 @@ func (s *session) startOnTails(ctx context.Context, spec *bridge.ReaderSpec, kno
 		for i, t := range tails {
 			p := s.cursor(i)
 			p.s, p.tail = s, t
-			if err = p.startAtEdge(ctx, spec); err != nil {
+			from := others
+			if spec.Start == bridge.StartAtPosition && int(spec.Position.Partition) == i {
+				from = spec
+			}
+			if err = p.startAtEdge(ctx, from); err != nil {
 				break
 			}
 			started++

@@ -1,13 +1,11 @@
 package read
 
 import (
-	"errors"
 	"slices"
 	"testing"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/bridgetest"
-	"github.com/pulsegate/pulsegate/codec"
 	names "github.com/pulsegate/pulsegate/topic"
 )
 
@@ -77,18 +75,6 @@ func TestReadersOfPartitionsShareTails(t *testing.T) {
 	if len(rs.split) > 0 || len(rs.tails) > 0 {
 		t.Errorf("left behind: %v, %v", rs.split, rs.tails)
 	}
-}
-
-func TestReaderOfPartitionsAtAPosition(t *testing.T) {
-	u := &bridgetest.Upstream{Last: emptyEnd, Split: 2}
-	rs := newReaders(t, u, options{Linger: -1})
-	spec := bridge.ReaderSpec{Topic: topic, Start: bridge.StartAtPosition, Position: codec.MessageID{LedgerID: 1}}
-	opened := make(chan error, 1)
-	rs.Attach(spec, bridge.ReadOptions{Window: 1}, &bridgetest.Outlet{}, func(_ bridge.Session, err error) { opened <- err })
-	if err := <-opened; !errors.Is(err, bridge.ErrInvalid) {
-		t.Errorf("got %v", err)
-	}
-	waitFor(t, "the upstream reader to end", func() bool { return len(openReaders(u)) == 0 })
 }
 
 // A session may ask for the end of its topic while the catch-up it fell back to

@@ -9,10 +9,11 @@ import (
 
 // frame is one message, encoded.
 type frame struct {
-	id      codec.MessageID
-	ws      *ws.Frame
-	payload int   // bytes, for the statistics
-	left    int32 // in a [catchUp]: sessions that have not taken it
+	id        codec.MessageID
+	ws        *ws.Frame
+	payload   int   // bytes, for the statistics
+	published int64 // ms since 1970; 0: not known
+	left      int32 // in a [catchUp]: sessions that have not taken it
 }
 
 // ring is the frames that a [stream] delivered last, in the order of the topic. They have
@@ -44,6 +45,11 @@ func (r *ring) spans(at codec.Position) bool {
 // after is the sequence number of the first frame after a position.
 func (r *ring) after(at codec.Position) uint64 {
 	return r.first + uint64(sort.Search(len(r.frames), func(i int) bool { return r.frames[i].id.Position().After(at) }))
+}
+
+// since is the sequence number of the first frame that was published at a time or later.
+func (r *ring) since(at int64) uint64 {
+	return r.first + uint64(sort.Search(len(r.frames), func(i int) bool { return r.frames[i].published >= at }))
 }
 
 // push adds a frame.

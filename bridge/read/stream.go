@@ -180,7 +180,11 @@ func (t *stream) Deliver(m *codec.Message) {
 	t.granted--
 	var woken []*cursor
 	if !t.key.persistent() || t.ring.endsBefore(&m.ID) {
-		t.push(frame{id: m.ID, ws: encoded, payload: len(m.Payload)})
+		f := frame{id: m.ID, ws: encoded, payload: len(m.Payload)}
+		if !m.PublishTime.IsZero() {
+			f.published = m.PublishTime.UnixMilli()
+		}
+		t.push(f)
 		woken, t.parked = t.parked, nil
 		t.unserved += len(woken)
 		for _, p := range woken {

@@ -166,6 +166,36 @@ func (t *tail) seek(c *spot, at codec.Position, known bool) bool {
 	return true
 }
 
+// seekTime places c at the first message that was published at a time or later, and reports whether the ring holds, or will
+// hold, all of those: it has one from before, or all that the topic has.
+func (t *tail) seekTime(c *spot, at int64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := &t.ring
+	n := uint64(len(r.frames))
+	if all := r.first == 0 && t.origin.EntryID < 0; !all && (n == 0 || r.frames[0].published >= at) {
+		return false
+	}
+	next := r.since(at)
+	if r.first > 0 && r.end()-next > n/2+1 {
+		return false // it would fall out again before it had read much
+	}
+	*c = spot{in: &t.stream, next: next}
+	return true
+}
+
+// published tells when the message at a position was published, if that is in the ring.
+func (t *tail) published(at codec.Position) (ms int64, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next := t.ring.after(at)
+	if next == t.ring.first {
+		return 0, false
+	}
+	f := t.ring.at(next - 1)
+	return f.published, f.id.Position() == at && f.published > 0
+}
+
 // reaches reports that the tail knows of a message at or after at.
 func (t *tail) reaches(at codec.Position) bool {
 	t.mu.Lock()
@@ -201,7 +231,7 @@ func (t *tail) join(c *spot, end *codec.MessageID, known bool, edge uint64) {
 // may be very many.
 func (t *tail) commonSpec(spec *bridge.ReaderSpec) *bridge.ReaderSpec {
 	s := *spec
-	s.Topic, s.Start, s.Position, s.Inclusive = t.key.topic, bridge.StartLatest, codec.MessageID{}, false
+	s.Topic, s.Start, s.Position, s.Inclusive, s.Since = t.key.topic, bridge.StartLatest, codec.MessageID{}, false, 0
 	if s.Name != "" {
 		return &s
 	}

@@ -51,9 +51,18 @@ func partitionReaders(r *round) {
 // readPartitions is the life of one reader. It reports that there is nothing left to read.
 func readPartitions(r *round, b *hub.Hub, p *publisher, random *rand.Rand, total, leave int) bool {
 	spec := bridge.ReaderSpec{Topic: r.topic, Queue: 1 + random.IntN(100), Start: bridge.StartEarliest}
-	from, sure := 0, 0 // it may get the numbers from from on, and must get those from sure on
-	if random.IntN(3) > 0 {
-		spec.Start, from = bridge.StartLatest, p.confirmed()
+	var from [partitionCount]int // it may get the numbers of a partition from there on
+	sure := 0                    // and must get those from there on
+	before := p.confirmed()
+	switch kind := random.IntN(4); {
+	case kind == 0 || kind == 1 && before == 0:
+	case kind == 1:
+		// What was published in the same millisecond may come of the other partitions.
+		n := random.IntN(before)
+		spec.Start, spec.Position, sure = bridge.StartAtPosition, p.id(n), n+1
+		from[spec.Position.Partition] = n + 1
+	default:
+		spec.Start, from = bridge.StartLatest, [partitionCount]int{before, before, before}
 	}
 	o := bridge.ReadOptions{Window: 1 + random.IntN(50)}
 	s := open(r, func(out bridge.Outlet, d bridge.Opened) func() { return b.Read(spec, o, out, d) })
@@ -95,15 +104,15 @@ type partitionReader struct {
 	*round
 	p    *publisher
 	spec *bridge.ReaderSpec
-	from int // the first number that may come
-	sure int // the first number that must
+	from [partitionCount]int // the first number that may come
+	sure int                 // the first number that must
 	last [partitionCount]int
 }
 
 // due is the number that must come next of a partition, as far as is known; -1: none.
 func (r *partitionReader) due(partition int) int {
 	last := r.last[partition]
-	for n := max(last+1, r.from); n < r.p.confirmed(); n++ {
+	for n := max(last+1, r.from[partition]); n < r.p.confirmed(); n++ {
 		if int(r.p.id(n).Partition) == partition && (n >= r.sure || last >= 0) {
 			return n
 		}
@@ -130,7 +139,7 @@ func (r *partitionReader) next(m *pushed) bool {
 	}
 	partition := int(m.id.Partition)
 	last, want := r.last[partition], r.due(partition)
-	early := last < 0 && m.number >= r.from && m.number < r.sure
+	early := last < 0 && m.number >= r.from[partition] && m.number < r.sure
 	switch {
 	case m.number != want && !early:
 		r.Errorf("%+v: message %d came of partition %d where %d was due", r.spec, m.number, partition, want)

@@ -52,6 +52,61 @@ var readerCases = []testCase{
 			at.expect(texts[i:]...)
 		}
 	}},
+	{"from a time on", nil, func(s *suite) {
+		topic := s.topic()
+		p := s.producer(topic)
+		p.publish("a", "b")
+		nextMillisecond()
+		p.publish("c")
+		nextMillisecond()
+		p.publish("d")
+		all := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartEarliest}, 10).expect("a", "b", "c", "d")
+		since := func(ms int64) *tail {
+			return s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartAtTime, Since: ms}, 10)
+		}
+		first, third, last := all[0].PublishTime.UnixMilli(), all[2].PublishTime.UnixMilli(), all[3].PublishTime.UnixMilli()
+		ever, before, at, behind, end := since(1), since(first), since(third), since(third+1), since(last+1)
+		nextMillisecond()
+		p.publish("e")
+		ever.expect("a", "b", "c", "d", "e")
+		before.expect("a", "b", "c", "d", "e")
+		at.expect("c", "d", "e")
+		behind.expect("d", "e")
+		end.expect("e")
+	}},
+	{"from a time on, on an empty topic", nil, func(s *suite) {
+		topic := s.topic()
+		r := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartAtTime, Since: time.Now().Add(-time.Hour).UnixMilli()}, 10)
+		s.producer(topic).publish("a")
+		r.expect("a")
+	}},
+	{"what comes before a time takes no permit", nil, func(s *suite) {
+		topic := s.topic()
+		p := s.producer(topic)
+		early, late := numbers(30), []string{"a", "b"}
+		p.publish(early[:20]...)
+		s.batch(topic, early[20:]...)
+		nextMillisecond()
+		p.publish(late...)
+		all := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartEarliest}, 100).expect(append(early, late...)...)
+		r := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartAtTime, Since: all[len(early)].PublishTime.UnixMilli(), Queue: 1}, 1)
+		r.expect("a")
+		r.grant(1)
+		r.expect("b")
+	}},
+	{"a time is kept over a lost connection", needsReconnect, func(s *suite) {
+		topic := s.topic()
+		p := s.producer(topic)
+		p.publish("a")
+		nextMillisecond()
+		since := time.Now().UnixMilli()
+		r := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartAtTime, Since: since}, 10)
+		s.env.Disconnect(s, topic)
+		p.publish("b")
+		s.env.Disconnect(s, topic)
+		p.publish("c")
+		r.expect("b", "c")
+	}},
 	{"permits bound what is delivered", nil, func(s *suite) {
 		topic := s.topic()
 		texts := numbers(20)
@@ -116,6 +171,13 @@ var readerCases = []testCase{
 		s.atEnd(r)
 		s.atEnd(s.read(bridge.ReaderSpec{Topic: topic}, 1))
 	}},
+}
+
+// nextMillisecond lets the next message have a later time.
+func nextMillisecond() {
+	for now := time.Now().UnixMilli(); time.Now().UnixMilli() == now; {
+		time.Sleep(100 * time.Microsecond)
+	}
 }
 
 // ender is what can be asked for the end of its topic.

@@ -3,11 +3,14 @@
 package principals
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gorilla/websocket"
 
 	"github.com/pulsegate/pulsegate/test/gateway"
 	"github.com/pulsegate/pulsegate/test/pulsar"
@@ -136,6 +139,27 @@ func TestPrincipals(t *testing.T) {
 		allow(t, c, ns, "alice", "produce")
 		open(t, g, "producer/"+topic, "alice").publish("x")
 		refused(t, g, "producer/"+topic, "bob", ns)
+	})
+
+	// A broker looks at the permission of a consumer when it subscribes, and not again while it is connected.
+	t.Run("an open consumer that loses its permission", func(t *testing.T) {
+		asks := startGateway(t, map[string]string{"brokerServiceUrl": c.BrokerURL(), "serviceUrl": c.AdminURL(),
+			"authorizationEnabled": "true", "authorizationCacheMillis": "500"})
+		ns := c.Namespace(t)
+		topic := "persistent/" + ns + "/t"
+		allow(t, c, ns, "alice", "consume")
+		ended := []*session{open(t, asks, "consumer/"+topic+"/asked", "alice"), open(t, asks, "reader/"+topic, "alice")}
+		stays := open(t, binary, "consumer/"+topic+"/not-asked", "alice")
+		deny(t, c, ns, "alice")
+		for _, x := range ended {
+			var end *websocket.CloseError
+			if _, frame, err := x.ReadMessage(); !errors.As(err, &end) || end.Code != 4006 {
+				t.Errorf("with authorizationEnabled: %s %v", frame, err)
+			}
+		}
+		refused(t, binary, "consumer/"+topic+"/not-asked", "alice", ns)
+		open(t, binary, "producer/"+topic, "admin").publish("x")
+		stays.take("x")
 	})
 }
 
