@@ -23,38 +23,13 @@ func (p *Producer) connect() {
 	p.assigned = ""
 	s := p.elsewhere
 	p.mu.Unlock()
-	if s == nil {
-		s = &p.client.service
-	}
-	if assigned != "" {
-		if to, err := parseBroker(assigned, s.tls); err == nil {
-			p.located(n, to, nil)
-			return
-		}
-	}
-	p.client.locate(s, p.o.Topic, p.o.Principal, func(to broker, err error) { p.located(n, to, err) })
-}
-
-func (p *Producer) located(n uint64, to broker, err error) {
-	if err != nil {
-		p.failed(n, err)
-		return
-	}
-	p.client.pool.get(connKey{to, p.o.Principal, p.slot()}, func(c *conn, err error) {
+	p.client.connTo(s, assigned, p.o.Topic, p.o.Principal, func(c *conn, err error) {
 		if err != nil {
 			p.failed(n, err)
 			return
 		}
 		p.create(n, c)
 	})
-}
-
-// slot spreads producers over the connections to a broker.
-func (p *Producer) slot() int {
-	if n := p.client.o.ConnectionsPerBroker; n > 1 {
-		return int(p.client.slot.Add(1)) % n
-	}
-	return 0
 }
 
 // create asks the broker for the producer. Its id is a new one each time, so that
@@ -201,14 +176,13 @@ func (p *Producer) closedByBroker(c *conn, id uint64, assigned string) {
 
 // migrated takes a TOPIC_MIGRATED: url is the other cluster's. CLOSE_PRODUCER follows.
 func (p *Producer) migrated(id uint64, url string) {
-	s, err := parseService(url)
-	if err != nil || s.http {
-		p.client.o.Log.Warn("a topic has moved to a cluster whose URL is of no use", "topic", p.o.Topic, "url", url, "error", err)
+	s := p.client.otherCluster(p.o.Topic, url)
+	if s == nil {
 		return
 	}
 	p.mu.Lock()
 	if p.id == id {
-		p.elsewhere = &s
+		p.elsewhere = s
 	}
 	p.mu.Unlock()
 }

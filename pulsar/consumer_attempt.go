@@ -24,28 +24,7 @@ func (x *Consumer) connect() {
 	x.trying.assigned = ""
 	s := x.elsewhere
 	x.mu.Unlock()
-	if s == nil {
-		s = &x.client.service
-	}
-	if assigned != "" {
-		if to, err := parseBroker(assigned, s.tls); err == nil {
-			x.located(n, to, nil)
-			return
-		}
-	}
-	x.client.locate(s, x.topic, x.o.Principal, func(to broker, err error) { x.located(n, to, err) })
-}
-
-func (x *Consumer) located(n uint64, to broker, err error) {
-	if err != nil {
-		x.failed(n, err)
-		return
-	}
-	slot := 0
-	if n := x.client.o.ConnectionsPerBroker; n > 1 {
-		slot = int(x.client.slot.Add(1)) % n
-	}
-	x.client.pool.get(connKey{to, x.o.Principal, slot}, func(c *conn, err error) {
+	x.client.connTo(s, assigned, x.topic, x.o.Principal, func(c *conn, err error) {
 		if err != nil {
 			x.failed(n, err)
 			return
@@ -298,14 +277,13 @@ func (x *Consumer) closedByBroker(c *conn, id uint64, assigned string) {
 
 // migrated takes a TOPIC_MIGRATED: url is the other cluster's. CLOSE_CONSUMER follows.
 func (x *Consumer) migrated(id uint64, url string) {
-	s, err := parseService(url)
-	if err != nil || s.http {
-		x.client.o.Log.Warn("a topic has moved to a cluster whose URL is of no use", "topic", x.topic, "url", url, "error", err)
+	s := x.client.otherCluster(x.topic, url)
+	if s == nil {
 		return
 	}
 	x.mu.Lock()
 	if x.id == id {
-		x.elsewhere = &s
+		x.elsewhere = s
 	}
 	x.mu.Unlock()
 }

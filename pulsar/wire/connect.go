@@ -34,7 +34,7 @@ func (c *Connect) fields(f *fields) {
 	f.string(7, optional, &c.OriginalPrincipal)
 	f.string(8, optional, &c.OriginalAuthData)
 	f.string(9, optional, &c.OriginalAuthMethod)
-	f.inner(10, "FeatureFlags", optional, &c.FeatureFlags)
+	f.inner(10, "FeatureFlags", &c.FeatureFlags)
 	f.string(11, optional, &c.ProxyVersion)
 }
 
@@ -76,7 +76,7 @@ func (c *Connected) fields(f *fields) {
 	f.string(1, required, &c.ServerVersion)
 	f.int32(2, optional, &c.ProtocolVersion)
 	f.int32(3, optional, &c.MaxMessageSize)
-	f.inner(4, "FeatureFlags", optional, &c.FeatureFlags)
+	f.inner(4, "FeatureFlags", &c.FeatureFlags)
 }
 
 // AuthData is AuthData.
@@ -106,7 +106,7 @@ func (c *AuthChallenge) Name() string { return "CommandAuthChallenge" }
 
 func (c *AuthChallenge) fields(f *fields) {
 	f.string(1, optional, &c.ServerVersion)
-	f.inner(2, "AuthData", optional, &c.Challenge)
+	f.inner(2, "AuthData", &c.Challenge)
 	f.int32(3, optional, &c.ProtocolVersion)
 }
 
@@ -125,7 +125,7 @@ func (c *AuthResponse) Name() string { return "CommandAuthResponse" }
 
 func (c *AuthResponse) fields(f *fields) {
 	f.string(1, optional, &c.ClientVersion)
-	f.inner(2, "AuthData", optional, &c.Response)
+	f.inner(2, "AuthData", &c.Response)
 	f.int32(3, optional, &c.ProtocolVersion)
 }
 

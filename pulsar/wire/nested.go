@@ -8,7 +8,7 @@ type message interface{ fields(f *fields) }
 // inner is for a field that holds a message of which there is always one. The walk
 // through that is one of its own in both directions: it goes through an interface, for
 // which it has to be on the heap, where f is not to be.
-func (f *fields) inner(n number, name string, need bool, m message) {
+func (f *fields) inner(n number, name string, m message) {
 	if !f.taking {
 		at := f.open(n)
 		sub := fields{out: f.out}
@@ -16,9 +16,6 @@ func (f *fields) inner(n number, name string, need bool, m message) {
 		f.out = sub.out
 		f.close(at)
 		return
-	}
-	if need {
-		f.needed |= 1 << n
 	}
 	for f.at(n, protowire.BytesType) {
 		sub := taken(f.s)
@@ -43,7 +40,7 @@ func innerIf[M any, P interface {
 		}
 	}
 	if *m != nil {
-		f.inner(n, name, optional, *m)
+		f.inner(n, name, *m)
 	}
 }
 
@@ -54,7 +51,7 @@ func inners[M any, P interface {
 }](f *fields, n number, name string, list *[]M) {
 	if !f.taking {
 		for i := range *list {
-			f.inner(n, name, optional, P(&(*list)[i]))
+			f.inner(n, name, P(&(*list)[i]))
 		}
 		return
 	}
