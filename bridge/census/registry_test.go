@@ -27,7 +27,7 @@ func TestRegistry(t *testing.T) {
 	p.Published(20, time.Hour)
 	p.Failed()
 	c.Delivered(10)
-	c.Acknowledged()
+	c.Acknowledged(1)
 	c.Refused()
 
 	sums := r.Counters()
