@@ -13,20 +13,26 @@ import (
 // completes one that names none on a session over many: the Java proxy's ids
 // are like that.
 func (sub *subscription) checkTopic(id *codec.MessageID) error {
-	spec := &sub.spec
+	topic := sub.spec.topic
 	switch {
-	case id.Topic == "" && spec.Topic == "":
+	case id.Topic == "" && topic == "":
 		sub.mu.Lock()
 		if d := sub.ledger.held[heldKeyOf(id)]; d != nil {
 			id.Topic = d.id.Topic
 		}
 		sub.mu.Unlock()
-	case id.Topic == "" || id.Topic == spec.Topic:
+	case id.Topic == "" || id.Topic == topic:
 		id.Topic = ""
-	case spec.Topic != "" || spec.Topics != "" && !slices.Contains(strings.Split(spec.Topics, ","), id.Topic):
+	case topic != "" || !sub.names(id.Topic):
 		return &codec.Error{Code: codec.CodeDeserialize, Detail: "messageId is of another topic: " + id.Topic}
 	}
 	return nil
+}
+
+// names reports that a topic may be one of a session over many.
+func (sub *subscription) names(topic string) bool {
+	spec := sub.spec.get()
+	return spec.Topics == "" || slices.Contains(strings.Split(spec.Topics, ","), topic)
 }
 
 // unsubscribe deletes the subscription. As with Pulsar it fails while others
@@ -48,7 +54,7 @@ func (s *consumerSession) unsubscribe() {
 	sub.mu.Unlock()
 	if !b.start(func() {
 		defer sub.leave()
-		err := error(&Error{Kind: ErrSubscriptions, Detail: sub.spec.Subscription})
+		err := error(&Error{Kind: ErrSubscriptions, Detail: sub.spec.subscription})
 		if !others {
 			ctx, stop := context.WithTimeout(b.ctx, b.opts.OpenTimeout)
 			defer stop()
@@ -57,7 +63,7 @@ func (s *consumerSession) unsubscribe() {
 			}
 		}
 		if err != nil && !errors.Is(err, ErrClosed) {
-			b.opts.Logger.Warn("unsubscribe failed", "topic", sub.spec.topicName(), "subscription", sub.spec.Subscription, "error", err)
+			b.opts.Logger.Warn("unsubscribe failed", "topic", sub.spec.topicName(), "subscription", sub.spec.subscription, "error", err)
 		}
 		sub.mu.Lock()
 		s.unsubscribing = false

@@ -26,15 +26,14 @@ func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done O
 		spec.MaxTopics = b.limits.Load().MaxTopics
 	}
 	spec.RedeliveryTick = redeliveryTick
+	spec.Topic = b.stats.known(spec.Topic)
 	return b.open(func(ctx context.Context) (Session, error) {
 		sub, err := b.consumerGroup(ctx, spec, own)
 		if err != nil {
 			return nil, err
 		}
-		s := &consumerSession{sub: sub, member: member{opts: o, out: out}}
-		s.stats = b.stats.consumer(ConsumerStats{
-			Subscription: sub.spec.Subscription, Type: spec.Type, NonDurable: spec.NonDurable,
-		}, out, sub.spec.topicName())
+		s := &consumerSession{sub: sub, member: newMember(o, out)}
+		b.stats.consumer(&s.stats, s, spec.topicName())
 		return s, nil
 	}, func(s Session, err error) {
 		done(s, err)
@@ -50,7 +49,7 @@ func (b *Bridge) Consume(spec ConsumerSpec, o ConsumeOptions, out Outlet, done O
 // and the member's opts and out, which are constant.
 type consumerSession struct {
 	sub   *subscription
-	stats *consumerCounters
+	stats consumerCounters
 
 	member
 	questions     questions
@@ -58,6 +57,12 @@ type consumerSession struct {
 	timer         *time.Timer // calls ring
 
 	writing []pushed
+}
+
+// count implements [counted].
+func (s *consumerSession) count() (ConsumerStats, Outlet) {
+	spec := s.sub.spec.get()
+	return ConsumerStats{Subscription: spec.Subscription, Type: spec.Type, NonDurable: spec.NonDurable}, s.out
 }
 
 // begin lets messages flow.
@@ -88,7 +93,7 @@ func (s *consumerSession) Handle(frame []byte) error {
 			return err
 		}
 		s.acknowledge(&cmd.ID)
-		s.sub.b.stats.acked(s.stats)
+		s.sub.b.stats.acked(&s.stats)
 	case codec.CommandNack:
 		if err := s.sub.checkTopic(&cmd.ID); err != nil {
 			return err
@@ -171,11 +176,12 @@ func (s *consumerSession) InFlight() int { return 0 }
 // Fill writes what is queued.
 func (s *consumerSession) Fill(w Writer) {
 	var p *pushed
+	format := s.opts.Value().Format
 	add := func(dst []byte) []byte {
 		if p.m == nil {
 			return codec.AppendEndOfTopic(dst, p.end)
 		}
-		return codec.AppendMessage(dst, p.m, s.opts.Format)
+		return codec.AppendMessage(dst, p.m, format)
 	}
 	for w.Room() {
 		if len(s.writing) == 0 && !s.takeQueue() {
@@ -184,7 +190,7 @@ func (s *consumerSession) Fill(w Writer) {
 		p = &s.writing[0]
 		w.Append(add)
 		if p.m != nil {
-			s.sub.b.stats.delivered(s.stats, int64(len(p.m.Payload)))
+			s.sub.b.stats.delivered(&s.stats, int64(len(p.m.Payload)))
 		} else {
 			s.answered()
 		}
@@ -222,12 +228,12 @@ func (s *consumerSession) Close() {
 	// what it was asked for, and another may be about to attach. Where the order counts
 	// none can, and a broker that is asked for messages again and finds the consumer gone
 	// meanwhile may leave some out for the next one.
-	if sub.spec.singleActive() {
+	if spec := sub.spec.get(); spec.singleActive() {
 		e.again = nil
 	}
 	sub.unlock(&e)
 	if detached {
-		sub.b.stats.dropConsumer(s.stats)
+		sub.b.stats.dropConsumer(&s.stats)
 		sub.leave()
 	}
 }

@@ -47,7 +47,8 @@ func (b *Bridge) Outlets(visit func(Outlet) bool) {
 			list = append(list, c.out)
 		}
 		for c := range t.consumers {
-			list = append(list, c.out)
+			_, out := c.of.count()
+			list = append(list, out)
 		}
 	}
 	r.mu.Unlock()
@@ -89,8 +90,9 @@ func (b *Bridge) clients() []ClientInfo {
 	b.mu.Unlock()
 	for _, sub := range subs {
 		n, _ := sub.load()
+		spec := sub.spec.get()
 		list = append(list, ClientInfo{
-			Kind: ClientConsumer, Topic: sub.spec.topicName(), Subscription: sub.spec.Subscription, Principal: sub.spec.Principal, Sessions: n, Connected: sub.connected(),
+			Kind: ClientConsumer, Topic: spec.topicName(), Subscription: spec.Subscription, Principal: spec.Principal, Sessions: n, Connected: sub.connected(),
 		})
 	}
 	return list
@@ -110,22 +112,23 @@ func (s *producerSession) Describe(i *SessionInfo) {
 // Describe implements [Session].
 func (s *consumerSession) Describe(i *SessionInfo) {
 	sub := s.sub
-	i.Topic, i.Subscription, i.Type = sub.spec.topicName(), sub.spec.Subscription, sub.spec.Type
+	spec := sub.spec.get()
+	i.Topic, i.Subscription, i.Type = spec.topicName(), spec.Subscription, spec.Type
 	i.Messages = s.stats.delivered.Load()
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
 	i.Unacked, i.Sharing = s.owned, sub.ledger.expected
-	if !s.opts.Pull {
-		i.Window = s.opts.Window
+	if !s.pull {
+		i.Window = int(s.window)
 	}
 }
 
 // Describe implements [Session].
 func (s *readerSession) Describe(i *SessionInfo) {
-	i.Topic, i.Window = s.topic(), s.opts.Window
+	i.Topic, i.Window = s.topic(), int(s.window)
 	i.Messages = s.stats.delivered.Load()
 	s.mu.Lock()
-	i.Unacked = s.sent
+	i.Unacked = int(s.sent)
 	s.mu.Unlock()
 	t := s.cursor(0).tail // of the first partition, where there are several
 	s.b.mu.Lock()

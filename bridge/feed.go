@@ -57,12 +57,12 @@ func (sub *subscription) congested() bool {
 // openFeed subscribes upstream.
 func (sub *subscription) openFeed(ctx context.Context) (*feed, error) {
 	b := sub.b
-	release, err := b.slotFor(ctx, &sub.spec)
+	spec := sub.spec.get()
+	release, err := b.slotFor(ctx, &spec)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	spec := sub.spec
 	spec.Queue = b.prefetch(spec.Queue)
 	f := &feed{sub: sub}
 	if f.up, err = b.up.Subscribe(ctx, spec, f); err != nil {
@@ -88,11 +88,11 @@ func (sub *subscription) openAnother() {
 	sub.mu.Lock()
 	sub.growing = false
 	if err != nil {
-		sub.growAfter = time.Now().Add(feedPause)
+		sub.growAfter = clock() + feedPause
 		sub.mu.Unlock()
 		if b.ctx.Err() == nil {
 			b.opts.Logger.Warn("no further consumer for a subscription with very many unacknowledged messages",
-				"topic", sub.spec.topicName(), "subscription", sub.spec.Subscription, "error", err)
+				"topic", sub.spec.topicName(), "subscription", sub.spec.subscription, "error", err)
 		}
 		return
 	}

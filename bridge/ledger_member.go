@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"time"
+	"unique"
 
 	"github.com/pulsegate/pulsegate/codec"
 )
@@ -27,9 +28,12 @@ const maxPermits = 1 << 30
 // queue is bounded by ledger.ahead, what was granted before it filled up, and
 // maxQuestions; nacked by maxRefused.
 type member struct {
-	opts ConsumeOptions // constant, as is the next
-	out  Outlet         // named in effects, never called by the ledger
+	opts   unique.Handle[ConsumeOptions] // constant, as are the next three
+	out    Outlet                        // named in effects, never called by the ledger
+	window int32                         // of opts, as is pull
+	pull   bool
 
+	before, after  *member   // in ledger.sessions
 	room           int32     // as it was last counted
 	unused         int32     // likewise
 	owned          int       // messages that it has
@@ -43,6 +47,10 @@ type member struct {
 	queue          []pushed      // to be written
 	nacked         []nack        // waiting for their delay, soonest first
 	alarm          time.Duration // when ring is to be called, see clock; 0: not at all
+}
+
+func newMember(o ConsumeOptions, out Outlet) member {
+	return member{opts: unique.Make(o), out: out, window: int32(o.Window), pull: o.Pull}
 }
 
 // pushed is one thing to write: a message or, without one, the answer to isEndOfTopic.
@@ -59,10 +67,10 @@ type nack struct {
 
 // left is what is left of the window or of the permits.
 func (s *member) left() int {
-	if s.opts.Pull {
+	if s.pull {
 		return s.permits
 	}
-	return s.opts.Window - s.owned
+	return int(s.window) - s.owned
 }
 
 // roomOf is how many more messages s takes now.
@@ -93,7 +101,7 @@ func (l *ledger) attach(e *effects, s *member) bool {
 		return false
 	}
 	s.attached = true
-	l.sessions[s] = struct{}{}
+	l.sessions.add(s)
 	l.recount(s)
 	l.settle(e)
 	l.returnSurplus(e)
@@ -109,7 +117,7 @@ func (l *ledger) detach(e *effects, s *member) bool {
 	}
 	s.closed = true
 	l.recount(s)
-	delete(l.sessions, s)
+	l.sessions.remove(s)
 	l.ready.remove(s)
 	if l.turn == s {
 		l.turn = nil
@@ -145,7 +153,7 @@ func (l *ledger) own(s *member, d *delivery) {
 	}
 	s.newest = d
 	s.owned++
-	if s.opts.Pull {
+	if s.pull {
 		s.permits--
 		if s.owned > maxPulled {
 			l.giveUp(s.oldest)
@@ -185,7 +193,7 @@ func (l *ledger) free(d *delivery) {
 
 // permit adds to what a pull session may be sent. In push mode it means nothing.
 func (l *ledger) permit(e *effects, s *member, n int) {
-	if !s.opts.Pull || n <= 0 {
+	if !s.pull || n <= 0 {
 		return
 	}
 	s.permits += min(n, maxPermits-s.permits)
@@ -197,6 +205,7 @@ func (l *ledger) permit(e *effects, s *member, n int) {
 // or asked for again while it waited is left out. The acknowledgement timeouts begin.
 func (l *ledger) take(e *effects, s *member, dst []pushed, now time.Duration) []pushed {
 	n, bytes := 0, 0
+	timeout := s.opts.Value().AckTimeout
 	for _, p := range s.queue {
 		if len(dst) == fillBatch || bytes >= fillBytes {
 			break
@@ -208,8 +217,8 @@ func (l *ledger) take(e *effects, s *member, dst []pushed, now time.Duration) []
 				continue
 			}
 			p.d.at = now
-			if s.opts.AckTimeout > 0 {
-				s.ringBy(e, now+s.opts.AckTimeout)
+			if timeout > 0 {
+				s.ringBy(e, now+timeout)
 			}
 		}
 		dst = append(dst, p)
@@ -235,10 +244,10 @@ func (l *ledger) answerEnd(e *effects, s *member, end bool) {
 // refuse frees the room that a message takes now and has it asked for again after the delay.
 func (l *ledger) refuse(e *effects, s *member, id *codec.MessageID, now time.Duration) {
 	d := l.find(s, id)
-	if s.closed || d == nil && !s.opts.Pull || d != nil && d.owner == nil {
+	if s.closed || d == nil && !s.pull || d != nil && d.owner == nil {
 		return // acknowledged, or on its way back already
 	}
-	n := nack{returned{l.feeds[0], *id}, now + s.opts.NackDelay}
+	n := nack{returned{l.feeds[0], *id}, now + s.opts.Value().NackDelay}
 	s.strays = s.strays || d == nil
 	if d != nil {
 		n.returned = returned{d.feed, d.id}
@@ -279,7 +288,7 @@ func (l *ledger) ring(e *effects, s *member, now time.Duration) {
 		return
 	}
 	s.alarm = 0
-	if timeout := s.opts.AckTimeout; timeout > 0 {
+	if timeout := s.opts.Value().AckTimeout; timeout > 0 {
 		d := s.oldest
 		for ; d != nil && d.at != 0 && now-d.at >= timeout; d = s.oldest {
 			e.again = append(e.again, returned{d.feed, d.id})
@@ -311,7 +320,7 @@ func (l *ledger) unstall(e *effects, s *member) {
 
 // unstallAll does so for all sessions.
 func (l *ledger) unstallAll(e *effects) {
-	for s := range l.sessions {
+	for s := range l.sessions.all() {
 		l.unstall(e, s)
 	}
 }

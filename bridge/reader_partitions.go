@@ -190,5 +190,5 @@ func (s *readerSession) startOnTails(ctx context.Context, spec *ReaderSpec, know
 }
 
 func (s *readerSession) tailKey(spec *ReaderSpec, topic string) tailKey {
-	return tailKey{topic, spec.Principal, s.opts.Format.LegacyTime, spec.CryptoFailure}
+	return tailKey{topic, spec.Principal, s.legacyTime, spec.CryptoFailure}
 }

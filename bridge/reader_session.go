@@ -10,14 +10,14 @@ import (
 // Read attaches a session that reads a topic.
 func (b *Bridge) Read(spec ReaderSpec, o ReadOptions, out Outlet, done Opened) (cancel func()) {
 	return b.open(func(ctx context.Context) (Session, error) {
-		s := &readerSession{b: b, opts: o, out: out}
+		s := &readerSession{b: b, window: int32(o.Window), legacyTime: o.Format.LegacyTime, out: out}
 		if o.Format.HasContext {
 			s.suffix = contextSuffix(o.Format.Context)
 		}
 		if err := s.start(ctx, &spec); err != nil {
 			return nil, err
 		}
-		s.stats = b.stats.consumer(ConsumerStats{Reader: true, NonDurable: true}, out, s.topic())
+		b.stats.consumer(&s.stats, s, s.topic())
 		return s, nil
 	}, func(s Session, err error) {
 		done(s, err)
@@ -25,6 +25,11 @@ func (b *Bridge) Read(spec ReaderSpec, o ReadOptions, out Outlet, done Opened) (
 			out.Wake() // it may look for messages now
 		}
 	})
+}
+
+// count implements [counted].
+func (s *readerSession) count() (ConsumerStats, Outlet) {
+	return ConsumerStats{Reader: true, NonDurable: true}, s.out
 }
 
 // readerSession is one reader: a cursor in its topic, or in each partition of
@@ -37,19 +42,20 @@ func (b *Bridge) Read(spec ReaderSpec, o ReadOptions, out Outlet, done Opened) (
 // What is queued is bounded by maxQuestions answers.
 type readerSession struct {
 	b          *Bridge
-	opts       ReadOptions
 	out        Outlet
-	stats      *consumerCounters
+	stats      consumerCounters
 	partitions *partitions // nil: none
 	suffix     string      // what a session with a context adds to a shared frame
+	window     int32       // see [ReadOptions]
+	legacyTime bool        // of the format
 
 	first cursor
 
 	mu     sync.Mutex
+	sent   int32     // messages out without an answer
+	turn   int32     // the cursor that is asked for messages next
 	more   []*cursor // of a topic with more than one partition
 	closed bool
-	sent   int           // messages out without an answer
-	turn   int           // the cursor that is asked for messages next
 	asked  *endQuestions // nil: isEndOfTopic was never asked
 }
 
@@ -101,7 +107,7 @@ func (s *readerSession) Handle(frame []byte) error {
 		return nil
 	}
 	s.mu.Lock()
-	full := s.sent >= s.opts.Window
+	full := s.sent >= s.window
 	answered := s.sent > 0
 	if answered {
 		s.sent--
@@ -111,7 +117,7 @@ func (s *readerSession) Handle(frame []byte) error {
 		s.out.Wake()
 	}
 	if answered {
-		s.b.stats.acked(s.stats)
+		s.b.stats.acked(&s.stats)
 	}
 	return nil
 }
@@ -141,8 +147,8 @@ func (s *readerSession) Close() {
 	for _, p := range s.all() {
 		p.leave()
 	}
-	if s.stats != nil {
-		s.b.stats.dropConsumer(s.stats)
+	if s.stats.on != nil {
+		s.b.stats.dropConsumer(&s.stats)
 	}
 }
 

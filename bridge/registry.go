@@ -46,6 +46,8 @@ type namespaceCounters struct {
 }
 
 type topicSessions struct {
+	name      string
+	ns        *namespaceCounters
 	producers map[*producerCounters]struct{}
 	consumers map[*consumerCounters]struct{}
 }
@@ -58,13 +60,18 @@ type producerCounters struct {
 	published atomic.Uint64
 }
 
-// consumerCounters belong to one consumer or reader session.
+// consumerCounters belong to one consumer or reader session, and are a part of it.
 type consumerCounters struct {
-	topic     string
-	who       ConsumerStats // but for RemoteAddr and Delivered
-	out       Outlet        // knows the client's address
-	ns        *namespaceCounters
+	of        counted
+	on        *topicSessions // nil: the session never came to be
 	delivered atomic.Uint64
+}
+
+// counted is a session that consumes or reads.
+type counted interface {
+	// count is what is told of it, but for RemoteAddr and Delivered, and who knows its client's address. It is called
+	// under the registry's mutex.
+	count() (ConsumerStats, Outlet)
 }
 
 // forgetAfter is how many minutes without a session a namespace's rates are kept.
@@ -109,7 +116,7 @@ func namespaceOf(topic string) string {
 func (r *registry) enter(topic string) (*topicSessions, *namespaceCounters) {
 	t := r.topics[topic]
 	if t == nil {
-		t = &topicSessions{producers: map[*producerCounters]struct{}{}, consumers: map[*consumerCounters]struct{}{}}
+		t = &topicSessions{name: topic, producers: map[*producerCounters]struct{}{}, consumers: map[*consumerCounters]struct{}{}}
 		r.topics[topic] = t
 	}
 	name := namespaceOf(topic)
@@ -119,6 +126,7 @@ func (r *registry) enter(topic string) (*topicSessions, *namespaceCounters) {
 		r.namespaces[name] = ns
 	}
 	ns.sessions++
+	t.ns = ns
 	return t, ns
 }
 
@@ -132,18 +140,29 @@ func (r *registry) producer(topic string, out Outlet) *producerCounters {
 	return c
 }
 
-func (r *registry) consumer(who ConsumerStats, out Outlet, topic string) *consumerCounters {
+// known returns the text of topic that its sessions have, if there are any: so that they have it once.
+func (r *registry) known(topic string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t, ns := r.enter(topic)
-	c := &consumerCounters{topic: topic, who: who, out: out, ns: ns}
-	t.consumers[c] = struct{}{}
+	if t := r.topics[topic]; t != nil {
+		return t.name
+	}
+	return topic
+}
+
+// consumer begins to count for a session, with the counters that are a part of it.
+func (r *registry) consumer(c *consumerCounters, of counted, topic string) {
+	who, _ := of.count()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c.of = of
+	c.on, _ = r.enter(topic)
+	c.on.consumers[c] = struct{}{}
 	if who.Reader {
 		r.sessions.readers++
 	} else {
 		r.sessions.consumers++
 	}
-	return c
 }
 
 func (r *registry) dropProducer(c *producerCounters) {
@@ -157,17 +176,17 @@ func (r *registry) dropProducer(c *producerCounters) {
 }
 
 func (r *registry) dropConsumer(c *consumerCounters) {
+	who, _ := c.of.count()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.ns.sessions--
-	if c.who.Reader {
+	c.on.ns.sessions--
+	if who.Reader {
 		r.sessions.readers--
 	} else {
 		r.sessions.consumers--
 	}
-	t := r.topics[c.topic]
-	delete(t.consumers, c)
-	r.dropEmpty(c.topic, t)
+	delete(c.on.consumers, c)
+	r.dropEmpty(c.on.name, c.on)
 }
 
 func (r *registry) dropEmpty(topic string, t *topicSessions) {
@@ -197,7 +216,7 @@ func (r *registry) publishFailed(c *producerCounters) {
 
 func (r *registry) delivered(c *consumerCounters, bytes int64) {
 	c.delivered.Add(1)
-	for _, to := range [...]*counters{&r.counts, &c.ns.counters} {
+	for _, to := range [...]*counters{&r.counts, &c.on.ns.counters} {
 		to.delivered.Add(1)
 		to.deliveredBytes.Add(uint64(bytes))
 	}
@@ -205,7 +224,7 @@ func (r *registry) delivered(c *consumerCounters, bytes int64) {
 
 func (r *registry) acked(c *consumerCounters) {
 	r.counts.acked.Add(1)
-	c.ns.acked.Add(1)
+	c.on.ns.acked.Add(1)
 }
 
 // closeMinute computes the rates of the period that ends now and forgets
@@ -251,8 +270,8 @@ func (t *topicSessions) stats() TopicStats {
 		s.Producers = append(s.Producers, ProducerStats{RemoteAddr: c.out.RemoteAddr(), Published: c.published.Load()})
 	}
 	for c := range t.consumers {
-		who := c.who
-		who.RemoteAddr, who.Delivered = c.out.RemoteAddr(), c.delivered.Load()
+		who, out := c.of.count()
+		who.RemoteAddr, who.Delivered = out.RemoteAddr(), c.delivered.Load()
 		s.Consumers = append(s.Consumers, who)
 	}
 	slices.SortFunc(s.Producers, func(a, b ProducerStats) int { return strings.Compare(a.RemoteAddr, b.RemoteAddr) })

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // leaverKey is what two consumers that cannot be connected at once have in common.
@@ -23,24 +25,25 @@ func (s *ConsumerSpec) leaverKey() leaverKey {
 // [Consumer.Congested]; what was decided is carried out by unlock.
 type subscription struct {
 	b    *Bridge
-	spec ConsumerSpec
-	own  bool // has exactly one session for its whole life; it is in no group
+	spec keptSpec
 
-	opened chan struct{} // closed once the first feed is there or err is set
-	err    error         // constant from then on
+	opened latch // the first feed is there or err is set
+	err    error // constant from then on
+
+	own bool // has exactly one session for its whole life; it is in no group
 
 	mu        sync.Mutex
 	ledger    ledger
-	growing   bool // another feed is being opened
-	growAfter time.Time
-	gone      bool  // takes no more sessions
-	lost      error // why the upstream ended for good
+	growing   bool          // another feed is being opened
+	gone      bool          // takes no more sessions
+	growAfter time.Duration // see clock
+	lost      error         // why the upstream ended for good
 }
 
 // unlock ends a step of the ledger: it releases mu, which the caller holds, and
 // carries out what was decided.
 func (sub *subscription) unlock(e *effects) {
-	grow := e.short && !sub.own && !sub.growing && !sub.gone && sub.lost == nil && !time.Now().Before(sub.growAfter)
+	grow := e.short && !sub.own && !sub.growing && !sub.gone && sub.lost == nil && clock() >= sub.growAfter
 	sub.growing = sub.growing || grow
 	sub.mu.Unlock()
 	e.perform()
@@ -64,7 +67,7 @@ func (b *Bridge) consumerGroup(ctx context.Context, spec ConsumerSpec, own bool)
 		return nil, errBridgeClosed
 	}
 	select {
-	case <-sub.opened:
+	case <-sub.opened.done():
 		if sub.err != nil {
 			sub.leave()
 			return nil, sub.err
@@ -95,12 +98,13 @@ func (b *Bridge) joinGroup(spec ConsumerSpec, own bool) *subscription {
 		}
 	}
 	sub := &subscription{
-		b: b, spec: spec, own: own, opened: make(chan struct{}),
+		b: b, spec: keepSpec(spec), own: own,
 		ledger: ledger{
-			topic: spec.Topic, solo: own, perFeed: b.opts.UnackedPerConsumer, budget: b.opts.Memory, unacked: &b.stats.unacked,
-			expected: 1, sessions: map[*member]struct{}{}, held: map[heldKey]*delivery{},
+			many: spec.Topic == "", passing: spec.Topic != "" && !names.Persistent(spec.Topic), solo: own, perFeed: b.opts.UnackedPerConsumer, budget: b.opts.Memory, unacked: &b.stats.unacked,
+			expected: 1,
 		},
 	}
+	sub.opened.begin()
 	if !own {
 		g := b.groups[spec]
 		if g == nil {
@@ -143,7 +147,7 @@ func (sub *subscription) create(leaving <-chan struct{}) {
 	} else {
 		sub.unpool()
 	}
-	close(sub.opened)
+	sub.opened.happen()
 }
 
 // unpool makes the subscription unfindable.
@@ -155,9 +159,10 @@ func (sub *subscription) unpool() {
 	if sub.own {
 		return
 	}
+	spec := sub.spec.get()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	g := b.groups[sub.spec]
+	g := b.groups[spec]
 	if g == nil {
 		return
 	}
@@ -165,7 +170,7 @@ func (sub *subscription) unpool() {
 		g.entries = slices.Delete(g.entries, i, i+1)
 	}
 	if len(g.entries) == 0 {
-		delete(b.groups, sub.spec)
+		delete(b.groups, spec)
 	}
 }
 
@@ -183,9 +188,10 @@ func (sub *subscription) leave() {
 		return
 	}
 	sub.unpool()
-	left := sub.b.announceLeaving(sub.spec.leaverKey())
+	spec := sub.spec.get()
+	left := sub.b.announceLeaving(spec.leaverKey())
 	sub.b.goClose(func() {
-		<-sub.opened
+		<-sub.opened.done()
 		for _, f := range sub.feeds() {
 			f.close()
 		}
@@ -205,8 +211,8 @@ func (sub *subscription) endAll(err error) {
 	sub.unpool()
 	sub.mu.Lock()
 	sub.lost = err
-	all := make([]*member, 0, len(sub.ledger.sessions))
-	for s := range sub.ledger.sessions {
+	all := make([]*member, 0, sub.ledger.sessions.len())
+	for s := range sub.ledger.sessions.all() {
 		all = append(all, s)
 	}
 	sub.mu.Unlock()
