@@ -45,6 +45,7 @@ type namespaceCounters struct {
 	rates    NamespaceRates
 }
 
+// topicSessions are the sessions of one topic. The first two are constant: a namespace stays while it has sessions.
 type topicSessions struct {
 	name      string
 	ns        *namespaceCounters
@@ -116,18 +117,17 @@ func namespaceOf(topic string) string {
 func (r *registry) enter(topic string) (*topicSessions, *namespaceCounters) {
 	t := r.topics[topic]
 	if t == nil {
-		t = &topicSessions{name: topic, producers: map[*producerCounters]struct{}{}, consumers: map[*consumerCounters]struct{}{}}
+		name := namespaceOf(topic)
+		ns := r.namespaces[name]
+		if ns == nil {
+			ns = &namespaceCounters{}
+			r.namespaces[name] = ns
+		}
+		t = &topicSessions{name: topic, ns: ns, producers: map[*producerCounters]struct{}{}, consumers: map[*consumerCounters]struct{}{}}
 		r.topics[topic] = t
 	}
-	name := namespaceOf(topic)
-	ns := r.namespaces[name]
-	if ns == nil {
-		ns = &namespaceCounters{}
-		r.namespaces[name] = ns
-	}
-	ns.sessions++
-	t.ns = ns
-	return t, ns
+	t.ns.sessions++
+	return t, t.ns
 }
 
 func (r *registry) producer(topic string, out Outlet) *producerCounters {
