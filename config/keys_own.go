@@ -96,7 +96,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "consumersPerSharedSubscription", Section: sectionOwn, Default: "64",
-		Doc:  "Sessions of a Shared subscription (with the same parameters, on one pulsegate) that have a consumer at the broker each. More share these, each the one with the fewest sessions, and then also its part of the messages and its limits, such as maxUnackedMessagesPerConsumer. One more takes about 2 KiB here, and in a broker what any consumer takes. 1: all sessions share one.",
+		Doc:  "Sessions of a Shared subscription (with the same parameters, on one pulsegate) that have a consumer at the broker each. More share these, each the one with the fewest sessions, and then also its part of the messages and its limits, such as maxUnackedMessagesPerConsumer. One more takes about 1 KiB here, and in a broker what any consumer takes. 1: all sessions share one.",
 		kind: number(func(c *Config) *int { return &c.SharedConsumers }, 1, 1000),
 	},
 	{
