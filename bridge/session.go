@@ -76,6 +76,20 @@ type Turner interface {
 	EndTurn()
 }
 
+// Counted is a [Session] that consumes or reads, as the census knows it.
+type Counted interface {
+	// Counted is what the session is, and who knows its client's address. It takes no lock.
+	Counted() (SessionKind, Outlet)
+}
+
+// SessionKind is what a session that consumes or reads is, for its whole life.
+type SessionKind struct {
+	Subscription string // "" for a reader
+	Type         SubscriptionType
+	NonDurable   bool
+	Reader       bool
+}
+
 // Writer collects a session's output. It is valid only during [Session.Fill].
 type Writer interface {
 	// Room reports whether the output takes another frame now.

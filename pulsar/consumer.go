@@ -164,12 +164,13 @@ type Consumer struct {
 	permits      *Permits
 	topic        string
 	subscription string
-	partition    int32 // for ids, -1: none
+	next         *Consumer // in the list of permits; guarded by Permits.mu, as is waits
+	partition    int32     // for ids, -1: none
 
-	waits bool      // in the list of permits; guarded by Permits.mu
-	next  *Consumer // in that list
-
-	mu         sync.Mutex // guards what follows
+	mu         sync.Mutex // guards what follows, but for waits
+	gen        int32      // of what is held: it counts up when that becomes void
+	counted    int32      // what waits for the broker, as permits know
+	waits      bool       // x is in that list
 	state      consumerState
 	connected  bool  // the broker has the consumer on on
 	busy       bool  // a method of handler is being called, or what is held being handed out
@@ -180,8 +181,6 @@ type Consumer struct {
 	terminated bool  // the broker has told the end of the topic
 	unsure     bool  // the broker was asked to delete the subscription and has not refused, see probedLocked
 	doubted    uint8 // times that it came back for nothing else and got nothing since, see doubts
-	gen        int32 // of what is held: it counts up when that becomes void
-	counted    int32 // what waits for the broker, as permits know
 	attempt    uint64
 	on         *conn  // that this attempt uses
 	id         uint64 // on that

@@ -132,13 +132,15 @@ func (s *Server) serveConn(nc net.Conn, secure bool) {
 		s.acceptWarning.warn(s.log, "cannot serve a connection", "error", err)
 		return
 	}
+	remote := remoteOf(inner.RemoteAddr())
+	s.inConn.drop(inner)
 	c := &conn{
 		s: s, nc: inner, w: s.nextWorker(),
-		remote:  remoteOf(inner.RemoteAddr()),
 		req:     &request{},
 		refused: !s.places.take(),
 		since:   s.now(),
 	}
+	c.from(remote)
 	begins := life.Head
 	if secure {
 		c.tls, begins = tlsio.New(s.o.TLS.Config()), life.Handshake
@@ -176,7 +178,7 @@ func (c *conn) proxyHeader() bool {
 		return false
 	}
 	if from.IsValid() {
-		c.remote = from
+		c.from(from)
 	}
 	if c.tls != nil {
 		c.req.buf = nil

@@ -36,7 +36,7 @@ func (c *conn) describe(to *operator.Session) bool {
 	now := s.now()
 	*to = operator.Session{
 		ID: c.id, Kind: c.kind.String(), Topic: i.Topic, Subscription: i.Subscription,
-		Address: c.remote, UserAgent: c.agent.Value(), TLS: c.tls != nil,
+		Address: c.remote(), UserAgent: c.agent.Value(), TLS: c.tls != nil,
 		Opened: s.started.Add(c.opened), IdleSeconds: s.since(now, c.lastSeen.Load()),
 		Received: uint64(c.messages), Messages: i.Messages, SentBytes: c.sent.Load(),
 		Unacknowledged: i.Unacked, Window: i.Window, InFlight: i.InFlight, Sharing: i.Sharing,

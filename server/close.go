@@ -155,7 +155,7 @@ func (c *conn) tellClosing(cl *closing) {
 	case closeTryAgain:
 		limit = limitMemory
 	}
-	c.s.incidents.add(incident{what: "session ended", code: int(cl.code), limit: limit, reason: cl.reason, remote: c.remote, more: []any{"kind", c.kind.String()}})
+	c.s.incidents.add(incident{what: "session ended", code: int(cl.code), limit: limit, reason: cl.reason, remote: c.remote(), more: []any{"kind", c.kind.String()}})
 }
 
 // dropIfSent ends the connection, or our side of it, if that is to be done when the
@@ -349,7 +349,7 @@ func (s *Server) sessionEnded(c *conn) {
 	if !s.log.Enabled(s.ctx, slog.LevelDebug) {
 		return
 	}
-	s.log.Debug("session closed", "kind", c.kind.String(), "remote", c.remote.String(), "code", c.closeCode,
+	s.log.Debug("session closed", "kind", c.kind.String(), "remote", c.remote().String(), "code", c.closeCode,
 		"received", c.messages, "sent_bytes", c.sent.Load(),
 		"duration", (time.Since(s.started) - c.opened).Round(time.Microsecond))
 }

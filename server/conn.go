@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"sync"
@@ -43,11 +44,10 @@ type conn struct {
 	nc  *nbio.Conn
 	tls *tlsio.Conn // nil: without TLS
 
-	life atomic.Uint32 // its [life.State]: changed with mu held, see [conn.on]; read by anyone
-
 	// Set by anyone.
-	wants     atomic.Uint32
 	unsent    atomic.Int64  // bytes of output that the kernel has not taken yet
+	life      atomic.Uint32 // its [life.State]: changed with mu held, see [conn.on]; read by anyone
+	wants     atomic.Uint32
 	lastTake  atomic.Uint32 // tick at which the kernel last took output
 	lastSeen  atomic.Uint32 // tick of the last traffic, see [conn.lastTraffic]
 	toRead    atomic.Bool   // it is in the worker's reads
@@ -58,40 +58,72 @@ type conn struct {
 	// input is read and handled; whoever holds it may take notes and queues,
 	// never the other way round.
 	mu        sync.Mutex
+	since     uint32 // tick at which the stage of its life began, or its turn to leave came
 	reader    ws.Reader
-	session   bridge.Session // changed by the worker only, which therefore reads it without mu
-	req       *request       // what is collected before a session is open
-	rest      []byte         // input that waits while the connection is stalled
-	held      int            // bytes of input that the budget knows of
-	costly    *costly        // nil: no costly message is being worked on
-	remote    netip.AddrPort
-	kind      route.Kind
-	stalled   bool // input waits until the session or request takes more, or for its turn
-	yielded   bool // it is stalled for its turn, or for a costly message
-	ending    bool // the peer's end is among the input that is not read yet
-	turn      int  // what was handled in this turn, in bytes
-	counted   bool // it is counted in the limit of its address
-	deflate   bool
-	refused   bool                  // over the limit of connections: any request is answered 503
-	closeCode uint16                // what the session ended with, for the log; 0: the connection broke
-	since     uint32                // tick at which the stage of its life began, or its turn to leave came
-	messages  uint32                // messages received
+	session   bridge.Session        // changed by the worker only, which therefore reads it without mu
+	req       *request              // what is collected before a session is open
+	rest      *kept                 // input that waits while the connection is stalled
+	held      int                   // bytes of input that the budget knows of
+	costly    *costly               // nil: no costly message is being worked on
+	lane      *lane                 // its place among the costly messages, once it has sent one; theirs
+	turn      int                   // what was handled in this turn, in bytes
 	opened    time.Duration         // when the session opened, from the server's start
 	who       *standing             // nil where clients need not log in
 	id        uint64                // of the session, 0 before there is one
 	agent     unique.Handle[string] // what the client says it is; very many say the same
-	lane      lane                  // its place among the costly messages; theirs
+	address   netip.Addr            // of the client
+	port      uint16                // likewise
+	closeCode uint16                // what the session ended with, for the log; 0: the connection broke
+	messages  uint32                // messages received
+	kind      route.Kind
+	stalled   bool // input waits until the session or request takes more, or for its turn
+	yielded   bool // it is stalled for its turn, or for a costly message
+	ending    bool // the peer's end is among the input that is not read yet
+	counted   bool // it is counted in the limit of its address
+	deflate   bool
+	refused   bool // over the limit of connections: any request is answered 503
 
 	// What others leave for the worker.
+	gone bool // nothing may be left any more
 	note sync.Mutex
 	mail *mail // nil: nothing
-	gone bool  // nothing may be left any more
 
 	// The worker's own.
 	link     wheel.Links[conn]
-	lastPing uint32        // tick of the last ping
+	backlog  *kept         // output that the kernel has not taken yet: unsent bytes
 	sent     atomic.Uint64 // bytes of session output; others read it
-	backlog  []byte        // output that the kernel has not taken yet: unsent bytes
+	lastPing uint32        // tick of the last ping
+}
+
+// remote is the client's address.
+func (c *conn) remote() netip.AddrPort { return netip.AddrPortFrom(c.address, c.port) }
+
+func (c *conn) from(a netip.AddrPort) { c.address, c.port = a.Addr(), a.Port() }
+
+// kept is bytes that most connections have none of: nil, which is none, takes a third of a slice.
+type kept []byte
+
+func keep(b []byte) *kept {
+	if len(b) == 0 {
+		return nil
+	}
+	return (*kept)(&b)
+}
+
+// with is k with b behind it.
+func (k *kept) with(b []byte) *kept {
+	if k == nil {
+		return keep(bytes.Clone(b))
+	}
+	*k = append(*k, b...)
+	return k
+}
+
+func (k *kept) bytes() []byte {
+	if k == nil {
+		return nil
+	}
+	return *k
 }
 
 // mail is what the worker shall do or send besides the session's own output.
@@ -157,7 +189,7 @@ func (c *conn) End(code codec.Code, reason string) {
 }
 
 // RemoteAddr implements [bridge.Outlet].
-func (c *conn) RemoteAddr() string { return c.remote.String() }
+func (c *conn) RemoteAddr() string { return c.remote().String() }
 
 // remoteOf reads a peer's address.
 func remoteOf(a net.Addr) netip.AddrPort {

@@ -54,6 +54,9 @@ func (q *costlyMessages) start(n int) {
 
 func (q *costlyMessages) push(c *conn) {
 	q.mu.Lock()
+	if c.lane == nil {
+		c.lane = &lane{}
+	}
 	c.lane.due = max(c.lane.due, q.at)
 	c.lane.came = q.came
 	q.came++
@@ -105,7 +108,7 @@ type costlyQueue []*conn
 
 func (h costlyQueue) Len() int { return len(h) }
 func (h costlyQueue) Less(i, j int) bool {
-	a, b := &h[i].lane, &h[j].lane
+	a, b := h[i].lane, h[j].lane
 	return a.due < b.due || a.due == b.due && a.came < b.came
 }
 func (h costlyQueue) Swap(i, j int) { h[i], h[j] = h[j], h[i] }

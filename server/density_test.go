@@ -10,7 +10,7 @@ import (
 
 // An idle session costs no goroutine and little memory.
 func TestDensity(t *testing.T) {
-	if size := unsafe.Sizeof(conn{}); size > 480 {
+	if size := unsafe.Sizeof(conn{}); size > 320 {
 		t.Errorf("a connection is %d bytes", size)
 	}
 	const sessions = 2000
@@ -27,6 +27,14 @@ func TestDensity(t *testing.T) {
 	before := runtime.NumGoroutine()
 	open(sessions)
 	eventually(t, "no goroutine is left behind", func() bool { return runtime.NumGoroutine() <= before+2 })
+	s.watch.mu.Lock()
+	for _, c := range s.watch.conns {
+		if c != nil && (c.nc.LocalAddr() != nil || c.nc.RemoteAddr() != nil) {
+			t.Error("nbio keeps a connection's addresses")
+			break
+		}
+	}
+	s.watch.mu.Unlock()
 	for _, c := range conns {
 		_ = c.NetConn().Close()
 	}

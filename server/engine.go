@@ -17,6 +17,9 @@ func (s *Server) startEngine() (err error) {
 		ReadBufferSize: readBuffer,
 		EpollMod:       nbio.EPOLLET,
 	})
+	if s.inConn, err = findAddresses(); err != nil {
+		return err
+	}
 	if s.watch, err = newWatch(); err != nil {
 		return err
 	}

@@ -173,8 +173,8 @@ func (s *Server) onWritten(c *conn, n int) {
 // later keeps output that the kernel does not take now, until it does. Only the
 // worker calls it, as it does write.
 func (c *conn) later(b []byte) error {
-	begins := len(c.backlog) == 0
-	c.backlog = append(c.backlog, b...)
+	begins := c.backlog == nil
+	c.backlog = c.backlog.with(b)
 	if !begins {
 		return nil
 	}
@@ -183,11 +183,11 @@ func (c *conn) later(b []byte) error {
 
 // writeLater writes what was kept, as far as the kernel takes it.
 func (c *conn) writeLater() {
-	if len(c.backlog) == 0 {
+	if c.backlog == nil {
 		return
 	}
-	n := c.writeNow(c.backlog)
-	if c.backlog = c.backlog[n:]; len(c.backlog) == 0 {
+	n := c.writeNow(c.backlog.bytes())
+	if *c.backlog = (*c.backlog)[n:]; len(*c.backlog) == 0 {
 		c.backlog = nil
 		_ = c.s.watch.room(c, false) // if it fails a worker is called for nothing
 	}

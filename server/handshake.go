@@ -200,7 +200,7 @@ func (c *conn) established() {
 func (c *conn) tlsFailed(err error) {
 	if c.state() == life.Handshake {
 		c.s.metrics.tlsFailed()
-		c.s.log.Debug("TLS handshake failed", "remote", c.remote.String(), "error", err)
+		c.s.log.Debug("TLS handshake failed", "remote", c.remote().String(), "error", err)
 	}
 	switch stage := c.state().Stage(); {
 	case errors.Is(err, io.EOF): // close_notify: as if the peer had closed its socket

@@ -11,7 +11,7 @@ import (
 // The caller holds mu.
 func (c *conn) countInput() {
 	b := c.s.o.Memory
-	now := c.reader.Held() + cap(c.rest)
+	now := c.reader.Held() + cap(c.rest.bytes())
 	if c.req != nil {
 		now += cap(c.req.buf) + c.req.taken
 	}

@@ -74,7 +74,7 @@ func (s *Server) accessOf(r *route.Request) auth.Access {
 func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 	s, gate := c.s, c.s.o.Gate
 	ctx, stop := context.WithTimeout(s.ctx, admitTimeout)
-	shown, access, topic := auth.FromUpgrade(req, c.remote.Addr()), s.accessOf(r), r.Topic()
+	shown, access, topic := auth.FromUpgrade(req, c.remote().Addr()), s.accessOf(r), r.Topic()
 	generation := gate.Generation()
 	s.handlers.Add(1)
 	go func() {
@@ -91,7 +91,7 @@ func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 		case err != nil:
 			no := s.authFailure(err)
 			s.metrics.handshake(no.Status)
-			s.tellLogin("session refused", no.Status, err, c.remote, "kind", r.Kind.String(), "topic", topic)
+			s.tellLogin("session refused", no.Status, err, c.remote(), "kind", r.Kind.String(), "topic", topic)
 			c.sayNo(no)
 		default:
 			c.who = &standing{grant: grant, generation: generation}
@@ -271,7 +271,7 @@ func (c *conn) renew(grant *auth.Grant, r codec.AuthResponse) {
 	defer s.handlers.Done()
 	for {
 		ctx, stop := context.WithTimeout(s.ctx, admitTimeout)
-		expires, err := s.o.Gate.Renew(ctx, grant, r.Method, r.Data, c.remote.Addr())
+		expires, err := s.o.Gate.Renew(ctx, grant, r.Method, r.Data, c.remote().Addr())
 		stop()
 		next := c.renewed(expires, err)
 		if next == nil {
@@ -290,7 +290,7 @@ func (c *conn) renewed(expires time.Time, err error) (next *codec.AuthResponse) 
 		return nil
 	}
 	if err != nil {
-		c.s.tellLogin("new token refused", 0, err, c.remote, "kind", c.kind.String())
+		c.s.tellLogin("new token refused", 0, err, c.remote(), "kind", c.kind.String())
 		if !errors.Is(err, auth.ErrUnknown) { // else it is not the client's fault
 			who.failures++
 		}

@@ -105,7 +105,7 @@ func (c *conn) salvage(buf []byte) {
 		}
 		c.s.bytesIn.Add(uint64(n))
 		if c.tls == nil {
-			c.rest = append(c.rest, buf[:n]...)
+			c.rest = c.rest.with(buf[:n])
 		} else if c.tls.Append(buf[:n]) != nil {
 			break
 		}
@@ -227,7 +227,7 @@ func (c *conn) resume() {
 			c.yielded = false
 			return
 		}
-		rest := c.rest
+		rest := c.rest.bytes()
 		c.unstall()
 		c.frames(rest, true)
 	case c.state().Stage() == life.Working:
@@ -303,9 +303,10 @@ func (c *conn) feed(data []byte, own bool) {
 		n, err := c.reader.Feed(&c.s.set().frames, data, (*frameHandler)(c))
 		data = data[n:]
 		if c.stalled {
-			if c.rest = data; !own {
-				c.rest = bytes.Clone(data)
+			if !own {
+				data = bytes.Clone(data)
 			}
+			c.rest = keep(data)
 			return
 		}
 		if err != nil {

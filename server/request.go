@@ -139,9 +139,9 @@ func (c *conn) handle(h *http1.Head, req *http.Request) {
 	if h.KeepsAlive(req.Header) && !s.leaving.Load() && !c.refused {
 		after = keepOpen
 	}
-	remote := c.remote
+	remote := c.remote()
 	req.RemoteAddr = remote.String()
-	ctx, cancel := context.WithTimeout(context.WithValue(s.ctx, http.LocalAddrContextKey, c.nc.LocalAddr()), requestTimeout)
+	ctx, cancel := context.WithTimeout(context.WithValue(s.ctx, http.LocalAddrContextKey, c.localAddr()), requestTimeout)
 	c.req.cancel = cancel
 	c.on(life.Asked)
 	s.handlers.Add(1)
@@ -214,7 +214,7 @@ func (c *conn) refuse(no *http1.Refusal) {
 }
 
 func (c *conn) tellRefusal(what string, no *http1.Refusal, more ...any) {
-	c.s.incidents.add(incident{what: what, code: no.Status, limit: no.Limit, reason: no.Reason, remote: c.remote, more: more})
+	c.s.incidents.add(incident{what: what, code: no.Status, limit: no.Limit, reason: no.Reason, remote: c.remote(), more: more})
 }
 
 // sayNo answers with a reason and ends the connection. The caller holds mu.

@@ -31,6 +31,7 @@ type Server struct {
 
 	engine      *nbio.Engine
 	entrances   []*entrance // of the engine's pollers
+	inConn      connAddresses
 	watch       *watch
 	plain, tls  net.Listener   // nil: none
 	accepting   sync.WaitGroup // the accept loops
@@ -212,7 +213,7 @@ func (s *Server) forget(c *conn) {
 		s.places.give()
 	}
 	if c.counted {
-		s.addresses.give(c.remote.Addr())
+		s.addresses.give(c.remote().Addr())
 	}
 	if c.who != nil {
 		s.o.Gate.Release(c.who.grant)

@@ -58,9 +58,9 @@ func (c *conn) tryUpgrade(h *http1.Head, req *http.Request) *http1.Refusal {
 		return http1.OverLimit(limitMemory, http.StatusServiceUnavailable, "the server's memory is used up, try again later")
 	}
 	if s.o.TrustForwardedFor {
-		c.remote = forwardedFor(req.Header, c.remote)
+		c.from(forwardedFor(req.Header, c.remote()))
 	}
-	counted, ok := s.addresses.take(c.remote.Addr())
+	counted, ok := s.addresses.take(c.remote().Addr())
 	if !ok {
 		return http1.OverLimit(limitAddress, http.StatusTooManyRequests, "too many sessions from this address")
 	}
@@ -84,8 +84,8 @@ const maxAgent = 120
 func shownAgent(name string) string { return strings.Clone(name[:min(len(name), maxAgent)]) }
 
 func (s *Server) parseRoute(h *http1.Head) (*route.Request, *http1.Refusal) {
-	// The session keeps parts of both: without a copy it would keep the whole head.
-	r, err := route.Parse(strings.Clone(h.Path), strings.Clone(h.Query), s.set().route)
+	// The session keeps parts of the query: without a copy it would keep the whole head.
+	r, err := route.Parse(h.Path, strings.Clone(h.Query), s.set().route)
 	if err != nil {
 		e := &route.Error{Status: http.StatusInternalServerError, Reason: "internal error"}
 		errors.As(err, &e)
@@ -174,7 +174,7 @@ func (w *worker) attach(c *conn) {
 	}
 	req := c.req
 	if w.s.log.Enabled(w.s.ctx, slog.LevelDebug) {
-		args := []any{"kind", c.kind.String(), "remote", c.remote.String(), "topic", req.topic}
+		args := []any{"kind", c.kind.String(), "remote", c.remote().String(), "topic", req.topic}
 		if c.who != nil {
 			args = append(args, "role", c.who.grant.Role)
 		}

@@ -107,7 +107,7 @@ func (w *worker) adopt() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if now.countByAddress && !c.counted && (c.state().Opens() || c.state().Stage() == life.Session) {
-			c.counted = w.s.addresses.count(c.remote.Addr())
+			c.counted = w.s.addresses.count(c.remote().Addr())
 		}
 		w.scheduleLocked(c)
 	})

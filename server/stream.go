@@ -142,7 +142,7 @@ func (c *conn) stream(h *http1.Head, text []byte, used int) {
 	if req.TLS = c.clientTLS(); req.TLS == nil && c.tls != nil {
 		req.TLS = &stdtls.ConnectionState{HandshakeComplete: true}
 	}
-	req.RemoteAddr = c.remote.String()
+	req.RemoteAddr = c.remote().String()
 	st.head.closes = !h.KeepsAlive(req.Header) || c.refused
 	c.req.buf, c.req.scanned, c.req.asked = bytes.Clone(c.req.buf[used:]), 0, false
 	st.ctx, st.cancel = context.WithCancelCause(s.ctx)

@@ -44,7 +44,10 @@ type namespaceCounters struct {
 	rates    NamespaceRates
 }
 
+// topicSessions are the sessions of one topic. The first two are constant: a namespace stays while it has sessions.
 type topicSessions struct {
+	name      string
+	ns        *namespaceCounters
 	producers map[*Producer]struct{}
 	consumers map[*Consumer]struct{}
 }
@@ -59,10 +62,8 @@ type Producer struct {
 
 // Consumer counts what one consumer or reader session does.
 type Consumer struct {
-	topic     string
-	who       ConsumerStats // but for RemoteAddr and Delivered
-	out       bridge.Outlet // knows the client's address
-	ns        *namespaceCounters
+	of        bridge.Counted
+	on        *topicSessions // constant
 	delivered atomic.Uint64
 }
 
@@ -108,17 +109,17 @@ func namespaceOf(topic string) string {
 func (r *Registry) enter(topic string) (*topicSessions, *namespaceCounters) {
 	t := r.topics[topic]
 	if t == nil {
-		t = &topicSessions{producers: map[*Producer]struct{}{}, consumers: map[*Consumer]struct{}{}}
+		name := namespaceOf(topic)
+		ns := r.namespaces[name]
+		if ns == nil {
+			ns = &namespaceCounters{of: r}
+			r.namespaces[name] = ns
+		}
+		t = &topicSessions{name: topic, ns: ns, producers: map[*Producer]struct{}{}, consumers: map[*Consumer]struct{}{}}
 		r.topics[topic] = t
 	}
-	name := namespaceOf(topic)
-	ns := r.namespaces[name]
-	if ns == nil {
-		ns = &namespaceCounters{of: r}
-		r.namespaces[name] = ns
-	}
-	ns.sessions++
-	return t, ns
+	t.ns.sessions++
+	return t, t.ns
 }
 
 // Producer enters a producer session, which has [Producer.Leave] called when it ends.
@@ -132,12 +133,23 @@ func (r *Registry) Producer(topic string, out bridge.Outlet) *Producer {
 	return c
 }
 
-// Consumer enters a consumer or reader session, which has [Consumer.Leave] called when it ends.
-func (r *Registry) Consumer(who ConsumerStats, topic string, out bridge.Outlet) *Consumer {
+// Known returns the text of topic that its sessions have, if there are any: so that they have it once.
+func (r *Registry) Known(topic string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t, ns := r.enter(topic)
-	c := &Consumer{topic: topic, who: who, out: out, ns: ns}
+	if t := r.topics[topic]; t != nil {
+		return t.name
+	}
+	return topic
+}
+
+// Consumer enters a consumer or reader session, which has [Consumer.Leave] called when it ends.
+func (r *Registry) Consumer(topic string, of bridge.Counted) *Consumer {
+	who, _ := of.Counted()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, _ := r.enter(topic)
+	c := &Consumer{of: of, on: t}
 	t.consumers[c] = struct{}{}
 	if who.Reader {
 		r.sessions.readers++
@@ -161,18 +173,18 @@ func (c *Producer) Leave() {
 
 // Leave says that the session has ended.
 func (c *Consumer) Leave() {
-	r := c.ns.of
+	who, _ := c.of.Counted()
+	r := c.on.ns.of
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.ns.sessions--
-	if c.who.Reader {
+	c.on.ns.sessions--
+	if who.Reader {
 		r.sessions.readers--
 	} else {
 		r.sessions.consumers--
 	}
-	t := r.topics[c.topic]
-	delete(t.consumers, c)
-	r.dropEmpty(c.topic, t)
+	delete(c.on.consumers, c)
+	r.dropEmpty(c.on.name, c.on)
 }
 
 func (r *Registry) dropEmpty(topic string, t *topicSessions) {
@@ -206,7 +218,7 @@ func (c *Producer) Failed() {
 // Delivered counts a message of so many bytes that was written.
 func (c *Consumer) Delivered(bytes int64) {
 	c.delivered.Add(1)
-	for _, to := range [...]*counters{&c.ns.of.counts, &c.ns.counters} {
+	for _, to := range [...]*counters{&c.on.ns.of.counts, &c.on.ns.counters} {
 		to.delivered.Add(1)
 		to.deliveredBytes.Add(uint64(bytes))
 	}
@@ -214,12 +226,12 @@ func (c *Consumer) Delivered(bytes int64) {
 
 // Acknowledged counts acknowledgements, or an answer to a reader's message.
 func (c *Consumer) Acknowledged(n int) {
-	c.ns.of.counts.acked.Add(uint64(n))
-	c.ns.acked.Add(uint64(n))
+	c.on.ns.of.counts.acked.Add(uint64(n))
+	c.on.ns.acked.Add(uint64(n))
 }
 
 // Refused counts a negative acknowledgement.
-func (c *Consumer) Refused() { c.ns.of.nacked.Add(1) }
+func (c *Consumer) Refused() { c.on.ns.of.nacked.Add(1) }
 
 // Messages is how many were published and confirmed.
 func (c *Producer) Messages() uint64 { return c.published.Load() }
@@ -270,9 +282,11 @@ func (t *topicSessions) stats() TopicStats {
 		s.Producers = append(s.Producers, ProducerStats{RemoteAddr: c.out.RemoteAddr(), Published: c.published.Load()})
 	}
 	for c := range t.consumers {
-		who := c.who
-		who.RemoteAddr, who.Delivered = c.out.RemoteAddr(), c.delivered.Load()
-		s.Consumers = append(s.Consumers, who)
+		who, out := c.of.Counted()
+		s.Consumers = append(s.Consumers, ConsumerStats{
+			RemoteAddr: out.RemoteAddr(), Subscription: who.Subscription, Type: who.Type, NonDurable: who.NonDurable, Reader: who.Reader,
+			Delivered: c.delivered.Load(),
+		})
 	}
 	slices.SortFunc(s.Producers, func(a, b ProducerStats) int { return strings.Compare(a.RemoteAddr, b.RemoteAddr) })
 	slices.SortFunc(s.Consumers, func(a, b ConsumerStats) int { return strings.Compare(a.RemoteAddr, b.RemoteAddr) })
@@ -342,7 +356,8 @@ func (r *Registry) Outlets(visit func(bridge.Outlet) bool) {
 			list = append(list, c.out)
 		}
 		for c := range t.consumers {
-			list = append(list, c.out)
+			_, out := c.of.Counted()
+			list = append(list, out)
 		}
 	}
 	r.mu.Unlock()

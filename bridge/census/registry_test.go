@@ -15,14 +15,22 @@ type outlet struct {
 
 func (o outlet) RemoteAddr() string { return o.address }
 
+// counted is a session of a client.
+type counted struct {
+	kind bridge.SessionKind
+	out  outlet
+}
+
+func (c counted) Counted() (bridge.SessionKind, bridge.Outlet) { return c.kind, c.out }
+
 const topic = "persistent://public/default/t"
 
 // What sessions do is in the sums, in their namespace's rates, and with them while they are there.
 func TestRegistry(t *testing.T) {
 	r := New()
 	p := r.Producer(topic, outlet{address: "192.0.2.1:1"})
-	c := r.Consumer(ConsumerStats{Subscription: "s", Type: bridge.Shared}, topic, outlet{address: "192.0.2.2:1"})
-	reader := r.Consumer(ConsumerStats{Reader: true}, topic, outlet{address: "192.0.2.3:1"})
+	c := r.Consumer(topic, counted{bridge.SessionKind{Subscription: "s", Type: bridge.Shared}, outlet{address: "192.0.2.2:1"}})
+	reader := r.Consumer(topic, counted{bridge.SessionKind{Reader: true}, outlet{address: "192.0.2.3:1"}})
 	p.Published(10, 3*time.Millisecond)
 	p.Published(20, time.Hour)
 	p.Failed()

@@ -114,16 +114,11 @@ func New(up bridge.Upstream, o Options) *Hub {
 	h.consumers = subscribe.New(up, h.keeper, subscribe.Options{
 		Limits: &h.limits, Memory: o.Memory, Logger: o.Logger,
 		SharedConsumers: o.SharedConsumers, UnackedPerConsumer: o.UnackedPerConsumer,
-		Enter: func(spec *bridge.ConsumerSpec, topic string, out bridge.Outlet) subscribe.Counters {
-			who := census.ConsumerStats{Subscription: spec.Subscription, Type: spec.Type, NonDurable: spec.NonDurable}
-			return h.census.Consumer(who, topic, out)
-		},
+		Enter: func(topic string, of bridge.Counted) subscribe.Counters { return h.census.Consumer(topic, of) },
 	})
 	h.readers = read.New(up, h.keeper, read.Options{
 		Limits: &h.limits, Memory: o.Memory, Logger: o.Logger,
-		Enter: func(topic string, out bridge.Outlet) read.Counters {
-			return h.census.Consumer(census.ConsumerStats{Reader: true, NonDurable: true}, topic, out)
-		},
+		Enter: func(topic string, of bridge.Counted) read.Counters { return h.census.Consumer(topic, of) },
 	})
 	h.keeper.Go(func() { h.census.Run(h.keeper.Context()) })
 	return h
@@ -159,6 +154,7 @@ func (h *Hub) Produce(spec bridge.ProducerSpec, out bridge.Outlet, done bridge.O
 
 // Consume attaches a session that consumes a subscription.
 func (h *Hub) Consume(spec bridge.ConsumerSpec, o bridge.ConsumeOptions, out bridge.Outlet, done bridge.Opened) (cancel func()) {
+	spec.Topic = h.census.Known(spec.Topic)
 	return h.consumers.Attach(spec, o, out, done)
 }
 

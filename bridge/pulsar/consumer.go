@@ -20,36 +20,44 @@ type consumer struct {
 	u        *Upstream
 	receiver bridge.Receiver
 	runs     bridge.RunReceiver // what receiver is, too; nil: it is none
-	topic    string             // "": several, and ids carry theirs
-	one      *client.Consumer   // constant, as is group, once Subscribe has returned; nil: there is a group
-	group    *client.Group
+	one      *client.Consumer   // constant once Subscribe has returned
+	several  *several           // nil: there is one
 	permits  client.Permits
 	options  *sharedOptions
 	letters  *deadLetters // nil: none
-	lone     []string     // of several topics, those that are themselves named as a partition
 
 	opened   func(error) // what Subscribe waits for; it belongs to who is told
 	relieved atomic.Pointer[func()]
 	closing  sync.Once
 	durable  bool
+}
 
-	calling sync.Mutex // of a group, held while the receiver is called; guards over
+// several is what a consumer has that is a group.
+type several struct {
+	group *client.Group // constant once Subscribe has returned
+	topic string        // whose partitions they are; "": of several topics, and ids carry theirs
+	lone  []string      // of several topics, those that are themselves named as a partition
+
+	calling sync.Mutex // held while the receiver is called; guards over
 	over    bool
 }
 
 // Subscribe implements [bridge.Upstream].
 func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r bridge.Receiver) (bridge.Consumer, error) {
-	topics, several, err := u.selection(ctx, &spec)
+	topics, isGroup, err := u.selection(ctx, &spec)
 	if err != nil {
 		return nil, err
 	}
-	c := &consumer{u: u, receiver: r, topic: spec.Topic, durable: !spec.NonDurable, options: u.shared.get(u, &spec)}
+	c := &consumer{u: u, receiver: r, durable: !spec.NonDurable, options: u.shared.get(u, &spec)}
 	c.runs, _ = r.(bridge.RunReceiver)
 	if spec.MaxRedeliver > 0 {
 		c.letters = newDeadLetters(c, &spec)
 	}
+	if isGroup {
+		c.several = &several{topic: spec.Topic}
+	}
 	if spec.Topic == "" {
-		c.lone = slices.DeleteFunc(slices.Clone(topics.Topics), func(topic string) bool {
+		c.several.lone = slices.DeleteFunc(slices.Clone(topics.Topics), func(topic string) bool {
 			_, n := names.SplitPartition(topic)
 			return n == notPartitioned
 		})
@@ -63,8 +71,8 @@ func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r br
 			}
 			done(struct{}{}, err)
 		}
-		if several {
-			c.group = u.cluster.OpenGroup(topics, spec.Subscription, &c.options.o, &c.permits, ofGroup{c})
+		if isGroup {
+			c.several.group = u.cluster.OpenGroup(topics, spec.Subscription, &c.options.o, &c.permits, ofGroup{c})
 		} else {
 			c.one = u.cluster.NewConsumer(spec.Topic, spec.Subscription, &c.options.o, &c.permits, ofOne{c})
 		}
@@ -79,8 +87,8 @@ func (u *Upstream) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r br
 	return c, nil
 }
 
-// selection is what a consumer is on. several tells that it takes a group.
-func (u *Upstream) selection(ctx context.Context, spec *bridge.ConsumerSpec) (topics client.Selection, several bool, err error) {
+// selection is what a consumer is on. isGroup tells that it takes a group.
+func (u *Upstream) selection(ctx context.Context, spec *bridge.ConsumerSpec) (topics client.Selection, isGroup bool, err error) {
 	topics.Max = spec.MaxTopics
 	switch {
 	case spec.TopicsPattern != "":
@@ -129,8 +137,8 @@ func (c ofGroup) Opened(_ *client.Group, err error) { c.tellOpened(err) }
 
 // Deliver implements [client.GroupHandler].
 func (c ofGroup) Deliver(x *client.Consumer, m *client.Received) {
-	c.calling.Lock()
-	defer c.calling.Unlock()
+	c.several.calling.Lock()
+	defer c.several.calling.Unlock()
 	c.deliver(x, m)
 }
 
@@ -143,9 +151,9 @@ func (c ofGroup) Tell(x *client.Consumer, e client.Event) { c.tell(x, e) }
 // Ended implements [client.GroupHandler]. What the receiver does may have brought the end about, so it is told by another goroutine.
 func (c ofGroup) Ended(_ *client.Group, err error) {
 	c.u.background(func() {
-		c.calling.Lock()
-		defer c.calling.Unlock()
-		if !c.over {
+		c.several.calling.Lock()
+		defer c.several.calling.Unlock()
+		if !c.several.over {
 			c.receiver.Lost(wrap("a subscription to several topics or partitions", err))
 		}
 	})
@@ -159,7 +167,7 @@ func (c *consumer) tellOpened(err error) {
 
 func (c *consumer) deliver(x *client.Consumer, m *client.Received) {
 	topic := ""
-	if c.topic == "" {
+	if c.ofTopics() {
 		topic = c.base(x)
 	}
 	message := fromReceived(m, topic)
@@ -187,12 +195,18 @@ func (c *consumer) tell(x *client.Consumer, e client.Event) {
 	}
 }
 
+// ofTopics reports that there are several topics, and not one with partitions.
+func (c *consumer) ofTopics() bool { return c.several != nil && c.several.topic == "" }
+
 // base is the topic that x is on, or a partition of.
 func (c *consumer) base(x *client.Consumer) string {
-	if c.topic != "" {
-		return c.topic
+	switch {
+	case c.several == nil:
+		return x.Topic()
+	case c.several.topic != "":
+		return c.several.topic
 	}
-	if slices.Contains(c.lone, x.Topic()) {
+	if slices.Contains(c.several.lone, x.Topic()) {
 		return x.Topic()
 	}
 	base, _ := names.SplitPartition(x.Topic())
@@ -205,14 +219,14 @@ func (c *consumer) part(id *codec.MessageID) *client.Consumer {
 	if c.one != nil {
 		return c.one
 	}
-	topic := c.topic
+	topic := c.several.topic
 	if topic == "" {
 		topic = id.Topic
 	}
-	if x := c.group.Part(topic, id.Partition); x != nil {
+	if x := c.several.group.Part(topic, id.Partition); x != nil {
 		return x
 	}
-	return c.group.Part(topic, notPartitioned)
+	return c.several.group.Part(topic, notPartitioned)
 }
 
 // parts lists the consumers there are now.
@@ -220,7 +234,7 @@ func (c *consumer) parts() []*client.Consumer {
 	if c.one != nil {
 		return []*client.Consumer{c.one}
 	}
-	return c.group.Consumers()
+	return c.several.group.Consumers()
 }
 
 // Permit implements [bridge.Consumer].
@@ -301,7 +315,7 @@ func (c *consumer) Connected() bool {
 
 // EndOfTopic implements [bridge.Consumer].
 func (c *consumer) EndOfTopic(ctx context.Context) (bool, error) {
-	if c.topic == "" {
+	if c.ofTopics() {
 		return false, nil // a topic may come at any time
 	}
 	for _, x := range c.parts() {
@@ -360,13 +374,13 @@ func (c *consumer) Close() {
 
 // leave closes all there is. done, which may be nil, is called when the brokers have let go.
 func (c *consumer) leave(done func()) {
-	c.calling.Lock()
-	c.over = true
-	c.calling.Unlock()
-	if c.one != nil {
-		c.one.Close(done)
+	if g := c.several; g != nil {
+		g.calling.Lock()
+		g.over = true
+		g.calling.Unlock()
+		g.group.Close(done)
 	} else {
-		c.group.Close(done)
+		c.one.Close(done)
 	}
 	if c.letters != nil {
 		c.letters.close()

@@ -79,18 +79,18 @@ func TestPatternFollowsTopics(t *testing.T) {
 	publish(base + "3")
 	publish(base + "4")
 	publish(base + "44")
-	sub.(*consumer).group.Search()
+	sub.(*consumer).several.group.Search()
 	expect(base+"3", base+"4")
 
 	do(c.Admin.SetNamespacePolicy(ctx, ns, "autoTopicCreation", map[string]any{"allowAutoTopicCreation": false}))
 	do(c.Admin.Do(ctx, "DELETE", topicPath(base+"1")+"?force=true", nil, nil))
 	await(t, "the deleted topic to be left", func() bool {
-		return sub.(*consumer).group.Consumer(base+"1") == nil
+		return sub.(*consumer).several.group.Consumer(base+"1") == nil
 	})
 	publish(base + "2")
 	expect(base + "2")
 	do(c.Admin.CreateTopic(ctx, base+"1"))
 	publish(base + "1")
-	sub.(*consumer).group.Search()
+	sub.(*consumer).several.group.Search()
 	expect(base + "1")
 }

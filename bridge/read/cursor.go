@@ -19,12 +19,12 @@ type cursor struct {
 	spec *bridge.ReaderSpec // without a start; often shared by many
 
 	parked, woken bool
-	parkedAt      int // index in the stream's parked, if parked
+	hasLast       bool
+	parkedAt      int32 // index in the stream's parked, if parked
 
-	hasLast bool
-	spot    spot
-	last    codec.MessageID    // the last message fetched, valid if hasLast
-	from    *bridge.ReaderSpec // where it begins in a catch-up, or would; nil: it has
+	spot spot
+	last codec.MessageID    // the last message fetched, valid if hasLast
+	from *bridge.ReaderSpec // where it begins in a catch-up, or would; nil: it has
 }
 
 // start places p where spec says. edge was the tail's before the topic was asked for

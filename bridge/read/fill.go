@@ -30,17 +30,17 @@ func (s *session) Fill(w bridge.Writer) {
 				s.out.Resume()
 			}
 			w.Append(func(dst []byte) []byte { return codec.AppendEndOfTopic(dst, end) })
-		case s.sent >= s.opts.Window:
+		case s.sent >= s.window:
 			s.notFetching()
 			s.mu.Unlock()
 			return
 		default:
 			p := s.cursor(int(s.turn))
-			if s.turn++; int(s.turn) == s.cursors() {
+			if s.turn++; int(s.turn) >= s.cursors() {
 				s.turn = 0
 			}
-			t, n, grant := p.fetch(frames[:], s.opts.Window-s.sent)
-			s.sent += n
+			t, n, grant := p.fetch(frames[:], int(s.window-s.sent))
+			s.sent += int32(n)
 			round := s.cursors()
 			s.mu.Unlock()
 			if t != nil {

@@ -47,9 +47,7 @@ func newReaders(t testing.TB, up Upstream, o options) *Readers {
 	}
 	rs := New(up, keeper, Options{
 		Limits: &limits, Memory: o.Memory, Logger: slog.Default(),
-		Enter: func(topic string, out bridge.Outlet) Counters {
-			return counts.Consumer(census.ConsumerStats{Reader: true}, topic, out)
-		},
+		Enter: func(topic string, of bridge.Counted) Counters { return counts.Consumer(topic, of) },
 	})
 	t.Cleanup(func() {
 		keeper.Close()

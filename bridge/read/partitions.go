@@ -195,5 +195,5 @@ func (s *session) startOnTails(ctx context.Context, spec, others *bridge.ReaderS
 }
 
 func (s *session) tailKey(spec *bridge.ReaderSpec, topic string) tailKey {
-	return tailKey{topic, spec.Principal, s.opts.Format.LegacyTime, spec.CryptoFailure}
+	return tailKey{topic, spec.Principal, s.legacyTime, spec.CryptoFailure}
 }

@@ -38,7 +38,7 @@ type Options struct {
 	// Logger gets what no client can be told.
 	Logger *slog.Logger
 	// Enter gives a session that has opened its counters.
-	Enter func(topic string, out bridge.Outlet) Counters
+	Enter func(topic string, of bridge.Counted) Counters
 }
 
 // Readers are the upstream readers that sessions share.
@@ -52,7 +52,7 @@ type Readers struct {
 	limits *bridge.Bounds
 	memory *memory.Budget
 	log    *slog.Logger
-	enter  func(topic string, out bridge.Outlet) Counters
+	enter  func(topic string, of bridge.Counted) Counters
 
 	upstream  atomic.Int64 // readers that are open there
 	openTails atomic.Int64 // of them
@@ -74,14 +74,14 @@ func New(up Upstream, keeper *pool.Keeper, o Options) *Readers {
 // Attach opens a session that reads a topic. What it returns cancels that.
 func (rs *Readers) Attach(spec bridge.ReaderSpec, o bridge.ReadOptions, out bridge.Outlet, done bridge.Opened) (cancel func()) {
 	return rs.pool.Attach(func(ctx context.Context) (bridge.Session, error) {
-		s := &session{readers: rs, opts: o, out: out}
+		s := &session{readers: rs, window: int32(o.Window), legacyTime: o.Format.LegacyTime, out: out}
 		if o.Format.HasContext {
 			s.suffix = contextSuffix(o.Format.Context)
 		}
 		if err := s.start(ctx, &spec); err != nil {
 			return nil, err
 		}
-		s.stats = rs.enter(s.topic(), out)
+		s.stats = rs.enter(s.topic(), s)
 		return s, nil
 	}, func(s bridge.Session, err error) {
 		done(s, err)

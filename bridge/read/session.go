@@ -17,20 +17,26 @@ import (
 // What is queued is bounded by [bridge.MaxQuestions] answers.
 type session struct {
 	readers    *Readers
-	opts       bridge.ReadOptions
 	out        bridge.Outlet
 	stats      Counters
 	partitions *partitions // nil: none
 	suffix     string      // what a session with a context adds to a shared frame
+	window     int32       // see [ReadOptions]
+	legacyTime bool        // of the format
 
 	first cursor
 
 	mu     sync.Mutex
+	sent   int32     // messages out without an answer
+	turn   int32     // the cursor that is asked for messages next
 	more   []*cursor // of a topic with more than one partition
 	closed bool
-	turn   int32         // the cursor that is asked for messages next
-	sent   int           // messages out without an answer
 	asked  *endQuestions // nil: isEndOfTopic was never asked
+}
+
+// Counted implements [bridge.Counted].
+func (s *session) Counted() (bridge.SessionKind, bridge.Outlet) {
+	return bridge.SessionKind{Reader: true, NonDurable: true}, s.out
 }
 
 // cursor is the session's i-th cursor. Called with mu held, as is cursors.
@@ -81,7 +87,7 @@ func (s *session) Handle(frame []byte) error {
 		return nil
 	}
 	s.mu.Lock()
-	full := s.sent >= s.opts.Window
+	full := s.sent >= s.window
 	answered := s.sent > 0
 	if answered {
 		s.sent--
@@ -107,10 +113,10 @@ func (s *session) InFlight() int { return 0 }
 
 // Describe implements [bridge.Session].
 func (s *session) Describe(i *bridge.SessionInfo) {
-	i.Topic, i.Window = s.topic(), s.opts.Window
+	i.Topic, i.Window = s.topic(), int(s.window)
 	i.Messages = s.stats.Messages()
 	s.mu.Lock()
-	i.Unacked = s.sent
+	i.Unacked = int(s.sent)
 	s.mu.Unlock()
 	t := s.cursor(0).tail // of the first partition, where there are several
 	s.readers.mu.Lock()

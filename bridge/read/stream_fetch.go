@@ -92,7 +92,7 @@ func (t *stream) fetch(p *cursor, buf []frame, limit int) (n, grant int, ok bool
 		bytes += f.ws.Len()
 	}
 	if n == 0 && !p.parked {
-		p.parked, p.parkedAt = true, len(t.parked)
+		p.parked, p.parkedAt = true, int32(len(t.parked))
 		t.parked = append(t.parked, p)
 	}
 	return n, grant + t.kind.taken(from, c.next), true

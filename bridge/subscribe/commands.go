@@ -13,20 +13,26 @@ import (
 // completes one that names none on a session over many: the Java proxy's ids
 // are like that.
 func (sub *subscription) checkTopic(id *codec.MessageID) error {
-	spec := &sub.spec
+	topic := sub.spec.topic
 	switch {
-	case id.Topic == "" && spec.Topic == "":
+	case id.Topic == "" && topic == "":
 		sub.mu.Lock()
 		if d := sub.ledger.held[heldKeyOf(id)]; d != nil {
 			id.Topic = d.id.Topic
 		}
 		sub.mu.Unlock()
-	case id.Topic == "" || id.Topic == spec.Topic:
+	case id.Topic == "" || id.Topic == topic:
 		id.Topic = ""
-	case spec.Topic != "" || spec.Topics != "" && !slices.Contains(strings.Split(spec.Topics, ","), id.Topic):
+	case topic != "" || !sub.names(id.Topic):
 		return &codec.Error{Code: codec.CodeDeserialize, Detail: "messageId belongs to another topic: " + id.Topic}
 	}
 	return nil
+}
+
+// names reports that a topic may be one of a session over many.
+func (sub *subscription) names(topic string) bool {
+	spec := sub.spec.get()
+	return spec.Topics == "" || slices.Contains(strings.Split(spec.Topics, ","), topic)
 }
 
 // unsubscribe deletes the subscription. As with Pulsar it fails while others
@@ -48,7 +54,7 @@ func (s *session) unsubscribe() {
 	sub.mu.Unlock()
 	if !all.pool.Start(func() {
 		defer sub.leave()
-		err := error(&bridge.Error{Kind: bridge.ErrSubscriptions, Detail: sub.spec.Subscription})
+		err := error(&bridge.Error{Kind: bridge.ErrSubscriptions, Detail: sub.spec.subscription})
 		if !others {
 			ctx, stop := all.pool.Limited()
 			defer stop()
@@ -57,7 +63,7 @@ func (s *session) unsubscribe() {
 			}
 		}
 		if err != nil && !errors.Is(err, bridge.ErrClosed) {
-			all.log.Warn("unsubscribe failed", "topic", topicName(&sub.spec), "subscription", sub.spec.Subscription, "error", err)
+			all.log.Warn("unsubscribe failed", "topic", sub.spec.topicName(), "subscription", sub.spec.subscription, "error", err)
 		}
 		sub.mu.Lock()
 		s.unsubscribing = false
@@ -83,7 +89,7 @@ func (s *session) askEndOfTopic() {
 			end, err := sub.endOfTopic(ctx)
 			stop()
 			if err != nil {
-				all.log.Warn("end of topic is unknown", "topic", topicName(&sub.spec), "error", err)
+				all.log.Warn("end of topic is unknown", "topic", sub.spec.topicName(), "error", err)
 			}
 			var e effects
 			sub.mu.Lock()

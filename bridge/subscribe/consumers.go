@@ -45,7 +45,7 @@ type Options struct {
 	// Logger gets what no client can be told.
 	Logger *slog.Logger
 	// Enter gives a session that has opened its counters.
-	Enter func(spec *bridge.ConsumerSpec, topic string, out bridge.Outlet) Counters
+	Enter func(topic string, of bridge.Counted) Counters
 }
 
 // Consumers are the upstream consumers that sessions have, or share.
@@ -61,7 +61,7 @@ type Consumers struct {
 	perFeed int // Options.UnackedPerConsumer
 	memory  *memory.Budget
 	log     *slog.Logger
-	enter   func(spec *bridge.ConsumerSpec, topic string, out bridge.Outlet) Counters
+	enter   func(topic string, of bridge.Counted) Counters
 
 	upstream atomic.Int64 // consumers that are open there
 	unacked  atomic.Int64 // messages delivered and not acknowledged
@@ -94,8 +94,8 @@ func (cs *Consumers) Attach(spec bridge.ConsumerSpec, o bridge.ConsumeOptions, o
 		if err != nil {
 			return nil, err
 		}
-		s := &session{sub: sub, member: member{opts: o, out: out}}
-		s.stats = cs.enter(&sub.spec, topicName(&sub.spec), out)
+		s := &session{sub: sub, member: newMember(o, out)}
+		s.stats = cs.enter(sub.spec.topicName(), s)
 		return s, nil
 	}, func(s bridge.Session, err error) {
 		done(s, err)
@@ -124,8 +124,9 @@ func (cs *Consumers) Clients() []bridge.ClientInfo {
 	list := make([]bridge.ClientInfo, 0, len(subs))
 	for _, sub := range subs {
 		n, _ := sub.load()
+		spec := sub.spec.get()
 		list = append(list, bridge.ClientInfo{
-			Kind: bridge.ClientConsumer, Topic: topicName(&sub.spec), Subscription: sub.spec.Subscription, Principal: sub.spec.Principal,
+			Kind: bridge.ClientConsumer, Topic: topicName(&spec), Subscription: spec.Subscription, Principal: spec.Principal,
 			Sessions: n, Connected: sub.connected(),
 		})
 	}

@@ -17,10 +17,10 @@ type feed struct {
 	up  bridge.Consumer // constant once the feed is in the ledger
 
 	// The ledger's.
-	granted int  // permits it holds
-	out     int  // messages it delivered that are neither acknowledged nor given back
-	gone    bool // taken out of the ledger's feeds
-	run     int  // messages since what they wake was woken
+	granted int   // permits it holds
+	out     int   // messages it delivered that are neither acknowledged nor given back
+	run     int32 // messages since what they wake was woken
+	gone    bool  // taken out of the ledger's feeds
 }
 
 // maxRun is how many messages an upstream may deliver before the sessions that they are for are woken: while it delivers the next
@@ -90,12 +90,12 @@ func (cs *Consumers) slot(ctx context.Context, spec *bridge.ConsumerSpec) (relea
 // openFeed subscribes upstream.
 func (sub *subscription) openFeed(ctx context.Context) (*feed, error) {
 	cs := sub.consumers
-	release, err := cs.slot(ctx, &sub.spec)
+	spec := sub.spec.get()
+	release, err := cs.slot(ctx, &spec)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	spec := sub.spec
 	spec.Queue = cs.prefetch(spec.Queue)
 	f := &feed{sub: sub}
 	if f.up, err = cs.up.Subscribe(ctx, spec, f); err != nil {
@@ -121,11 +121,11 @@ func (sub *subscription) openAnother() {
 	sub.mu.Lock()
 	sub.growing = false
 	if err != nil {
-		sub.growAfter = time.Now().Add(feedPause)
+		sub.growAfter = clock() + feedPause
 		sub.mu.Unlock()
 		if cs.pool.Context().Err() == nil {
 			cs.log.Warn("no further consumer for a subscription with very many unacknowledged messages",
-				"topic", topicName(&sub.spec), "subscription", sub.spec.Subscription, "error", err)
+				"topic", sub.spec.topicName(), "subscription", sub.spec.subscription, "error", err)
 		}
 		return
 	}

@@ -44,7 +44,7 @@ func (sub *subscription) load() (members int, ok bool) {
 // upstream has noticed, or being opened.
 func (sub *subscription) connected() bool {
 	select {
-	case <-sub.opened:
+	case <-sub.opened.done():
 	default:
 		return true
 	}

@@ -50,9 +50,7 @@ func newConsumers(t testing.TB, up Upstream, o options) *Consumers {
 	return New(up, keeper, Options{
 		Limits: &limits, Memory: o.Memory, Logger: slog.Default(),
 		SharedConsumers: orElse(o.SharedConsumers, 1), UnackedPerConsumer: orElse(o.UnackedPerConsumer, 40_000),
-		Enter: func(spec *bridge.ConsumerSpec, topic string, out bridge.Outlet) Counters {
-			return counts.Consumer(census.ConsumerStats{Subscription: spec.Subscription, Type: spec.Type}, topic, out)
-		},
+		Enter: func(topic string, of bridge.Counted) Counters { return counts.Consumer(topic, of) },
 	})
 }
 

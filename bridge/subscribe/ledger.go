@@ -30,14 +30,15 @@ import (
 //   - while there is room that no waiting message will take, each feed that may have a permit has one.
 type ledger struct {
 	// Constant.
-	topic   string         // "": each id names its own
+	many    bool           // each id names its topic
+	passing bool           // the topic does not keep its messages
 	solo    bool           // one session for its whole life: it is the consumer, with what it asks for
 	perFeed int            // messages that one feed may have out and be granted, unless solo
 	budget  *memory.Budget // counts what waits here and in queues, and says what one session may have
 	unacked *atomic.Int64  // the sum of held of all ledgers
 
 	feeds    []*feed // a slice of it may be used without the lock; one at least while sessions are attached
-	sessions map[*member]struct{}
+	sessions members
 	expected int // sessions that are attached or about to be
 	ready    readyQueue
 	turn     *member // gets the next message too, see nextSession
@@ -49,9 +50,8 @@ type ledger struct {
 	asleep   []*member             // were given something in a run of their feed's, and are to be woken
 	waiting  []parcel              // for a session with room, oldest first
 	serial   uint64                // of the last message of a non-persistent topic
-	held     map[heldKey]*delivery // every message delivered and not acknowledged
-	furthest heldKey               // of one partition's messages that were delivered; counts with begun
-	begun    bool
+	held     map[heldKey]*delivery // every message delivered and not acknowledged; nil before the first
+	furthest *heldKey              // of one partition's messages that were delivered; nil before the first
 }
 
 // delivery is one message that is in a session's hands, or in
@@ -96,12 +96,16 @@ func heldKeyOf(id *codec.MessageID) heldKey {
 // known finds what is held of a message that is delivered. One that is ahead of all others of its partition
 // has not been delivered before, which is seen without looking among very many.
 func (l *ledger) known(key *heldKey) *delivery {
-	far := &l.furthest
+	far := l.furthest
 	switch {
 	case key.serial != 0:
 		return nil
-	case !l.begun, key.partition == far.partition && cmp.Or(cmp.Compare(key.ledger, far.ledger), cmp.Compare(key.entry, far.entry), cmp.Compare(key.batch, far.batch)) > 0:
-		l.begun, *far = true, *key
+	case far == nil:
+		first := *key
+		l.furthest = &first
+		return nil
+	case key.partition == far.partition && cmp.Or(cmp.Compare(key.ledger, far.ledger), cmp.Compare(key.entry, far.entry), cmp.Compare(key.batch, far.batch)) > 0:
+		*far = *key
 		return nil
 	}
 	return l.held[*key]
@@ -109,11 +113,10 @@ func (l *ledger) known(key *heldKey) *delivery {
 
 // volatile reports that the id is of a non-persistent topic.
 func (l *ledger) volatile(id *codec.MessageID) bool {
-	topic := l.topic
-	if topic == "" {
-		topic = id.Topic
+	if l.many {
+		return !names.Persistent(id.Topic)
 	}
-	return !names.Persistent(topic)
+	return l.passing
 }
 
 // deliver takes one message from a feed.
@@ -136,6 +139,9 @@ func (l *ledger) deliver(e *effects, f *feed, m *codec.Message) {
 	} else if l.expected > 0 {
 		d := &delivery{id: m.ID, key: key, feed: f}
 		f.out++
+		if l.held == nil {
+			l.held = map[heldKey]*delivery{}
+		}
 		l.held[key] = d
 		l.unacked.Add(1)
 		l.ahead.note(m)
@@ -242,7 +248,7 @@ func (l *ledger) settle(e *effects) {
 // out: it may have room, and what is asked for again counts as delivered once
 // more, though no client has seen it.
 func (l *ledger) returnSurplus(e *effects) {
-	if l.expected > len(l.sessions) {
+	if l.expected > l.sessions.len() {
 		return
 	}
 	for len(l.waiting) > l.unused+len(l.feeds)-1 {

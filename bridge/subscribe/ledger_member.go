@@ -2,6 +2,7 @@ package subscribe
 
 import (
 	"time"
+	"unique"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
@@ -28,9 +29,12 @@ const maxPermits = 1 << 30
 // queue is bounded by ledger.ahead, what was granted before it filled up, and
 // bridge.MaxQuestions; nacked by maxRefused.
 type member struct {
-	opts bridge.ConsumeOptions // constant, as is the next
-	out  bridge.Outlet         // named in effects, never called by the ledger
+	opts   unique.Handle[bridge.ConsumeOptions] // constant, as are the next three
+	out    bridge.Outlet                        // named in effects, never called by the ledger
+	window int32                                // of opts, as is pull
+	pull   bool
 
+	before, after  *member   // in ledger.sessions
 	room           int32     // as it was last counted
 	unused         int32     // likewise
 	owned          int       // messages that it has
@@ -47,6 +51,10 @@ type member struct {
 	alarm          time.Duration // when ring is to be called, see clock; 0: not at all
 }
 
+func newMember(o bridge.ConsumeOptions, out bridge.Outlet) member {
+	return member{opts: unique.Make(o), out: out, window: int32(o.Window), pull: o.Pull}
+}
+
 // pushed is one thing to write: a message or, without one, the answer to isEndOfTopic.
 type pushed struct {
 	parcel
@@ -61,10 +69,10 @@ type nack struct {
 
 // left is what is left of the window or of the permits.
 func (s *member) left() int {
-	if s.opts.Pull {
+	if s.pull {
 		return s.permits
 	}
-	return s.opts.Window - s.owned
+	return int(s.window) - s.owned
 }
 
 // roomOf is how many more messages s takes now.
@@ -95,7 +103,7 @@ func (l *ledger) attach(e *effects, s *member) bool {
 		return false
 	}
 	s.attached = true
-	l.sessions[s] = struct{}{}
+	l.sessions.add(s)
 	l.recount(s)
 	l.settle(e)
 	l.returnSurplus(e)
@@ -111,7 +119,7 @@ func (l *ledger) detach(e *effects, s *member) bool {
 	}
 	s.closed = true
 	l.recount(s)
-	delete(l.sessions, s)
+	l.sessions.remove(s)
 	l.ready.remove(s)
 	if l.turn == s {
 		l.turn = nil
@@ -147,7 +155,7 @@ func (l *ledger) own(s *member, d *delivery) {
 	}
 	s.newest = d
 	s.owned++
-	if s.opts.Pull {
+	if s.pull {
 		s.permits--
 		if s.owned > maxPulled {
 			l.giveUp(s.oldest)
@@ -187,7 +195,7 @@ func (l *ledger) free(d *delivery) {
 
 // permit adds to what a pull session may be sent. In push mode it means nothing.
 func (l *ledger) permit(e *effects, s *member, n int) {
-	if !s.opts.Pull || n <= 0 {
+	if !s.pull || n <= 0 {
 		return
 	}
 	s.permits += min(n, maxPermits-s.permits)
@@ -199,6 +207,7 @@ func (l *ledger) permit(e *effects, s *member, n int) {
 // or asked for again while it waited is left out. The acknowledgement timeouts begin.
 func (l *ledger) take(e *effects, s *member, dst []pushed, now time.Duration) []pushed {
 	n, bytes := 0, 0
+	timeout := s.opts.Value().AckTimeout
 	for _, p := range s.queue {
 		if len(dst) == fillBatch || bytes >= fillBytes {
 			break
@@ -210,8 +219,8 @@ func (l *ledger) take(e *effects, s *member, dst []pushed, now time.Duration) []
 				continue
 			}
 			p.d.at = now
-			if s.opts.AckTimeout > 0 {
-				s.ringBy(e, now+s.opts.AckTimeout)
+			if timeout > 0 {
+				s.ringBy(e, now+timeout)
 			}
 		}
 		dst = append(dst, p)
@@ -237,10 +246,10 @@ func (l *ledger) answerEnd(e *effects, s *member, end bool) {
 // refuse frees the room that a message takes now and has it asked for again after the delay.
 func (l *ledger) refuse(e *effects, s *member, id *codec.MessageID, now time.Duration) {
 	d := l.find(s, id)
-	if s.closed || d == nil && !s.opts.Pull || d != nil && d.owner == nil {
+	if s.closed || d == nil && !s.pull || d != nil && d.owner == nil {
 		return // acknowledged, or on its way back already
 	}
-	n := nack{returned{l.feeds[0], *id}, now + s.opts.NackDelay}
+	n := nack{returned{l.feeds[0], *id}, now + s.opts.Value().NackDelay}
 	s.strays = s.strays || d == nil
 	if d != nil {
 		n.returned = returned{d.feed, d.id}
@@ -281,7 +290,7 @@ func (l *ledger) ring(e *effects, s *member, now time.Duration) {
 		return
 	}
 	s.alarm = 0
-	if timeout := s.opts.AckTimeout; timeout > 0 {
+	if timeout := s.opts.Value().AckTimeout; timeout > 0 {
 		d := s.oldest
 		for ; d != nil && d.at != 0 && now-d.at >= timeout; d = s.oldest {
 			e.again = append(e.again, returned{d.feed, d.id})
@@ -313,7 +322,7 @@ func (l *ledger) unstall(e *effects, s *member) {
 
 // unstallAll does so for all sessions.
 func (l *ledger) unstallAll(e *effects) {
-	for s := range l.sessions {
+	for s := range l.sessions.all() {
 		l.unstall(e, s)
 	}
 }

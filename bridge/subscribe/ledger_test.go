@@ -41,10 +41,11 @@ func TestLedgerAllocatesLittle(t *testing.T) {
 	var unacked atomic.Int64
 	f := &feed{}
 	l := &ledger{
-		topic: topic, solo: true, perFeed: 100, unacked: &unacked, expected: 1,
-		feeds: []*feed{f}, sessions: map[*member]struct{}{}, held: map[heldKey]*delivery{},
+		solo: true, perFeed: 100, unacked: &unacked, expected: 1,
+		feeds: []*feed{f},
 	}
-	s := &member{opts: bridge.ConsumeOptions{Window: 100}}
+	member := newMember(bridge.ConsumeOptions{Window: 100}, nil)
+	s := &member
 	l.attach(&effects{}, s)
 	m := message(7)
 	out := make([]pushed, 0, fillBatch)

@@ -48,8 +48,7 @@ func newWorld(t *testing.T, script []byte) *world {
 	}
 	solo := w.choose(4) == 0
 	w.l = &ledger{
-		topic: topic, solo: solo, perFeed: 4 + w.choose(40), budget: w.budget, unacked: &w.unacked,
-		sessions: map[*member]struct{}{}, held: map[heldKey]*delivery{},
+		solo: solo, perFeed: 4 + w.choose(40), budget: w.budget, unacked: &w.unacked,
 	}
 	w.feeds = []*feed{{}}
 	w.l.feeds = slices.Clone(w.feeds)
@@ -243,9 +242,10 @@ func (w *world) step() {
 			return
 		}
 		w.coming--
+		o := bridge.ConsumeOptions{Window: 1 + w.choose(30), NackDelay: time.Second, Pull: w.l.solo && w.choose(2) == 0}
+		o.AckTimeout = time.Duration(w.choose(2)) * 3 * time.Second
 		c := &ledgerClient{}
-		c.opts = bridge.ConsumeOptions{Window: 1 + w.choose(30), NackDelay: time.Second, Pull: w.l.solo && w.choose(2) == 0}
-		c.opts.AckTimeout = time.Duration(w.choose(2)) * 3 * time.Second
+		c.member = newMember(o, nil)
 		w.clients = append(w.clients, c)
 		w.l.attach(&e, &c.member)
 	case 15: // a session goes, in two steps
@@ -315,7 +315,7 @@ func (w *world) check() {
 			t.Error("what waits has an owner")
 		}
 	}
-	for s := range l.sessions {
+	for s := range l.sessions.all() {
 		n := 0
 		var before *delivery
 		for d := s.oldest; d != nil; before, d = d, d.next {
@@ -324,7 +324,7 @@ func (w *world) check() {
 			if d.owner != s || d.prev != before {
 				t.Error("a session's list is broken")
 			}
-			if s.opts.AckTimeout > 0 && d.at != 0 && (s.alarm == 0 || s.alarm > d.at+s.opts.AckTimeout) {
+			if timeout := s.opts.Value().AckTimeout; timeout > 0 && d.at != 0 && (s.alarm == 0 || s.alarm > d.at+timeout) {
 				t.Error("no alarm for an acknowledgement that may be late")
 			}
 		}
@@ -392,7 +392,7 @@ func (w *world) check() {
 	if l.granted != granted || l.room != room || l.unused != unused {
 		t.Errorf("granted %d, room %d, unused %d; counted %d, %d, %d", granted, room, unused, l.granted, l.room, l.unused)
 	}
-	if l.expected != len(l.sessions)+w.coming+w.leaving {
+	if l.expected != l.sessions.len()+w.coming+w.leaving {
 		t.Errorf("%d sessions expected", l.expected)
 	}
 	if n := w.budget.Held(memory.Deliveries); n != int64(bytes) {
@@ -426,7 +426,7 @@ func (w *world) end() {
 		var e effects
 		w.over = w.l.leave(&e)
 	}
-	if !w.over || w.unacked.Load() != 0 || w.budget.Held(memory.Deliveries) != 0 || len(w.l.sessions) > 0 {
-		w.t.Errorf("left behind: %d messages, %d bytes, %d sessions", w.unacked.Load(), w.budget.Held(memory.Deliveries), len(w.l.sessions))
+	if !w.over || w.unacked.Load() != 0 || w.budget.Held(memory.Deliveries) != 0 || w.l.sessions.len() > 0 {
+		w.t.Errorf("left behind: %d messages, %d bytes, %d sessions", w.unacked.Load(), w.budget.Held(memory.Deliveries), w.l.sessions.len())
 	}
 }

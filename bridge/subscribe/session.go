@@ -35,6 +35,12 @@ type session struct {
 	gathered *gathered // nil: none; they are fewer than it has room for
 }
 
+// Counted implements [bridge.Counted].
+func (s *session) Counted() (bridge.SessionKind, bridge.Outlet) {
+	spec := s.sub.spec.get()
+	return bridge.SessionKind{Subscription: spec.Subscription, Type: spec.Type, NonDurable: spec.NonDurable}, s.out
+}
+
 // begin lets messages flow.
 func (s *session) begin() {
 	sub := s.sub
@@ -191,11 +197,12 @@ func (s *session) InFlight() int { return 0 }
 // Fill writes what is queued.
 func (s *session) Fill(w bridge.Writer) {
 	var p *pushed
+	format := s.opts.Value().Format
 	add := func(dst []byte) []byte {
 		if p.m == nil {
 			return codec.AppendEndOfTopic(dst, p.end)
 		}
-		return codec.AppendMessage(dst, p.m, s.opts.Format)
+		return codec.AppendMessage(dst, p.m, format)
 	}
 	for w.Room() {
 		if len(s.writing) == 0 && !s.takeQueue() {
@@ -231,13 +238,14 @@ func (s *session) takeQueue() bool {
 // Describe implements [bridge.Session].
 func (s *session) Describe(i *bridge.SessionInfo) {
 	sub := s.sub
-	i.Topic, i.Subscription, i.Type = topicName(&sub.spec), sub.spec.Subscription, sub.spec.Type
+	spec := sub.spec.get()
+	i.Topic, i.Subscription, i.Type = topicName(&spec), spec.Subscription, spec.Type
 	i.Messages = s.stats.Messages()
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
 	i.Unacked, i.Sharing = s.owned, sub.ledger.expected
-	if !s.opts.Pull {
-		i.Window = s.opts.Window
+	if !s.pull {
+		i.Window = int(s.window)
 	}
 }
 
@@ -255,7 +263,7 @@ func (s *session) Close() {
 	// what it was asked for, and another may be about to attach. Where the order counts
 	// none can, and a broker that is asked for messages again and finds the consumer gone
 	// meanwhile may leave some out for the next one.
-	if singleActive(sub.spec.Type) {
+	if spec := sub.spec.get(); singleActive(spec.Type) {
 		e.again = nil
 	}
 	sub.unlock(&e)

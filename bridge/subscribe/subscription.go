@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/pool"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // leaverKey is what two consumers that cannot be connected at once have in common.
@@ -26,24 +27,25 @@ func leaverKey(s *bridge.ConsumerSpec) pool.LeaverKey {
 // [bridge.Consumer.Congested]; what was decided is carried out by unlock.
 type subscription struct {
 	consumers *Consumers
-	spec      bridge.ConsumerSpec
-	own       bool // has exactly one session for its whole life; it is in no group
+	spec      keptSpec
 
-	opened chan struct{} // closed once the first feed is there or err is set
-	err    error         // constant from then on
+	opened latch // the first feed is there or err is set
+	err    error // constant from then on
+
+	own bool // has exactly one session for its whole life; it is in no group
 
 	mu        sync.Mutex
 	ledger    ledger
-	growing   bool // another feed is being opened
-	growAfter time.Time
-	gone      bool  // takes no more sessions
-	lost      error // why the upstream ended for good
+	growing   bool          // another feed is being opened
+	gone      bool          // takes no more sessions
+	growAfter time.Duration // see clock
+	lost      error         // why the upstream ended for good
 }
 
 // unlock ends a step of the ledger: it releases mu, which the caller holds, and
 // carries out what was decided.
 func (sub *subscription) unlock(e *effects) {
-	grow := e.short && !sub.own && !sub.growing && !sub.gone && sub.lost == nil && !time.Now().Before(sub.growAfter)
+	grow := e.short && !sub.own && !sub.growing && !sub.gone && sub.lost == nil && clock() >= sub.growAfter
 	sub.growing = sub.growing || grow
 	sub.mu.Unlock()
 	e.perform()
@@ -66,7 +68,7 @@ func (cs *Consumers) subscriptionFor(ctx context.Context, spec bridge.ConsumerSp
 	own = own || spec.Type != bridge.Shared
 	sub := cs.joinGroup(spec, own)
 	select {
-	case <-sub.opened:
+	case <-sub.opened.done():
 		if sub.err != nil {
 			sub.leave()
 			return nil, sub.err
@@ -98,12 +100,13 @@ func (cs *Consumers) joinGroup(spec bridge.ConsumerSpec, own bool) *subscription
 		}
 	}
 	sub := &subscription{
-		consumers: cs, spec: spec, own: own, opened: make(chan struct{}),
+		consumers: cs, spec: keepSpec(spec), own: own,
 		ledger: ledger{
-			topic: spec.Topic, solo: own, perFeed: cs.perFeed, budget: cs.memory, unacked: &cs.unacked,
-			expected: 1, sessions: map[*member]struct{}{}, held: map[heldKey]*delivery{},
+			many: spec.Topic == "", passing: spec.Topic != "" && !names.Persistent(spec.Topic), solo: own, perFeed: cs.perFeed, budget: cs.memory, unacked: &cs.unacked,
+			expected: 1,
 		},
 	}
+	sub.opened.begin()
 	if !own {
 		g := cs.groups[spec]
 		if g == nil {
@@ -144,7 +147,7 @@ func (sub *subscription) create(leaving <-chan struct{}) {
 	} else {
 		sub.unpool()
 	}
-	close(sub.opened)
+	sub.opened.happen()
 }
 
 // unpool makes the subscription unfindable.
@@ -156,9 +159,10 @@ func (sub *subscription) unpool() {
 	if sub.own {
 		return
 	}
+	spec := sub.spec.get()
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	g := cs.groups[sub.spec]
+	g := cs.groups[spec]
 	if g == nil {
 		return
 	}
@@ -166,7 +170,7 @@ func (sub *subscription) unpool() {
 		g.entries = slices.Delete(g.entries, i, i+1)
 	}
 	if len(g.entries) == 0 {
-		delete(cs.groups, sub.spec)
+		delete(cs.groups, spec)
 	}
 }
 
@@ -184,10 +188,11 @@ func (sub *subscription) leave() {
 		return
 	}
 	sub.unpool()
+	spec := sub.spec.get()
 	keeper := sub.consumers.pool
-	left := keeper.AnnounceLeaving(leaverKey(&sub.spec))
+	left := keeper.AnnounceLeaving(leaverKey(&spec))
 	keeper.Go(func() {
-		<-sub.opened
+		<-sub.opened.done()
 		for _, f := range sub.feeds() {
 			f.close()
 		}
@@ -207,8 +212,8 @@ func (sub *subscription) endAll(err error) {
 	sub.unpool()
 	sub.mu.Lock()
 	sub.lost = err
-	all := make([]*member, 0, len(sub.ledger.sessions))
-	for s := range sub.ledger.sessions {
+	all := make([]*member, 0, sub.ledger.sessions.len())
+	for s := range sub.ledger.sessions.all() {
 		all = append(all, s)
 	}
 	sub.mu.Unlock()

@@ -97,7 +97,7 @@ func shown(v string) string {
 }
 
 // Parse reads the target of an upgrade request: path and query as they came,
-// not decoded. The error is always an [*Error].
+// not decoded. The request keeps parts of the query, and none of the path. The error is always an [*Error].
 func Parse(path, query string, o Options) (*Request, error) {
 	e, err := parsePath(path)
 	if err != nil {

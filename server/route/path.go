@@ -104,7 +104,8 @@ func (e *endpoint) setSubscription(segment string) (err error) {
 	if segment == "" {
 		return invalid("Empty subscription name")
 	}
-	e.subscription, err = decodeName("subscription", segment)
+	name, err := decodeName("subscription", segment)
+	e.subscription = strings.Clone(name) // a part of the path would keep the whole of it
 	return err
 }
 
