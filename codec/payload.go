@@ -6,8 +6,8 @@ import (
 )
 
 // Large payloads are decoded into memory that earlier ones had: to reserve it anew costs as much as the decoding, since
-// the runtime clears it, and the collector runs the sooner. It comes in powers of two, so that it is at most twice the
-// payload, from 32 KiB, below which reserving is cheap, to 2 MiB. Nobody has to give it back: the collector takes what
+// the runtime clears it, and the collector runs the sooner. It comes in powers of two, at most four times the
+// payload, see [decodeQuoted], from 32 KiB, below which reserving is cheap, to 2 MiB. Nobody has to give it back: the collector takes what
 // is forgotten, and what lies here unused.
 const (
 	minPayloadClass = 15

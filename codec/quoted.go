@@ -12,14 +12,14 @@ const quotedBlock = 16 << 10
 
 // decodeQuoted decodes the base64 in front of the first quote of text, which is n bytes long, as [decodeBase64] does. What
 // is long is not searched for the quote first, which would read it twice: a block that decodes has none in it. block is a
-// multiple of 4.
+// multiple of 4. It reserves memory in the size of text where the first block has no quote, so it is for one payload of a frame.
 func decodeQuoted(text []byte, block int) (payload []byte, n int, ok bool) {
-	if len(text) <= block {
-		if n = bytes.IndexByte(text, '"'); n < 0 {
-			return nil, 0, false
-		}
+	if n = bytes.IndexByte(text[:min(len(text), block)], '"'); n >= 0 { // memory for all of text would be for nothing
 		payload, ok = decodeBase64(text[:n])
 		return payload, n, ok
+	}
+	if len(text) <= block {
+		return nil, 0, false
 	}
 	out := newPayload(3 * len(text) / 4)
 	size, n, ok := decodeQuotedTo(out, text, block)

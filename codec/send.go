@@ -37,6 +37,7 @@ type sendDecoder struct {
 
 	typeFault      string // some field is of a type that cannot be meant: code 3
 	hasPayload     bool
+	fastTried      bool
 	payloadFault   string   // code 7
 	eventTimeFault string   // code 7
 	clustersFault  string   // code 3
@@ -133,11 +134,12 @@ func (d *sendDecoder) verdict() error {
 
 // fastPayload reads a payload that is a string of base64 and nothing else. Such a string has no escapes and needs
 // no further check, so looking for its end and decoding it is all. It reports false, having read nothing, when
-// the payload is anything else.
+// the payload is anything else, or the frame's second one: what one costs is bounded by the frame, see [decodeQuoted].
 func (d *sendDecoder) fastPayload() bool {
-	if d.peek() != '"' {
+	if d.fastTried || d.peek() != '"' {
 		return false
 	}
+	d.fastTried = true
 	payload, n, ok := decodeQuoted(d.data[d.pos+1:], quotedBlock)
 	if !ok {
 		return false
