@@ -68,7 +68,7 @@ type Session interface {
 }
 
 // Turner is a [Session] that may put off what follows from the messages of one turn of input, to do it for all of them
-// at once. Both methods are called by who calls Handle, and the second always follows.
+// at once. Both methods are called by who calls Handle, never beside it, and the second follows unless Handle has panicked.
 type Turner interface {
 	// BeginTurn says that Handle is about to be called, perhaps several times.
 	BeginTurn()

@@ -285,7 +285,7 @@ func (c *conn) filled(n int) {
 // The caller holds mu.
 func (c *conn) frames(data []byte, own bool) {
 	turns, ok := c.session.(bridge.Turner)
-	if !ok {
+	if !ok || c.costly != nil || !c.listens() { // a costly message has the session to itself
 		c.feed(data, own)
 		return
 	}

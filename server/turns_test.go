@@ -140,6 +140,25 @@ func TestSessionKnowsItsTurns(t *testing.T) {
 	}
 }
 
+// While a costly message has the session to itself, input that comes because the session is ending is no turn: it would run beside Handle.
+func TestNoTurnBesideACostlyMessage(t *testing.T) {
+	for name, costlyOne := range map[string]bool{"ended meanwhile": false, "a costly message": true} {
+		c, fs := openUnserved(t)
+		c.session = turningSession{fs}
+		if costlyOne {
+			c.costly = &costly{}
+		} else {
+			c.life.Store(uint32(life.Closing))
+		}
+		c.frames([]byte(clientFrame(9, "")), false)
+		select {
+		case got := <-fs.handled:
+			t.Errorf("%s: %q", name, got)
+		default:
+		}
+	}
+}
+
 // blocking makes a session's large messages wait until the test lets them go on,
 // or ends.
 func blocking(t *testing.T, fs *fakeSession) (begun chan string, goOn func()) {
