@@ -31,6 +31,7 @@ type Client struct {
 	producerID atomic.Uint64
 	consumerID atomic.Uint64
 	watchID    atomic.Uint64
+	connSerial atomic.Uint32
 	slot       atomic.Uint32 // of the connection for the next producer
 	memory     atomic.Int64  // bytes of unanswered publishes
 	dropped    atomic.Int64  // messages in chunks

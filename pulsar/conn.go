@@ -58,6 +58,7 @@ type request struct {
 type conn struct {
 	client *Client
 	connKey
+	serial uint32 // no other of the client's has it; never 0
 
 	// Set before the connection is up.
 	maxMessage int   // bytes
@@ -103,6 +104,9 @@ type conn struct {
 
 func newConn(client *Client, key connKey) *conn {
 	c := &conn{client: client, connKey: key, begun: time.Now(), requests: map[uint64]request{}}
+	for c.serial == 0 {
+		c.serial = client.connSerial.Add(1)
+	}
 	c.producers.conn, c.consumers.conn, c.watches.conn = c, c, c
 	c.work = sync.NewCond(&c.mu)
 	c.beat.ring = c.heartbeat

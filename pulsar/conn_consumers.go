@@ -47,7 +47,7 @@ func (c *conn) rest() {
 	c.restAnswered()
 	for i, x := range c.stirred {
 		c.stirred[i] = nil
-		x.rest()
+		x.rest(c)
 	}
 	c.stirred = c.stirred[:0]
 }

@@ -176,12 +176,12 @@ type Consumer struct {
 	busy       bool  // a method of handler is being called, or what is held being handed out
 	missed     bool  // there was something to hand out meanwhile
 	listed     bool  // the connection will call speak
-	resting    bool  // the connection will call rest
 	seeking    bool  // what comes is from before
 	terminated bool  // the broker has told the end of the topic
 	unsure     bool  // the broker was asked to delete the subscription and has not refused, see probedLocked
 	doubted    uint8 // times that it came back for nothing else and got nothing since, see doubts
-	attempt    uint64
+	attempt    uint32
+	resting    uint32 // serial of the connection that will call rest, which may be an earlier one; 0: none
 	on         *conn  // that this attempt uses
 	id         uint64 // on that
 	epoch      uint64 // of an ordered subscription, counts up when all is to be sent again

@@ -35,7 +35,7 @@ func (x *Consumer) connect() {
 
 // subscribe asks the broker for the consumer. Its id is a new one each time, so that
 // nothing that is said about an earlier one is taken for this.
-func (x *Consumer) subscribe(n uint64, c *conn) {
+func (x *Consumer) subscribe(n uint32, c *conn) {
 	id := x.client.consumerID.Add(1)
 	x.mu.Lock()
 	if x.attempt != n || x.state >= consumerClosing {
@@ -80,7 +80,7 @@ func (x *Consumer) subscribe(n uint64, c *conn) {
 }
 
 // subscribed takes the broker's answer.
-func (x *Consumer) subscribed(n uint64, c *conn, id uint64, err error) {
+func (x *Consumer) subscribed(n uint32, c *conn, id uint64, err error) {
 	x.mu.Lock()
 	if x.attempt != n || x.state >= consumerClosing {
 		x.mu.Unlock()
@@ -116,7 +116,7 @@ func (c *conn) leave(id uint64) {
 
 // pin asks where the end is that the subscription begins at: without that, it would begin at a later end if
 // the connection was lost before the first message.
-func (x *Consumer) pin(n uint64, c *conn, id uint64) {
+func (x *Consumer) pin(n uint32, c *conn, id uint64) {
 	c.request(func(request uint64) wire.Command {
 		return &wire.GetLastMessageID{ConsumerID: id, RequestID: request}
 	}, func(answer wire.Command, err error) {
@@ -162,7 +162,7 @@ func (x *Consumer) establish(c *conn) {
 }
 
 // failed ends an attempt. The next follows, unless there is no hope.
-func (x *Consumer) failed(n uint64, err error) {
+func (x *Consumer) failed(n uint32, err error) {
 	x.mu.Lock()
 	if x.attempt != n || x.state == consumerDead {
 		x.mu.Unlock()

@@ -54,16 +54,19 @@ func (x *Consumer) message(c *conn, cmd *wire.Message, entry []byte) {
 
 // stirLocked has rest called once the reader of c has done what it is at, on whose goroutine this is called.
 func (x *Consumer) stirLocked(c *conn) {
-	if !x.resting {
-		x.resting = true
+	if x.resting != c.serial {
+		x.resting = c.serial
 		c.stirred = append(c.stirred, x)
 	}
 }
 
-// rest tells the owner that for now nothing more is delivered.
-func (x *Consumer) rest() {
+// rest tells the owner that the reader of c delivers nothing more for now. Where the consumer has another connection by now,
+// that one's reader tells so, too.
+func (x *Consumer) rest(c *conn) {
 	x.mu.Lock()
-	x.resting = false
+	if x.resting == c.serial {
+		x.resting = 0
+	}
 	x.mu.Unlock()
 	if r, ok := x.handler.(Rester); ok {
 		r.Rest(x)

@@ -74,3 +74,29 @@ func TestReaderRests(t *testing.T) {
 	eventually(t, "rest", in.hasRested)
 	closeConsumer(t, x)
 }
+
+// TestRestOfAnEarlierConnection has the reader of a connection rest that a consumer has left: that of the one it has now tells its owner, too.
+func TestRestOfAnEarlierConnection(t *testing.T) {
+	c := newClient(t, Options{ServiceURL: fakebroker.Start(t).URL()})
+	before, now := newConn(c, connKey{}), newConn(c, connKey{})
+	in := &restingInbox{inbox: newInbox(t), since: 1}
+	x := &Consumer{handler: in}
+	stir := func(on *conn) {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.stirLocked(on)
+	}
+	stir(before)
+	stir(now) // it has moved, and the message is about to be delivered
+	before.rest()
+	in.since = 1
+	now.rest()
+	if !in.hasRested() || in.rests != 2 {
+		t.Errorf("%d rests, and something was delivered since", in.rests)
+	}
+	stir(now)
+	stir(now)
+	if n := len(now.stirred); n != 1 {
+		t.Errorf("listed %d times", n)
+	}
+}

@@ -32,7 +32,7 @@ type doubts struct {
 // doubt is one attempt of a consumer.
 type doubt struct {
 	x       *Consumer
-	attempt uint64
+	attempt uint32
 	when    time.Time
 }
 
@@ -83,7 +83,7 @@ func (c *Client) lookAtDoubts() {
 }
 
 // again makes the consumer anew if nothing came in the attempt.
-func (x *Consumer) again(attempt uint64) {
+func (x *Consumer) again(attempt uint32) {
 	x.mu.Lock()
 	c, id := x.on, x.id
 	is := x.attempt == attempt && x.connected && x.doubted > 0 && x.state == consumerOpen
