@@ -18,7 +18,7 @@ func findAddresses() (a connAddresses, err error) {
 	t := reflect.TypeFor[nbio.Conn]()
 	for name, to := range map[string]*uintptr{"lAddr": &a.local, "rAddr": &a.remote} {
 		f, ok := t.FieldByName(name)
-		if !ok || f.Type != reflect.TypeFor[net.Addr]() {
+		if !ok || len(f.Index) != 1 || f.Type != reflect.TypeFor[net.Addr]() {
 			return a, errOtherNbio
 		}
 		*to = f.Offset
