@@ -67,7 +67,7 @@ const (
 //
 // A Reader holds no buffer but while a message, or a control frame, is
 // incomplete. The buffer is at most twice what has arrived, or 512 bytes; from 16 KiB on, where its
-// copies cost most, it may be sixteen times that. A message is refused before it exceeds the limit.
+// copies cost most, it may be four times that. A message is refused before it exceeds the limit.
 type Reader struct {
 	// buf holds, of the message that is incomplete: the payload of its finished
 	// frames, then that of the current frame as far as it has come. A control

@@ -1,5 +1,7 @@
 package ws
 
+import "math/bits"
+
 // In the midst of a long frame the connection can be read right into the Reader's buffer, which saves a copy of almost
 // all of a long message, and the buffer of whoever reads does not bound how much comes at once.
 
@@ -11,9 +13,10 @@ const (
 	// maxRoom bounds it, as all that is read at once is also unmasked and checked at once.
 	maxRoom = 256 << 10
 
-	// ahead is up to how many times what has arrived is reserved of a frame, once that is minRoom: each
-	// further step of growth copies all that is there.
-	ahead = 8
+	// ahead is up to how many times what has arrived is reserved for a frame, once that is minRoom: each
+	// further step of growth copies all that is there, but whoever announces much and sends little is
+	// not to have more held for it than that.
+	ahead = 4
 )
 
 // Room returns memory to read the connection's next bytes to, if many are missing of the
@@ -45,9 +48,10 @@ func (r *Reader) Filled(l *Limits, n int, h Handler) error {
 // grow makes room in buf for n bytes that have come, and for more of the current frame as far as that is not out
 // of proportion to what has come.
 func (r *Reader) grow(n int) {
-	size := len(r.buffered()) + n
-	if size >= minRoom {
-		n += min(int(r.need)-n, (ahead-1)*size)
+	held := len(r.buffered())
+	if came := held + n; came >= minRoom {
+		most := 1 << (bits.Len(uint(ahead*came)) - 1) // a size that buffers have
+		n = min(held+int(r.need), most) - held
 	}
 	r.buf = r.buf.grow(n)
 }
