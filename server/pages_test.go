@@ -16,11 +16,15 @@ import (
 	"github.com/pulsegate/pulsegate/operator"
 )
 
-// seen is in an operator's place: it tells whether the request may act.
-type seen struct{ acts []bool }
+// seen is in an operator's place: it tells whether the request may act, and who acts.
+type seen struct {
+	acts []bool
+	by   operator.Actor
+}
 
 func (s *seen) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.acts = append(s.acts, operator.MayAct(r))
+	by, ok := operator.MayAct(r)
+	s.acts, s.by = append(s.acts, ok), by
 	_, _ = io.WriteString(w, "{}")
 }
 
@@ -84,7 +88,8 @@ func TestWhoMayLookAndAct(t *testing.T) {
 
 // With a login both are for super-users.
 func TestPagesAreForSuperUsers(t *testing.T) {
-	s, _ := guarded(t, echoBridge(), 0, func(o *Options) { o.Operator = &seen{} })
+	at := &seen{}
+	s, _ := guarded(t, echoBridge(), 0, func(o *Options) { o.Operator = at })
 	base := "http://" + s.Addr().String()
 	for _, c := range []struct {
 		token  string
@@ -111,6 +116,9 @@ func TestPagesAreForSuperUsers(t *testing.T) {
 		if resp.StatusCode != c.status {
 			t.Errorf("%s as %.8q: %s", c.path, c.token, resp.Status)
 		}
+	}
+	if at.by.Role != "root" || !at.by.Address.Addr().IsLoopback() {
+		t.Errorf("%+v has asked", at.by)
 	}
 }
 
