@@ -94,7 +94,7 @@ func (s *consumerSession) Handle(frame []byte) error {
 			return err
 		}
 		s.refuse(&cmd.ID)
-		s.sub.b.stats.nacked.Add(1)
+		s.sub.b.stats.sums.nacked.Add(1)
 	case codec.CommandPermit:
 		s.permit(cmd.Permits)
 	case codec.CommandUnsubscribe:
@@ -171,6 +171,8 @@ func (s *consumerSession) InFlight() int { return 0 }
 // Fill writes what is queued.
 func (s *consumerSession) Fill(w Writer) {
 	var p *pushed
+	var wrote written
+	now := clock()
 	add := func(dst []byte) []byte {
 		if p.m == nil {
 			return codec.AppendEndOfTopic(dst, p.end)
@@ -178,13 +180,13 @@ func (s *consumerSession) Fill(w Writer) {
 		return codec.AppendMessage(dst, p.m, s.opts.Format)
 	}
 	for w.Room() {
-		if len(s.writing) == 0 && !s.takeQueue() {
-			return
+		if len(s.writing) == 0 && !s.takeQueue(now) {
+			break
 		}
 		p = &s.writing[0]
 		w.Append(add)
 		if p.m != nil {
-			s.sub.b.stats.delivered(s.stats, int64(len(p.m.Payload)))
+			s.sub.b.stats.write(s.stats, &wrote, len(p.m.Payload), p.m.RedeliveryCount > 0, now-p.d.came)
 		} else {
 			s.answered()
 		}
@@ -194,14 +196,15 @@ func (s *consumerSession) Fill(w Writer) {
 	if len(s.writing) == 0 {
 		s.writing = nil
 	}
+	s.sub.b.stats.delivered(s.stats, &wrote)
 }
 
 // takeQueue moves the next part of the queue to writing.
-func (s *consumerSession) takeQueue() bool {
+func (s *consumerSession) takeQueue(now time.Duration) bool {
 	sub := s.sub
-	now := clock()
 	var e effects
 	sub.mu.Lock()
+	sub.arrival.over()
 	s.writing = sub.ledger.take(&e, &s.member, s.writing, now)
 	s.setAlarm(&e)
 	sub.unlock(&e)

@@ -16,9 +16,10 @@ type feed struct {
 	up  Consumer // constant once the feed is in the ledger
 
 	// The ledger's.
-	granted int  // permits it holds
-	out     int  // messages it delivered that are neither acknowledged nor given back
-	gone    bool // taken out of the ledger's feeds
+	granted int           // permits it holds
+	out     int           // messages it delivered that are neither acknowledged nor given back
+	gone    bool          // taken out of the ledger's feeds
+	came    time.Duration // when what it delivers arrived, see [arrival]
 }
 
 // feedPause is how long no other feed is tried after one could not be opened.
@@ -28,6 +29,7 @@ const feedPause = 5 * time.Second
 func (f *feed) Deliver(m *codec.Message) {
 	var e effects
 	f.sub.mu.Lock()
+	f.came = f.sub.arrival.now()
 	f.sub.ledger.deliver(&e, f, m)
 	f.sub.unlock(&e)
 }

@@ -34,6 +34,7 @@ type ledger struct {
 	perFeed int            // messages that one feed may have out and be granted, unless solo
 	budget  *memory.Budget // counts what waits here and in queues, and says what one session may have
 	unacked *atomic.Int64  // the sum of held of all ledgers
+	full    *fullWindows   // of the sessions of all ledgers
 
 	feeds    []*feed // a slice of it may be used without the lock; one at least while sessions are attached
 	sessions map[*member]struct{}
@@ -60,7 +61,7 @@ type delivery struct {
 	key        heldKey
 	feed       *feed // that delivered it last
 	owner      *member
-	at         time.Duration // when it was written, see clock; 0: it was not
+	came, at   time.Duration // when it arrived, and when it was written, see clock; 0: it was not
 	next, prev *delivery
 }
 
@@ -116,7 +117,7 @@ func (l *ledger) deliver(e *effects, f *feed, m *codec.Message) {
 		d.feed = f // only that one can ask for it again
 		f.out++
 	} else if l.expected > 0 {
-		d := &delivery{id: m.ID, key: key, feed: f}
+		d := &delivery{id: m.ID, key: key, feed: f, came: f.came}
 		f.out++
 		l.held[key] = d
 		l.unacked.Add(1)

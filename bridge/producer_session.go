@@ -94,7 +94,7 @@ func (s *producerSession) Handle(frame []byte) error {
 		s.answer(sendResult{
 			code: fault.Code, detail: fault.Detail, context: p.req.Context, hasContext: p.req.HasContext, bytes: int64(len(frame)),
 		})
-		s.e.b.stats.publishFailed(s.stats)
+		s.e.b.stats.publishFailed(s.stats, fault.Code)
 		return nil
 	}
 	p.bytes = publishMemory(frame)
@@ -154,7 +154,7 @@ func (p *publish) Sent(id codec.MessageID, err error) {
 	reg := &s.e.b.stats
 	if err != nil {
 		r.code, r.detail = codeOf(err), err.Error()
-		reg.publishFailed(s.stats)
+		reg.publishFailed(s.stats, r.code)
 		s.e.failed(err)
 	} else {
 		reg.published(s.stats, int64(len(p.req.Payload)), time.Since(p.since))

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pulsegate/pulsegate/codec"
 )
 
 const topic = "persistent://public/default/t"
@@ -37,8 +39,8 @@ func TestProducersShareOneUpstream(t *testing.T) {
 		t.Errorf("first session was answered %q", got)
 	}
 	c := b.Counters()
-	if c.Published != 1 || c.PublishFailed != 1 {
-		t.Errorf("counted %d published, %d failed", c.Published, c.PublishFailed)
+	if c.Published != 1 || c.PublishLatency.Count() != 1 || c.Failed() != 1 || c.PublishFailed[codec.CodeUnknown] != 1 {
+		t.Errorf("counted %d published, %d of them timed, %v failed", c.Published, c.PublishLatency.Count(), c.PublishFailed)
 	}
 }
 

@@ -1,6 +1,10 @@
 package bridge
 
-import "github.com/pulsegate/pulsegate/codec"
+import (
+	"time"
+
+	"github.com/pulsegate/pulsegate/codec"
+)
 
 // contextSuffix is what a session's context adds behind the fields of a
 // message's object, closing brace included.
@@ -11,7 +15,14 @@ func contextSuffix(context string) string {
 
 // Fill writes what the session may be sent.
 func (s *readerSession) Fill(w Writer) {
+	var wrote written
+	s.fill(w, &wrote)
+	s.b.stats.delivered(s.stats, &wrote)
+}
+
+func (s *readerSession) fill(w Writer, wrote *written) {
 	var frames [fetchFrames]frame
+	var now time.Duration
 	for empty := 0; w.Room(); {
 		s.mu.Lock()
 		switch {
@@ -38,18 +49,22 @@ func (s *readerSession) Fill(w Writer) {
 			}
 			t, n, grant := p.fetch(frames[:], s.opts.Window-s.sent)
 			s.sent += n
+			if n > 0 && s.sent == s.opts.Window {
+				s.b.stats.sums.full[ofReaders].count(true)
+			}
 			round := s.cursors()
 			s.mu.Unlock()
 			if t != nil {
 				t.permit(grant)
 			}
 			if n > 0 {
-				empty = 0
+				empty, now = 0, clock()
 			} else if empty++; empty >= round {
 				return
 			}
 			for i := range frames[:n] {
 				s.writeFrame(w, &frames[i])
+				s.b.stats.write(s.stats, wrote, frames[i].payload, false, now-frames[i].came)
 			}
 		}
 	}
@@ -99,5 +114,4 @@ func (s *readerSession) writeFrame(w Writer, f *frame) {
 			return append(append(dst, object[:len(object)-1]...), s.suffix...)
 		})
 	}
-	s.b.stats.delivered(s.stats, int64(f.payload))
 }

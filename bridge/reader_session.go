@@ -108,6 +108,7 @@ func (s *readerSession) Handle(frame []byte) error {
 	}
 	s.mu.Unlock()
 	if full {
+		s.b.stats.sums.full[ofReaders].count(false)
 		s.out.Wake()
 	}
 	if answered {
@@ -133,6 +134,10 @@ func (s *readerSession) Close() {
 		return
 	}
 	s.closed = true
+	if s.sent >= s.opts.Window {
+		s.b.stats.sums.full[ofReaders].count(false)
+	}
+	s.sent = 0
 	s.asked = nil
 	s.mu.Unlock()
 	if s.partitions != nil {

@@ -14,10 +14,8 @@ import (
 //
 // mu guards the maps; the counters are atomic, so a publish or a delivery takes no lock.
 type registry struct {
-	counts   counters
+	sums     sums
 	unacked  atomic.Int64
-	nacked   atomic.Uint64
-	waited   atomic.Uint64 // nanoseconds from all publishes to their confirmation
 	tailSize atomic.Int64
 
 	upstreamProducers, upstreamConsumers, upstreamReaders, tails atomic.Int64
@@ -25,10 +23,12 @@ type registry struct {
 	mu         sync.Mutex
 	topics     map[string]*topicSessions
 	namespaces map[string]*namespaceCounters
+	forgotten  NamespaceCounters // of namespaces that are forgotten
+	shown      int               // namespaces that are counted by name, see NamespaceCounters
 	sessions   struct{ producers, consumers, readers int }
 }
 
-// counters are the sums of what sessions did.
+// counters are the sums of what the sessions of a namespace did.
 type counters struct {
 	published, publishedBytes, publishFailed atomic.Uint64
 	delivered, deliveredBytes, acked         atomic.Uint64
@@ -39,8 +39,9 @@ type counters struct {
 // complete minute, which the registry's mutex guards.
 type namespaceCounters struct {
 	counters
-	sessions int // guarded by the registry's mutex
-	idle     int // complete minutes without a session, likewise
+	sessions int  // guarded by the registry's mutex
+	shown    bool // it is counted by name for as long as the process lives, likewise
+	idle     int  // complete minutes without a session, likewise
 	before   [6 + len(LatencyBounds) + 1]uint64
 	rates    NamespaceRates
 }
@@ -176,38 +177,6 @@ func (r *registry) dropEmpty(topic string, t *topicSessions) {
 	}
 }
 
-func (r *registry) published(c *producerCounters, bytes int64, took time.Duration) {
-	c.published.Add(1)
-	bucket := 0
-	for bucket < len(LatencyBounds) && took > LatencyBounds[bucket] {
-		bucket++
-	}
-	r.waited.Add(uint64(max(took, 0)))
-	for _, to := range [...]*counters{&r.counts, &c.ns.counters} {
-		to.published.Add(1)
-		to.publishedBytes.Add(uint64(bytes))
-		to.latency[bucket].Add(1)
-	}
-}
-
-func (r *registry) publishFailed(c *producerCounters) {
-	r.counts.publishFailed.Add(1)
-	c.ns.publishFailed.Add(1)
-}
-
-func (r *registry) delivered(c *consumerCounters, bytes int64) {
-	c.delivered.Add(1)
-	for _, to := range [...]*counters{&r.counts, &c.ns.counters} {
-		to.delivered.Add(1)
-		to.deliveredBytes.Add(uint64(bytes))
-	}
-}
-
-func (r *registry) acked(c *consumerCounters) {
-	r.counts.acked.Add(1)
-	c.ns.acked.Add(1)
-}
-
 // closeMinute computes the rates of the period that ends now and forgets
 // namespaces nobody has used for a while.
 func (r *registry) closeMinute(period time.Duration) {
@@ -229,7 +198,10 @@ func (r *registry) closeMinute(period time.Duration) {
 		if ns.sessions > 0 {
 			ns.idle = 0
 		} else if ns.idle++; ns.idle > forgetAfter {
-			delete(r.namespaces, name)
+			if !ns.shown {
+				r.forgotten.add(&ns.counters)
+				delete(r.namespaces, name)
+			}
 		}
 	}
 }
@@ -298,18 +270,6 @@ func (b *Bridge) NamespaceRates() []NamespaceRates {
 	return all
 }
 
-// Counters are the sums since start.
-func (b *Bridge) Counters() Counters {
-	r := &b.stats
-	v := r.counts.values()
-	c := Counters{
-		Published: v[0], PublishedBytes: v[1], PublishFailed: v[2], Delivered: v[3], DeliveredBytes: v[4], Acked: v[5],
-		Nacked: r.nacked.Load(), LatencySum: time.Duration(r.waited.Load()),
-	}
-	copy(c.Latency[:], v[6:])
-	return c
-}
-
 // Gauges are what the bridge holds now.
 func (b *Bridge) Gauges() Gauges {
 	r := &b.stats
@@ -320,5 +280,6 @@ func (b *Bridge) Gauges() Gauges {
 		UpstreamProducers: int(r.upstreamProducers.Load()), UpstreamConsumers: int(r.upstreamConsumers.Load()),
 		UpstreamReaders: int(r.upstreamReaders.Load()), Tails: int(r.tails.Load()),
 		TailBytes: r.tailSize.Load(), Unacked: r.unacked.Load(),
+		FullConsumers: r.sums.full[ofConsumers].now.Load(), FullReaders: r.sums.full[ofReaders].now.Load(),
 	}
 }

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"sort"
+	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
@@ -11,8 +12,9 @@ import (
 type frame struct {
 	id      codec.MessageID
 	ws      *ws.Frame
-	payload int   // bytes, for the statistics
-	left    int32 // in a [catchUp]: sessions that have not taken it
+	payload int           // bytes, for the statistics
+	came    time.Duration // when it arrived, see [arrival]
+	left    int32         // in a [catchUp]: sessions that have not taken it
 }
 
 // ring is the frames that a [stream] delivered last, in the order of the topic. They have

@@ -39,6 +39,7 @@ type stream struct {
 	mu       sync.Mutex
 	members  map[*cursor]struct{}
 	ring     ring
+	arrival  arrival
 	parked   []*cursor // at the end; woken by the next frame
 	unserved int       // sessions woken by a frame that have not run since
 	live     bool      // up may be granted permits
@@ -180,7 +181,7 @@ func (t *stream) Deliver(m *codec.Message) {
 	t.granted--
 	var woken []*cursor
 	if !t.key.persistent() || t.ring.endsBefore(&m.ID) {
-		t.push(frame{id: m.ID, ws: encoded, payload: len(m.Payload)})
+		t.push(frame{id: m.ID, ws: encoded, payload: len(m.Payload), came: t.arrival.now()})
 		woken, t.parked = t.parked, nil
 		t.unserved += len(woken)
 		for _, p := range woken {

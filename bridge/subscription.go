@@ -31,6 +31,7 @@ type subscription struct {
 
 	mu        sync.Mutex
 	ledger    ledger
+	arrival   arrival
 	growing   bool // another feed is being opened
 	growAfter time.Time
 	gone      bool  // takes no more sessions
@@ -97,7 +98,7 @@ func (b *Bridge) joinGroup(spec ConsumerSpec, own bool) *subscription {
 	sub := &subscription{
 		b: b, spec: spec, own: own, opened: make(chan struct{}),
 		ledger: ledger{
-			topic: spec.Topic, solo: own, perFeed: b.opts.UnackedPerConsumer, budget: b.opts.Memory, unacked: &b.stats.unacked,
+			topic: spec.Topic, solo: own, perFeed: b.opts.UnackedPerConsumer, budget: b.opts.Memory, unacked: &b.stats.unacked, full: &b.stats.sums.full[ofConsumers],
 			expected: 1, sessions: map[*member]struct{}{}, held: map[heldKey]*delivery{},
 		},
 	}

@@ -195,6 +195,7 @@ func serverOptions(cfg *config.Config, b server.Bridge, admin http.Handler, log 
 	o.V1LegacyTime = cfg.V1PublishTimeFormat == config.PublishTimeSeed
 	o.V1WithoutCluster = cfg.V1TopicNames == config.V1NamesWithoutCluster
 	o.StatusFile = cfg.StatusFilePath
+	o.MetricsNamespaces = cfg.MetricsNamespaces
 	o.DrainSpread, o.Replaced = cfg.DrainSpread, cfg.DrainDelay > 0 || cfg.DrainSpread > 0
 	return o
 }

@@ -90,7 +90,7 @@ func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 			}
 		case err != nil:
 			no := s.authFailure(err)
-			s.metrics.handshake(no.Status)
+			s.metrics.refused(no)
 			s.tellLogin("session refused", no.Status, err, c.remote, "kind", r.Kind.String(), "topic", topic)
 			c.sayNo(no)
 		default:
@@ -110,19 +110,19 @@ func (s *Server) authFailure(err error) *http1.Refusal {
 	errors.As(err, &no)
 	switch no.Kind {
 	case auth.ErrUnauthenticated:
-		answer := http1.Refused(http.StatusUnauthorized, "Failed to authenticate: "+no.Reason)
+		answer := http1.Refused(http.StatusUnauthorized, "Failed to authenticate: "+no.Reason).Because("authentication")
 		if challenge := s.o.Gate.Challenge(); challenge != "" {
 			answer.Header = "WWW-Authenticate: " + challenge
 		}
 		return answer
 	case auth.ErrForbidden:
-		return http1.Refused(http.StatusForbidden, "Not authorized: "+no.Reason)
+		return http1.Refused(http.StatusForbidden, "Not authorized: "+no.Reason).Because("authorization")
 	case auth.ErrTooManyRoles:
 		return http1.OverLimit(limitRoles, http.StatusServiceUnavailable, "Too many roles: "+no.Reason)
 	case auth.ErrTooMany:
-		return http1.Refused(http.StatusTooManyRequests, "Failed to authenticate: "+no.Reason)
+		return http1.Refused(http.StatusTooManyRequests, "Failed to authenticate: "+no.Reason).Because(limitLogins)
 	}
-	return http1.Refused(http.StatusServiceUnavailable, "Cannot tell whether this is allowed: "+no.Reason)
+	return http1.Refused(http.StatusServiceUnavailable, "Cannot tell whether this is allowed: "+no.Reason).Because("undecided")
 }
 
 // tellLogin tells the operator of a client that was not let in, or whose new token

@@ -34,6 +34,8 @@ type Observer interface {
 	NamespaceRates() []bridge.NamespaceRates
 	Counters() bridge.Counters
 	Gauges() bridge.Gauges
+	Shares() bridge.Shares
+	NamespaceCounters(most int) []bridge.NamespaceCounters
 
 	// Outlets calls visit with the outlet of each open session, in no order, until it returns false.
 	Outlets(visit func(bridge.Outlet) bool)
@@ -128,6 +130,9 @@ type Options struct {
 	// PagesApart leaves them to a door of their own.
 	Operator   http.Handler
 	PagesApart bool
+
+	// MetricsNamespaces is how many namespaces have metrics of their own; 0: none has.
+	MetricsNamespaces int
 
 	// Collectors are more metrics to show.
 	Collectors []prometheus.Collector
