@@ -27,12 +27,13 @@ var rules = []rule{
 	{"topic", nil, "names are text: they are the same for clients, for brokers and for permissions"},
 	{"codec", nil, "frames are bytes: what reads them can be tested and fuzzed without a socket or a broker"},
 	{"memory", nil, "everyone counts here, so it can know nobody"},
+	{"latency", nil, "the same"},
 	{"keystore", nil, "it reads files of Java, whoever wants what is in them"},
 
 	{"pulsar", []string{"pulsar/wire", "topic"}, "the client to the brokers knows neither the bridge nor WebSocket: it could be a module of its own"},
 	{"pulsar/wire", nil, "the protocol of the brokers is bytes: pure functions"},
 
-	{"bridge", []string{"codec", "memory", "topic"}, "it knows no sockets and no broker: a session is a small interface, and so is an upstream"},
+	{"bridge", []string{"codec", "latency", "memory", "topic"}, "it knows no sockets and no broker: a session is a small interface, and so is an upstream"},
 	{"bridge/pulsar", []string{"bridge", "codec", "keystore", "memory", "pulsar", "pulsar/wire", "topic"}, "an upstream: what translates between the bridge and the client to the brokers knows both"},
 	{"bridge/embedded", []string{"bridge", "codec", "topic"}, "an upstream without a broker, which must not come to need one"},
 
@@ -44,7 +45,7 @@ var rules = []rule{
 	{"operator/console", nil, "it is files"},
 	{"operator/ask", []string{"operator"}, "it knows the answers, and nothing of who gives them"},
 
-	{"server", []string{"auth", "bridge", "codec", "memory", "operator", "operator/console", "protocol", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsconf", "server/tlsio", "server/wheel"},
+	{"server", []string{"auth", "bridge", "codec", "latency", "memory", "operator", "operator/console", "protocol", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsconf", "server/tlsio", "server/wheel"},
 		"sockets and HTTP; of what is behind the bridge it knows nothing, and of the configuration only its own options"},
 	{"server/http1", nil, "requests are bytes"},
 	{"server/life", nil, "the table of a connection's life is pure"},
@@ -69,7 +70,7 @@ var rules = []rule{
 var forTests = []string{"test", "conformance", "bridge/sharingtest", "bridge/upstreamtest", "pulsar/fakebroker", "server/tlsconf/tlstest"}
 
 // pure are rooms that open nothing by themselves.
-var pure = []string{"topic", "codec", "memory", "pulsar/wire", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsio", "server/wheel"}
+var pure = []string{"topic", "codec", "latency", "memory", "pulsar/wire", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsio", "server/wheel"}
 
 // in reports whether a package is in a room, or below it.
 func in(pkg, room string) bool { return pkg == room || strings.HasPrefix(pkg, room+"/") }
