@@ -39,7 +39,7 @@ func TestProducersShareOneUpstream(t *testing.T) {
 		t.Errorf("first session was answered %q", got)
 	}
 	c := b.Counters()
-	if c.Published != 1 || c.PublishLatency.Count() != 1 || c.Failed() != 1 || c.PublishFailed[codec.CodeUnknown] != 1 {
+	if c.Published != 1 || c.PublishedBytes != 1 || c.PublishLatency.Count() != 1 || c.Failed() != 1 || c.PublishFailed[codec.CodeUnknown] != 1 {
 		t.Errorf("counted %d published, %d of them timed, %v failed", c.Published, c.PublishLatency.Count(), c.PublishFailed)
 	}
 }
