@@ -64,10 +64,12 @@ func (w *worker) run() {
 	for {
 		select {
 		case <-w.bell:
+			w.out.later()
 			if w.work() {
 				return
 			}
 		case at := <-ticker.C:
+			w.out.later()
 			w.tick(time.Since(at))
 			w.sweep()
 		}
@@ -92,6 +94,7 @@ func (w *worker) work() (end bool) {
 		w.serve(c)
 		if i%readEvery == readEvery-1 {
 			w.readOne()
+			w.out.later()
 		}
 	}
 	w.spare = batch

@@ -1,8 +1,11 @@
 package read
 
 import (
+	"time"
+
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/latency"
 )
 
 // contextSuffix is what a session's context adds behind the fields of a
@@ -14,7 +17,14 @@ func contextSuffix(context string) string {
 
 // Fill writes what the session may be sent.
 func (s *session) Fill(w bridge.Writer) {
+	var wrote latency.Run
+	s.fill(w, &wrote)
+	wrote.End(s.stats)
+}
+
+func (s *session) fill(w bridge.Writer, wrote *latency.Run) {
 	var frames [fetchFrames]frame
+	var now time.Duration
 	for empty := 0; w.Room(); {
 		s.mu.Lock()
 		switch {
@@ -41,18 +51,22 @@ func (s *session) Fill(w bridge.Writer) {
 			}
 			t, n, grant := p.fetch(frames[:], s.opts.Window-s.sent)
 			s.sent += n
+			if n > 0 && s.sent == s.opts.Window {
+				s.readers.full.Count(true)
+			}
 			round := s.cursors()
 			s.mu.Unlock()
 			if t != nil {
 				t.permit(grant)
 			}
 			if n > 0 {
-				empty = 0
+				empty, now = 0, w.Now()
 			} else if empty++; empty >= round {
 				return
 			}
 			for i := range frames[:n] {
 				s.writeFrame(w, &frames[i])
+				wrote.Add(s.stats, frames[i].payload, now-frames[i].came)
 			}
 		}
 	}
@@ -102,5 +116,4 @@ func (s *session) writeFrame(w bridge.Writer, f *frame) {
 			return append(append(dst, object[:len(object)-1]...), s.suffix...)
 		})
 	}
-	s.stats.Delivered(int64(f.payload))
 }

@@ -88,6 +88,7 @@ func (s *session) Handle(frame []byte) error {
 	}
 	s.mu.Unlock()
 	if full {
+		s.readers.full.Count(false)
 		s.out.Wake()
 	}
 	if answered {
@@ -126,6 +127,10 @@ func (s *session) Close() {
 		return
 	}
 	s.closed = true
+	if s.sent >= s.opts.Window {
+		s.readers.full.Count(false)
+	}
+	s.sent = 0
 	s.asked = nil
 	s.mu.Unlock()
 	if s.partitions != nil {

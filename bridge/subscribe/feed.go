@@ -17,10 +17,11 @@ type feed struct {
 	up  bridge.Consumer // constant once the feed is in the ledger
 
 	// The ledger's.
-	granted int  // permits it holds
-	out     int  // messages it delivered that are neither acknowledged nor given back
-	gone    bool // taken out of the ledger's feeds
-	run     int  // messages since what they wake was woken
+	granted int           // permits it holds
+	out     int           // messages it delivered that are neither acknowledged nor given back
+	gone    bool          // taken out of the ledger's feeds
+	run     int           // messages since what they wake was woken
+	came    time.Duration // when what it delivers arrived, see [latency.Arrival]
 }
 
 // maxRun is how many messages an upstream may deliver before the sessions that they are for are woken: while it delivers the next
@@ -34,6 +35,7 @@ const feedPause = 5 * time.Second
 func (f *feed) Deliver(m *codec.Message) {
 	var e effects
 	f.sub.mu.Lock()
+	f.came = f.sub.arrival.Now()
 	f.sub.ledger.deliver(&e, f, m)
 	f.sub.unlock(&e)
 }
@@ -42,6 +44,7 @@ func (f *feed) Deliver(m *codec.Message) {
 func (f *feed) DeliverMore(m *codec.Message) {
 	var e effects
 	f.sub.mu.Lock()
+	f.came = f.sub.arrival.Now()
 	f.sub.ledger.deliver(&e, f, m)
 	f.sub.ledger.gather(&e, f)
 	f.sub.unlock(&e)

@@ -41,7 +41,7 @@ func TestLedgerAllocatesLittle(t *testing.T) {
 	var unacked atomic.Int64
 	f := &feed{}
 	l := &ledger{
-		topic: topic, solo: true, perFeed: 100, unacked: &unacked, expected: 1,
+		topic: topic, solo: true, perFeed: 100, unacked: &unacked, full: &bridge.FullWindows{}, expected: 1,
 		feeds: []*feed{f}, sessions: map[*member]struct{}{}, held: map[heldKey]*delivery{},
 	}
 	s := &member{opts: bridge.ConsumeOptions{Window: 100}}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/pool"
+	"github.com/pulsegate/pulsegate/latency"
 )
 
 // leaverKey is what two consumers that cannot be connected at once have in common.
@@ -34,6 +35,7 @@ type subscription struct {
 
 	mu        sync.Mutex
 	ledger    ledger
+	arrival   latency.Arrival
 	growing   bool // another feed is being opened
 	growAfter time.Time
 	gone      bool  // takes no more sessions
@@ -100,7 +102,7 @@ func (cs *Consumers) joinGroup(spec bridge.ConsumerSpec, own bool) *subscription
 	sub := &subscription{
 		consumers: cs, spec: spec, own: own, opened: make(chan struct{}),
 		ledger: ledger{
-			topic: spec.Topic, solo: own, perFeed: cs.perFeed, budget: cs.memory, unacked: &cs.unacked,
+			topic: spec.Topic, solo: own, perFeed: cs.perFeed, budget: cs.memory, unacked: &cs.unacked, full: &cs.full,
 			expected: 1, sessions: map[*member]struct{}{}, held: map[heldKey]*delivery{},
 		},
 	}
