@@ -36,6 +36,6 @@ func (n *NamespaceCounters) add(c *counters) {
 	n.PublishedBytes += c.publishedBytes.Load()
 	n.PublishFailed += c.publishFailed.Load()
 	n.Delivered += c.delivered.Load()
-	n.DeliveredBytes += c.deliveredBytes.Load()
+	n.DeliveredBytes += c.pushedBytes()
 	n.Acked += c.acked.Load()
 }

@@ -22,6 +22,7 @@ type Registry struct {
 	topics     map[string]*topicSessions
 	namespaces map[string]*namespaceCounters
 	forgotten  NamespaceCounters // of namespaces that are forgotten
+	goneBytes  [2]uint64         // of forgotten, delivered, by the kind of the session
 	shown      int               // namespaces that are counted by name, see NamespaceCounters
 	sessions   struct{ producers, consumers, readers int }
 }
@@ -29,7 +30,8 @@ type Registry struct {
 // counters are the sums of what the sessions of a namespace did.
 type counters struct {
 	published, publishedBytes, publishFailed atomic.Uint64
-	delivered, deliveredBytes, acked         atomic.Uint64
+	delivered, acked                         atomic.Uint64
+	deliveredBytes                           [2]atomic.Uint64 // by the kind of the session
 	latency                                  [len(LatencyBounds) + 1]atomic.Uint64
 }
 
@@ -205,6 +207,9 @@ func (r *Registry) closeMinute(period time.Duration) {
 		} else if ns.idle++; ns.idle > forgetAfter {
 			if !ns.shown {
 				r.forgotten.add(&ns.counters)
+				for kind := range r.goneBytes {
+					r.goneBytes[kind] += ns.deliveredBytes[kind].Load()
+				}
 				delete(r.namespaces, name)
 			}
 		}
@@ -213,9 +218,10 @@ func (r *Registry) closeMinute(period time.Duration) {
 
 // values are the sums in the order of closeMinute's rates.
 func (c *counters) values() (v [6 + len(LatencyBounds) + 1]uint64) {
-	for i, n := range [...]*atomic.Uint64{&c.published, &c.publishedBytes, &c.publishFailed, &c.delivered, &c.deliveredBytes, &c.acked} {
+	for i, n := range [...]*atomic.Uint64{&c.published, &c.publishedBytes, &c.publishFailed, &c.delivered, &c.deliveredBytes[ofConsumers], &c.acked} {
 		v[i] = n.Load()
 	}
+	v[4] = c.pushedBytes()
 	for i := range c.latency {
 		v[6+i] = c.latency[i].Load()
 	}

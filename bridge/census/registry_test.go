@@ -82,4 +82,7 @@ func TestRegistry(t *testing.T) {
 	if rates := r.NamespaceRates(); len(rates) != 0 {
 		t.Errorf("rates are kept: %+v", rates)
 	}
+	if sums := r.Counters(); sums.Consumers.DeliveredBytes != 10 || sums.Readers.DeliveredBytes != 5 {
+		t.Errorf("with a namespace its bytes are forgotten: %+v, %+v", sums.Consumers, sums.Readers)
+	}
 }

@@ -14,7 +14,8 @@ const (
 	ofReaders
 )
 
-// sums are what all sessions did, since start. How many messages there were, the histograms know.
+// sums are what all sessions did, since start. How many messages there were the histograms know, and how many
+// bytes were delivered the namespaces: each counter that all sessions share costs time with each message.
 type sums struct {
 	publishedBytes atomic.Uint64
 	publishLatency latency.Histogram
@@ -26,28 +27,30 @@ type sums struct {
 
 // pushedSums are those of one kind's sessions.
 type pushedSums struct {
-	bytes, acked atomic.Uint64
-	latency      latency.Histogram
+	acked   atomic.Uint64
+	latency latency.Histogram
 }
 
-// pushed are the sums of the session's kind.
-func (c *Consumer) pushed() *pushedSums {
-	kind := ofConsumers
+// kind is the session's kind.
+func (c *Consumer) kind() int {
 	if c.who.Reader {
-		kind = ofReaders
+		return ofReaders
 	}
-	return &c.ns.of.sums.pushed[kind]
+	return ofConsumers
+}
+
+// pushedBytes are the bytes that were delivered to sessions of both kinds.
+func (c *counters) pushedBytes() uint64 {
+	return c.deliveredBytes[ofConsumers].Load() + c.deliveredBytes[ofReaders].Load()
 }
 
 // Delivered counts messages that were written, their bytes of payload together, and how long each had waited.
 func (c *Consumer) Delivered(messages, bytes int, waited time.Duration) {
-	n, size := uint64(messages), uint64(bytes)
+	n, kind, ns := uint64(messages), c.kind(), c.ns
 	c.delivered.Add(n)
-	c.ns.delivered.Add(n)
-	c.ns.deliveredBytes.Add(size)
-	of := c.pushed()
-	of.bytes.Add(size)
-	of.latency.Observe(waited, messages)
+	ns.delivered.Add(n)
+	ns.deliveredBytes[kind].Add(uint64(bytes))
+	ns.of.sums.pushed[kind].latency.Observe(waited, messages)
 }
 
 // Redelivered counts those of the messages that were written that had been delivered before.
@@ -55,7 +58,7 @@ func (c *Consumer) Redelivered(n int) { c.ns.of.sums.redelivered.Add(uint64(n)) 
 
 // Acknowledged counts acknowledgements, or an answer to a reader's message.
 func (c *Consumer) Acknowledged(n int) {
-	c.pushed().acked.Add(uint64(n))
+	c.ns.of.sums.pushed[c.kind()].acked.Add(uint64(n))
 	c.ns.acked.Add(uint64(n))
 }
 
@@ -102,6 +105,15 @@ func (r *Registry) Counters() Counters {
 		Nacked: s.nacked.Load(), Redelivered: s.redelivered.Load(),
 	}
 	c.Published = c.PublishLatency.Count()
+	r.mu.Lock()
+	bytes := r.goneBytes
+	for _, ns := range r.namespaces {
+		for kind := range bytes {
+			bytes[kind] += ns.deliveredBytes[kind].Load()
+		}
+	}
+	r.mu.Unlock()
+	c.Consumers.DeliveredBytes, c.Readers.DeliveredBytes = bytes[ofConsumers], bytes[ofReaders]
 	for i := range s.failed {
 		c.PublishFailed[i] = s.failed[i].Load()
 	}
@@ -109,7 +121,7 @@ func (r *Registry) Counters() Counters {
 }
 
 func (s *pushedSums) values() Pushed {
-	p := Pushed{DeliveredBytes: s.bytes.Load(), Acked: s.acked.Load(), Latency: s.latency.Snapshot()}
+	p := Pushed{Acked: s.acked.Load(), Latency: s.latency.Snapshot()}
 	p.Delivered = p.Latency.Count()
 	return p
 }

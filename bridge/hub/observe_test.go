@@ -148,3 +148,16 @@ func TestShares(t *testing.T) {
 		t.Errorf("%+v, expected %+v", got, want)
 	}
 }
+
+// A message that comes in a run of others has a time, too.
+func TestDeliveryLatencyOfRun(t *testing.T) {
+	h, o, up := consumeOne(t)
+	begin := latency.Now()
+	r := up.Receiver.(bridge.RunReceiver)
+	r.DeliverMore(bridgetest.Message(0))
+	r.Rest()
+	o.Fill(1)
+	if l := h.Counters().Consumers.Latency; l.Count() != 1 || l.Sum > latency.Now()-begin {
+		t.Errorf("%d messages have waited for %v", l.Count(), l.Sum)
+	}
+}

@@ -1,8 +1,6 @@
 package read
 
 import (
-	"time"
-
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/latency"
@@ -17,14 +15,7 @@ func contextSuffix(context string) string {
 
 // Fill writes what the session may be sent.
 func (s *session) Fill(w bridge.Writer) {
-	var wrote latency.Run
-	s.fill(w, &wrote)
-	wrote.End(s.stats)
-}
-
-func (s *session) fill(w bridge.Writer, wrote *latency.Run) {
 	var frames [fetchFrames]frame
-	var now time.Duration
 	for empty := 0; w.Room(); {
 		s.mu.Lock()
 		switch {
@@ -60,14 +51,11 @@ func (s *session) fill(w bridge.Writer, wrote *latency.Run) {
 				t.permit(grant)
 			}
 			if n > 0 {
-				empty, now = 0, w.Now()
+				empty = 0
 			} else if empty++; empty >= round {
 				return
 			}
-			for i := range frames[:n] {
-				s.writeFrame(w, &frames[i])
-				wrote.Add(s.stats, frames[i].payload, now-frames[i].came)
-			}
+			s.write(w, frames[:n])
 		}
 	}
 	s.mu.Lock()
@@ -104,6 +92,21 @@ func (s *session) notFetching() {
 			t.ran(p)
 		}
 	}
+}
+
+// write writes frames, and counts those together that have waited equally long.
+func (s *session) write(w bridge.Writer, frames []frame) {
+	if len(frames) == 0 {
+		return
+	}
+	now := w.Now()
+	var wrote latency.Run
+	for i := range frames {
+		f := &frames[i]
+		s.writeFrame(w, f)
+		wrote.Add(s.stats, int(f.payload), now-f.came)
+	}
+	wrote.End(s.stats)
 }
 
 // writeFrame writes a shared frame, with the session's context if it has one.

@@ -12,9 +12,9 @@ import (
 type frame struct {
 	id        codec.MessageID
 	ws        *ws.Frame
-	payload   int           // bytes, for the statistics
 	came      time.Duration // when it arrived, see [latency.Arrival]
 	published int64         // ms since 1970; 0: not known
+	payload   int32         // bytes, for the statistics
 	left      int32         // in a [catchUp]: sessions that have not taken it
 }
 

@@ -182,7 +182,7 @@ func (t *stream) Deliver(m *codec.Message) {
 	t.granted--
 	var woken []*cursor
 	if !t.key.persistent() || t.ring.endsBefore(&m.ID) {
-		f := frame{id: m.ID, ws: encoded, payload: len(m.Payload), came: t.arrival.Now()}
+		f := frame{id: m.ID, ws: encoded, payload: int32(len(m.Payload)), came: t.arrival.Now()}
 		if !m.PublishTime.IsZero() {
 			f.published = m.PublishTime.UnixMilli()
 		}

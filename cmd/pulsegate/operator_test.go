@@ -35,7 +35,7 @@ func TestAskingGoesWrong(t *testing.T) {
 		{answer(400, `parameter sort: "x" is no field`), []string{"sessions", "--sort", "x"}, exitUsage, `parameter sort: "x" is no field`},
 		{answer(404, "there is no profile"), []string{"profile", "x", profile}, exitRuntime, "there is no profile"},
 		{http.NotFound, []string{"topics"}, exitRuntime, "is this a pulsegate"},
-		{func(http.ResponseWriter, *http.Request) {}, []string{"status"}, exitRuntime, "the answer is not that of a pulsegate"},
+		{func(http.ResponseWriter, *http.Request) {}, []string{"status"}, exitRuntime, "the answer is not from a pulsegate"},
 	} {
 		s := httptest.NewServer(tc.server)
 		code, stdout, stderr := command(t, append(tc.args, "--url", s.URL)...)
