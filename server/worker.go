@@ -64,7 +64,6 @@ func (w *worker) run() {
 	for {
 		select {
 		case <-w.bell:
-			w.out.later()
 			if w.work() {
 				return
 			}
@@ -89,6 +88,7 @@ func (w *worker) work() (end bool) {
 	batch := w.queue
 	w.queue = w.spare[:0]
 	w.mu.Unlock()
+	w.out.later()
 	for i, c := range batch {
 		batch[i] = nil
 		w.serve(c)
