@@ -41,7 +41,7 @@ func (r *receiver) Ended(_ *pulsar.Consumer, err error) {
 }
 func (r *receiver) Deliver(x *pulsar.Consumer, m *pulsar.Received) {
 	r.v.take(string(m.Payload))
-	x.Ack(&m.ID)
+	x.Ack(m.ID)
 	r.permits.Permit(1)
 }
 
