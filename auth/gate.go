@@ -200,16 +200,16 @@ func (g *Gate) Recheck(grant *Grant) *Refusal {
 	return nil
 }
 
-// AdmitSuperUser lets only super-users pass.
-func (g *Gate) AdmitSuperUser(ctx context.Context, r *Request) error {
+// AdmitSuperUser lets only super-users pass, and tells the role of one.
+func (g *Gate) AdmitSuperUser(ctx context.Context, r *Request) (role string, err error) {
 	who, err := g.identify(ctx, r, turnLogin)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !g.rules.Load().superUsers[who.Role] {
-		return &Refusal{Kind: ErrForbidden, Reason: "only super-users may do this", Cause: "role " + who.Role}
+		return "", &Refusal{Kind: ErrForbidden, Reason: "only super-users may do this", Cause: "role " + who.Role}
 	}
-	return nil
+	return who.Role, nil
 }
 
 // AdmitViewer lets pass who may see the statistics of a topic: super-users, and

@@ -70,7 +70,7 @@ func TestRulesTakeAwayThePowers(t *testing.T) {
 		t.Errorf("%d sessions are told of changes", n)
 	}
 	a.namespaces.mu.Unlock()
-	if err := g.AdmitSuperUser(t.Context(), withToken("root")); !errors.Is(err, ErrForbidden) {
+	if _, err := g.AdmitSuperUser(t.Context(), withToken("root")); !errors.Is(err, ErrForbidden) {
 		t.Error(err)
 	}
 	for _, grant := range grants {

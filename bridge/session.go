@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"time"
+
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
 )
@@ -94,6 +96,10 @@ type SessionKind struct {
 type Writer interface {
 	// Room reports whether the output takes another frame now.
 	Room() bool
+
+	// Now is the time at which what is added is written, as [latency.Now] has it. It may be a reading from a
+	// little before, as many sessions are filled in a row.
+	Now() time.Duration
 
 	// Append adds one text message: add appends its JSON to dst and returns the
 	// result, as append does. add must not keep dst.

@@ -390,3 +390,8 @@ const (
 	StartAtPosition
 	StartAtTime
 )
+
+// Burier is an [Upstream] that counts the dead letters it has moved, and tries that failed, since start.
+type Burier interface {
+	DeadLetters() (moved, failed uint64)
+}

@@ -5,6 +5,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,10 @@ func dial(ctx context.Context, url string, header http.Header) (*websocket.Conn,
 		return ws, nil
 	}
 	if resp == nil {
+		if host, secure := strings.CutPrefix(url, "wss://"); secure && errors.As(err, new(tls.RecordHeaderError)) {
+			host, _, _ = strings.Cut(host, "?")
+			return nil, fmt.Errorf("connecting: the server speaks no TLS there; try ws://%s: %w", host, err)
+		}
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))

@@ -133,6 +133,7 @@ type Config struct {
 	OperatorPages            bool          // operatorPages
 	OperatorServicePort      int           // operatorServicePort; NoPort: the pages are where everything is
 	OperatorBindAddress      string        // operatorBindAddress
+	MetricsNamespaces        int           // metricsNamespaces; 0: none
 	DrainSpread              time.Duration // drainSpreadMillis, never more than DrainTimeout
 	DrainTimeout             time.Duration // drainTimeoutMillis
 	SlowClientTimeout        time.Duration // slowClientTimeoutMillis

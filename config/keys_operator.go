@@ -16,4 +16,9 @@ var operatorKeys = []Key{
 		Doc:  "The address to listen on for operatorServicePort.",
 		kind: text(func(c *Config) *string { return &c.OperatorBindAddress }),
 	},
+	{
+		Name: "metricsNamespaces", Section: sectionOperator, Default: "0",
+		Doc:  "How many namespaces have metrics of their own, pulsegate_namespace_…: sessions, and messages and bytes published, delivered and acknowledged. The first that are used get them, until a restart; all others are together in namespace=\"other\". Each takes seven series in Prometheus. 0: none.",
+		kind: number(func(c *Config) *int { return &c.MetricsNamespaces }, 0, 10_000),
+	},
 }

@@ -159,6 +159,7 @@ var effects = []struct {
 	{"operatorPages", "false", "OperatorPages", false},
 	{"operatorServicePort", "9090", "OperatorServicePort", 9090},
 	{"operatorBindAddress", "::1", "OperatorBindAddress", "::1"},
+	{"metricsNamespaces", "20", "MetricsNamespaces", 20},
 	{"reusePort", "true", "ReusePort", true},
 	{"authenticationEnabled", "true", "AuthenticationEnabled", true},
 	{"authenticationProviders", ProviderToken + ", " + ProviderBasic, "AuthenticationProviders", []string{ProviderToken, ProviderBasic}},

@@ -31,9 +31,15 @@ type Options struct {
 	Level *slog.LevelVar
 }
 
+// Fault is what is wrong with what the configuration names, such as a file that is not there.
+type Fault struct{ err error }
+
+func (f *Fault) Error() string { return f.err.Error() }
+func (f *Fault) Unwrap() error { return f.err }
+
 // Run serves until ctx ends and then drains: sessions end in good order, as far
 // as Config.DrainTimeout allows, after Config.DrainDelay in which it serves on. It returns nil after a drain, complete or not,
-// and an error when it could not begin to serve.
+// and an error when it could not begin to serve, a [*Fault] where the configuration is to be mended.
 func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts Options) error {
 	log := opts.Logger
 	if log == nil {
@@ -58,7 +64,7 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 
 	gate, done, err := openGate(cfg, up, log)
 	if err != nil {
-		return err
+		return &Fault{err}
 	}
 	defer done()
 
@@ -69,7 +75,7 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 	serve.Memory = budget
 	serve.Gate = gate
 	if serve.TLS, err = loadTLS(cfg); err != nil {
-		return err
+		return &Fault{err}
 	}
 	if text := expired(cfg, serve.TLS); text != "" {
 		log.Warn(text)
@@ -196,6 +202,7 @@ func serverOptions(cfg *config.Config, b server.Bridge, admin http.Handler, log 
 	o.V1LegacyTime = cfg.V1PublishTimeFormat == config.PublishTimeSeed
 	o.V1WithoutCluster = cfg.V1TopicNames == config.V1NamesWithoutCluster
 	o.StatusFile = cfg.StatusFilePath
+	o.MetricsNamespaces = cfg.MetricsNamespaces
 	o.DrainSpread, o.Replaced = cfg.DrainSpread, cfg.DrainDelay > 0 || cfg.DrainSpread > 0
 	return o
 }

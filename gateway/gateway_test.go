@@ -110,7 +110,7 @@ func read(t *testing.T, c *websocket.Conn) map[string]any {
 }
 
 func TestProduceConsumeRead(t *testing.T) {
-	addr, log, stop := serve(t, nil)
+	addr, log, stop := serve(t, func(c *config.Config) { c.MetricsNamespaces = 1 })
 	reader := dial(t, addr, "/ws/v2/reader/persistent/public/default/t")
 	consumer := dial(t, addr, "/ws/v2/consumer/persistent/public/default/t/s?subscriptionType=Shared")
 	producer := dial(t, addr, "/ws/v2/producer/persistent/public/default/t")
@@ -139,6 +139,7 @@ func TestProduceConsumeRead(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"/readyz": "ok", "/metrics": "pulsegate_published_messages_total 50",
+		"/metrics/": `pulsegate_namespace_published_messages_total{namespace="public/default"} 50`,
 		"/admin/v2/proxy-stats/persistent/public/default/t/stats": `"numberOfMsgPublished":50`,
 		"/admin/v2/persistent/public/default/t/stats":             "subscriptions",
 	} {

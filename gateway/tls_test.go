@@ -53,8 +53,8 @@ func TestBadCertificateFiles(t *testing.T) {
 		cert, key string
 		want      string
 	}{
-		{ca.Path("none"), cert.KeyFile, "none: no such file"},
-		{cert.CertFile, other.KeyFile, "private key"},
+		{ca.Path("none"), cert.KeyFile, "tlsCertificateFilePath=" + ca.Path("none") + ": no such file"},
+		{cert.CertFile, other.KeyFile, "with tlsKeyFilePath=" + other.KeyFile + ": tls: private key"},
 		{cert.KeyFile, cert.KeyFile, cert.KeyFile},
 	} {
 		cfg := config.Defaults()

@@ -36,7 +36,7 @@ func (h *handler) closeSession(w http.ResponseWriter, r *http.Request) {
 		writeReason(w, errNoSession.status, errNoSession.reason)
 		return
 	}
-	h.log.Info("an operator closes a session", "session", id, "reason", reason, "operator", r.RemoteAddr)
+	h.acted(r, slog.LevelInfo, "an operator closes a session", "session", id, "reason", reason)
 	writeJSON(w, map[string]any{"closed": id})
 }
 
@@ -74,7 +74,7 @@ func (h *handler) setLevel(w http.ResponseWriter, r *http.Request) {
 	}
 	was := v.Level()
 	v.Set(level)
-	h.log.Warn("an operator has changed the log level", "from", strings.ToLower(was.String()), "to", to.Level, "operator", r.RemoteAddr)
+	h.acted(r, slog.LevelWarn, "an operator has changed the log level", "from", strings.ToLower(was.String()), "to", to.Level)
 	writeJSON(w, to)
 }
 
@@ -122,7 +122,7 @@ func (h *handler) profile(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	h.log.Info("an operator takes a profile", "profile", name, "operator", r.RemoteAddr)
+	h.acted(r, slog.LevelInfo, "an operator takes a profile", "profile", name)
 	header(w, "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="pulsegate-`+name+`.pb.gz"`)
 	_, _ = w.Write(out.Bytes())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strconv"
 
 	"github.com/pulsegate/pulsegate/inturn"
@@ -54,24 +55,40 @@ func NewHandler(source Source, log *slog.Logger) http.Handler {
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
-// mayAct is the key in a request's context of what [AllowActions] says.
-type mayAct struct{}
+// Actor is who does what only an operator may, for the log.
+type Actor struct {
+	Role    string // "" where operators do not log in
+	Address netip.AddrPort
+}
+
+// actorKey is the key in a request's context of what [AllowActions] says.
+type actorKey struct{}
 
 // AllowActions lets a request do what only an operator may: close sessions, change the
 // log level, take profiles. Without it that is refused.
-func AllowActions(r *http.Request) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), mayAct{}, true))
+func AllowActions(r *http.Request, by Actor) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), actorKey{}, by))
 }
 
-// MayAct reports whether [AllowActions] was called.
-func MayAct(r *http.Request) bool {
-	allowed, _ := r.Context().Value(mayAct{}).(bool)
-	return allowed
+// MayAct tells who acts, if [AllowActions] was called.
+func MayAct(r *http.Request) (by Actor, ok bool) {
+	by, ok = r.Context().Value(actorKey{}).(Actor)
+	return by, ok
+}
+
+// acted logs what an operator has done, and who that was.
+func (h *handler) acted(r *http.Request, level slog.Level, what string, args ...any) {
+	by, _ := MayAct(r)
+	args = append(args, "operator", by.Address.String())
+	if by.Role != "" {
+		args = append(args, "role", by.Role)
+	}
+	h.log.Log(r.Context(), level, what, args...)
 }
 
 func actionsOnly(f http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !MayAct(r) {
+		if _, ok := MayAct(r); !ok {
 			writeReason(w, http.StatusForbidden, "only a super-user may do this or, where clients do not log in, whoever asks at operatorServicePort")
 			return
 		}

@@ -71,7 +71,7 @@ func ask(f *fake, act bool, method, path, body string, head ...string) *httptest
 		r.Header.Set(head[i], head[i+1])
 	}
 	if act {
-		r = AllowActions(r)
+		r = AllowActions(r, Actor{Address: netip.MustParseAddrPort("192.0.2.9:1000")})
 	}
 	w := httptest.NewRecorder()
 	NewHandler(f, slog.New(slog.DiscardHandler)).ServeHTTP(w, r)
@@ -163,5 +163,24 @@ func TestOtherSitesMayNotAct(t *testing.T) {
 	}
 	if w := ask(f, true, "DELETE", "sessions/3", "", "Sec-Fetch-Site", "same-origin"); w.Code != http.StatusOK {
 		t.Error(w.Code, w.Body)
+	}
+}
+
+// The log says who has acted.
+func TestWhoActed(t *testing.T) {
+	for _, act := range []struct{ method, path, body, says string }{
+		{"DELETE", "sessions/3", "", "closes a session"},
+		{"PUT", "log-level", `{"level":"debug"}`, "changed the log level"},
+		{"POST", "profiles/heap", "", "takes a profile"},
+	} {
+		for role, want := range map[string]string{"root": " operator=192.0.2.9:1000 role=root\n", "": " operator=192.0.2.9:1000\n"} {
+			var log strings.Builder
+			r := httptest.NewRequest(act.method, Prefix+act.path, strings.NewReader(act.body))
+			r = AllowActions(r, Actor{Role: role, Address: netip.MustParseAddrPort("192.0.2.9:1000")})
+			NewHandler(newFake(), slog.New(slog.NewTextHandler(&log, nil))).ServeHTTP(httptest.NewRecorder(), r)
+			if text := log.String(); !strings.Contains(text, act.says) || !strings.HasSuffix(text, want) {
+				t.Errorf("%s as %q: %q", act.path, role, text)
+			}
+		}
 	}
 }

@@ -108,7 +108,8 @@ func (s *Server) Status() operator.Status {
 			{Key: limitMemory, Unit: "bytes", Used: held, Most: s.o.Memory.Limit()},
 		},
 		Counters: map[string]uint64{
-			"published": c.Published, "publishFailed": c.PublishFailed, "delivered": c.Delivered, "acknowledged": c.Acked, "negativelyAcknowledged": c.Nacked,
+			"published": c.Published, "publishFailed": c.Failed(), "delivered": c.Consumers.Delivered + c.Readers.Delivered,
+			"acknowledged": c.Consumers.Acked + c.Readers.Acked, "negativelyAcknowledged": c.Nacked,
 			"receivedBytes": s.bytesIn.Load(), "sentBytes": s.bytesOut.Load(), "unacknowledged": uint64(max(g.Unacked, 0)),
 			"slowClosed": s.metrics.slow.Load(),
 		},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/census"
+	"github.com/pulsegate/pulsegate/latency"
 )
 
 // fakeBridge is a [Bridge] whose sessions are driven by the test. What an
@@ -114,9 +115,29 @@ func (b *fakeBridge) TopicStats(topic string) (census.TopicStats, bool) {
 
 func (b *fakeBridge) NamespaceRates() []census.NamespaceRates { return b.rates }
 func (b *fakeBridge) Counters() census.Counters {
-	return census.Counters{Published: 7, LatencySum: 3 * time.Second}
+	var took, waited latency.Histogram
+	took.Observe(3*time.Second, 1)
+	waited.Observe(2*time.Millisecond, 4)
+	c := census.Counters{
+		Published: 7, PublishedBytes: 70, PublishLatency: took.Snapshot(), Nacked: 8, Redelivered: 9, DeadLetters: 10, DeadLettersFailed: 11,
+		Consumers: census.Pushed{Delivered: 1, DeliveredBytes: 2, Acked: 3, Filled: 4, Latency: waited.Snapshot()},
+		Readers:   census.Pushed{Delivered: 10, DeliveredBytes: 20, Acked: 30, Filled: 40, Latency: took.Snapshot()},
+	}
+	c.PublishFailed[3], c.PublishFailed[8] = 12, 13
+	return c
 }
-func (b *fakeBridge) Gauges() census.Gauges { return census.Gauges{Tails: 3} }
+func (b *fakeBridge) Gauges() census.Gauges {
+	return census.Gauges{Tails: 3, TailBytes: 4, Unacked: 5, FullConsumers: 6, FullReaders: 7, UpstreamProducers: 8, UpstreamConsumers: 9, UpstreamReaders: 10}
+}
+func (b *fakeBridge) Shares() census.Shares {
+	s := census.Shares{Live: 5, Behind: 2}
+	s.Producers[0], s.Consumers[2], s.Tails[5] = 1, 2, 3
+	return s
+}
+func (b *fakeBridge) NamespaceCounters(most int) []census.NamespaceCounters {
+	all := []census.NamespaceCounters{{Namespace: "public/default", Sessions: 1, Published: 2, PublishedBytes: 3, PublishFailed: 4, Delivered: 5, DeliveredBytes: 6, Acked: 7}}
+	return append(all[:min(most, 1)], census.NamespaceCounters{Sessions: 10, Published: 20})
+}
 
 // fakeSession is a [bridge.Session] that records what it is given.
 type fakeSession struct {

@@ -33,8 +33,18 @@ func (c *conn) countInput() {
 // holdUnread counts n bytes more, or less, of output that c's client has not taken.
 // It returns how many there are.
 func (c *conn) holdUnread(n int) int64 {
+	if n == 0 {
+		return c.unsent.Load()
+	}
 	c.s.o.Memory.Take(memory.Unread, n)
-	return c.unsent.Add(int64(n))
+	left := c.unsent.Add(int64(n))
+	switch {
+	case left == 0:
+		c.s.metrics.slowed.Add(-1)
+	case left == int64(n):
+		c.s.metrics.slowed.Add(1)
+	}
+	return left
 }
 
 // unreadBound is how many bytes of output may wait for one client now.

@@ -90,7 +90,7 @@ func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 			}
 		case err != nil:
 			no := s.authFailure(err)
-			s.metrics.handshake(no.Status)
+			s.metrics.refused(no)
 			s.tellLogin("session refused", no.Status, err, c.remote(), "kind", r.Kind.String(), "topic", topic)
 			c.sayNo(no)
 		default:
@@ -110,19 +110,19 @@ func (s *Server) authFailure(err error) *http1.Refusal {
 	errors.As(err, &no)
 	switch no.Kind {
 	case auth.ErrUnauthenticated:
-		answer := http1.Refused(http.StatusUnauthorized, "Failed to authenticate: "+no.Reason)
+		answer := http1.Refused(http.StatusUnauthorized, "Failed to authenticate: "+no.Reason).Because("authentication")
 		if challenge := s.o.Gate.Challenge(); challenge != "" {
 			answer.Header = "WWW-Authenticate: " + challenge
 		}
 		return answer
 	case auth.ErrForbidden:
-		return http1.Refused(http.StatusForbidden, "Not authorized: "+no.Reason)
+		return http1.Refused(http.StatusForbidden, "Not authorized: "+no.Reason).Because("authorization")
 	case auth.ErrTooManyRoles:
 		return http1.OverLimit(limitRoles, http.StatusServiceUnavailable, "Too many roles: "+no.Reason)
 	case auth.ErrTooMany:
-		return http1.Refused(http.StatusTooManyRequests, "Failed to authenticate: "+no.Reason)
+		return http1.Refused(http.StatusTooManyRequests, "Failed to authenticate: "+no.Reason).Because(limitLogins)
 	}
-	return http1.Refused(http.StatusServiceUnavailable, "Cannot tell whether this is allowed: "+no.Reason)
+	return http1.Refused(http.StatusServiceUnavailable, "Cannot tell whether this is allowed: "+no.Reason).Because("undecided")
 }
 
 // tellLogin tells the operator of a client that was not let in, or whose new token
@@ -313,37 +313,49 @@ func (c *conn) renewed(expires time.Time, err error) (next *codec.AuthResponse) 
 // super-user, or for one topic's statistics who may use the topic. As with the Java
 // proxy all others get 401.
 func (s *Server) guard(topic string, h http.HandlerFunc) http.HandlerFunc {
-	gate := s.o.Gate
-	if gate == nil {
+	if s.o.Gate == nil {
 		return h
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
-		remote, _ := netip.ParseAddrPort(r.RemoteAddr) // our own text
-		if s.o.TrustForwardedFor {
-			remote = forwardedFor(r.Header, remote)
-		}
-		shown := auth.FromHTTP(r, remote.Addr())
-		var err error
-		if topic == "" {
-			err = gate.AdmitSuperUser(r.Context(), shown)
-		} else {
-			err = gate.AdmitViewer(r.Context(), shown, topic)
-		}
-		if err == nil {
+		if _, ok := s.letPass(w, r, topic); ok {
 			h(w, r)
-			return
 		}
-		no := s.authFailure(err)
-		if no.Status == http.StatusForbidden {
-			no.Status = http.StatusUnauthorized
-		}
-		s.tellLogin("request refused", no.Status, err, remote, "path", r.URL.EscapedPath())
-		if rec, ok := w.(*http1.Recorder); ok {
-			rec.Told = true
-		}
-		if no.Status == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", gate.Challenge())
-		}
-		http1.WriteReason(w, no.Status, no.Reason)
 	}
+}
+
+// letPass is guard's decision; a request that may not pass is answered. role is a super-user's.
+func (s *Server) letPass(w http.ResponseWriter, r *http.Request, topic string) (role string, ok bool) {
+	gate, remote := s.o.Gate, s.remoteOfRequest(r)
+	shown := auth.FromHTTP(r, remote.Addr())
+	var err error
+	if topic == "" {
+		role, err = gate.AdmitSuperUser(r.Context(), shown)
+	} else {
+		err = gate.AdmitViewer(r.Context(), shown, topic)
+	}
+	if err == nil {
+		return role, true
+	}
+	no := s.authFailure(err)
+	if no.Status == http.StatusForbidden {
+		no.Status = http.StatusUnauthorized
+	}
+	s.tellLogin("request refused", no.Status, err, remote, "path", r.URL.EscapedPath())
+	if rec, ok := w.(*http1.Recorder); ok {
+		rec.Told = true
+	}
+	if no.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", gate.Challenge())
+	}
+	http1.WriteReason(w, no.Status, no.Reason)
+	return "", false
+}
+
+// remoteOfRequest is the address of who sent a request that is no session.
+func (s *Server) remoteOfRequest(r *http.Request) netip.AddrPort {
+	remote, _ := netip.ParseAddrPort(r.RemoteAddr) // our own text
+	if s.o.TrustForwardedFor {
+		remote = forwardedFor(r.Header, remote)
+	}
+	return remote
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -8,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/pulsegate/pulsegate/bridge/census"
 	"github.com/pulsegate/pulsegate/memory"
+	"github.com/pulsegate/pulsegate/server/http1"
 	"github.com/pulsegate/pulsegate/server/route"
 )
 
@@ -21,8 +22,10 @@ type metrics struct {
 	messagesIn, messagesOut atomic.Uint64
 	acceptErrors, overLimit atomic.Uint64
 	slow, panics            atomic.Uint64
+	slowed                  atomic.Int64 // clients for whom output waits
 
 	handshakes *prometheus.CounterVec
+	upgraded   prometheus.Counter // of handshakes
 	closes     *prometheus.CounterVec
 	refusals   *prometheus.CounterVec
 	tls        *prometheus.CounterVec // nil: TLS is not spoken
@@ -33,8 +36,8 @@ func newMetrics(s *Server) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pulsegate_handshakes_total", Help: "Upgrade requests answered, by HTTP status.",
-		}, []string{"status"}),
+			Name: "pulsegate_handshakes_total", Help: "Upgrade requests answered, by HTTP status and why they were refused.",
+		}, []string{"status", "reason"}),
 		closes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pulsegate_sessions_closed_total", Help: "Sessions that ended, by close code; none: the connection broke.",
 		}, []string{"code"}),
@@ -60,11 +63,15 @@ func newMetrics(s *Server) *metrics {
 	if s.o.TLS != nil {
 		m.withTLS(s.o.TLS)
 	}
-	m.handshakes.WithLabelValues(strconv.Itoa(http.StatusSwitchingProtocols)) // shown from the start
+	m.upgraded = m.handshakes.WithLabelValues(strconv.Itoa(http.StatusSwitchingProtocols), "")
 	return m
 }
 
-func (m *metrics) handshake(status int) { m.handshakes.WithLabelValues(strconv.Itoa(status)).Inc() }
+// refused counts an upgrade that was refused, by the key of the limit or a word. What
+// has neither did not ask for what there is.
+func (m *metrics) refused(no *http1.Refusal) {
+	m.handshakes.WithLabelValues(strconv.Itoa(no.Status), cmp.Or(no.Limit, no.Why, "request")).Inc()
+}
 
 // closed counts a close code. A client may send any; those we do not send
 // ourselves share a label.
@@ -95,7 +102,7 @@ func (*totals) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements [prometheus.Collector].
 func (t *totals) Collect(ch chan<- prometheus.Metric) {
-	for _, v := range append(t.ofServer(), t.ofBridge()...) {
+	for _, v := range t.ofServer() {
 		var labels []string
 		var values []string
 		if v.kind != "" {
@@ -107,17 +114,7 @@ func (t *totals) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc("pulsegate_"+v.name, v.help, labels, nil), valueType, v.value, values...)
 	}
-	c := t.s.o.Bridge.Counters()
-	var sum uint64
-	buckets := map[float64]uint64{}
-	for i, n := range c.Latency {
-		sum += n
-		if i < len(census.LatencyBounds) {
-			buckets[census.LatencyBounds[i].Seconds()] = sum
-		}
-	}
-	ch <- prometheus.MustNewConstHistogram(prometheus.NewDesc("pulsegate_publish_latency_seconds",
-		"Time from a publish to its confirmation.", nil, nil), sum, c.LatencySum.Seconds(), buckets)
+	t.s.showBridge(ch)
 }
 
 func (t *totals) ofServer() []sample {
@@ -135,6 +132,7 @@ func (t *totals) ofServer() []sample {
 		{name: "sent_messages_total", help: "WebSocket messages written.", counter: true, value: float64(m.messagesOut.Load())},
 		{name: "accept_errors_total", help: "Connections that could not be accepted.", counter: true, value: float64(m.acceptErrors.Load())},
 		{name: "connections_over_limit_total", help: "Connections beyond the limit.", counter: true, value: float64(m.overLimit.Load())},
+		{name: "slowed_clients", help: "Clients that do not read as fast as they are sent to: output waits for them.", value: float64(m.slowed.Load())},
 		{name: "slow_clients_closed_total", help: "Clients closed because they did not read their output.", counter: true, value: float64(m.slow.Load())},
 		{name: "panics_total", help: "Panics that were kept to one connection.", counter: true, value: float64(m.panics.Load())},
 	}
@@ -148,25 +146,6 @@ func (t *totals) ofServer() []sample {
 		list = append(list, sample{name: "sessions", help: "Open sessions.", value: float64(s.sessions[kind].Load()), kind: route.Kind(kind).String()})
 	}
 	return list
-}
-
-func (t *totals) ofBridge() []sample {
-	c, g := t.s.o.Bridge.Counters(), t.s.o.Bridge.Gauges()
-	return []sample{
-		{name: "published_messages_total", help: "Messages published and confirmed.", counter: true, value: float64(c.Published)},
-		{name: "published_bytes_total", help: "Bytes of payload published.", counter: true, value: float64(c.PublishedBytes)},
-		{name: "publish_failures_total", help: "Publishes answered with an error.", counter: true, value: float64(c.PublishFailed)},
-		{name: "delivered_messages_total", help: "Messages pushed to clients.", counter: true, value: float64(c.Delivered)},
-		{name: "delivered_bytes_total", help: "Bytes of payload pushed to clients.", counter: true, value: float64(c.DeliveredBytes)},
-		{name: "acked_messages_total", help: "Messages acknowledged.", counter: true, value: float64(c.Acked)},
-		{name: "nacked_messages_total", help: "Messages negatively acknowledged.", counter: true, value: float64(c.Nacked)},
-		{name: "unacked_messages", help: "Messages delivered and not acknowledged.", value: float64(g.Unacked)},
-		{name: "upstream_clients", help: "Clients at the upstream.", value: float64(g.UpstreamProducers), kind: "producer"},
-		{name: "upstream_clients", help: "Clients at the upstream.", value: float64(g.UpstreamConsumers), kind: "consumer"},
-		{name: "upstream_clients", help: "Clients at the upstream.", value: float64(g.UpstreamReaders), kind: "reader"},
-		{name: "tails", help: "Topics whose readers share one tail.", value: float64(g.Tails)},
-		{name: "tail_bytes", help: "Encoded frames kept by tails.", value: float64(g.TailBytes)},
-	}
 }
 
 func one(yes bool) float64 {

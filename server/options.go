@@ -35,6 +35,8 @@ type Observer interface {
 	NamespaceRates() []census.NamespaceRates
 	Counters() census.Counters
 	Gauges() census.Gauges
+	Shares() census.Shares
+	NamespaceCounters(most int) []census.NamespaceCounters
 
 	// Outlets calls visit with the outlet of each open session, in no order, until it returns false.
 	Outlets(visit func(bridge.Outlet) bool)
@@ -129,6 +131,9 @@ type Options struct {
 	// PagesApart leaves them to a door of their own.
 	Operator   http.Handler
 	PagesApart bool
+
+	// MetricsNamespaces is how many namespaces have metrics of their own; 0: none has.
+	MetricsNamespaces int
 
 	// Collectors are more metrics to show.
 	Collectors []prometheus.Collector

@@ -1,7 +1,10 @@
 package server
 
 import (
+	"time"
+
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/latency"
 )
 
 const (
@@ -27,6 +30,7 @@ type output struct {
 	plain   int  // bytes that were compressed, or will be for others
 	refused bool // there was no room when asked
 	frames  uint64
+	now     time.Duration // 0: the clock is to be read when somebody asks
 }
 
 func (o *output) reset(room int) {
@@ -54,6 +58,17 @@ func (o *output) together() {
 		o.single = nil
 	}
 }
+
+// Now implements [bridge.Writer].
+func (o *output) Now() time.Duration {
+	if o.now == 0 {
+		o.now = latency.Now()
+	}
+	return o.now
+}
+
+// later says that some time has passed since Now was asked.
+func (o *output) later() { o.now = 0 }
 
 // Room implements [bridge.Writer].
 func (o *output) Room() bool {

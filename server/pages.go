@@ -62,11 +62,11 @@ func (s *Server) home(apart bool) http.HandlerFunc {
 func (s *Server) operate(w http.ResponseWriter, r *http.Request, apart bool) {
 	switch {
 	case s.o.Gate != nil:
-		s.guard("", func(w http.ResponseWriter, r *http.Request) {
-			s.o.Operator.ServeHTTP(w, operator.AllowActions(r))
-		})(w, r)
+		if role, ok := s.letPass(w, r, ""); ok {
+			s.o.Operator.ServeHTTP(w, operator.AllowActions(r, operator.Actor{Role: role, Address: s.remoteOfRequest(r)}))
+		}
 	case apart && hostOfOurs(r.Host):
-		s.o.Operator.ServeHTTP(w, operator.AllowActions(r))
+		s.o.Operator.ServeHTTP(w, operator.AllowActions(r, operator.Actor{Address: s.remoteOfRequest(r)}))
 	case apart:
 		http1.WriteReason(w, http.StatusForbidden, "use an IP address, localhost or a host name without dots: under any other name, another site's page could make a browser ask")
 	case s.isLocal(r):

@@ -10,17 +10,23 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pulsegate/pulsegate/bridge/hub"
 	"github.com/pulsegate/pulsegate/operator"
 )
 
-// seen is in an operator's place: it tells whether the request may act.
-type seen struct{ acts []bool }
+// seen is in an operator's place: it tells whether the request may act, and who acts.
+type seen struct {
+	acts []bool
+	by   atomic.Pointer[operator.Actor]
+}
 
 func (s *seen) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.acts = append(s.acts, operator.MayAct(r))
+	by, ok := operator.MayAct(r)
+	s.acts = append(s.acts, ok)
+	s.by.Store(&by)
 	_, _ = io.WriteString(w, "{}")
 }
 
@@ -84,7 +90,8 @@ func TestWhoMayLookAndAct(t *testing.T) {
 
 // With a login both are for super-users.
 func TestPagesAreForSuperUsers(t *testing.T) {
-	s, _ := guarded(t, echoBridge(), 0, func(o *Options) { o.Operator = &seen{} })
+	at := &seen{}
+	s, _ := guarded(t, echoBridge(), 0, func(o *Options) { o.Operator = at })
 	base := "http://" + s.Addr().String()
 	for _, c := range []struct {
 		token  string
@@ -111,6 +118,9 @@ func TestPagesAreForSuperUsers(t *testing.T) {
 		if resp.StatusCode != c.status {
 			t.Errorf("%s as %.8q: %s", c.path, c.token, resp.Status)
 		}
+	}
+	if by := at.by.Load(); by == nil || by.Role != "root" || !by.Address.Addr().IsLoopback() {
+		t.Errorf("%+v has asked", by)
 	}
 }
 

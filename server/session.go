@@ -30,7 +30,7 @@ func (c *conn) upgrade(h *http1.Head, req *http.Request) {
 // refuseUpgrade refuses an upgrade that did not get as far as the bridge. The
 // query is not logged: it may hold a token.
 func (c *conn) refuseUpgrade(h *http1.Head, no *http1.Refusal) {
-	c.s.metrics.handshake(no.Status)
+	c.s.metrics.refused(no)
 	c.tellRefusal("session refused", no, "path", h.Path)
 	c.sayNo(no)
 }
@@ -38,10 +38,10 @@ func (c *conn) refuseUpgrade(h *http1.Head, no *http1.Refusal) {
 func (c *conn) tryUpgrade(h *http1.Head, req *http.Request) *http1.Refusal {
 	s := c.s
 	if no := http1.CheckUpgrade(h, req.Header); no != nil {
-		return no
+		return no.Because("no_upgrade")
 	}
 	if !http1.OriginAllowed(s.set().origins, req.Header) {
-		return http1.Refused(http.StatusForbidden, "this Origin is not allowed")
+		return http1.Refused(http.StatusForbidden, "this Origin is not allowed").Because("origin")
 	}
 	r, no := s.parseRoute(h)
 	if no != nil {
@@ -51,7 +51,7 @@ func (c *conn) tryUpgrade(h *http1.Head, req *http.Request) *http1.Refusal {
 		return http1.OverLimit(limitConnections, http.StatusServiceUnavailable, "too many connections")
 	}
 	if s.draining.Load() {
-		return http1.Refused(http.StatusServiceUnavailable, errDraining.Error())
+		return http1.Refused(http.StatusServiceUnavailable, errDraining.Error()).Because("draining")
 	}
 	if s.o.Memory.Exhausted() {
 		s.o.Memory.Refused()
@@ -167,7 +167,7 @@ func (w *worker) attach(c *conn) {
 	}
 	if o.err != nil {
 		no := openFailure(c.kind, o.err)
-		w.s.metrics.handshake(no.Status)
+		w.s.metrics.refused(no)
 		c.tellRefusal("session refused", no, "kind", c.kind.String(), "topic", c.req.topic)
 		c.sayNo(no)
 		return
@@ -189,7 +189,7 @@ func (w *worker) attach(c *conn) {
 	c.lastSeen.Store(now)
 	c.reader.SetDeflate(c.deflate)
 	c.on(life.Opened)
-	w.s.metrics.handshake(http.StatusSwitchingProtocols)
+	w.s.metrics.upgraded.Inc()
 	w.s.sessions[c.kind].Add(1)
 	c.leave(wantFlush|wantRead, func(m *mail) { m.raw = append(m.raw, req.accept...) })
 	c.boundKernel()
@@ -210,36 +210,37 @@ func openFailure(kind route.Kind, err error) *http1.Refusal {
 	}
 	for _, known := range failures {
 		if errors.Is(err, known.kind) {
-			return &http1.Refusal{Status: known.status, Reason: known.text + reason, Limit: known.limit}
+			return &http1.Refusal{Status: known.status, Reason: known.text + reason, Limit: known.limit, Why: known.why}
 		}
 	}
 	what := "Failed to create producer/consumer: "
 	if kind == route.Reader {
 		what = "Failed to create reader: "
 	}
-	return http1.Refused(http.StatusInternalServerError, what+reason)
+	return http1.Refused(http.StatusInternalServerError, what+reason).Because("other")
 }
 
 var failures = []struct {
 	kind   error
 	status int
 	text   string // in front of the reason
+	why    string // for the metrics
 	limit  string // key of the limit that is reached, "" for none
 }{
-	{errDraining, http.StatusServiceUnavailable, "", ""},
-	{bridge.ErrInvalid, http.StatusBadRequest, "Invalid query params: ", ""},
-	{bridge.ErrUnauthorized, http.StatusUnauthorized, "Failed to authenticate: ", ""},
-	{bridge.ErrForbidden, http.StatusForbidden, "Not authorized: ", ""},
-	{bridge.ErrNotFound, http.StatusNotFound, "Not found: ", ""},
-	{bridge.ErrBusy, http.StatusConflict, "Already connected: ", ""},
-	{bridge.ErrFenced, http.StatusConflict, "Producer fenced: ", ""},
-	{bridge.ErrSchema, http.StatusConflict, "Incompatible schema: ", ""},
-	{bridge.ErrTooMany, http.StatusTooManyRequests, "Too many requests: ", ""},
-	{bridge.ErrTerminated, http.StatusServiceUnavailable, "Topic terminated: ", ""},
-	{bridge.ErrBacklogQuota, http.StatusServiceUnavailable, "Backlog quota exceeded: ", ""},
-	{bridge.ErrUnavailable, http.StatusServiceUnavailable, "Broker unreachable: ", ""},
-	{bridge.ErrClosed, http.StatusServiceUnavailable, "Closed: ", ""},
-	{bridge.ErrMemoryFull, http.StatusServiceUnavailable, "Memory limit reached: ", limitMemory},
-	{bridge.ErrTimeout, http.StatusGatewayTimeout, "The broker did not answer in time: ", ""},
-	{context.DeadlineExceeded, http.StatusGatewayTimeout, "The broker did not answer in time: ", ""},
+	{errDraining, http.StatusServiceUnavailable, "", "draining", ""},
+	{bridge.ErrInvalid, http.StatusBadRequest, "Invalid query params: ", "request", ""},
+	{bridge.ErrUnauthorized, http.StatusUnauthorized, "Failed to authenticate: ", "authentication", ""},
+	{bridge.ErrForbidden, http.StatusForbidden, "Not authorized: ", "authorization", ""},
+	{bridge.ErrNotFound, http.StatusNotFound, "Not found: ", "not_found", ""},
+	{bridge.ErrBusy, http.StatusConflict, "Already connected: ", "already_connected", ""},
+	{bridge.ErrFenced, http.StatusConflict, "Producer fenced: ", "fenced", ""},
+	{bridge.ErrSchema, http.StatusConflict, "Incompatible schema: ", "schema", ""},
+	{bridge.ErrTooMany, http.StatusTooManyRequests, "Too many requests: ", "broker_limit", ""},
+	{bridge.ErrTerminated, http.StatusServiceUnavailable, "Topic terminated: ", "terminated", ""},
+	{bridge.ErrBacklogQuota, http.StatusServiceUnavailable, "Backlog quota exceeded: ", "backlog_quota", ""},
+	{bridge.ErrUnavailable, http.StatusServiceUnavailable, "Broker unreachable: ", "broker_unreachable", ""},
+	{bridge.ErrClosed, http.StatusServiceUnavailable, "Closed: ", "closed", ""},
+	{bridge.ErrMemoryFull, http.StatusServiceUnavailable, "Memory limit reached: ", "", limitMemory},
+	{bridge.ErrTimeout, http.StatusGatewayTimeout, "The broker did not answer in time: ", "broker_timeout", ""},
+	{context.DeadlineExceeded, http.StatusGatewayTimeout, "The broker did not answer in time: ", "broker_timeout", ""},
 }

@@ -68,6 +68,7 @@ func (w *worker) run() {
 				return
 			}
 		case at := <-ticker.C:
+			w.out.later()
 			w.tick(time.Since(at))
 			w.sweep()
 		}
@@ -87,11 +88,13 @@ func (w *worker) work() (end bool) {
 	batch := w.queue
 	w.queue = w.spare[:0]
 	w.mu.Unlock()
+	w.out.later()
 	for i, c := range batch {
 		batch[i] = nil
 		w.serve(c)
 		if i%readEvery == readEvery-1 {
 			w.readOne()
+			w.out.later()
 		}
 	}
 	w.spare = batch

@@ -9,6 +9,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/latency"
 )
 
 // Outlet is a socket whose owner is the test: Fill writes what the session has.
@@ -47,6 +48,9 @@ func (o *Outlet) RemoteAddr() string { return "192.0.2.1:1" }
 
 // Room implements [bridge.Writer].
 func (o *Outlet) Room() bool { return o.room > 0 }
+
+// Now implements [bridge.Writer].
+func (o *Outlet) Now() time.Duration { return latency.Now() }
 
 // Append implements [bridge.Writer].
 func (o *Outlet) Append(add func([]byte) []byte) {

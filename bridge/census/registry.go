@@ -16,20 +16,22 @@ import (
 //
 // mu guards the maps; the counters are atomic, so a publish or a delivery takes no lock.
 type Registry struct {
-	counts counters
-	nacked atomic.Uint64
-	waited atomic.Uint64 // nanoseconds from all publishes to their confirmation
+	sums sums
 
 	mu         sync.Mutex
 	topics     map[string]*topicSessions
 	namespaces map[string]*namespaceCounters
+	forgotten  NamespaceCounters // of namespaces that are forgotten
+	goneBytes  [2]uint64         // of forgotten, delivered, by the kind of the session
+	shown      int               // namespaces that are counted by name, see NamespaceCounters
 	sessions   struct{ producers, consumers, readers int }
 }
 
-// counters are the sums of what sessions did.
+// counters are the sums of what the sessions of a namespace did.
 type counters struct {
 	published, publishedBytes, publishFailed atomic.Uint64
-	delivered, deliveredBytes, acked         atomic.Uint64
+	delivered, acked                         atomic.Uint64
+	deliveredBytes                           [2]atomic.Uint64 // by the kind of the session
 	latency                                  [len(LatencyBounds) + 1]atomic.Uint64
 }
 
@@ -39,6 +41,7 @@ type namespaceCounters struct {
 	counters
 	of       *Registry // constant
 	sessions int       // guarded by the registry's mutex
+	shown    bool      // it is counted by name for as long as the process lives, likewise
 	idle     int       // complete minutes without a session, likewise
 	before   [6 + len(LatencyBounds) + 1]uint64
 	rates    NamespaceRates
@@ -63,7 +66,8 @@ type Producer struct {
 // Consumer counts what one consumer or reader session does.
 type Consumer struct {
 	of        bridge.Counted
-	on        *topicSessions // constant
+	on        *topicSessions // constant, as is reader
+	reader    bool
 	delivered atomic.Uint64
 }
 
@@ -149,7 +153,7 @@ func (r *Registry) Consumer(topic string, of bridge.Counted) *Consumer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t, _ := r.enter(topic)
-	c := &Consumer{of: of, on: t}
+	c := &Consumer{of: of, on: t, reader: who.Reader}
 	t.consumers[c] = struct{}{}
 	if who.Reader {
 		r.sessions.readers++
@@ -193,52 +197,6 @@ func (r *Registry) dropEmpty(topic string, t *topicSessions) {
 	}
 }
 
-// Published counts a message of so many bytes that was confirmed, and the time that took.
-func (c *Producer) Published(bytes int64, took time.Duration) {
-	r := c.ns.of
-	c.published.Add(1)
-	bucket := 0
-	for bucket < len(LatencyBounds) && took > LatencyBounds[bucket] {
-		bucket++
-	}
-	r.waited.Add(uint64(max(took, 0)))
-	for _, to := range [...]*counters{&r.counts, &c.ns.counters} {
-		to.published.Add(1)
-		to.publishedBytes.Add(uint64(bytes))
-		to.latency[bucket].Add(1)
-	}
-}
-
-// Failed counts a publish that was answered with an error.
-func (c *Producer) Failed() {
-	c.ns.of.counts.publishFailed.Add(1)
-	c.ns.publishFailed.Add(1)
-}
-
-// Delivered counts a message of so many bytes that was written.
-func (c *Consumer) Delivered(bytes int64) {
-	c.delivered.Add(1)
-	for _, to := range [...]*counters{&c.on.ns.of.counts, &c.on.ns.counters} {
-		to.delivered.Add(1)
-		to.deliveredBytes.Add(uint64(bytes))
-	}
-}
-
-// Acknowledged counts acknowledgements, or an answer to a reader's message.
-func (c *Consumer) Acknowledged(n int) {
-	c.on.ns.of.counts.acked.Add(uint64(n))
-	c.on.ns.acked.Add(uint64(n))
-}
-
-// Refused counts a negative acknowledgement.
-func (c *Consumer) Refused() { c.on.ns.of.nacked.Add(1) }
-
-// Messages is how many were published and confirmed.
-func (c *Producer) Messages() uint64 { return c.published.Load() }
-
-// Messages is how many were delivered.
-func (c *Consumer) Messages() uint64 { return c.delivered.Load() }
-
 // closeMinute computes the rates of the period that ends now and forgets
 // namespaces nobody has used for a while.
 func (r *Registry) closeMinute(period time.Duration) {
@@ -260,16 +218,23 @@ func (r *Registry) closeMinute(period time.Duration) {
 		if ns.sessions > 0 {
 			ns.idle = 0
 		} else if ns.idle++; ns.idle > forgetAfter {
-			delete(r.namespaces, name)
+			if !ns.shown {
+				r.forgotten.add(&ns.counters)
+				for kind := range r.goneBytes {
+					r.goneBytes[kind] += ns.deliveredBytes[kind].Load()
+				}
+				delete(r.namespaces, name)
+			}
 		}
 	}
 }
 
 // values are the sums in the order of closeMinute's rates.
 func (c *counters) values() (v [6 + len(LatencyBounds) + 1]uint64) {
-	for i, n := range [...]*atomic.Uint64{&c.published, &c.publishedBytes, &c.publishFailed, &c.delivered, &c.deliveredBytes, &c.acked} {
+	for i, n := range [...]*atomic.Uint64{&c.published, &c.publishedBytes, &c.publishFailed, &c.delivered, &c.deliveredBytes[ofConsumers], &c.acked} {
 		v[i] = n.Load()
 	}
+	v[4] = c.pushedBytes()
 	for i := range c.latency {
 		v[6+i] = c.latency[i].Load()
 	}
@@ -326,17 +291,6 @@ func (r *Registry) NamespaceRates() []NamespaceRates {
 		all = append(all, rates)
 	}
 	return all
-}
-
-// Counters are the sums since start.
-func (r *Registry) Counters() Counters {
-	v := r.counts.values()
-	c := Counters{
-		Published: v[0], PublishedBytes: v[1], PublishFailed: v[2], Delivered: v[3], DeliveredBytes: v[4], Acked: v[5],
-		Nacked: r.nacked.Load(), LatencySum: time.Duration(r.waited.Load()),
-	}
-	copy(c.Latency[:], v[6:])
-	return c
 }
 
 // Sessions are the open sessions; the other gauges are what the rooms know of.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/codec"
 )
 
 // outlet is a client at an address.
@@ -33,26 +34,32 @@ func TestRegistry(t *testing.T) {
 	reader := r.Consumer(topic, counted{bridge.SessionKind{Reader: true}, outlet{address: "192.0.2.3:1"}})
 	p.Published(10, 3*time.Millisecond)
 	p.Published(20, time.Hour)
-	p.Failed()
-	c.Delivered(10)
+	p.Failed(codec.CodeCreateProducer)
+	p.Failed(99)
+	c.Delivered(2, 10, time.Millisecond)
+	c.Redelivered(1)
+	reader.Delivered(1, 5, time.Second)
 	c.Acknowledged(1)
 	c.Refused()
 
 	sums := r.Counters()
-	if sums.Published != 2 || sums.PublishedBytes != 30 || sums.PublishFailed != 1 || sums.Delivered != 1 || sums.Acked != 1 || sums.Nacked != 1 {
+	if sums.Published != 2 || sums.PublishedBytes != 30 || sums.Failed() != 2 || sums.PublishFailed[codec.CodeUnknown] != 1 || sums.Consumers.Acked != 1 || sums.Nacked != 1 || sums.Redelivered != 1 {
 		t.Errorf("counted %+v", sums)
 	}
-	if sums.Latency[2] != 1 || sums.Latency[len(LatencyBounds)] != 1 || sums.LatencySum != time.Hour+3*time.Millisecond {
-		t.Errorf("latencies %v, %v", sums.Latency, sums.LatencySum)
+	if c, r := sums.Consumers, sums.Readers; c.Delivered != 2 || c.DeliveredBytes != 10 || c.Latency.Sum != 2*time.Millisecond || r.Delivered != 1 || r.DeliveredBytes != 5 || r.Acked != 0 {
+		t.Errorf("pushed to consumers %+v, to readers %+v", c, r)
 	}
-	if p.Messages() != 2 || c.Messages() != 1 || reader.Messages() != 0 {
+	if of := sums.PublishLatency; of.Classic()[2] != 1 || of.Sum != time.Hour+3*time.Millisecond {
+		t.Errorf("latencies %v, %v", of.Classic(), of.Sum)
+	}
+	if p.Messages() != 2 || c.Messages() != 2 || reader.Messages() != 1 {
 		t.Errorf("sessions counted %d, %d, %d", p.Messages(), c.Messages(), reader.Messages())
 	}
 	if g := r.Sessions(); g.ProducerSessions != 1 || g.ConsumerSessions != 1 || g.ReaderSessions != 1 {
 		t.Errorf("sessions: %+v", g)
 	}
 	stats, ok := r.TopicStats(topic)
-	if !ok || len(stats.Producers) != 1 || len(stats.Consumers) != 2 || stats.Consumers[0] != (ConsumerStats{RemoteAddr: "192.0.2.2:1", Subscription: "s", Type: bridge.Shared, Delivered: 1}) {
+	if !ok || len(stats.Producers) != 1 || len(stats.Consumers) != 2 || stats.Consumers[0] != (ConsumerStats{RemoteAddr: "192.0.2.2:1", Subscription: "s", Type: bridge.Shared, Delivered: 2}) {
 		t.Errorf("topic: %+v", stats)
 	}
 	visited := 0
@@ -82,5 +89,8 @@ func TestRegistry(t *testing.T) {
 	r.closeMinute(time.Minute)
 	if rates := r.NamespaceRates(); len(rates) != 0 {
 		t.Errorf("rates are kept: %+v", rates)
+	}
+	if sums := r.Counters(); sums.Consumers.DeliveredBytes != 10 || sums.Readers.DeliveredBytes != 5 {
+		t.Errorf("with a namespace its bytes are forgotten: %+v, %+v", sums.Consumers, sums.Readers)
 	}
 }

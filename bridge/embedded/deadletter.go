@@ -62,14 +62,25 @@ func (u *Upstream) settle() {
 			continue
 		}
 		if err := l.publish(); err != nil {
+			u.unburied++
 			u.at(time.Now().Add(deadLetterRetry), &l)
 			continue
 		}
+		u.buried++
 		l.s.ack(l.m.seq)
 		l.s.dispatch()
 	}
 	u.letters, u.repaid = nil, nil
 }
+
+// DeadLetters implements [bridge.Burier].
+func (u *Upstream) DeadLetters() (moved, failed uint64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.buried, u.unburied
+}
+
+var _ bridge.Burier = (*Upstream)(nil)
 
 // live reports that the message was not acknowledged meanwhile.
 func (l *letter) live() bool {

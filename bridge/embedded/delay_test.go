@@ -124,10 +124,16 @@ func TestDeadLetterRetry(t *testing.T) {
 	if n := backlog(t, u, testTopic, "s"); n != 1 {
 		t.Errorf("backlog %d, want 1", n)
 	}
+	if moved, failed := u.DeadLetters(); moved != 0 || failed == 0 {
+		t.Errorf("counted %d dead letters, and %d tries that failed", moved, failed)
+	}
 	if err := u.DeleteTopic(dead, true); err != nil {
 		t.Fatal(err)
 	}
 	subscribe(t, u, bridge.ConsumerSpec{Topic: dead, Subscription: "d"}, 10).take("bad")
+	if moved, _ := u.DeadLetters(); moved != 1 {
+		t.Errorf("counted %d dead letters", moved)
+	}
 }
 
 func TestOwnDeadLetterTopic(t *testing.T) {

@@ -82,6 +82,8 @@ type Upstream struct {
 	repaid  []*consumer // consumers that got permits back in it
 	timers  timerHeap
 
+	buried, unburied uint64 // dead letters that were published, and tries that failed
+
 	timersLive int // after dead timers were removed last
 }
 

@@ -37,7 +37,7 @@ func TestIdleSessionIsSmall(t *testing.T) {
 		most int // bytes
 		open func(h *Hub, i int, out bridge.Outlet, done bridge.Opened)
 	}{
-		{"a subscription of its own", 780, func(h *Hub, i int, out bridge.Outlet, done bridge.Opened) {
+		{"a subscription of its own", 840, func(h *Hub, i int, out bridge.Outlet, done bridge.Opened) {
 			h.Consume(bridge.ConsumerSpec{Topic: string([]byte(topic)), Subscription: "s-" + strconv.Itoa(i), Type: bridge.Exclusive, Queue: 1000}, minute, out, done)
 		}},
 		{"a Shared subscription", 380, func(h *Hub, _ int, out bridge.Outlet, done bridge.Opened) {

@@ -9,6 +9,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/pool"
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/latency"
 )
 
 // entryQueue is how many publishes of all sessions together one upstream
@@ -188,7 +189,7 @@ func (e *entry) expire() {
 // send hands one publish, for which a place was taken, to the upstream. A publish
 // that has waited longer than the send timeout fails as it would in the upstream's queue.
 func (e *entry) send(p *message, late bool) {
-	if t := e.spec.SendTimeout; late && t > 0 && time.Since(p.since) > t {
+	if t := e.spec.SendTimeout; late && t > 0 && latency.Now()-p.since > t {
 		p.Sent(codec.MessageID{}, &bridge.Error{Kind: bridge.ErrTimeout, Detail: "not sent to " + e.spec.Topic + " within " + t.String()})
 		return
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/pool"
+	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/memory"
 )
 
@@ -21,8 +22,8 @@ type Upstream interface {
 type Counters interface {
 	// Published counts a message of so many bytes that was confirmed, and the time that took.
 	Published(bytes int64, took time.Duration)
-	// Failed counts a publish that was answered with an error.
-	Failed()
+	// Failed counts a publish that was answered with an error, by its code.
+	Failed(code codec.Code)
 	// Messages is how many were published and confirmed.
 	Messages() uint64
 	// Leave says that the session has ended. It is called once.

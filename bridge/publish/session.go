@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/latency"
 	"github.com/pulsegate/pulsegate/memory"
 )
 
@@ -42,8 +43,8 @@ type session struct {
 // message is one publish on its way; it receives its own outcome.
 type message struct {
 	s     *session
-	since time.Time
-	bytes int64 // of memory
+	since time.Duration // see latency.Now
+	bytes int64         // of memory
 	req   codec.SendRequest
 }
 
@@ -63,7 +64,7 @@ type result struct {
 }
 
 func (s *session) Handle(frame []byte) error {
-	p := &message{s: s, since: time.Now()}
+	p := &message{s: s, since: latency.Now()}
 	err := s.decode(frame, &p.req)
 	if err == nil {
 		err = s.e.producers.publishRoom(publishMemory(frame))
@@ -81,7 +82,7 @@ func (s *session) Handle(frame []byte) error {
 			code: fault.Code, detail: fault.Detail, context: p.req.Context, hasContext: p.req.HasContext, bytes: int64(len(frame)),
 		})
 		s.out.Wake()
-		s.stats.Failed()
+		s.stats.Failed(fault.Code)
 		return nil
 	}
 	p.bytes = publishMemory(frame)
@@ -138,10 +139,10 @@ func (p *message) SentMore(id codec.MessageID, err error) {
 	r := result{id: id, context: p.req.Context, hasContext: p.req.HasContext, bytes: p.bytes}
 	if err != nil {
 		r.code, r.detail = bridge.CodeOf(err), err.Error()
-		s.stats.Failed()
+		s.stats.Failed(r.code)
 		s.e.failed(err)
 	} else {
-		s.stats.Published(int64(len(p.req.Payload)), time.Since(p.since))
+		s.stats.Published(int64(len(p.req.Payload)), latency.Now()-p.since)
 	}
 	s.answer(r)
 	s.e.turns.free.Add(1)

@@ -10,6 +10,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/bridgetest"
 	"github.com/pulsegate/pulsegate/bridge/census"
+	"github.com/pulsegate/pulsegate/codec"
 )
 
 func send(t *testing.T, o *bridgetest.Outlet, payload, context string) {
@@ -40,8 +41,8 @@ func TestProducersShareOneUpstream(t *testing.T) {
 		t.Errorf("first session was answered %q", got)
 	}
 	c := counts.Counters()
-	if c.Published != 1 || c.PublishFailed != 1 {
-		t.Errorf("counted %d published, %d failed", c.Published, c.PublishFailed)
+	if c.Published != 1 || c.PublishedBytes != 1 || c.Failed() != 1 || c.PublishFailed[codec.CodeUnknown] != 1 {
+		t.Errorf("counted %d published of %d bytes, %v failed", c.Published, c.PublishedBytes, c.PublishFailed)
 	}
 }
 

@@ -339,15 +339,22 @@ func (b buried) Sent(_ codec.MessageID, err error) {
 	d.c.permits.Permit(back)
 	id := toID(&l.message.ID)
 	if err == nil {
+		d.c.u.buried.Add(1)
 		l.from.Ack(id)
 		return
 	}
+	d.c.u.unburied.Add(1)
 	if news {
 		d.c.u.log.Warn("a dead letter cannot be published; it is tried again", "dead_letter_topic", l.topic,
 			"topic", l.from.Topic(), "subscription", d.subscription, "retry_in", wait, "error", err)
 	}
 	time.AfterFunc(wait, func() { l.from.Redeliver([]client.MessageID{id}) })
 }
+
+// DeadLetters implements [bridge.Burier].
+func (u *Upstream) DeadLetters() (moved, failed uint64) { return u.buried.Load(), u.unburied.Load() }
+
+var _ bridge.Burier = (*Upstream)(nil)
 
 // pauseLocked is how long a letter waits that failed. longer tells that others have waited for less.
 func (d *deadLetters) pauseLocked(topic string) (wait time.Duration, longer bool) {

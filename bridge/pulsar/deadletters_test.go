@@ -76,6 +76,9 @@ func TestDeadLetterIsTriedAgain(t *testing.T) {
 		do(err)
 		return stats.Subscriptions["s"].MsgBacklog == 0
 	})
+	if moved, failed := u.DeadLetters(); moved != 1 || failed < 2 {
+		t.Errorf("counted %d dead letters, and %d tries that failed", moved, failed)
+	}
 }
 
 // TestLargeDeadLetters has more in messages on their last delivery than is kept

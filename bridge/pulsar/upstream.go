@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
@@ -34,6 +35,8 @@ type Upstream struct {
 	decrypter *decrypter
 	stores    stores
 	shared    optionsTable
+
+	buried, unburied atomic.Uint64 // dead letters that were published, and tries that failed
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc

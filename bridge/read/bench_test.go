@@ -12,9 +12,10 @@ func BenchmarkBroadcast(b *testing.B) {
 	const readers = 500
 	u := &bridgetest.Upstream{Last: emptyEnd}
 	rs := newReaders(b, u, options{})
+	worker := &bridgetest.Worker{}
 	outs := make([]*bridgetest.Sink, readers)
 	for i := range outs {
-		outs[i] = &bridgetest.Sink{}
+		outs[i] = &bridgetest.Sink{Worker: worker}
 		opened := make(chan struct{})
 		rs.Attach(latest(), bridge.ReadOptions{Window: 1 << 30}, outs[i], func(s bridge.Session, err error) { outs[i].Session = s; close(opened) })
 		<-opened

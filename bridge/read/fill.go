@@ -3,6 +3,7 @@ package read
 import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/latency"
 )
 
 // contextSuffix is what a session's context adds behind the fields of a
@@ -41,6 +42,9 @@ func (s *session) Fill(w bridge.Writer) {
 			}
 			t, n, grant := p.fetch(frames[:], int(s.window-s.sent))
 			s.sent += int32(n)
+			if n > 0 && s.sent == s.window {
+				s.readers.full.Count(true)
+			}
 			round := s.cursors()
 			s.mu.Unlock()
 			if t != nil {
@@ -51,9 +55,7 @@ func (s *session) Fill(w bridge.Writer) {
 			} else if empty++; empty >= round {
 				return
 			}
-			for i := range frames[:n] {
-				s.writeFrame(w, &frames[i])
-			}
+			s.write(w, frames[:n])
 		}
 	}
 	s.mu.Lock()
@@ -92,6 +94,21 @@ func (s *session) notFetching() {
 	}
 }
 
+// write writes frames, and counts those together that have waited equally long.
+func (s *session) write(w bridge.Writer, frames []frame) {
+	if len(frames) == 0 {
+		return
+	}
+	now := w.Now()
+	var wrote latency.Run
+	for i := range frames {
+		f := &frames[i]
+		s.writeFrame(w, f)
+		wrote.Add(s.stats, int(f.payload), now-f.came)
+	}
+	wrote.End(s.stats)
+}
+
 // writeFrame writes a shared frame, with the session's context if it has one.
 func (s *session) writeFrame(w bridge.Writer, f *frame) {
 	if s.suffix == "" {
@@ -102,5 +119,4 @@ func (s *session) writeFrame(w bridge.Writer, f *frame) {
 			return append(append(dst, object[:len(object)-1]...), s.suffix...)
 		})
 	}
-	s.stats.Delivered(int64(f.payload))
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/pool"
@@ -19,8 +20,8 @@ type Upstream interface {
 
 // Counters count what one session does. They take no lock but in Leave, and call nobody.
 type Counters interface {
-	// Delivered counts a message of so many bytes that was written.
-	Delivered(bytes int64)
+	// Delivered counts messages that were written, their bytes of payload together, and how long each had waited.
+	Delivered(messages, bytes int, waited time.Duration)
 	// Acknowledged counts the client's answer to one.
 	Acknowledged(n int)
 	// Messages is how many were delivered.
@@ -57,6 +58,7 @@ type Readers struct {
 	upstream  atomic.Int64 // readers that are open there
 	openTails atomic.Int64 // of them
 	tailBytes atomic.Int64 // of all rings
+	full      bridge.FullWindows
 
 	mu    sync.Mutex
 	tails map[tailKey]*tail
@@ -95,6 +97,9 @@ func (rs *Readers) Attach(spec bridge.ReaderSpec, o bridge.ReadOptions, out brid
 func (rs *Readers) Open() (readers, tails int) {
 	return int(rs.upstream.Load()), int(rs.openTails.Load())
 }
+
+// Windows counts the sessions whose windows are full.
+func (rs *Readers) Windows() *bridge.FullWindows { return &rs.full }
 
 // Bytes is how much all rings hold, in bytes of frames.
 func (rs *Readers) Bytes() int64 { return rs.tailBytes.Load() }

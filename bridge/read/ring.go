@@ -2,6 +2,7 @@ package read
 
 import (
 	"sort"
+	"time"
 
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
@@ -11,9 +12,10 @@ import (
 type frame struct {
 	id        codec.MessageID
 	ws        *ws.Frame
-	payload   int   // bytes, for the statistics
-	published int64 // ms since 1970; 0: not known
-	left      int32 // in a [catchUp]: sessions that have not taken it
+	came      time.Duration // when it arrived, see [latency.Arrival]
+	published int64         // ms since 1970; 0: not known
+	payload   int32         // bytes, for the statistics
+	left      int32         // in a [catchUp]: sessions that have not taken it
 }
 
 // ring is the frames that a [stream] delivered last, in the order of the topic. They have

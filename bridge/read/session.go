@@ -94,6 +94,7 @@ func (s *session) Handle(frame []byte) error {
 	}
 	s.mu.Unlock()
 	if full {
+		s.readers.full.Count(false)
 		s.out.Wake()
 	}
 	if answered {
@@ -132,6 +133,10 @@ func (s *session) Close() {
 		return
 	}
 	s.closed = true
+	if s.sent >= s.window {
+		s.readers.full.Count(false)
+	}
+	s.sent = 0
 	s.asked = nil
 	s.mu.Unlock()
 	if s.partitions != nil {

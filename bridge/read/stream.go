@@ -8,6 +8,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge/pool"
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/latency"
 	"github.com/pulsegate/pulsegate/memory"
 )
 
@@ -41,6 +42,7 @@ type stream struct {
 	mu       sync.Mutex
 	members  map[*cursor]struct{}
 	ring     ring
+	arrival  latency.Arrival
 	parked   []*cursor // at the end; woken by the next frame
 	unserved int       // sessions woken by a frame that have not run since
 	live     bool      // up may be granted permits
@@ -180,7 +182,7 @@ func (t *stream) Deliver(m *codec.Message) {
 	t.granted--
 	var woken []*cursor
 	if !t.key.persistent() || t.ring.endsBefore(&m.ID) {
-		f := frame{id: m.ID, ws: encoded, payload: len(m.Payload)}
+		f := frame{id: m.ID, ws: encoded, payload: int32(len(m.Payload)), came: t.arrival.Now()}
 		if !m.PublishTime.IsZero() {
 			f.published = m.PublishTime.UnixMilli()
 		}

@@ -89,6 +89,7 @@ func (t *stream) fetch(p *cursor, buf []frame, limit int) (n, grant int, ok bool
 		}
 		buf[n] = *f
 		n++
+		t.arrival.Over()
 		bytes += f.ws.Len()
 	}
 	if n == 0 && !p.parked {

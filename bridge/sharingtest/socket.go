@@ -12,6 +12,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/latency"
 )
 
 // socket is an Outlet whose client is a test goroutine: it takes what the
@@ -42,6 +43,9 @@ func (s *socket) End(_ codec.Code, reason string) { s.ended.Store(reason); s.Wak
 
 // RemoteAddr implements [bridge.Outlet].
 func (s *socket) RemoteAddr() string { return "192.0.2.1:1" }
+
+// Now implements [bridge.Writer].
+func (s *socket) Now() time.Duration { return latency.Now() }
 
 // Room implements [bridge.Writer].
 func (s *socket) Room() bool { return s.room > 0 }

@@ -19,8 +19,10 @@ type Upstream interface {
 
 // Counters count what one session does. They take no lock but in Leave, and call nobody.
 type Counters interface {
-	// Delivered counts a message of so many bytes that was written.
-	Delivered(bytes int64)
+	// Delivered counts messages that were written, their bytes of payload together, and how long each had waited.
+	Delivered(messages, bytes int, waited time.Duration)
+	// Redelivered counts those of them that the client, or another one, had been sent before.
+	Redelivered(n int)
 	// Acknowledged and Refused count what the client says of one.
 	Acknowledged(n int)
 	Refused()
@@ -65,6 +67,7 @@ type Consumers struct {
 
 	upstream atomic.Int64 // consumers that are open there
 	unacked  atomic.Int64 // messages delivered and not acknowledged
+	full     bridge.FullWindows
 
 	mu     sync.Mutex
 	groups map[bridge.ConsumerSpec]*group
@@ -111,6 +114,9 @@ func (cs *Consumers) Open() int { return int(cs.upstream.Load()) }
 
 // Unacked is how many messages sessions have and have not acknowledged.
 func (cs *Consumers) Unacked() int64 { return cs.unacked.Load() }
+
+// Windows counts the sessions whose windows are full.
+func (cs *Consumers) Windows() *bridge.FullWindows { return &cs.full }
 
 // Clients lists the upstream consumers that sessions may find, for an operator. Each is asked once
 // the pool's mutex is released.

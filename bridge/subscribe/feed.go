@@ -17,10 +17,11 @@ type feed struct {
 	up  bridge.Consumer // constant once the feed is in the ledger
 
 	// The ledger's.
-	granted int   // permits it holds
-	out     int   // messages it delivered that are neither acknowledged nor given back
-	run     int32 // messages since what they wake was woken
-	gone    bool  // taken out of the ledger's feeds
+	granted int           // permits it holds
+	out     int           // messages it delivered that are neither acknowledged nor given back
+	came    time.Duration // when what it delivers arrived, see [latency.Arrival]
+	run     int32         // messages since what they wake was woken
+	gone    bool          // taken out of the ledger's feeds
 }
 
 // maxRun is how many messages an upstream may deliver before the sessions that they are for are woken: while it delivers the next
@@ -34,6 +35,7 @@ const feedPause = 5 * time.Second
 func (f *feed) Deliver(m *codec.Message) {
 	var e effects
 	f.sub.mu.Lock()
+	f.came = f.sub.arrival.Now()
 	f.sub.ledger.deliver(&e, f, m)
 	f.sub.unlock(&e)
 }
@@ -42,6 +44,7 @@ func (f *feed) Deliver(m *codec.Message) {
 func (f *feed) DeliverMore(m *codec.Message) {
 	var e effects
 	f.sub.mu.Lock()
+	f.came = f.sub.arrival.Now()
 	f.sub.ledger.deliver(&e, f, m)
 	f.sub.ledger.gather(&e, f)
 	f.sub.unlock(&e)

@@ -5,7 +5,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/latency"
 	"github.com/pulsegate/pulsegate/memory"
 	names "github.com/pulsegate/pulsegate/topic"
 )
@@ -30,12 +32,13 @@ import (
 //   - while there is room that no waiting message will take, each feed that may have a permit has one.
 type ledger struct {
 	// Constant.
-	many    bool           // each id names its topic
-	passing bool           // the topic does not keep its messages
-	solo    bool           // one session for its whole life: it is the consumer, with what it asks for
-	perFeed int            // messages that one feed may have out and be granted, unless solo
-	budget  *memory.Budget // counts what waits here and in queues, and says what one session may have
-	unacked *atomic.Int64  // the sum of held of all ledgers
+	many    bool                // each id names its topic
+	passing bool                // the topic does not keep its messages
+	solo    bool                // one session for its whole life: it is the consumer, with what it asks for
+	perFeed int                 // messages that one feed may have out and be granted, unless solo
+	budget  *memory.Budget      // counts what waits here and in queues, and says what one session may have
+	unacked *atomic.Int64       // the sum of held of all ledgers
+	full    *bridge.FullWindows // of the sessions of all ledgers
 
 	feeds    []*feed // a slice of it may be used without the lock; one at least while sessions are attached
 	sessions members
@@ -64,7 +67,7 @@ type delivery struct {
 	key        heldKey
 	feed       *feed // that delivered it last
 	owner      *member
-	at         time.Duration // when it was written, see clock; 0: it was not
+	came, at   time.Duration // when it arrived, and when it was written, see clock; 0: it was not
 	next, prev *delivery
 }
 
@@ -74,11 +77,8 @@ type parcel struct {
 	d *delivery
 }
 
-// began is what clock counts from. It is a little in the past, so that 0 can stand for no time.
-var began = time.Now().Add(-time.Second)
-
-// clock is the time of a ledger: it takes eight bytes, and does not jump.
-func clock() time.Duration { return time.Since(began) }
+// clock is the time of a ledger: it takes eight bytes, and does not jump. It is never 0, which stands for no time.
+func clock() time.Duration { return latency.Now() }
 
 // heldKey identifies a message within a subscription, also one over many
 // topics, as no two topics share a ledger of the broker. All messages of a non-persistent topic
@@ -137,7 +137,7 @@ func (l *ledger) deliver(e *effects, f *feed, m *codec.Message) {
 		d.feed = f // only that one can ask for it again
 		f.out++
 	} else if l.expected > 0 {
-		d := &delivery{id: m.ID, key: key, feed: f}
+		d := &delivery{id: m.ID, key: key, feed: f, came: f.came}
 		f.out++
 		if l.held == nil {
 			l.held = map[heldKey]*delivery{}

@@ -46,6 +46,7 @@ type member struct {
 	closed         bool
 	strays         bool          // the client names messages that nobody here has
 	stalled        bool          // it is full, and Resume is owed
+	filled         bool          // its window is full, and counted as such
 	queue          []pushed      // to be written
 	nacked         []nack        // waiting for their delay, soonest first
 	alarm          time.Duration // when ring is to be called, see clock; 0: not at all
@@ -92,6 +93,10 @@ func (l *ledger) recount(s *member) {
 	l.room += room - int(s.room)
 	l.unused += unused - int(s.unused)
 	s.room, s.unused = int32(room), int32(unused)
+	if filled := unused == 0 && s.attached && !s.closed && !s.pull; filled != s.filled {
+		s.filled = filled
+		l.full.Count(filled)
+	}
 	if room > 0 {
 		l.ready.push(s)
 	}

@@ -41,7 +41,7 @@ func TestLedgerAllocatesLittle(t *testing.T) {
 	var unacked atomic.Int64
 	f := &feed{}
 	l := &ledger{
-		solo: true, perFeed: 100, unacked: &unacked, expected: 1,
+		solo: true, perFeed: 100, unacked: &unacked, full: &bridge.FullWindows{}, expected: 1,
 		feeds: []*feed{f},
 	}
 	member := newMember(bridge.ConsumeOptions{Window: 100}, nil)

@@ -18,6 +18,7 @@ type world struct {
 	script  []byte
 	budget  *memory.Budget
 	unacked atomic.Int64
+	full    bridge.FullWindows
 	l       *ledger
 	now     time.Duration
 	over    bool
@@ -48,7 +49,7 @@ func newWorld(t *testing.T, script []byte) *world {
 	}
 	solo := w.choose(4) == 0
 	w.l = &ledger{
-		solo: solo, perFeed: 4 + w.choose(40), budget: w.budget, unacked: &w.unacked,
+		solo: solo, perFeed: 4 + w.choose(40), budget: w.budget, unacked: &w.unacked, full: &w.full,
 	}
 	w.feeds = []*feed{{}}
 	w.l.feeds = slices.Clone(w.feeds)
@@ -398,6 +399,15 @@ func (w *world) check() {
 	if n := w.budget.Held(memory.Deliveries); n != int64(bytes) {
 		t.Errorf("%d bytes wait, counted %d", bytes, n)
 	}
+	full := int64(0)
+	for s := range l.sessions.all() {
+		if !s.pull && s.owned >= int(s.window) {
+			full++
+		}
+	}
+	if n := w.full.Now(); n != full {
+		t.Errorf("%d windows are full, counted %d", full, n)
+	}
 	if n := w.unacked.Load(); n != int64(len(l.held)) {
 		t.Errorf("%d messages held, counted %d", len(l.held), n)
 	}
@@ -426,7 +436,7 @@ func (w *world) end() {
 		var e effects
 		w.over = w.l.leave(&e)
 	}
-	if !w.over || w.unacked.Load() != 0 || w.budget.Held(memory.Deliveries) != 0 || w.l.sessions.len() > 0 {
+	if !w.over || w.unacked.Load() != 0 || w.full.Now() != 0 || w.budget.Held(memory.Deliveries) != 0 || w.l.sessions.len() > 0 {
 		w.t.Errorf("left behind: %d messages, %d bytes, %d sessions", w.unacked.Load(), w.budget.Held(memory.Deliveries), w.l.sessions.len())
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/latency"
 )
 
 // fillBatch and fillBytes are how many messages Fill takes from the queue at a
@@ -198,6 +199,9 @@ func (s *session) InFlight() int { return 0 }
 func (s *session) Fill(w bridge.Writer) {
 	var p *pushed
 	format := s.opts.Value().Format
+	var wrote latency.Run
+	again := 0
+	now := clock()
 	add := func(dst []byte) []byte {
 		if p.m == nil {
 			return codec.AppendEndOfTopic(dst, p.end)
@@ -205,13 +209,16 @@ func (s *session) Fill(w bridge.Writer) {
 		return codec.AppendMessage(dst, p.m, format)
 	}
 	for w.Room() {
-		if len(s.writing) == 0 && !s.takeQueue() {
-			return
+		if len(s.writing) == 0 && !s.takeQueue(now) {
+			break
 		}
 		p = &s.writing[0]
 		w.Append(add)
 		if p.m != nil {
-			s.stats.Delivered(int64(len(p.m.Payload)))
+			if p.m.RedeliveryCount > 0 {
+				again++
+			}
+			wrote.Add(s.stats, len(p.m.Payload), now-p.d.came)
 		} else {
 			s.answered()
 		}
@@ -221,14 +228,18 @@ func (s *session) Fill(w bridge.Writer) {
 	if len(s.writing) == 0 {
 		s.writing = nil
 	}
+	wrote.End(s.stats)
+	if again > 0 {
+		s.stats.Redelivered(again)
+	}
 }
 
 // takeQueue moves the next part of the queue to writing.
-func (s *session) takeQueue() bool {
+func (s *session) takeQueue(now time.Duration) bool {
 	sub := s.sub
-	now := clock()
 	var e effects
 	sub.mu.Lock()
+	sub.arrival.Over()
 	s.writing = sub.ledger.take(&e, &s.member, s.writing, now)
 	s.setAlarm(&e)
 	sub.unlock(&e)

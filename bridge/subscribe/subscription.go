@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/pool"
+	"github.com/pulsegate/pulsegate/latency"
 	names "github.com/pulsegate/pulsegate/topic"
 )
 
@@ -36,6 +37,7 @@ type subscription struct {
 
 	mu        sync.Mutex
 	ledger    ledger
+	arrival   latency.Arrival
 	growing   bool          // another feed is being opened
 	gone      bool          // takes no more sessions
 	growAfter time.Duration // see clock
@@ -102,7 +104,7 @@ func (cs *Consumers) joinGroup(spec bridge.ConsumerSpec, own bool) *subscription
 	sub := &subscription{
 		consumers: cs, spec: keepSpec(spec), own: own,
 		ledger: ledger{
-			many: spec.Topic == "", passing: spec.Topic != "" && !names.Persistent(spec.Topic), solo: own, perFeed: cs.perFeed, budget: cs.memory, unacked: &cs.unacked,
+			many: spec.Topic == "", passing: spec.Topic != "" && !names.Persistent(spec.Topic), solo: own, perFeed: cs.perFeed, budget: cs.memory, unacked: &cs.unacked, full: &cs.full,
 			expected: 1,
 		},
 	}

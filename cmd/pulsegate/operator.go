@@ -70,7 +70,7 @@ func (r *running) client() (*ask.Client, error) {
 		return ask.New(base, client, bearer(token)), nil
 	}
 	if err := ask.CheckURL(r.url); err != nil {
-		return nil, fmt.Errorf("--url: %w", err)
+		return nil, fmt.Errorf("--url %w", err)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if r.trust != "" {
@@ -98,11 +98,29 @@ func (r *running) command(use, short, long string, args cobra.PositionalArgs, ru
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
-			return run(ctx, cmd, c, args)
+			return r.explain(run(ctx, cmd, c, args))
 		},
 	}
 	r.flags(cmd)
 	return cmd
+}
+
+// explain says where else to ask if nothing answers here, and marks a wrong question as a mistake in the command line.
+func (r *running) explain(err error) error {
+	var failed *runtimeError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	if no := (*ask.Refused)(nil); errors.As(err, &no) {
+		if no.Asked {
+			return failed.err
+		}
+		return err
+	}
+	if r.url == "" && errors.Is(err, syscall.ECONNREFUSED) {
+		return asRuntime(fmt.Errorf("%w; start it there, or name the address of another with --url", failed.err))
+	}
+	return err
 }
 
 func newStatus() *cobra.Command {
@@ -131,6 +149,9 @@ const listHelp = `
 (--where 'topic=*/orders'), a number by the least value (--where unsentBytes=1).
 --sort names a field, with a - in front for falling order.`
 
+// mostListed is how many lines a gateway lists at once.
+const mostListed = 1000
+
 // list are the flags of a command that prints a list.
 type list struct {
 	where []string
@@ -145,6 +166,9 @@ func (l *list) flags(cmd *cobra.Command, sort string) {
 }
 
 func (l *list) query() (url.Values, error) {
+	if l.count < 1 || l.count > mostListed {
+		return nil, fmt.Errorf("-n, --count %d: it must be from 1 to %d", l.count, mostListed)
+	}
 	query := url.Values{"sort": {l.sort}, "limit": {strconv.Itoa(l.count)}}
 	for _, w := range l.where {
 		field, value, ok := strings.Cut(w, "=")
@@ -202,8 +226,11 @@ func newTop() *cobra.Command {
 	var rows int
 	cmd := new(running).command("top", "Watch a running gateway: rates, slow clients, the topics with most sessions", "", cobra.NoArgs,
 		func(ctx context.Context, cmd *cobra.Command, c *ask.Client, _ []string) error {
-			if every < time.Second || rows < 1 {
-				return errors.New("expected --every of a second or more, and --count of 1 or more")
+			if every < time.Second {
+				return fmt.Errorf("--every %v: it must be a second or more", every)
+			}
+			if rows < 1 {
+				return fmt.Errorf("-n, --count %d: it must be 1 or more", rows)
 			}
 			return asRuntime(ask.Top(ctx, c, cmd.OutOrStdout(), every, rows))
 		})
@@ -247,13 +274,25 @@ func newProfile() *cobra.Command {
 			if args[0] == "cpu" {
 				query.Set("seconds", strconv.Itoa(seconds))
 			}
+			file, err := os.OpenFile(args[1], os.O_CREATE|os.O_WRONLY, 0o600)
+			if err != nil { // rather than after the profile is taken
+				return fmt.Errorf("FILE: %w", err)
+			}
+			defer file.Close()
 			ctx, cancel := context.WithTimeout(ctx, askTimeout+time.Duration(seconds)*time.Second)
 			defer cancel()
 			profile, err := c.Profile(ctx, args[0], query)
 			if err != nil {
+				if info, e := file.Stat(); e == nil && info.Size() == 0 {
+					_ = os.Remove(args[1]) // there is nothing in it
+				}
 				return asRuntime(err)
 			}
-			return asRuntime(os.WriteFile(args[1], profile, 0o600))
+			if err := file.Truncate(0); err != nil && !errors.Is(err, syscall.EINVAL) { // as a pipe or device says
+				return asRuntime(err)
+			}
+			_, err = file.Write(profile)
+			return asRuntime(errors.Join(err, file.Close()))
 		})
 	cmd.Flags().IntVar(&seconds, "seconds", 10, "how long to look, for cpu; at most 25")
 	return cmd

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os/signal"
 	"syscall"
 
@@ -36,10 +37,14 @@ func newServe() *cobra.Command {
 			defer stop()
 			// From the first signal on the default action is back: a second one kills.
 			context.AfterFunc(ctx, stop)
-			return asRuntime(gateway.Run(ctx, cfg, notices, gateway.Options{
+			err = gateway.Run(ctx, cfg, notices, gateway.Options{
 				Embedded: embedded, Logger: log, Level: level, Version: buildVersion(), Hangup: hangup,
 				Reload: func() (*config.Config, []config.Notice, error) { return from.load(embedded) },
-			}))
+			})
+			if fault := (*gateway.Fault)(nil); errors.As(err, &fault) {
+				return err
+			}
+			return asRuntime(err)
 		},
 	}
 	from.flags(cmd)

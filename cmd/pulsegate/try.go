@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -21,7 +22,7 @@ func newProduce() *cobra.Command {
 		Args:    cobra.MinimumNArgs(2),
 		Example: `  pulsegate produce ws://localhost:8080/ws/v2/producer/persistent/public/default/hello "Hello World"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkTarget(args[0]); err != nil {
+			if err := checkTarget(args[0], "/producer/"); err != nil {
 				return err
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
@@ -42,7 +43,7 @@ func newConsume() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		Example: `  pulsegate consume -n 1 "ws://localhost:8080/ws/v2/consumer/persistent/public/default/hello/me?subscriptionInitialPosition=Earliest"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkTarget(args[0]); err != nil {
+			if err := checkTarget(args[0], "/consumer/", "/reader/"); err != nil {
 				return err
 			}
 			if count < 0 {
@@ -58,15 +59,25 @@ func newConsume() *cobra.Command {
 	return cmd
 }
 
-// checkTarget says what is wrong with the address of an endpoint. Its query, which
-// may hold a token, is not repeated.
-func checkTarget(target string) error {
+// checkTarget says what is wrong with the address of an endpoint, which is to be of one of these
+// kinds. Its query, which may hold a token, is not repeated.
+func checkTarget(target string, kinds ...string) error {
 	u, err := url.Parse(target)
-	if err == nil && (u.Scheme == "ws" || u.Scheme == "wss") && u.Host != "" {
-		return nil
-	}
 	shown, _, _ := strings.Cut(target, "?")
-	return fmt.Errorf("%q: it must be ws://host:port/path or wss://host:port/path", shown)
+	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {
+		return fmt.Errorf("%q: it must be ws://host:port/path or wss://host:port/path", shown)
+	}
+	rest, found := strings.CutPrefix(u.Path, "/ws")
+	if !found {
+		return nil // a path of a proxy's
+	}
+	rest = strings.TrimPrefix(strings.TrimPrefix(rest, "/v2"), "/v3")
+	for _, kind := range []string{"/producer/", "/consumer/", "/reader/"} {
+		if strings.HasPrefix(rest, kind) && !slices.Contains(kinds, kind) {
+			return fmt.Errorf("%q: it is an address for a %s; expected one with %s", shown, strings.Trim(kind, "/"), strings.Join(kinds, " or "))
+		}
+	}
+	return nil
 }
 
 func tokenFlag(cmd *cobra.Command, token *string) {

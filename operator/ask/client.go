@@ -34,7 +34,11 @@ func New(base string, client *http.Client, header http.Header) *Client {
 func CheckURL(base string) error {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.User != nil {
-		return errors.New("expected the address of a gateway, such as http://localhost:8080")
+		shown, _, _ := strings.Cut(base, "?")
+		if i := strings.LastIndexByte(shown, '@'); i >= 0 {
+			shown = shown[i+1:] // without a password
+		}
+		return fmt.Errorf("%q: expected the address of a gateway, such as http://localhost:8080", shown)
 	}
 	return nil
 }
@@ -117,7 +121,7 @@ func (c *Client) do(ctx context.Context, method, page string, query url.Values, 
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("no answer at %s: %w", c.base, errors.Unwrap(err))
+		return nil, fmt.Errorf("no answer at %s: %w%s", c.base, errors.Unwrap(err), otherScheme(c.base, err))
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
@@ -133,5 +137,30 @@ func (c *Client) do(ctx context.Context, method, page string, query url.Values, 
 	if json.Unmarshal(answer, &why) != nil || why.Reason == "" {
 		why.Reason = "is this a pulsegate, with operatorPages on?"
 	}
-	return nil, fmt.Errorf("%s: %s: %s", c.base, response.Status, why.Reason)
+	switch {
+	case response.StatusCode == http.StatusNotFound && why.Reason == "Not Found":
+		why.Reason = "this pulsegate has no operator's pages here: operatorPages is false, or operatorServicePort says where they are"
+	case response.StatusCode == http.StatusUnauthorized && c.header.Get("Authorization") == "":
+		why.Reason += "; log in as a super-user with --token-file or --token"
+	}
+	return nil, &Refused{c.base, response.Status, why.Reason, response.StatusCode == http.StatusBadRequest}
+}
+
+// Refused is a gateway's answer that says no.
+type Refused struct {
+	base, status, reason string
+
+	// Asked tells that the question was wrong: a field that there is not, a value that none can have.
+	Asked bool
+}
+
+func (r *Refused) Error() string { return r.base + ": " + r.status + ": " + r.reason }
+
+// otherScheme says what to try where one side speaks TLS and the other does not, "" where that is not it.
+func otherScheme(base string, err error) string {
+	host, secure := strings.CutPrefix(base, "https://")
+	if secure && strings.Contains(err.Error(), "gave HTTP response to HTTPS client") {
+		return "; try http://" + host
+	}
+	return ""
 }

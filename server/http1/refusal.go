@@ -6,6 +6,13 @@ type Refusal struct {
 	Reason string // for the client
 	Header string // one more header line
 	Limit  string // key of the limit that is reached, for the log; "" for none
+	Why    string // a word for the metrics where there is no limit; "": the status says it
+}
+
+// Because gives the refusal a word for the metrics.
+func (r *Refusal) Because(why string) *Refusal {
+	r.Why = why
+	return r
 }
 
 // Refused is a refusal that needs no more than a status and a reason.

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/embedded"
@@ -87,6 +88,7 @@ func (outlet) Wake()                          {}
 func (outlet) Resume()                        {}
 func (outlet) End(codec.Code, string)         {}
 func (outlet) RemoteAddr() string             { return "192.0.2.1:1" }
+func (outlet) Now() time.Duration             { return 0 }
 func (outlet) Room() bool                     { return true }
 func (outlet) Append(add func([]byte) []byte) { add(nil) }
 func (outlet) Shared(*ws.Frame)               {}

@@ -111,8 +111,9 @@ func (s *Source) Use(r Reading) (changed bool) {
 // read returns before if nothing changed since.
 func (o *Options) read(before *snapshot) (*snapshot, error) {
 	var files fileReader
-	identity := files.read(keystore.Store{File: o.CertificateFile}, keystore.Store{File: o.KeyFile}, o.KeyStore)
-	authorities := files.read(keystore.Store{File: o.TrustFile}, o.TrustStore)
+	certificate, key, trust := o.files()
+	identity := files.read(certificate, key, o.KeyStore)
+	authorities := files.read(trust, o.TrustStore)
 	if files.err != nil {
 		return nil, files.err
 	}
@@ -141,6 +142,13 @@ func (o *Options) read(before *snapshot) (*snapshot, error) {
 	config.Certificates = []tls.Certificate{*cert}
 	now.config = config
 	return now, nil
+}
+
+// files are the files in PEM, by the keys that name them.
+func (o *Options) files() (certificate, key, trust keystore.Store) {
+	return keystore.Store{Setting: "tlsCertificateFilePath", File: o.CertificateFile},
+		keystore.Store{Setting: "tlsKeyFilePath", File: o.KeyFile},
+		keystore.Store{Setting: "tlsTrustCertsFilePath", File: o.TrustFile}
 }
 
 // acceptsAs reports whether o differs from the other in the server's own
@@ -187,7 +195,8 @@ func (o *Options) trust(c *tls.Config, authorities contents) error {
 	}
 	c.ClientCAs = x509.NewCertPool()
 	if pem := authorities[0]; o.TrustFile != "" && !c.ClientCAs.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("%s: it holds no certificate in PEM", o.TrustFile)
+		_, _, trust := o.files()
+		return trust.Fault(errors.New("it holds no certificate in PEM"))
 	}
 	if o.TrustStore.File == "" {
 		return nil
@@ -244,12 +253,13 @@ func (o *Options) certificate(identity contents) (*tls.Certificate, error) {
 	if o.CertificateFile == "" || o.KeyFile == "" {
 		return nil, errors.New("no certificate is configured")
 	}
+	certificate, key, _ := o.files()
 	if bytes.Contains(identity[1], []byte("ENCRYPTED")) {
-		return nil, fmt.Errorf("%s: the private key is encrypted; it must be in PEM without a password", o.KeyFile)
+		return nil, key.Fault(errors.New("the private key is encrypted; it must be in PEM without a password"))
 	}
 	cert, err := tls.X509KeyPair(identity[0], identity[1])
 	if err != nil {
-		return nil, fmt.Errorf("%s with %s: %w", o.CertificateFile, o.KeyFile, err)
+		return nil, fmt.Errorf("%s=%s with %s=%s: %w", certificate.Setting, certificate.File, key.Setting, key.File, err)
 	}
 	return &cert, nil
 }

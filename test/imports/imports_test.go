@@ -27,6 +27,7 @@ var rules = []rule{
 	{"topic", nil, "names are text: they are the same for clients, for brokers and for permissions"},
 	{"codec", nil, "frames are bytes: what reads them can be tested and fuzzed without a socket or a broker"},
 	{"memory", nil, "everyone counts here, so it can know nobody"},
+	{"latency", nil, "the same"},
 	{"inturn", nil, "who waits in line does not matter to the line"},
 	{"keystore", nil, "it reads files of Java, whoever wants what is in them"},
 
@@ -36,10 +37,10 @@ var rules = []rule{
 
 	{"bridge", []string{"codec"}, "words that everybody shares: it knows no sockets and no broker, and nothing of who does what with sessions and upstreams"},
 	{"bridge/pool", []string{"bridge"}, "what all rooms wait for: it does not know what is in a pool, so it fits each of them"},
-	{"bridge/publish", []string{"bridge", "bridge/pool", "codec", "memory"}, "what a producer session does, down and back: no other room can disturb it, and who counts its messages is not its concern"},
-	{"bridge/subscribe", []string{"bridge", "bridge/pool", "codec", "memory", "topic"}, "what a consumer session does, down and back: no other room can disturb it, and who counts its messages is not its concern"},
-	{"bridge/read", []string{"bridge", "bridge/pool", "codec", "memory", "topic"}, "what a reader session does, down and back: no other room can disturb it, and who counts its messages is not its concern"},
-	{"bridge/census", []string{"bridge"}, "it counts what it is told, and does not know what sessions do"},
+	{"bridge/publish", []string{"bridge", "bridge/pool", "codec", "latency", "memory"}, "what a producer session does, down and back: no other room can disturb it, and who counts its messages is not its concern"},
+	{"bridge/subscribe", []string{"bridge", "bridge/pool", "codec", "latency", "memory", "topic"}, "what a consumer session does, down and back: no other room can disturb it, and who counts its messages is not its concern"},
+	{"bridge/read", []string{"bridge", "bridge/pool", "codec", "latency", "memory", "topic"}, "what a reader session does, down and back: no other room can disturb it, and who counts its messages is not its concern"},
+	{"bridge/census", []string{"bridge", "codec", "latency"}, "it counts what it is told, and does not know what sessions do"},
 	{"bridge/hub", []string{"bridge", "bridge/census", "bridge/pool", "bridge/publish", "bridge/read", "bridge/subscribe", "memory"}, "it puts the rooms of the bridge together, and is the only one that knows them; of messages it knows nothing"},
 	{"bridge/pulsar", []string{"bridge", "codec", "keystore", "memory", "pulsar", "pulsar/login", "pulsar/wire", "topic"}, "an upstream: what translates between the bridge and the client to the brokers knows both"},
 	{"bridge/embedded", []string{"bridge", "codec", "topic"}, "an upstream without a broker, which must not come to need one"},
@@ -52,7 +53,7 @@ var rules = []rule{
 	{"operator/console", nil, "it is files"},
 	{"operator/ask", []string{"operator"}, "it knows the answers, and nothing of who gives them"},
 
-	{"server", []string{"auth", "bridge", "bridge/census", "codec", "inturn", "memory", "operator", "operator/console", "protocol", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsconf", "server/tlsio", "server/wheel"},
+	{"server", []string{"auth", "bridge", "bridge/census", "codec", "inturn", "latency", "memory", "operator", "operator/console", "protocol", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsconf", "server/tlsio", "server/wheel"},
 		"sockets and HTTP; of what is behind the bridge it knows nothing, and of the configuration only its own options"},
 	{"server/http1", nil, "requests are bytes"},
 	{"server/life", nil, "the table of a connection's life is pure"},
@@ -77,7 +78,7 @@ var rules = []rule{
 var forTests = []string{"test", "conformance", "bridge/bridgetest", "bridge/sharingtest", "bridge/upstreamtest", "pulsar/fakebroker", "server/tlsconf/tlstest"}
 
 // pure are rooms that open nothing by themselves.
-var pure = []string{"topic", "codec", "memory", "pulsar/wire", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsio", "server/wheel", "inturn"}
+var pure = []string{"topic", "codec", "latency", "memory", "pulsar/wire", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsio", "server/wheel", "inturn"}
 
 // heavy is pulsar-client-go's client, which the load generator compares with.
 const heavy = "github.com/apache/pulsar-client-go/pulsar"

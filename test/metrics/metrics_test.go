@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -132,7 +133,7 @@ func ask(t *testing.T, server string, q query) []string {
 // those that tell of a busy machine, which this may be.
 var (
 	fires = map[string]bool{"alert PulsegateCertificateExpires": true}
-	busy  = map[string]bool{"alert PulsegateEventLoopsLate": true, "alert PulsegatePublishesSlow": true}
+	busy  = map[string]bool{"alert PulsegateEventLoopsLate": true, "alert PulsegatePublishesSlow": true, "alert PulsegateDeliveriesSlow": true}
 )
 
 var metricName = regexp.MustCompile(`\b(pulsegate|process|go)_[a-z_]+\b`)
@@ -146,6 +147,7 @@ func TestDashboardAndAlerts(t *testing.T) {
 	cert := tlstest.New(t).Issue("server", "ecdsa")
 	g := gateway.OnCluster(t, c, map[string]string{
 		"webServicePortTls": strconv.Itoa(ports[0]), "tlsCertificateFilePath": cert.CertFile, "tlsKeyFilePath": cert.KeyFile,
+		"metricsNamespaces": "5",
 	})
 	topic := "persistent/" + c.Namespace(t) + "/orders"
 	if out, err := exec.Command(gateway.Binary(t), "produce", g.URL()+"/ws/v2/producer/"+topic, "a").CombinedOutput(); err != nil {
@@ -172,12 +174,14 @@ func TestDashboardAndAlerts(t *testing.T) {
 	}
 
 	known := map[string]bool{}
-	for name := range g.Metrics() {
+	scraped := g.Metrics()
+	for name := range scraped {
 		name, _, _ = strings.Cut(name, "{")
 		known[name] = true
 	}
+	explained(t, scraped)
 	queries := append(dashboardQueries(t), alertQueries(t)...)
-	if len(queries) < 40 {
+	if len(queries) < 65 {
 		t.Errorf("only %d queries were found", len(queries))
 	}
 	for _, q := range queries {
@@ -199,6 +203,67 @@ func TestDashboardAndAlerts(t *testing.T) {
 			t.Fatal(down.where)
 		}
 		time.Sleep(100 * time.Millisecond) // between two questions
+	}
+}
+
+// inTable and inText are metrics that the document on monitoring names, with their labels.
+var (
+	inTable = regexp.MustCompile("(?m)^\\| (`[a-z_{},` ]+`) \\| ")
+	oneName = regexp.MustCompile("`([a-z_]+)(?:\\{([a-z,]+)\\})?`")
+	ofTimes = regexp.MustCompile("_(bucket|sum|count)$")
+	labels  = regexp.MustCompile(`([a-z]+)="`)
+)
+
+// explained compares what a gateway tells with what the document says that it tells.
+func explained(t *testing.T, scraped map[string]float64) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "monitoring.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	said := map[string]string{}
+	for _, cell := range inTable.FindAllStringSubmatch(page, -1) {
+		for _, m := range oneName.FindAllStringSubmatch(cell[1], -1) {
+			said["pulsegate_"+m[1]] = m[2]
+		}
+	}
+	for _, m := range oneName.FindAllStringSubmatch(page, -1) {
+		if strings.HasPrefix(m[1], "namespace_") {
+			said["pulsegate_"+m[1]] = "namespace"
+		}
+	}
+	told := map[string]string{}
+	for series := range scraped {
+		name, of, _ := strings.Cut(series, "{")
+		if !strings.HasPrefix(name, "pulsegate_") {
+			continue
+		}
+		name = ofTimes.ReplaceAllString(name, "")
+		var list []string
+		for _, m := range labels.FindAllStringSubmatch(of, -1) {
+			if m[1] != "le" {
+				list = append(list, m[1])
+			}
+		}
+		slices.Sort(list)
+		told[name] = strings.Join(list, ",")
+	}
+	for name, of := range told {
+		as, ok := said[name]
+		list := strings.Split(as, ",")
+		slices.Sort(list)
+		if !ok || strings.Join(list, ",") != of {
+			t.Errorf("docs/monitoring.md: %s has the labels {%s}, explained are {%s}", name, of, as)
+		}
+	}
+	for name := range said {
+		if _, ok := told[name]; !ok {
+			t.Errorf("docs/monitoring.md: there is no %s", name)
+		}
+	}
+	if len(said) < 50 {
+		t.Errorf("only %d metrics are explained", len(said))
 	}
 }
 

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What a gateway, or something that is none, answers instead of what was asked says what to do, with an exit code.
+func TestAskingGoesWrong(t *testing.T) {
+	dir := t.TempDir()
+	profile := filepath.Join(dir, "profile")
+	answer := func(status int, reason string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_ = json.NewEncoder(w).Encode(map[string]string{"reason": reason})
+		}
+	}
+	for _, tc := range []struct {
+		server http.HandlerFunc
+		args   []string
+		code   int
+		want   string
+	}{
+		{answer(401, "Failed to authenticate: no token"), []string{"status"}, exitRuntime, "no token; log in as a super-user with --token-file or --token"},
+		{answer(401, "Failed to authenticate: it has expired"), []string{"status", "--token", "t"}, exitRuntime, ": it has expired\n"},
+		{answer(403, "only super-users may do this"), []string{"close", "1"}, exitRuntime, "403 Forbidden: only super-users may do this"},
+		{answer(404, "Not Found"), []string{"top"}, exitRuntime, "operatorPages is false, or operatorServicePort says where they are"},
+		{answer(404, "there is no session with this id"), []string{"close", "1"}, exitRuntime, "there is no session with this id"},
+		{answer(400, `level "loud": expected debug`), []string{"log-level", "loud"}, exitUsage, `level "loud": expected debug`},
+		{answer(400, `parameter sort: "x" is no field`), []string{"sessions", "--sort", "x"}, exitUsage, `parameter sort: "x" is no field`},
+		{answer(404, "there is no profile"), []string{"profile", "x", profile}, exitRuntime, "there is no profile"},
+		{http.NotFound, []string{"topics"}, exitRuntime, "is this a pulsegate"},
+		{func(http.ResponseWriter, *http.Request) {}, []string{"status"}, exitRuntime, "the answer is not from a pulsegate"},
+	} {
+		s := httptest.NewServer(tc.server)
+		code, stdout, stderr := command(t, append(tc.args, "--url", s.URL)...)
+		if code != tc.code || !strings.Contains(stderr, tc.want) {
+			t.Errorf("%q: exit code %d, output %q %q", tc.args, code, stdout, stderr)
+		}
+		s.Close()
+	}
+	if _, err := os.Stat(profile); err == nil {
+		t.Error("a profile that was not taken has a file")
+	}
+
+	s := httptest.NewServer(http.NotFoundHandler())
+	secure := "https" + strings.TrimPrefix(s.URL, "http")
+	if code, _, stderr := command(t, "status", "--url", secure); code != exitRuntime || !strings.Contains(stderr, "; try "+s.URL) {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+	at := strings.TrimPrefix(s.URL, "http://")
+	if code, _, stderr := command(t, "consume", "wss://"+at+"/x?token=hunter2"); code != exitRuntime || !strings.Contains(stderr, "try ws://"+at+"/x:") ||
+		strings.Contains(stderr, "hunter2") {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+	s.Close()
+	if code, _, stderr := command(t, "status", "--url", s.URL); code != exitRuntime || !strings.Contains(stderr, "no answer at "+s.URL) || strings.Contains(stderr, "--url") {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+	_, port, _ := strings.Cut(at, ":")
+	if code, _, stderr := command(t, "status", "--set", "webServicePort="+port); code != exitRuntime || !strings.Contains(stderr, "name the address of another with --url") {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+}
