@@ -48,9 +48,6 @@ func (s *session) othersOf(ctx context.Context, spec *bridge.ReaderSpec, known *
 // publishedAt tells when the message at an id was published, or the first one that is left behind it, in ms
 // since 1970; 0: there is none, or it does not say.
 func (t *tail) publishedAt(ctx context.Context, id codec.MessageID) (ms int64, err error) {
-	if !t.key.persistent() {
-		return 0, nil
-	}
 	if err := t.await(ctx); err != nil {
 		return 0, err
 	}

@@ -96,8 +96,11 @@ func TestReaderOfPartitionsAtAnID(t *testing.T) {
 	rs := newReaders(t, u, options{Linger: -1})
 	o, opened := attach(rs, atID(1, 5))
 	look := lookedAt(t, u, 1, 5)
-	for range 2 { // nothing may block that delivers
+	for range 3 { // nothing may block that delivers
 		look.Receiver.Deliver(published(5, at5))
+	}
+	for range 3 {
+		look.Receiver.Lost(bridge.ErrUnavailable)
 	}
 	for _, partition := range []int{0, 2} { // their last messages are too young to say that nothing is missed
 		lookedAt(t, u, partition, 9).Receiver.Deliver(published(9, at5.Add(-clockSlack)))
@@ -182,6 +185,17 @@ func TestReaderAtAnIDWithoutTheTimeOfAnOrigin(t *testing.T) {
 		defer o.Session.Close()
 	}
 	openedAt(t, u, 0, bridge.StartAtTime, false)
+	u.Mu.Lock()
+	defer u.Mu.Unlock()
+	asked := 0
+	for _, r := range u.Readers {
+		if r.ReaderSpec.Chunks && r.ReaderSpec.Position.EntryID == 9 {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
 }
 
 // What a broker does not hand over in time is not gone: the client is to come again.
@@ -189,7 +203,7 @@ func TestReaderAtAnIDThatIsSlow(t *testing.T) {
 	u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
 	rs := newReaders(t, u, options{Linger: -1, OpenTimeout: 50 * time.Millisecond})
 	_, opened := attach(rs, atID(1, 5))
-	if err := <-opened; !errors.Is(err, bridge.ErrTimeout) {
+	if err := <-opened; !errors.Is(err, bridge.ErrTimeout) || !strings.Contains(err.Error(), "published") {
 		t.Errorf("got %v", err)
 	}
 	waitFor(t, "the upstream readers to end", func() bool { return len(openReaders(u)) == 0 })
@@ -226,6 +240,28 @@ func TestLookUpsAreSharedAndBounded(t *testing.T) {
 	}
 	if most != maxLookUps {
 		t.Errorf("%d look-ups at the same time", most)
+	}
+}
+
+// Who waited for room while a look-up of its position began joins that, and gives the room back.
+func TestALookUpIsJoined(t *testing.T) {
+	u := &bridgetest.Upstream{Last: message(9).ID}
+	rs := newReaders(t, u, options{Linger: -1})
+	tl := rs.tailFor(tailKey{topic: partitionNames(1)[0]})
+	defer tl.release()
+	var both [2]*answer[int64]
+	l := tl.looks()
+	for i := range both {
+		l.slots <- struct{}{}
+		both[i] = tl.begun(l, message(5).ID)
+	}
+	if both[0] != both[1] || len(l.slots) != 1 {
+		t.Errorf("%d look-ups are under way", len(l.slots))
+	}
+	lookedAt(t, u, 0, 5).Receiver.Deliver(published(5, at5))
+	<-both[0].done
+	if at, err := both[0].value, both[0].err; at != at5.UnixMilli() || err != nil {
+		t.Errorf("got %d, %v", at, err)
 	}
 }
 
@@ -271,15 +307,6 @@ func TestReaderAtAnIDOfANewPartition(t *testing.T) {
 	second := read(t, rs, atID(2, 5), bridge.ReadOptions{Window: 9})
 	first.Session.Close()
 	second.Session.Close()
-}
-
-// On a topic that keeps nothing there is nothing to look up.
-func TestReaderAtAnIDOfANonPersistentTopic(t *testing.T) {
-	u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
-	rs := newReaders(t, u, options{Linger: -1})
-	spec := atID(1, 5)
-	spec.Topic = "non-" + topic
-	read(t, rs, spec, bridge.ReadOptions{Window: 9}).Session.Close()
 }
 
 // Times need not grow, and what has fallen out of the ring may be younger than what has not.
