@@ -378,6 +378,9 @@ type ReaderSpec struct {
 	// Queue is how many messages the upstream may prefetch, at least 1; of large ones it is fewer.
 	Queue         int
 	CryptoFailure CryptoFailureAction
+	// Chunks delivers each chunk of a message by itself, without meaningful content. It is for who wants to know when something was published:
+	// an id names the last chunk, and what begins there would not have the others.
+	Chunks bool
 }
 
 // StartKind says where a reader begins.

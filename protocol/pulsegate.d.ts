@@ -343,7 +343,7 @@ export interface ReaderQuery {
    */
   readerName?: string;
   /**
-   * earliest, latest or a message id, behind which it begins.
+   * earliest, latest or a message id, behind which it begins. An id of a partitioned topic is of one partition: in the others it begins with what was published when that message was, or later.
    */
   messageId?: string;
   receiverQueueSize?: ReceiverQueueSize;

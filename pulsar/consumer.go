@@ -57,6 +57,8 @@ type ConsumerOptions struct {
 	MaxChunked int
 	// ChunkTimeout is how long chunks of a message are collected; 0: a minute.
 	ChunkTimeout time.Duration
+	// SingleChunks delivers each chunk as a message, of which only the metadata says something.
+	SingleChunks bool
 
 	// AckBatchIndexes tells the broker of each message of a batch that is acknowledged. Where it has
 	// that switched off, and without this option, a batch is acknowledged with its last message.

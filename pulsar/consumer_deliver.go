@@ -247,6 +247,9 @@ func (x *Consumer) open(c *conn, u *unpacker) (done bool, err error) {
 		}
 		return false, nil
 	}
+	if chunked && x.o.SingleChunks {
+		return false, nil // a part of what was compressed cannot be decompressed
+	}
 	if chunked {
 		if whole, err := x.collect(u); err != nil || !whole {
 			return true, err

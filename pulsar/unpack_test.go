@@ -188,6 +188,24 @@ func TestChunks(t *testing.T) {
 	}
 }
 
+// TestSingleChunks begins at the last chunk of a compressed message, and has its metadata.
+func TestSingleChunks(t *testing.T) {
+	b := fakebroker.Start(t)
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	for i := range int32(2) {
+		b.Publish(topic, wire.Metadata{UUID: "a", NumChunksFromMsg: 2, TotalChunkMsgSize: 4, ChunkID: i, UncompressedSize: 10, Compression: wire.ZLIB,
+			PublishTime: 1000 + uint64(i)}, []byte("cc"))
+	}
+	publishText(b, topic, "behind")
+	in := newInbox(t)
+	in.ack = false
+	openConsumer(t, c, topic, &ConsumerOptions{Type: wire.Exclusive, NonDurable: true, Start: &MessageID{LedgerID: 1, EntryID: 1, BatchIndex: -1}, StartInclusive: true,
+		SingleChunks: true}, in)
+	if got := in.awaitAll("cc", "behind"); !slices.Equal(got, []string{"cc", "behind"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestChunksAreBounded drops what is too much, and too late.
 func TestChunksAreBounded(t *testing.T) {
 	b := fakebroker.Start(t)

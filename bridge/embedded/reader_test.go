@@ -186,3 +186,21 @@ func TestTopicsPattern(t *testing.T) {
 	_, err = u.Subscribe(context.Background(), bridge.ConsumerSpec{TopicsPattern: "persistent://public/none/.*", Subscription: "s"}, newInbox(t))
 	wantKind(t, err, bridge.ErrNotFound)
 }
+
+// TestSinceWhereTheClockWasSet finds the first message of a time though times do not grow.
+func TestSinceWhereTheClockWasSet(t *testing.T) {
+	u := start(t, Options{})
+	produce(t, u, bridge.ProducerSpec{}).send(numbers(0, 6)...)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, topic := range u.topics {
+		for i, second := range []int64{10, 20, 21, 15, 16, 22} {
+			(*topic.log.at(i)).published = time.Unix(second, 0)
+		}
+		for second, want := range map[int64]int64{0: 0, 11: 1, 17: 1, 21: 2, 22: 5, 23: 6} {
+			if got := topic.since(second * 1000); got != topic.first+want {
+				t.Errorf("since %d: %d, want %d", second, got, want)
+			}
+		}
+	}
+}

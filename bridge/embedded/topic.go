@@ -88,9 +88,18 @@ func (t *topic) after(entry int64, index int32) int64 {
 	return t.first + int64(i)
 }
 
-// since returns the seq of the first message kept that was published at a time, in ms since 1970, or later.
+// clockBack is by how much the clock is expected to be set back at most.
+const clockBack = 10 * time.Second
+
+// since returns the seq of the first message kept that was published at a time, in ms since 1970, or later. Times may go
+// back where the clock was set: so it is looked for from a little earlier on.
 func (t *topic) since(ms int64) int64 {
-	i := sort.Search(t.log.len(), func(i int) bool { return (*t.log.at(i)).published.UnixMilli() >= ms })
+	published := func(i int) int64 { return (*t.log.at(i)).published.UnixMilli() }
+	n := t.log.len()
+	i := sort.Search(n, func(i int) bool { return published(i) >= ms-clockBack.Milliseconds() })
+	for i < n && published(i) < ms {
+		i++
+	}
 	return t.first + int64(i)
 }
 

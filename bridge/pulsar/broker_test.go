@@ -4,6 +4,7 @@ package pulsar
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -113,6 +114,54 @@ func TestChunksComeAgain(t *testing.T) {
 		case <-ctx.Done():
 			t.Fatal("it did not come")
 		}
+	}
+}
+
+// TestAtTheIDOfChunks begins at the id of a message in chunks, which names the last of them, to learn when it was published.
+func TestAtTheIDOfChunks(t *testing.T) {
+	c := pulsartest.Shared(t)
+	ctx := testContext(t)
+	topic := "persistent://" + c.Namespace(t) + "/t"
+	u := newUpstream(t, Options{BrokerServiceURL: c.BrokerURL()})
+	defer u.Close()
+	p, err := nativeClient(t, c).CreateProducer(pulsar.ProducerOptions{
+		Topic: topic, DisableBatching: true, EnableChunking: true, ChunkMaxMessageSize: 100, CompressionType: pulsar.ZLib,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	random := make([]byte, 1000) // does not become smaller
+	_, _ = rand.Read(random)
+	for _, payload := range [][]byte{random, []byte("behind")} {
+		if _, err := p.Send(ctx, &pulsar.ProducerMessage{Payload: payload}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := func(spec bridge.ReaderSpec) *codec.Message {
+		got := newEvents()
+		spec.Topic, spec.Queue = topic, 1
+		r, err := u.OpenReader(ctx, spec, got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		r.Permit(1)
+		select {
+		case m := <-got.messages:
+			return m
+		case <-ctx.Done():
+			t.Fatal("nothing came")
+			return nil
+		}
+	}
+	whole := next(bridge.ReaderSpec{Start: bridge.StartEarliest})
+	if len(whole.Payload) != len(random) {
+		t.Fatalf("got %d bytes", len(whole.Payload))
+	}
+	last := next(bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: whole.ID, Inclusive: true, Chunks: true})
+	if last.ID != whole.ID || !last.PublishTime.Equal(whole.PublishTime) {
+		t.Errorf("published %v, %v at the id %+v of %+v", whole.PublishTime, last.PublishTime, last.ID, whole.ID)
 	}
 }
 

@@ -62,7 +62,7 @@ func (r *reader) options() *client.ConsumerOptions {
 	o := &client.ConsumerOptions{
 		Type: wire.Exclusive, Principal: r.spec.Principal, Name: r.spec.Name, NonDurable: true, Window: max(r.spec.Queue, 1),
 		AckDelivered: true, // else the broker would not tell the end of the topic
-		Decrypt:      r.u.decrypt(), Sealed: sealedActions[r.spec.CryptoFailure],
+		Decrypt:      r.u.decrypt(), Sealed: sealedActions[r.spec.CryptoFailure], SingleChunks: r.spec.Chunks,
 	}
 	if r.spec.CryptoFailure == bridge.CryptoFail {
 		o.Sealed = client.SealedDiscard // there is nobody to leave it to

@@ -24,7 +24,7 @@ type cursor struct {
 
 	spot spot
 	last codec.MessageID    // the last message fetched, valid if hasLast
-	from *bridge.ReaderSpec // where it begins in a catch-up, or would; nil: it has
+	from *bridge.ReaderSpec // where it begins in a catch-up, or would, but for the topic; nil: it has. Never changed
 }
 
 // start places p where spec says. edge was the tail's before the topic was asked for
@@ -64,8 +64,8 @@ func (p *cursor) startOnTail(ctx context.Context, spec *bridge.ReaderSpec, end *
 			p.last, p.hasLast = codec.MessageID{}, false
 		}
 	case bridge.StartAtTime:
-		if t.seekTime(&p.spot, spec.Since) {
-			p.from = t.from(spec) // it has no last message to go on behind
+		p.from = spec // it has no last message to go on behind
+		if t.seekTime(&p.spot, spec.Since) || t.learnOrigin(ctx) && t.seekTime(&p.spot, spec.Since) {
 			return nil
 		}
 	case bridge.StartEarliest:
@@ -73,15 +73,8 @@ func (p *cursor) startOnTail(ctx context.Context, spec *bridge.ReaderSpec, end *
 			return nil
 		}
 	}
-	p.from = t.from(spec)
-	return p.startCatchUp(ctx, *p.from)
-}
-
-// from is what a catch-up on the tail's topic begins with.
-func (t *tail) from(spec *bridge.ReaderSpec) *bridge.ReaderSpec {
-	from := *spec
-	from.Topic = t.key.topic
-	return &from
+	p.from = spec
+	return p.startCatchUp(ctx, *spec)
 }
 
 // leave gives up the tail and the catch-up. The session is closed, or never came to be.

@@ -13,7 +13,7 @@ const mostQueued = 128
 // startCatchUp takes p to a catch-up: one that has what follows p.last, or the
 // start, or a new one.
 func (p *cursor) startCatchUp(ctx context.Context, start bridge.ReaderSpec) error {
-	start.Name = ""
+	start.Topic, start.Name = p.tail.key.topic, ""
 	start.Queue = min(max(start.Queue, 1), mostQueued)
 	t, spot, inside := p.tail.catchUpFor(&start)
 	p.s.mu.Lock()

@@ -1,6 +1,7 @@
 package read
 
 import (
+	"cmp"
 	"log/slog"
 	"testing"
 	"time"
@@ -23,10 +24,12 @@ var (
 
 // options are what a test wants to be otherwise.
 type options struct {
-	Linger    time.Duration // 0: a second; negative: none
-	TailBytes int           // 0: 8 MiB
-	Memory    *memory.Budget
-	Census    *census.Registry
+	Linger          time.Duration // 0: a second; negative: none
+	OpenTimeout     time.Duration // 0: 30 seconds
+	OpenConcurrency int           // 0: 256
+	TailBytes       int           // 0: 8 MiB
+	Memory          *memory.Budget
+	Census          *census.Registry
 }
 
 // newReaders makes readers of up that end with the test.
@@ -38,7 +41,7 @@ func newReaders(t testing.TB, up Upstream, o options) *Readers {
 	if o.TailBytes == 0 {
 		o.TailBytes = 8 << 20
 	}
-	keeper := pool.New(pool.Options{Linger: o.Linger, OpenTimeout: 30 * time.Second, OpenConcurrency: 256})
+	keeper := pool.New(pool.Options{Linger: o.Linger, OpenTimeout: cmp.Or(o.OpenTimeout, 30*time.Second), OpenConcurrency: cmp.Or(o.OpenConcurrency, 256)})
 	var limits bridge.Bounds
 	limits.Set(bridge.Limits{TailBytes: o.TailBytes})
 	counts := o.Census

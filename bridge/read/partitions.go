@@ -53,6 +53,20 @@ func (rs *Readers) splitInto(key splitKey, count int) *partitions {
 	return known
 }
 
+// number is how many partitions there are, as far as is known.
+func (known *partitions) number(rs *Readers) int {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return known.count
+}
+
+// learn notes how many there are.
+func (known *partitions) learn(rs *Readers, count int) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	known.count = count
+}
+
 // giveBack counts a reader less. s is its session; nil: it did not begin.
 func (rs *Readers) giveBack(known *partitions, s *session) {
 	rs.mu.Lock()
@@ -121,13 +135,16 @@ func (p *cursor) startAtEdge(ctx context.Context, spec *bridge.ReaderSpec) error
 
 // startPartitions starts on each partition.
 func (s *session) startPartitions(ctx context.Context, spec *bridge.ReaderSpec, known *partitions) error {
-	s.readers.mu.Lock()
-	count := known.count
-	s.readers.mu.Unlock()
-	others, err := s.othersOf(ctx, spec, count)
-	if err != nil {
-		return err
+	others := spec
+	if spec.Start == bridge.StartAtPosition {
+		at, release, err := s.othersOf(ctx, spec, known)
+		if err != nil {
+			return err
+		}
+		defer release()
+		others = at
 	}
+	count := known.number(s.readers)
 	for {
 		tails := make([]*tail, count)
 		for i := range tails {
@@ -141,9 +158,7 @@ func (s *session) startPartitions(ctx context.Context, spec *bridge.ReaderSpec, 
 			return &bridge.Error{Kind: bridge.ErrUnavailable, Detail: "the topic " + spec.Topic + " has been deleted and created again"}
 		}
 		count = now // there are more than was known
-		s.readers.mu.Lock()
-		known.count = count
-		s.readers.mu.Unlock()
+		known.learn(s.readers, count)
 	}
 }
 

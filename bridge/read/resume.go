@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
-	"github.com/pulsegate/pulsegate/bridge/pool"
 	"github.com/pulsegate/pulsegate/codec"
 	names "github.com/pulsegate/pulsegate/topic"
 )
@@ -14,89 +13,50 @@ import (
 // An id names a place in one partition. A reader that is to begin there on the whole topic begins behind it in that partition, and
 // in the others with what was published when that message was, or later.
 
-// goneAfter is how long a broker may take to hand over the message at a position that it has by its own word. If
-// nothing comes, that was deleted.
-const goneAfter = 5 * time.Second
-
-// othersOf is where a reader on so many partitions begins in those that its position is not of. If neither
-// the message there is left nor one behind it, that is the first message: nothing is to be missed.
-func (s *session) othersOf(ctx context.Context, spec *bridge.ReaderSpec, count int) (*bridge.ReaderSpec, error) {
-	if spec.Start != bridge.StartAtPosition {
-		return spec, nil
+// othersOf is where a reader at a position begins in the partitions that its position is not of. If neither
+// the message there is left nor one behind it, that is the first message: nothing is to be missed. release is to be called once
+// the tail of the position's partition is no longer needed for that.
+func (s *session) othersOf(ctx context.Context, spec *bridge.ReaderSpec, known *partitions) (others *bridge.ReaderSpec, release func(), err error) {
+	i := int(spec.Position.Partition)
+	count := known.number(s.readers)
+	if i >= count { // it may have been added
+		if count, err = known.counts.get(ctx, s.readers.pool); err != nil {
+			return nil, nil, err
+		}
+		if i < count {
+			known.learn(s.readers, count)
+		}
 	}
-	if i := int(spec.Position.Partition); i < 0 || i >= count {
-		return nil, &bridge.Error{Kind: bridge.ErrInvalid, Detail: fmt.Sprintf(
+	if i < 0 || i >= count {
+		return nil, nil, &bridge.Error{Kind: bridge.ErrInvalid, Detail: fmt.Sprintf(
 			"messageId is of no partition of %s, which has %d: give the id of a message from there, earliest or latest", spec.Topic, count)}
 	}
-	at, known, err := s.publishedAt(ctx, spec)
+	t := s.readers.tailFor(s.tailKey(spec, names.PartitionName(spec.Topic, i)))
+	at, err := t.publishedAt(ctx, spec.Position)
 	if err != nil {
-		return nil, err
+		t.release()
+		return nil, nil, err
 	}
-	others := *spec
-	others.Position, others.Inclusive = codec.MessageID{}, false
-	if others.Start = bridge.StartEarliest; known {
-		others.Start, others.Since = bridge.StartAtTime, at
+	copied := *spec
+	copied.Position, copied.Inclusive = codec.MessageID{}, false
+	if copied.Start = bridge.StartEarliest; at > 0 {
+		copied.Start, copied.Since = bridge.StartAtTime, min(at, time.Now().UnixMilli()) // a producer's clock may be fast
 	}
-	return &others, nil
+	return &copied, t.release, nil
 }
 
-// publishedAt tells when the message at spec's position was published, or the first one that is left behind it, in ms
-// since 1970. known is false if there is none.
-func (s *session) publishedAt(ctx context.Context, spec *bridge.ReaderSpec) (at int64, known bool, err error) {
-	rs := s.readers
-	t := rs.tailFor(s.tailKey(spec, names.PartitionName(spec.Topic, int(spec.Position.Partition))))
-	defer t.release()
-	if err = t.await(ctx); err != nil {
-		return 0, false, err
+// publishedAt tells when the message at an id was published, or the first one that is left behind it, in ms
+// since 1970; 0: there is none, or it does not say.
+func (t *tail) publishedAt(ctx context.Context, id codec.MessageID) (ms int64, err error) {
+	if err := t.await(ctx); err != nil {
+		return 0, err
 	}
-	if at, known = t.published(spec.Position.Position()); known {
-		return at, true, nil
+	if at, ok := t.published(id.Position()); ok {
+		return at, nil
 	}
-	last, err := t.last.get(ctx, rs.pool)
-	if err != nil || last.EntryID < 0 || spec.Position.Position().After(last.Position()) {
-		return 0, false, err
+	last, err := t.last.get(ctx, t.readers.pool)
+	if err != nil || last.EntryID < 0 || id.Position().After(last.Position()) {
+		return 0, err
 	}
-	release, err := t.slot(ctx)
-	if err != nil {
-		return 0, false, err
-	}
-	defer release()
-	first := &firstTime{came: make(chan int64, 1), lost: make(chan error, 1)}
-	up, err := rs.up.OpenReader(ctx, bridge.ReaderSpec{Topic: t.key.topic, Principal: spec.Principal, Start: bridge.StartAtPosition, Position: spec.Position,
-		Inclusive: true, Queue: 1, CryptoFailure: bridge.CryptoConsume}, first)
-	if err != nil {
-		return 0, false, err
-	}
-	defer up.Close()
-	up.Permit(1)
-	gone := time.NewTimer(goneAfter)
-	defer gone.Stop()
-	select {
-	case at = <-first.came:
-		return at, at > 0, nil
-	case err = <-first.lost:
-		return 0, false, err
-	case <-gone.C:
-		return 0, false, nil
-	case <-ctx.Done():
-		return 0, false, pool.OpenError(ctx, "reading a message of "+t.key.topic)
-	}
+	return t.lookUp(ctx, id)
 }
-
-// firstTime is a [bridge.Receiver] of one message, of which it keeps the time of publishing.
-type firstTime struct {
-	came chan int64 // holds one, in ms since 1970; 0: there is none
-	lost chan error // holds one
-}
-
-// Deliver implements [bridge.Receiver].
-func (r *firstTime) Deliver(m *codec.Message) {
-	at := int64(0)
-	if !m.PublishTime.IsZero() {
-		at = m.PublishTime.UnixMilli()
-	}
-	r.came <- at
-}
-
-// Lost implements [bridge.Receiver].
-func (r *firstTime) Lost(err error) { r.lost <- err }

@@ -10,6 +10,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/bridgetest"
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/codec/ws"
 )
 
 // atID is a reader at the message of an entry in a partition.
@@ -55,21 +56,56 @@ func openedAt(t *testing.T, u *bridgetest.Upstream, partition int, start bridge.
 	return found
 }
 
+// lookedAt waits for a look-up of an entry of a partition that is not answered.
+func lookedAt(t *testing.T, u *bridgetest.Upstream, partition int, entry int64) (found *bridgetest.Consumer) {
+	t.Helper()
+	waitFor(t, "a look-up", func() bool {
+		u.Mu.Lock()
+		defer u.Mu.Unlock()
+		found = nil
+		for _, r := range u.Readers {
+			if s := &r.ReaderSpec; s.Topic == partitionNames(partition + 1)[partition] && s.Chunks && s.Position.EntryID == entry && r.Allowed() > 0 && !r.IsClosed() {
+				found = r
+			}
+		}
+		return found != nil
+	})
+	if s := &found.ReaderSpec; s.Start != bridge.StartAtPosition || !s.Inclusive || s.CryptoFailure != bridge.CryptoConsume {
+		t.Errorf("it looks at %+v", s)
+	}
+	return found
+}
+
+// attach begins a session without waiting for it.
+func attach(rs *Readers, spec bridge.ReaderSpec) (o *bridgetest.Outlet, opened chan error) {
+	o, opened = &bridgetest.Outlet{}, make(chan error, 1)
+	rs.Attach(spec, bridge.ReadOptions{Window: 9}, o, func(s bridge.Session, err error) { o.Session = s; opened <- err })
+	return o, opened
+}
+
+func succeeds(t *testing.T, opened chan error) {
+	t.Helper()
+	if err := <-opened; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A reader at an id begins behind it in its partition, and in the others when that message was published.
 func TestReaderOfPartitionsAtAnID(t *testing.T) {
 	u := &bridgetest.Upstream{Last: message(9).ID, Split: 3}
 	rs := newReaders(t, u, options{Linger: -1})
-	o := &bridgetest.Outlet{}
-	opened := make(chan error, 1)
-	rs.Attach(atID(1, 5), bridge.ReadOptions{Window: 9}, o, func(s bridge.Session, err error) { o.Session = s; opened <- err })
-	look := openedAt(t, u, 1, bridge.StartAtPosition, true)
-	if look.ReaderSpec.Position.EntryID != 5 || look.ReaderSpec.CryptoFailure != bridge.CryptoConsume {
-		t.Errorf("it looks at %+v", look.ReaderSpec)
+	o, opened := attach(rs, atID(1, 5))
+	look := lookedAt(t, u, 1, 5)
+	for range 3 { // nothing may block that delivers
+		look.Receiver.Deliver(published(5, at5))
 	}
-	look.Receiver.Deliver(published(5, at5))
-	if err := <-opened; err != nil {
-		t.Fatal(err)
+	for range 3 {
+		look.Receiver.Lost(bridge.ErrUnavailable)
 	}
+	for _, partition := range []int{0, 2} { // their last messages are too young to say that nothing is missed
+		lookedAt(t, u, partition, 9).Receiver.Deliver(published(9, at5.Add(-clockSlack)))
+	}
+	succeeds(t, opened)
 	if !look.IsClosed() {
 		t.Error("who looked for the time is still there")
 	}
@@ -81,8 +117,233 @@ func TestReaderOfPartitionsAtAnID(t *testing.T) {
 			t.Errorf("in partition %d: %+v", partition, r.ReaderSpec)
 		}
 	}
+	u.Mu.Lock()
+	tails := map[string]int{}
+	for _, r := range u.Readers {
+		if r.ReaderSpec.Start == bridge.StartLatest {
+			tails[r.ReaderSpec.Topic]++
+		}
+	}
+	u.Mu.Unlock()
+	if n := tails[partitionNames(2)[1]]; n != 1 {
+		t.Errorf("the tail of the id's partition was opened %d times", n)
+	}
 	o.Session.Close()
 	waitFor(t, "the upstream readers to end", func() bool { return len(openReaders(u)) == 0 })
+}
+
+// Readers come back after a restart, where partitions are quiet: what was published last there is older than what they have read, so the tails
+// are enough.
+func TestReadersAtIDsOfQuietPartitions(t *testing.T) {
+	const partitions = 3
+	u := &bridgetest.Upstream{Last: message(9).ID, Split: partitions}
+	rs := newReaders(t, u, options{Linger: -1})
+	var sessions []*bridgetest.Outlet
+	for i := range 2 {
+		// All of partition 1 was read. The second one asks for no times but that of its id.
+		o, opened := attach(rs, atID(1, 9+int64(i)))
+		if i == 0 {
+			lookedAt(t, u, 1, 9).Receiver.Deliver(published(9, at5))
+			for _, partition := range []int{0, 2} {
+				lookedAt(t, u, partition, 9).Receiver.Deliver(published(9, at5.Add(-time.Minute)))
+			}
+		}
+		succeeds(t, opened)
+		if i == 0 {
+			one := openedAt(t, u, 1, bridge.StartLatest, false)
+			one.Receiver.Deliver(published(10, at5.Add(time.Second)))
+			u.Mu.Lock()
+			u.Last = message(10).ID
+			u.Mu.Unlock()
+		}
+		sessions = append(sessions, o)
+	}
+	if got := openReaders(u); !slices.Equal(got, partitionNames(partitions)) {
+		t.Errorf("upstream readers: %v", got)
+	}
+	openedAt(t, u, 0, bridge.StartLatest, false).Receiver.Deliver(published(20, at5.Add(time.Minute)))
+	for i, want := range [][]int64{{10, 20}, {20}} {
+		got := entries(t, sessions[i].Fill(9))
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("reader %d got %v, want %v", i, got, want)
+		}
+		sessions[i].Session.Close()
+	}
+}
+
+// Where the last message of a partition cannot be had, a reader begins without it.
+func TestReaderAtAnIDWithoutTheTimeOfAnOrigin(t *testing.T) {
+	u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
+	rs := newReaders(t, u, options{Linger: -1})
+	for i := range 2 {
+		o, opened := attach(rs, atID(1, 5))
+		lookedAt(t, u, 1, 5).Receiver.Deliver(published(5, at5))
+		if i == 0 {
+			lookedAt(t, u, 0, 9).Receiver.Lost(bridge.ErrUnavailable)
+		}
+		succeeds(t, opened) // the second does not ask again
+		defer o.Session.Close()
+	}
+	openedAt(t, u, 0, bridge.StartAtTime, false)
+	u.Mu.Lock()
+	defer u.Mu.Unlock()
+	asked := 0
+	for _, r := range u.Readers {
+		if r.ReaderSpec.Chunks && r.ReaderSpec.Position.EntryID == 9 {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
+// What a broker does not hand over in time is not gone: the client is to come again.
+func TestReaderAtAnIDThatIsSlow(t *testing.T) {
+	u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
+	rs := newReaders(t, u, options{Linger: -1, OpenTimeout: 50 * time.Millisecond})
+	_, opened := attach(rs, atID(1, 5))
+	if err := <-opened; !errors.Is(err, bridge.ErrTimeout) || !strings.Contains(err.Error(), "published") {
+		t.Errorf("got %v", err)
+	}
+	waitFor(t, "the upstream readers to end", func() bool { return len(openReaders(u)) == 0 })
+}
+
+// Look-ups of one position share an upstream reader, and those of others are bounded.
+func TestLookUpsAreSharedAndBounded(t *testing.T) {
+	u := &bridgetest.Upstream{Last: message(99).ID, Split: 2}
+	rs := newReaders(t, u, options{Linger: -1, OpenTimeout: time.Second})
+	first := make(chan error, 1)
+	for i := range 3 * maxLookUps {
+		_, opened := attach(rs, atID(1, int64(i/2)))
+		if i == 0 {
+			first = opened
+		}
+	}
+	most := 0
+	for len(first) == 0 { // until time is up
+		u.Mu.Lock()
+		looks := map[int64]int{}
+		for _, r := range u.Readers {
+			if r.ReaderSpec.Chunks && !r.IsClosed() {
+				looks[r.ReaderSpec.Position.EntryID]++
+			}
+		}
+		u.Mu.Unlock()
+		for entry, n := range looks {
+			if n > 1 {
+				t.Fatalf("%d look-ups of entry %d", n, entry)
+			}
+		}
+		most = max(most, len(looks))
+		time.Sleep(time.Millisecond)
+	}
+	if most != maxLookUps {
+		t.Errorf("%d look-ups at the same time", most)
+	}
+}
+
+// Who waited for room while a look-up of its position began joins that, and gives the room back.
+func TestALookUpIsJoined(t *testing.T) {
+	u := &bridgetest.Upstream{Last: message(9).ID}
+	rs := newReaders(t, u, options{Linger: -1})
+	tl := rs.tailFor(tailKey{topic: partitionNames(1)[0]})
+	defer tl.release()
+	var both [2]*answer[int64]
+	l := tl.looks()
+	for i := range both {
+		l.slots <- struct{}{}
+		both[i] = tl.begun(l, message(5).ID)
+	}
+	if both[0] != both[1] || len(l.slots) != 1 {
+		t.Errorf("%d look-ups are under way", len(l.slots))
+	}
+	lookedAt(t, u, 0, 5).Receiver.Deliver(published(5, at5))
+	<-both[0].done
+	if at, err := both[0].value, both[0].err; at != at5.UnixMilli() || err != nil {
+		t.Errorf("got %d, %v", at, err)
+	}
+}
+
+// A look-up that waits for its message is no creation under way.
+func TestALookUpTakesNoSlot(t *testing.T) {
+	u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
+	rs := newReaders(t, u, options{Linger: -1, OpenConcurrency: 1})
+	o, opened := attach(rs, atID(1, 5))
+	look := lookedAt(t, u, 1, 5)
+	release, err := rs.pool.Slot(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	look.Receiver.Deliver(published(5, at5))
+	lookedAt(t, u, 0, 9).Receiver.Deliver(published(9, at5))
+	succeeds(t, opened)
+	o.Session.Close()
+}
+
+// Where a producer's clock is fast, the others begin now.
+func TestReaderAtAnIDOfTheFuture(t *testing.T) {
+	u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
+	rs := newReaders(t, u, options{Linger: -1})
+	o, opened := attach(rs, atID(1, 5))
+	lookedAt(t, u, 1, 5).Receiver.Deliver(published(5, time.Now().Add(time.Hour)))
+	lookedAt(t, u, 0, 9).Receiver.Deliver(published(9, time.Now()))
+	succeeds(t, opened)
+	if r := openedAt(t, u, 0, bridge.StartAtTime, false); r.ReaderSpec.Since > time.Now().UnixMilli() {
+		t.Errorf("it begins %d ms from now", r.ReaderSpec.Since-time.Now().UnixMilli())
+	}
+	o.Session.Close()
+}
+
+// An id may be of a partition that has just been added.
+func TestReaderAtAnIDOfANewPartition(t *testing.T) {
+	u := &bridgetest.Upstream{Last: emptyEnd, Split: 2}
+	rs := newReaders(t, u, options{Linger: -1})
+	first := read(t, rs, latest(), bridge.ReadOptions{Window: 9})
+	u.Mu.Lock()
+	u.Split = 3
+	u.Mu.Unlock()
+	second := read(t, rs, atID(2, 5), bridge.ReadOptions{Window: 9})
+	first.Session.Close()
+	second.Session.Close()
+}
+
+// Times need not grow, and what has fallen out of the ring may be younger than what has not.
+func TestSeekTime(t *testing.T) {
+	slack := clockSlack.Milliseconds()
+	at := func(times ...int64) (r ring) {
+		for i, ms := range times {
+			r.push(frame{id: message(int64(i)).ID, ws: ws.BuildFrame(func(b []byte) []byte { return b }), published: ms})
+		}
+		return r
+	}
+	fallen := func(r ring) ring { r.first = 100; return r }
+	for name, c := range map[string]struct {
+		ring     ring
+		origin   int64 // entry
+		originAt int64
+		since    int64
+		want     int64 // index of the frame; -1: none
+	}{
+		"all there is":            {at(5, 50_000, 6, 60_000), -1, 0, 40_000, 1},
+		"without a time":          {at(5, 0, 60_000), -1, 0, 40_000, 1},
+		"nothing yet":             {at(), -1, 0, 40_000, 0},
+		"an origin not known":     {at(), 9, 0, 40_000, -1},
+		"an old origin":           {at(50_000), 9, 40_000 - slack - 1, 40_000, 0},
+		"an origin too young":     {at(50_000), 9, 40_000 - slack, 40_000, -1},
+		"fallen out, old":         {fallen(at(40_000-slack-1, 7, 50_000, 41_000)), 9, 1, 40_000, 2},
+		"fallen out, too young":   {fallen(at(40_000-slack, 50_000, 60_000)), 9, 1, 40_000, -1},
+		"fallen out, not known":   {fallen(at(0, 50_000, 60_000)), -1, 0, 40_000, -1},
+		"fallen out, nothing new": {fallen(at(1, 2, 3)), 9, 1, 40_000, 3},
+	} {
+		tl := &tail{origin: message(c.origin).ID, originAt: c.originAt}
+		tl.ring = c.ring
+		var s spot
+		if ok := tl.seekTime(&s, c.since); ok != (c.want >= 0) || ok && s.next != c.ring.first+uint64(c.want) {
+			t.Errorf("%s: %t, at %d", name, ok, s.next-c.ring.first)
+		}
+	}
 }
 
 // Without the message of the id, and any behind it, there is no time to begin at: nothing is left out.

@@ -49,9 +49,15 @@ func (r *ring) after(at codec.Position) uint64 {
 	return r.first + uint64(sort.Search(len(r.frames), func(i int) bool { return r.frames[i].id.Position().After(at) }))
 }
 
-// since is the sequence number of the first frame that was published at a time or later.
+// since is the sequence number of the first frame that was published at a time or later, or does not say when. Times need not
+// grow: each producer has its own clock.
 func (r *ring) since(at int64) uint64 {
-	return r.first + uint64(sort.Search(len(r.frames), func(i int) bool { return r.frames[i].published >= at }))
+	for i := range r.frames {
+		if f := &r.frames[i]; f.published >= at || f.published == 0 {
+			return r.first + uint64(i)
+		}
+	}
+	return r.end()
 }
 
 // push adds a frame.

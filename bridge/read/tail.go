@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
@@ -44,7 +45,11 @@ type tail struct {
 
 	catchUps []*catchUp // of sessions that are behind; guarded by readers.mu
 
-	since int // bytes that came since unserved was 0; guarded by mu
+	// Guarded by mu.
+	since       int      // bytes that came since unserved was 0
+	lookUps     *lookUps // nil: there was none
+	originAsked bool     // see learnOrigin
+	originAt    int64    // when origin was published, in ms since 1970; 0: not known
 }
 
 // tailFor returns the topic's tail with one more session counted, creating it
@@ -166,22 +171,35 @@ func (t *tail) seek(c *spot, at codec.Position, known bool) bool {
 	return true
 }
 
+// clockSlack is how far clocks of producers may be off: what comes before a message that is older by more than that, is older, too.
+const clockSlack = 10 * time.Second
+
 // seekTime places c at the first message that was published at a time or later, and reports whether the ring holds, or will
-// hold, all of those: it has one from before, or all that the topic has.
+// hold, all of those.
 func (t *tail) seekTime(c *spot, at int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := &t.ring
-	n := uint64(len(r.frames))
-	if all := r.first == 0 && t.origin.EntryID < 0; !all && (n == 0 || r.frames[0].published >= at) {
+	if !t.holdsSince(at) {
 		return false
 	}
+	r := &t.ring
+	n := uint64(len(r.frames))
 	next := r.since(at)
 	if r.first > 0 && r.end()-next > n/2+1 {
 		return false // it would fall out again before it had read much
 	}
 	*c = spot{in: &t.stream, next: next}
 	return true
+}
+
+// holdsSince reports that the ring has, or will have, all that was published at a time or later: all that the topic has, or something
+// that is clearly older, or what follows that. mu is held.
+func (t *tail) holdsSince(at int64) bool {
+	older := func(ms int64) bool { return ms > 0 && ms < at-clockSlack.Milliseconds() }
+	if t.ring.first == 0 && (t.origin.EntryID < 0 || older(t.originAt)) {
+		return true
+	}
+	return len(t.ring.frames) > 0 && older(t.ring.frames[0].published)
 }
 
 // published tells when the message at a position was published, if that is in the ring.

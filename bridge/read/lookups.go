@@ -1,0 +1,170 @@
+package read
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/bridge/pool"
+	"github.com/pulsegate/pulsegate/codec"
+)
+
+const (
+	// maxLookUps bounds the look-ups of one tail that are under way, each of which has an upstream reader.
+	maxLookUps = 8
+
+	// originWithin is how long a session waits for the time of the message that a tail begins behind. It can do without.
+	originWithin = 5 * time.Second
+)
+
+// lookUps ask a tail's broker when messages were published. Sessions that ask for the same position share the answer; those
+// beyond maxLookUps wait. mu guards what follows it.
+type lookUps struct {
+	slots chan struct{}
+
+	mu    sync.Mutex
+	under map[codec.MessageID]*answer[int64]
+}
+
+// looks are the tail's look-ups, which few tails have.
+func (t *tail) looks() *lookUps {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.lookUps == nil {
+		t.lookUps = &lookUps{slots: make(chan struct{}, maxLookUps), under: map[codec.MessageID]*answer[int64]{}}
+	}
+	return t.lookUps
+}
+
+// lookUp asks when the message at id was published, or the first one that is left behind it, in ms since 1970; 0: it does not say. There
+// must be one: it is waited for as long as an opening may take.
+func (t *tail) lookUp(ctx context.Context, id codec.MessageID) (at int64, err error) {
+	l := t.looks()
+	l.mu.Lock()
+	a := l.under[id]
+	l.mu.Unlock()
+	if a == nil {
+		select {
+		case l.slots <- struct{}{}:
+			a = t.begun(l, id)
+		case <-ctx.Done():
+			return 0, t.lookError(ctx)
+		}
+	}
+	select {
+	case <-a.done:
+		return a.value, a.err
+	case <-ctx.Done():
+		return 0, t.lookError(ctx)
+	}
+}
+
+func (t *tail) lookError(ctx context.Context) error {
+	return pool.OpenError(ctx, "reading when a message of "+t.key.topic+" was published")
+}
+
+// begun begins a look-up, unless it is under way. The caller has a slot, which is given back.
+func (t *tail) begun(l *lookUps, id codec.MessageID) *answer[int64] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.under[id]; a != nil {
+		<-l.slots
+		return a
+	}
+	a := &answer[int64]{done: make(chan struct{})}
+	l.under[id] = a
+	end := func() {
+		delete(l.under, id)
+		<-l.slots
+		close(a.done)
+	}
+	keeper := t.readers.pool
+	if !keeper.Start(func() {
+		ctx, stop := keeper.Limited()
+		defer stop()
+		a.value, a.err = t.look(ctx, id)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		end()
+	}) {
+		a.err = pool.ErrShutdown
+		end()
+	}
+	return a
+}
+
+// look reads one message.
+func (t *tail) look(ctx context.Context, id codec.MessageID) (at int64, err error) {
+	release, err := t.slot(ctx)
+	if err != nil {
+		return 0, err
+	}
+	first := &firstTime{came: make(chan int64, 1), lost: make(chan error, 1)}
+	up, err := t.readers.up.OpenReader(ctx, bridge.ReaderSpec{Topic: t.key.topic, Principal: t.key.principal, Start: bridge.StartAtPosition, Position: id,
+		Inclusive: true, Queue: 1, CryptoFailure: bridge.CryptoConsume, Chunks: true}, first)
+	release()
+	if err != nil {
+		return 0, err
+	}
+	defer up.Close()
+	up.Permit(1)
+	select {
+	case at = <-first.came:
+		return at, nil
+	case err = <-first.lost:
+		return 0, err
+	case <-ctx.Done():
+		return 0, t.lookError(ctx)
+	}
+}
+
+// learnOrigin asks for the time of the message that the tail begins behind, if that is of use and has not been asked for, and reports that it is known
+// now. There may be none to be had: what is last may be nothing that a reader gets.
+func (t *tail) learnOrigin(ctx context.Context) bool {
+	t.mu.Lock()
+	ask := t.ring.first == 0 && t.origin.EntryID >= 0 && !t.originAsked
+	t.mu.Unlock()
+	if !ask {
+		return false
+	}
+	within, stop := context.WithTimeout(ctx, originWithin)
+	defer stop()
+	at, err := t.lookUp(within, t.origin)
+	if ctx.Err() != nil {
+		return false // that says nothing
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.originAsked = true
+	if err == nil {
+		t.originAt = at
+	}
+	return t.originAt > 0
+}
+
+// firstTime is a [bridge.Receiver] of one message, of which it keeps the time of publishing.
+type firstTime struct {
+	came chan int64 // holds one, in ms since 1970; 0: there is none
+	lost chan error // holds one
+}
+
+// Deliver implements [bridge.Receiver].
+func (r *firstTime) Deliver(m *codec.Message) {
+	at := int64(0)
+	if !m.PublishTime.IsZero() {
+		at = m.PublishTime.UnixMilli()
+	}
+	select {
+	case r.came <- at:
+	default:
+	}
+}
+
+// Lost implements [bridge.Receiver].
+func (r *firstTime) Lost(err error) {
+	select {
+	case r.lost <- err:
+	default:
+	}
+}
