@@ -79,3 +79,26 @@ func TestParseAuthParams(t *testing.T) {
 		}
 	}
 }
+
+// A key in the place of its file's path is not repeated.
+func TestKeyInPlaceOfItsPath(t *testing.T) {
+	const key = "-----BEGIN PRIVATE KEY-----secret"
+	for _, c := range []struct{ plugin, params string }{
+		{"tls", `{"tlsCertFile":"/no/such/file","tlsKeyFile":"` + key + `"}`}, {"tls", `{"tlsCertFile":"` + key + `","tlsKeyFile":"` + key + `"}`},
+		{"token", `{"file":"` + key + `"}`}, {"keystoretls", `{"keyStorePath":"` + key + `"}`},
+		{"oauth2", `{"privateKey":"` + key + `"}`},
+		{"athenz", `{"providerDomain":"p","tenantDomain":"t","tenantService":"s","privateKey":"` + key + `","ztsUrl":"http://127.0.0.1:1"}`},
+	} {
+		l, err := newLogin(c.plugin, c.params)
+		if err == nil {
+			err = l.Check()
+		}
+		if err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", c.plugin, err)
+		}
+	}
+	files := TLS{TrustCertsFile: key}
+	if _, err := files.Dialer(); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Error(err)
+	}
+}

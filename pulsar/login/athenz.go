@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // Of a role token.
@@ -111,7 +113,7 @@ func (a *athenz) client() (*http.Client, error) {
 	}
 	own, err := tls.LoadX509KeyPair(a.o.CertChain, a.o.PrivateKey)
 	if err != nil {
-		return nil, fmt.Errorf("x509CertChain and privateKey: %w", err)
+		return nil, fmt.Errorf("x509CertChain and privateKey: %w", filename.Fault(err, a.o.CertChain, a.o.PrivateKey))
 	}
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{own}}
 	if a.o.CACert == "" {

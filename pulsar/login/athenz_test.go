@@ -233,6 +233,8 @@ func TestAthenzAtFault(t *testing.T) {
 		"privateKey is not PEM": func(o *AthenzOptions) {
 			o.PrivateKey = "data:application/x-pem-file;base64," + base64.StdEncoding.EncodeToString([]byte("secret"))
 		},
+		"privateKey: it is not the path":                   func(o *AthenzOptions) { o.PrivateKey = "-----BEGIN PRIVATE KEY-----secret" },
+		"x509CertChain and privateKey: it is not the path": func(o *AthenzOptions) { o.CertChain, o.PrivateKey = own.CertFile, "Data:secret" },
 		"must be files":                  func(o *AthenzOptions) { o.CertChain = "cert.pem" },
 		"x509CertChain and privateKey: ": func(o *AthenzOptions) { o.CertChain, o.PrivateKey = "/no/such/file", "key.pem" },
 		"caCert: open /no/such/file": func(o *AthenzOptions) {

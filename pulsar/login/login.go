@@ -12,6 +12,8 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"net/http"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // Login tells brokers who we are.
@@ -77,7 +79,7 @@ func Certificate(get func() (*tls.Certificate, error)) Login { return &certifica
 func CertificateFiles(certFile, keyFile string) Login {
 	return Certificate(func() (*tls.Certificate, error) {
 		c, err := tls.LoadX509KeyPair(certFile, keyFile)
-		return &c, err
+		return &c, filename.Fault(err, certFile, keyFile)
 	})
 }
 

@@ -16,6 +16,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // nTokenLife is how long a principal token of ours is valid.
@@ -106,7 +108,7 @@ func readPEM(name, from string) ([]byte, error) {
 	if !strings.HasPrefix(from, "data:") {
 		text, err := os.ReadFile(from)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, filename.Fault(err, from))
 		}
 		return text, nil
 	}

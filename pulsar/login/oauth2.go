@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/apache/pulsar-client-go/oauth2"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // oauthDrift is how long before its end a token counts as expired, as clocks differ.
@@ -44,6 +46,9 @@ func OAuth2(o OAuth2Options) (Login, error) {
 	case o.KeyFile == "":
 		return nil, errors.New("privateKey is needed")
 	case err != nil:
+		if !strings.HasPrefix(o.KeyFile, "data:") {
+			err = filename.Fault(err, o.KeyFile)
+		}
 		return nil, fmt.Errorf("privateKey: %w", err)
 	case key.ClientID == "":
 		return nil, errors.New("privateKey: its JSON has no client_id")

@@ -129,6 +129,7 @@ func TestOAuth2AtFault(t *testing.T) {
 		"privateKey is needed":             {IssuerURL: "http://issuer"},
 		"privateKey: open /no/such/file":   {IssuerURL: "http://issuer", KeyFile: "/no/such/file"},
 		"privateKey: unexpected end of":    {IssuerURL: "http://issuer", KeyFile: half},
+		"privateKey: it is not the path":   {IssuerURL: "http://issuer", KeyFile: `{"client_secret":"secret"}`},
 		"no client_id":                     {IssuerURL: "http://issuer", KeyFile: `data:,{"client_secret":"secret"}`},
 		"issuerUrl is needed":              {KeyFile: keyFile},
 		"issuerUrl is not a URL":           {IssuerURL: "http://secret:%zz@x", KeyFile: keyFile},
