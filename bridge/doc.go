@@ -21,7 +21,7 @@
 //
 // They know this package and bridge/pool, which has the life of an upstream client from its creation to its leaving, and
 // not each other. Package bridge/hub puts them together. No goroutine runs here, and but for [Bounds]
-// nothing here has state.
+// and [Questions] nothing here has state.
 //
 // # Locks
 //

@@ -7,6 +7,7 @@ package keystore
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
@@ -19,6 +20,8 @@ import (
 	"strings"
 
 	pkcs12 "software.sslmate.com/src/go-pkcs12"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // MaxSize bounds a store, in bytes; one of all public authorities has a quarter of
@@ -41,6 +44,9 @@ type Store struct {
 
 // Fault says what is wrong with the store.
 func (s Store) Fault(err error) error {
+	if filename.Fault(err, s.File) == filename.ErrNone {
+		return fmt.Errorf("%s: %w", cmp.Or(s.Setting, "the file"), filename.ErrNone)
+	}
 	if s.Setting == "" {
 		return fmt.Errorf("%s: %w", s.File, err)
 	}

@@ -69,12 +69,13 @@ func (c *Client) dialTLS(ctx context.Context, addr string) (net.Conn, error) {
 // shakeHands sends CONNECT and waits for CONNECTED.
 func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 	o := &c.client.o
-	if err := nc.SetDeadline(time.Now().Add(o.OperationTimeout)); err != nil {
-		return err
-	}
-	data, err := o.Login.Data()
+	data, err := o.Login.Data(c.client.ctx)
 	if err != nil {
 		return fmt.Errorf("login: %w", err)
+	}
+	// The broker's time begins here: the login may have asked somebody else.
+	if err := nc.SetDeadline(time.Now().Add(o.OperationTimeout)); err != nil {
+		return err
 	}
 	hello := &wire.Connect{
 		ClientVersion: clientVersion, ProtocolVersion: wire.Version, AuthMethodName: o.Login.Method(), AuthData: data, ProxyToBrokerURL: c.to.proxyTo,
@@ -121,6 +122,9 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 			if err != nil {
 				return err
 			}
+			if err := nc.SetDeadline(time.Now().Add(o.OperationTimeout)); err != nil {
+				return err
+			}
 			if _, err := nc.Write(wire.Append(nil, answer)); err != nil {
 				return err
 			}
@@ -138,7 +142,7 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 // authResponse is the login once more.
 func (c *conn) authResponse() (wire.Command, error) {
 	login := c.client.o.Login
-	data, err := login.Data()
+	data, err := login.Data(c.client.ctx)
 	if err != nil {
 		return nil, fmt.Errorf("login: %w", err)
 	}

@@ -23,7 +23,8 @@ const (
 // pathProtocol is where the description of the protocol is.
 const pathProtocol = "/asyncapi.yaml"
 
-// maxWaitingForLists bounds the requests for statistics and metrics that wait for their turn.
+// maxWaitingForLists bounds the requests for statistics that wait for their turn, and those for metrics, which
+// anybody may send: they have a line of their own, so that they keep no super-user waiting.
 const maxWaitingForLists = 16
 
 // readyTimeout bounds the upstream's answer to a readiness check.
@@ -34,7 +35,7 @@ const readyTimeout = 5 * time.Second
 // may be part of a topic's name.
 func (s *Server) routes() http.Handler {
 	metrics := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{DisableCompression: true, EnableOpenMetrics: true})
-	lists := inturn.New(maxWaitingForLists)
+	lists, scrapes := inturn.New(maxWaitingForLists), inturn.New(maxWaitingForLists)
 	pages := s.pages(false)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
@@ -46,7 +47,7 @@ func (s *Server) routes() http.Handler {
 		case s.isPage(path):
 			pages.ServeHTTP(w, r)
 		case path == s.metricsPath() || path == s.metricsPath()+"/":
-			onlyGet(inTurn(lists, metrics.ServeHTTP))(w, r)
+			onlyGet(inTurn(scrapes, metrics.ServeHTTP))(w, r)
 		case path == "/healthz":
 			onlyGet(healthy)(w, r)
 		case path == pathReady:

@@ -108,6 +108,9 @@ func TestStatisticsInTurn(t *testing.T) {
 			t.Errorf("status %d of one too many", status)
 		}
 	}
+	if resp, _ := get(t, s, "/metrics"); resp.StatusCode != 200 {
+		t.Errorf("metrics wait for statistics: status %d", resp.StatusCode)
+	}
 	free()
 	for range maxWaitingForLists {
 		if status := receive(t, answers, "statistics"); status != 200 {

@@ -10,6 +10,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/pulsegate/pulsegate/filename"
 	"github.com/pulsegate/pulsegate/keystore"
 	"github.com/pulsegate/pulsegate/pulsar/login"
 )
@@ -134,7 +135,7 @@ func newTokenLogin(plugin, params string) (login.Login, error) {
 		return login.Token(func() (string, error) {
 			text, err := os.ReadFile(file)
 			if err != nil {
-				return "", fmt.Errorf("read the broker client's token: %w", err)
+				return "", fmt.Errorf("read the broker client's token: %w", filename.Fault(err, file))
 			}
 			return strings.TrimSpace(string(text)), nil
 		}), nil

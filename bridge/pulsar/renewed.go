@@ -1,6 +1,7 @@
 package pulsar
 
 import (
+	"context"
 	"crypto/tls"
 	"net/http"
 	"os"
@@ -10,7 +11,7 @@ import (
 	"github.com/pulsegate/pulsegate/pulsar/login"
 )
 
-// renewed is a login whose library reads its file once: when the file has
+// renewed is a login that reads its file once, when it is made: when the file has
 // changed, the next use makes a new one of it. A new one that does not work
 // leaves the old one in place.
 type renewed struct {
@@ -25,12 +26,13 @@ type renewed struct {
 
 // newRenewed makes the first one. file may be no file: then nothing is renewed.
 func newRenewed(file string, create func() (login.Login, error)) (*renewed, error) {
-	first, err := create()
+	r := &renewed{file: file, make: create}
+	r.changed() // before it is read: what is written meanwhile will be read again
+	var err error
+	r.current, err = create()
 	if err != nil {
 		return nil, err
 	}
-	r := &renewed{file: file, make: create, current: first}
-	r.changed()
 	return r, nil
 }
 
@@ -62,13 +64,15 @@ func (r *renewed) use() login.Login {
 func (r *renewed) Method() string { return r.use().Method() }
 
 // Data implements [login.Login].
-func (r *renewed) Data() ([]byte, error) { return r.use().Data() }
+func (r *renewed) Data(ctx context.Context) ([]byte, error) { return r.use().Data(ctx) }
 
 // Certificate implements [login.Login].
 func (r *renewed) Certificate() (*tls.Certificate, error) { return r.use().Certificate() }
 
 // Authorize implements [login.Login].
-func (r *renewed) Authorize(h http.Header) error { return r.use().Authorize(h) }
+func (r *renewed) Authorize(ctx context.Context, h http.Header) error {
+	return r.use().Authorize(ctx, h)
+}
 
 // Refused implements [login.Login].
 func (r *renewed) Refused() { r.use().Refused() }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 
+	"github.com/pulsegate/pulsegate/filename"
 	"github.com/pulsegate/pulsegate/keystore"
 )
 
@@ -21,7 +22,7 @@ func (t TLS) roots() (*x509.CertPool, error) {
 	}
 	pem, err := os.ReadFile(t.TrustCertsFile)
 	if err != nil {
-		return nil, fmt.Errorf("trusted certificates: %w", err)
+		return nil, fmt.Errorf("trusted certificates: %w", filename.Fault(err, t.TrustCertsFile))
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
@@ -87,7 +88,7 @@ func (t TLS) config(login func() (*tls.Certificate, error)) (*tls.Config, error)
 	if err == nil && cert == nil && t.CertificateFile != "" {
 		var own tls.Certificate
 		own, err = tls.LoadX509KeyPair(t.CertificateFile, t.KeyFile)
-		cert = &own
+		cert, err = &own, filename.Fault(err, t.CertificateFile, t.KeyFile)
 	}
 	if err != nil {
 		return nil, err

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // Of a role token.
@@ -21,14 +23,10 @@ const (
 	athenzMinExpire = 2 * time.Hour
 	athenzMaxExpire = 24 * time.Hour
 	// athenzRenewAfter is the age at which a newer one is fetched; should that fail, the old one serves on
-	// for as long as it is valid, and athenzRetry is how long until the next attempt.
+	// for as long as it is valid.
 	athenzRenewAfter = time.Hour
-	athenzRetry      = time.Minute
 	// athenzDrift is how long before its end a token counts as expired, as clocks differ.
 	athenzDrift = 10 * time.Minute
-
-	athenzTimeout   = 30 * time.Second
-	athenzMaxAnswer = 1 << 20 // bytes
 )
 
 // AthenzOptions of [Athenz]. PEM is given as the file's path, or as
@@ -54,11 +52,8 @@ type athenz struct {
 	o     AthenzOptions
 	proxy *url.URL // nil: none is named
 	now   func() time.Time
-
-	mu      sync.Mutex // guards what follows; held while the service is asked
-	role    string
-	expires time.Time
-	next    time.Time // when to ask again
+	where func() string // this machine, as a principal token says it; looked up once
+	role  *kept
 }
 
 // Athenz logs in with a role token of Athenz, as the Java client's AuthenticationAthenz does.
@@ -66,7 +61,8 @@ func Athenz(o AthenzOptions) (Login, error) {
 	if o.ProviderDomain == "" || o.PrivateKey == "" || o.ZTSURL == "" {
 		return nil, errors.New("providerDomain, privateKey and ztsUrl are needed")
 	}
-	a := &athenz{o: o, now: time.Now}
+	a := &athenz{o: o, now: time.Now, where: sync.OnceValue(ownMachine)}
+	a.role = &kept{ask: a.ask, now: func() time.Time { return a.now() }}
 	if o.ZTSProxyURL != "" {
 		proxy, err := url.Parse(o.ZTSProxyURL)
 		if err != nil {
@@ -90,7 +86,11 @@ func (a *athenz) Check() error {
 	if _, err := a.client(); err != nil {
 		return err
 	}
-	return a.introduce(http.Header{})
+	if a.o.CertChain != "" {
+		return nil
+	}
+	_, err := a.principal("")
+	return err
 }
 
 // client makes the client for one request to the service.
@@ -101,7 +101,7 @@ func (a *athenz) client() (*http.Client, error) {
 		transport.Proxy = http.ProxyURL(a.proxy)
 	}
 	client := &http.Client{
-		Transport: transport, Timeout: athenzTimeout,
+		Transport: transport,
 		// Another server has no business with the token that we sign.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -113,7 +113,7 @@ func (a *athenz) client() (*http.Client, error) {
 	}
 	own, err := tls.LoadX509KeyPair(a.o.CertChain, a.o.PrivateKey)
 	if err != nil {
-		return nil, fmt.Errorf("x509CertChain and privateKey: %w", err)
+		return nil, fmt.Errorf("x509CertChain and privateKey: %w", filename.Fault(err, a.o.CertChain, a.o.PrivateKey))
 	}
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{own}}
 	if a.o.CACert == "" {
@@ -131,36 +131,28 @@ func (a *athenz) client() (*http.Client, error) {
 	return client, nil
 }
 
-// introduce adds to a request to the service the token that says who we are, unless a certificate does.
-func (a *athenz) introduce(h http.Header) error {
-	if a.o.CertChain != "" {
-		return nil
-	}
+// principal signs the token that says who we are, and where.
+func (a *athenz) principal(where string) (string, error) {
 	text, err := readPEM("privateKey", a.o.PrivateKey)
 	if err != nil {
-		return err
+		return "", err
 	}
 	key, err := parseKey(text)
 	if err != nil {
-		return err
+		return "", err
 	}
-	token, err := nToken(a.o.TenantDomain, a.o.TenantService, cmp.Or(a.o.KeyID, "0"), key, a.now())
-	if err != nil {
-		return err
-	}
-	h.Set(cmp.Or(a.o.PrincipalHeader, "Athenz-Principal-Auth"), token)
-	return nil
+	return nToken(a.o.TenantDomain, a.o.TenantService, cmp.Or(a.o.KeyID, "0"), where, key, a.now())
 }
 
 func (a *athenz) Method() string { return "athenz" }
 
-func (a *athenz) Data() ([]byte, error) {
-	role, err := a.roleToken()
+func (a *athenz) Data(ctx context.Context) ([]byte, error) {
+	role, err := a.role.get(ctx)
 	return []byte(role), err
 }
 
-func (a *athenz) Authorize(h http.Header) error {
-	role, err := a.roleToken()
+func (a *athenz) Authorize(ctx context.Context, h http.Header) error {
+	role, err := a.role.get(ctx)
 	if err != nil {
 		return err
 	}
@@ -168,39 +160,29 @@ func (a *athenz) Authorize(h http.Header) error {
 	return nil
 }
 
-// roleToken is the role token to use now.
-func (a *athenz) roleToken() (string, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	now := a.now()
-	valid := now.Add(athenzDrift).Before(a.expires)
-	if valid && now.Before(a.next) {
-		return a.role, nil
-	}
-	role, expires, err := a.ask()
+// ask gets a role token from the service.
+func (a *athenz) ask(ctx context.Context) (answer, error) {
+	began := a.now()
+	role, expires, err := a.askService(ctx)
 	if err != nil {
-		if valid {
-			a.next = a.now().Add(athenzRetry)
-			return a.role, nil
-		}
-		return "", fmt.Errorf("a role token of Athenz: %w", err)
+		return answer{}, fmt.Errorf("a role token of Athenz: %w", err)
 	}
-	a.role, a.expires, a.next = role, expires, now.Add(athenzRenewAfter)
-	return role, nil
+	return answer{token: role, renew: began.Add(athenzRenewAfter), expires: expires.Add(-athenzDrift)}, nil
 }
 
-// ask gets a role token from the service.
-func (a *athenz) ask() (role string, expires time.Time, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), athenzTimeout)
-	defer cancel()
-	where := fmt.Sprintf("%s/zts/v1/domain/%s/token?minExpiryTime=%d&maxExpiryTime=%d", strings.TrimSuffix(a.o.ZTSURL, "/"),
+func (a *athenz) askService(ctx context.Context) (role string, expires time.Time, err error) {
+	at := fmt.Sprintf("%s/zts/v1/domain/%s/token?minExpiryTime=%d&maxExpiryTime=%d", strings.TrimSuffix(a.o.ZTSURL, "/"),
 		url.PathEscape(a.o.ProviderDomain), int(athenzMinExpire.Seconds()), int(athenzMaxExpire.Seconds()))
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return "", expires, err
 	}
-	if err := a.introduce(req.Header); err != nil {
-		return "", expires, err
+	if a.o.CertChain == "" {
+		principal, err := a.principal(a.where())
+		if err != nil {
+			return "", expires, err
+		}
+		req.Header.Set(cmp.Or(a.o.PrincipalHeader, "Athenz-Principal-Auth"), principal)
 	}
 	client, err := a.client()
 	if err != nil {
@@ -211,17 +193,17 @@ func (a *athenz) ask() (role string, expires time.Time, err error) {
 		return "", expires, err
 	}
 	defer resp.Body.Close()
-	var answer struct {
+	var said struct {
 		Token      string `json:"token"`
 		ExpiryTime int64  `json:"expiryTime"` // seconds since 1970
 		Message    string `json:"message"`
 	}
-	err = json.NewDecoder(io.LimitReader(resp.Body, athenzMaxAnswer)).Decode(&answer)
+	err = json.NewDecoder(io.LimitReader(resp.Body, maxTokenAnswer)).Decode(&said)
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return "", expires, fmt.Errorf("%s answered %s: %.200q", req.URL.Host, resp.Status, answer.Message)
-	case err != nil || answer.Token == "":
+		return "", expires, fmt.Errorf("%s answered %s: %.200q", req.URL.Host, resp.Status, said.Message)
+	case err != nil || said.Token == "":
 		return "", expires, fmt.Errorf("%s answered with no token", req.URL.Host)
 	}
-	return answer.Token, time.Unix(answer.ExpiryTime, 0), nil
+	return said.Token, time.Unix(said.ExpiryTime, 0), nil
 }

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -16,7 +17,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/AthenZ/athenz/libs/go/zmssvctoken"
@@ -107,7 +110,7 @@ func TestAthenzAsTheLibrary(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if data, err := ours.Data(); string(data) != "role token" || err != nil || ours.Method() != theirs.Name() {
+			if data, err := ours.Data(t.Context()); string(data) != "role token" || err != nil || ours.Method() != theirs.Name() {
 				t.Fatalf("%s, %v", data, err)
 			}
 			if len(z.asked) != 2 || z.asked[0].URL.String() != z.asked[1].URL.String() {
@@ -147,7 +150,7 @@ func TestAthenzByCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := http.Header{}
-	if err := l.Authorize(h); err != nil || h.Get("X-Role") != "role token" {
+	if err := l.Authorize(t.Context(), h); err != nil || h.Get("X-Role") != "role token" {
 		t.Fatalf("%v, %v", h, err)
 	}
 	if r := z.asked[0]; r.TLS.PeerCertificates[0].Subject.CommonName != "gateway" || r.Header.Get("Athenz-Principal-Auth") != "" {
@@ -157,7 +160,7 @@ func TestAthenzByCertificate(t *testing.T) {
 	if l, err = Athenz(o); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Data(); err == nil {
+	if _, err := l.Data(t.Context()); err == nil {
 		t.Error("a server that nobody vouches for is trusted")
 	}
 }
@@ -175,7 +178,7 @@ func TestAthenzRenews(t *testing.T) {
 	l.(*athenz).now = func() time.Time { return now }
 	asks := func(want int, works bool) {
 		t.Helper()
-		if _, err := l.Data(); (err == nil) != works || len(z.asked) != want {
+		if _, err := l.Data(t.Context()); (err == nil) != works || len(z.asked) != want {
 			t.Errorf("%v, asked %d times", err, len(z.asked))
 		}
 	}
@@ -192,16 +195,19 @@ func TestAthenzRenews(t *testing.T) {
 	asks(4, true)
 	now = now.Add(time.Hour)
 	asks(5, false)
-	if _, err := l.Data(); err == nil || !strings.Contains(err.Error(), "not today") {
+	if _, err := l.Data(t.Context()); err == nil || !strings.Contains(err.Error(), "not today") {
 		t.Errorf("why: %v", err)
 	}
+	asks(5, false) // a failure answers for some seconds
+	now = now.Add(askAgain)
 	z.status = http.StatusTemporaryRedirect
-	if _, err := l.Data(); err == nil {
+	if _, err := l.Data(t.Context()); err == nil {
 		t.Error("a redirection is a token")
 	}
+	now = now.Add(askAgain)
 	z.status = 0
 	z.expires = now.Add(2 * time.Hour)
-	if _, err := l.Data(); err != nil {
+	if _, err := l.Data(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -227,6 +233,8 @@ func TestAthenzAtFault(t *testing.T) {
 		"privateKey is not PEM": func(o *AthenzOptions) {
 			o.PrivateKey = "data:application/x-pem-file;base64," + base64.StdEncoding.EncodeToString([]byte("secret"))
 		},
+		"privateKey: it is not the path":                   func(o *AthenzOptions) { o.PrivateKey = "-----BEGIN PRIVATE KEY-----secret" },
+		"x509CertChain and privateKey: it is not the path": func(o *AthenzOptions) { o.CertChain, o.PrivateKey = own.CertFile, "Data:secret" },
 		"must be files":                  func(o *AthenzOptions) { o.CertChain = "cert.pem" },
 		"x509CertChain and privateKey: ": func(o *AthenzOptions) { o.CertChain, o.PrivateKey = "/no/such/file", "key.pem" },
 		"caCert: open /no/such/file": func(o *AthenzOptions) {
@@ -247,5 +255,42 @@ func TestAthenzAtFault(t *testing.T) {
 	l, err := Athenz(good)
 	if err != nil || l.Check() != nil {
 		t.Error(err)
+	}
+}
+
+// TestAthenzLooksItselfUpOnce asks nobody in Check, and then where this machine is once for all tokens.
+func TestAthenzLooksItselfUpOnce(t *testing.T) {
+	z, at := startZTS(t)
+	z.expires = time.Now()
+	l, err := Athenz(AthenzOptions{ProviderDomain: "p", TenantDomain: "d", TenantService: "s", PrivateKey: anyKey(t), ZTSURL: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked := 0
+	l.(*athenz).where = sync.OnceValue(func() string { looked++; return ";h=here" })
+	if err := l.Check(); err != nil || looked != 0 {
+		t.Errorf("%v, looked up %d times", err, looked)
+	}
+	for range 2 {
+		if _, err := l.Data(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if who := z.asked[1].Header.Get("Athenz-Principal-Auth"); looked != 1 || len(z.asked) != 2 || !strings.Contains(who, ";h=here;a=") {
+		t.Errorf("looked up %d times, asked %d times, by %s", looked, len(z.asked), who)
+	}
+}
+
+// TestOwnAddressIsBounded has a resolver that does not answer.
+func TestOwnAddressIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		ip := ownIPv4("here", func(ctx context.Context, _ string) ([]string, error) { <-ctx.Done(); return nil, ctx.Err() })
+		if took := time.Since(begun); ip != "" || took != lookupTimeout {
+			t.Errorf("%q after %v", ip, took)
+		}
+	})
+	if ip := ownIPv4("here", func(context.Context, string) ([]string, error) { return []string{"::1", "127.0.0.1", "10.1.2.3"}, nil }); ip != "10.1.2.3" {
+		t.Error(ip)
 	}
 }

@@ -4,13 +4,16 @@
 // that client come in one package, and with Athenz's bring a client of Kubernetes into every program.
 //
 // Logins are shared by all connections and called from any goroutine. Those that get
-// something from elsewhere keep it until it expires, under a lock of their own, and so may take long.
+// something from elsewhere keep it until it expires, and may take half a minute when they have to ask for it.
 package login
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"net/http"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // Login tells brokers who we are.
@@ -18,11 +21,11 @@ type Login interface {
 	// Method is the name by which brokers know this way to log in; "": none.
 	Method() string
 	// Data is what the broker is told in CONNECT, and again when it asks.
-	Data() ([]byte, error)
+	Data(ctx context.Context) ([]byte, error)
 	// Certificate is what a TLS connection shows; nil: none.
 	Certificate() (*tls.Certificate, error)
 	// Authorize adds to the header of an HTTP request.
-	Authorize(h http.Header) error
+	Authorize(ctx context.Context, h http.Header) error
 	// Refused is called when an HTTP server has answered 401: what was kept is worth nothing.
 	Refused()
 	// Check finds early what cannot work. It asks no server.
@@ -32,12 +35,12 @@ type Login interface {
 // none is the login of those who have none, and what the others have in common.
 type none struct{}
 
-func (none) Method() string                         { return "" }
-func (none) Data() ([]byte, error)                  { return nil, nil }
-func (none) Certificate() (*tls.Certificate, error) { return nil, nil }
-func (none) Authorize(http.Header) error            { return nil }
-func (none) Refused()                               {}
-func (none) Check() error                           { return nil }
+func (none) Method() string                               { return "" }
+func (none) Data(context.Context) ([]byte, error)         { return nil, nil }
+func (none) Certificate() (*tls.Certificate, error)       { return nil, nil }
+func (none) Authorize(context.Context, http.Header) error { return nil }
+func (none) Refused()                                     {}
+func (none) Check() error                                 { return nil }
 
 // None is no login.
 func None() Login { return none{} }
@@ -53,12 +56,12 @@ func Token(get func() (string, error)) Login { return &token{get: get} }
 func (t *token) Method() string { return "token" }
 func (t *token) Check() error   { _, err := t.get(); return err }
 
-func (t *token) Data() ([]byte, error) {
+func (t *token) Data(context.Context) ([]byte, error) {
 	text, err := t.get()
 	return []byte(text), err
 }
 
-func (t *token) Authorize(h http.Header) error {
+func (t *token) Authorize(_ context.Context, h http.Header) error {
 	text, err := t.get()
 	h.Set("Authorization", "Bearer "+text)
 	return err
@@ -76,7 +79,7 @@ func Certificate(get func() (*tls.Certificate, error)) Login { return &certifica
 func CertificateFiles(certFile, keyFile string) Login {
 	return Certificate(func() (*tls.Certificate, error) {
 		c, err := tls.LoadX509KeyPair(certFile, keyFile)
-		return &c, err
+		return &c, filename.Fault(err, certFile, keyFile)
 	})
 }
 
@@ -92,10 +95,10 @@ type basic struct {
 // Basic logs in with a user's name and password.
 func Basic(user, password string) Login { return &basic{pair: user + ":" + password} }
 
-func (b *basic) Method() string        { return "basic" }
-func (b *basic) Data() ([]byte, error) { return []byte(b.pair), nil }
+func (b *basic) Method() string                       { return "basic" }
+func (b *basic) Data(context.Context) ([]byte, error) { return []byte(b.pair), nil }
 
-func (b *basic) Authorize(h http.Header) error {
+func (b *basic) Authorize(_ context.Context, h http.Header) error {
 	h.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(b.pair)))
 	return nil
 }
@@ -119,7 +122,7 @@ func (t *transport) CloseIdleConnections() {
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	mine := req.Clone(req.Context()) // the caller's must not change
-	if err := t.login.Authorize(mine.Header); err != nil {
+	if err := t.login.Authorize(req.Context(), mine.Header); err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close() // a round tripper has to, whatever happens
 		}

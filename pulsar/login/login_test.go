@@ -1,12 +1,12 @@
 package login
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -30,7 +30,7 @@ func TestAsTheLibrary(t *testing.T) {
 		"token": {Token(fixed("t")), auth.NewAuthenticationToken("t")},
 		"basic": {Basic("u", "p:w"), basic},
 	} {
-		data, err := c.ours.Data()
+		data, err := c.ours.Data(t.Context())
 		theirs, _ := c.theirs.GetData()
 		if err != nil || string(data) != string(theirs) || c.ours.Method() != c.theirs.Name() {
 			t.Errorf("%s: %s %q and %s %q, %v", name, c.ours.Method(), data, c.theirs.Name(), theirs, err)
@@ -82,8 +82,8 @@ type failing struct {
 	refused int
 }
 
-func (f *failing) Authorize(http.Header) error { return f.err }
-func (f *failing) Refused()                    { f.refused++ }
+func (f *failing) Authorize(context.Context, http.Header) error { return f.err }
+func (f *failing) Refused()                                     { f.refused++ }
 
 type body struct {
 	io.Reader
@@ -121,46 +121,5 @@ func TestOver(t *testing.T) {
 	req.Body = b
 	if _, err := Over(http.DefaultTransport, l).RoundTrip(req); !errors.Is(err, l.err) || !b.closed {
 		t.Errorf("%v, body closed: %v", err, b.closed)
-	}
-}
-
-// TestOAuth2 gets a token from an issuer once, and another when a server has refused it.
-func TestOAuth2(t *testing.T) {
-	asked := 0
-	var issuer *httptest.Server
-	issuer = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/.well-known/openid-configuration":
-			_, _ = io.WriteString(w, `{"token_endpoint":"`+issuer.URL+`/token"}`)
-		case "/token":
-			asked++
-			if r.FormValue("client_id") != "me" || r.FormValue("client_secret") != "secret" || r.FormValue("audience") != "brokers" || r.FormValue("scope") != "a b" {
-				t.Errorf("asked with %v", r.Form)
-			}
-			_, _ = io.WriteString(w, `{"access_token":"`+strings.Repeat("t", asked)+`","expires_in":3600,"token_type":"Bearer"}`)
-		}
-	}))
-	defer issuer.Close()
-	file := filepath.Join(t.TempDir(), "key.json")
-	if err := os.WriteFile(file, []byte(`{"type":"client_credentials","client_id":"me","client_secret":"secret"}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	l, err := OAuth2(OAuth2Options{IssuerURL: issuer.URL, Audience: "brokers", Scope: "a b", KeyFile: file})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if data, err := l.Data(); string(data) != "t" || err != nil {
-			t.Errorf("%q, %v", data, err)
-		}
-	}
-	l.Refused()
-	if header := shown(t, Over(http.DefaultTransport, l)); header != "Bearer tt" {
-		t.Errorf("over HTTP %q", header)
-	}
-	issuer.Close()
-	l.Refused()
-	if _, err := l.Data(); err == nil || strings.Contains(err.Error(), "secret") {
-		t.Errorf("without the issuer: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
@@ -15,6 +16,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // nTokenLife is how long a principal token of ours is valid.
@@ -23,9 +26,26 @@ const nTokenLife = time.Hour
 // nTokenBase64 is Athenz's base64, with other characters for + / and =.
 var nTokenBase64 = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._").WithPadding('-')
 
+// lookupTimeout bounds how long this machine's address is looked up.
+const lookupTimeout = 2 * time.Second
+
+// ownMachine is the name and the address of this machine, as fields of a principal token. What is not known is left out.
+func ownMachine() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	if ip := ownIPv4(host, net.DefaultResolver.LookupHost); ip != "" {
+		return ";h=" + host + ";i=" + ip
+	}
+	return ";h=" + host
+}
+
 // ownIPv4 is the address of this machine by its name, or "".
-func ownIPv4(host string) string {
-	addrs, err := net.LookupHost(host)
+func ownIPv4(host string, lookup func(ctx context.Context, host string) ([]string, error)) string {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	addrs, err := lookup(ctx, host)
 	if err != nil {
 		return ""
 	}
@@ -37,16 +57,9 @@ func ownIPv4(host string) string {
 	return ""
 }
 
-// nToken makes a principal token ("NToken") by which a service tells Athenz who it is, valid from now on: fields
-// that are joined by semicolons, and the signature of all that as the last.
-func nToken(domain, service, keyID string, key crypto.Signer, now time.Time) (string, error) {
-	where := ""
-	if host, err := os.Hostname(); err == nil {
-		where = ";h=" + host
-		if ip := ownIPv4(host); ip != "" {
-			where += ";i=" + ip
-		}
-	}
+// nToken makes a principal token ("NToken") by which a service tells Athenz who it is and on which machine, see [ownMachine],
+// valid from now on: fields that are joined by semicolons, and the signature of all that as the last.
+func nToken(domain, service, keyID, where string, key crypto.Signer, now time.Time) (string, error) {
 	salt := make([]byte, 8)
 	if _, err := rand.Read(salt); err != nil {
 		return "", err
@@ -95,7 +108,7 @@ func readPEM(name, from string) ([]byte, error) {
 	if !strings.HasPrefix(from, "data:") {
 		text, err := os.ReadFile(from)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, filename.Fault(err, from))
 		}
 		return text, nil
 	}

@@ -1,13 +1,24 @@
 package login
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
 	"github.com/apache/pulsar-client-go/oauth2"
-	"github.com/apache/pulsar-client-go/oauth2/cache"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
+
+// oauthDrift is how long before its end a token counts as expired, as clocks differ.
+const oauthDrift = time.Minute
 
 // OAuth2Options of [OAuth2].
 type OAuth2Options struct {
@@ -17,44 +28,113 @@ type OAuth2Options struct {
 	KeyFile   string // a path or a data: URL
 }
 
+// oauthLogin asks an issuer for tokens. The key file is read once, when the login is made.
 type oauthLogin struct {
 	none
-	source cache.CachingTokenSource
+	issuer   *url.URL
+	audience string
+	scopes   []string
+	key      *oauth2.KeyFile
+	token    *kept
 }
 
-// OAuth2 logs in with tokens that an issuer gives for a client's credentials. A token
+// OAuth2 logs in with tokens that an issuer gives for a client's credentials, which it reads now. A token
 // is kept until a minute before it expires.
 func OAuth2(o OAuth2Options) (Login, error) {
-	flow, err := oauth2.NewDefaultClientCredentialsFlow(oauth2.ClientCredentialsFlowOptions{
-		KeyFile: o.KeyFile, IssuerURL: o.IssuerURL, AdditionalScopes: strings.Split(o.Scope, " "),
-	})
-	if err != nil {
-		return nil, err
+	key, err := oauth2.NewClientCredentialsProviderFromKeyFile(o.KeyFile).GetClientCredentials()
+	switch {
+	case o.KeyFile == "":
+		return nil, errors.New("privateKey is needed")
+	case err != nil:
+		if !strings.HasPrefix(o.KeyFile, "data:") {
+			err = filename.Fault(err, o.KeyFile)
+		}
+		return nil, fmt.Errorf("privateKey: %w", err)
+	case key.ClientID == "":
+		return nil, errors.New("privateKey: its JSON has no client_id")
+	case cmp.Or(o.IssuerURL, key.IssuerURL) == "":
+		return nil, errors.New("issuerUrl is needed, or issuer_url in what privateKey names")
 	}
-	source, err := cache.NewDefaultTokenCache(o.Audience, flow)
-	if err != nil {
-		return nil, err
+	issuer, err := url.Parse(cmp.Or(o.IssuerURL, key.IssuerURL))
+	if err != nil || issuer.Host == "" {
+		return nil, errors.New("issuerUrl is not a URL")
 	}
-	return &oauthLogin{source: source}, nil
+	l := &oauthLogin{issuer: issuer, audience: o.Audience, scopes: append(strings.Fields(o.Scope), strings.Fields(key.Scope)...), key: key}
+	l.token = &kept{ask: l.ask, now: time.Now}
+	return l, nil
 }
 
 func (o *oauthLogin) Method() string { return "token" }
 
-func (o *oauthLogin) Data() ([]byte, error) {
-	token, err := o.source.Token()
-	if err != nil {
-		return nil, fmt.Errorf("a token by OAuth2: %w", err)
-	}
-	return []byte(token.AccessToken), nil
+func (o *oauthLogin) Data(ctx context.Context) ([]byte, error) {
+	token, err := o.token.get(ctx)
+	return []byte(token), err
 }
 
-func (o *oauthLogin) Authorize(h http.Header) error {
-	token, err := o.source.Token()
+func (o *oauthLogin) Authorize(ctx context.Context, h http.Header) error {
+	token, err := o.token.get(ctx)
 	if err != nil {
-		return fmt.Errorf("a token by OAuth2: %w", err)
+		return err
 	}
-	token.SetAuthHeader(&http.Request{Header: h})
+	h.Set("Authorization", "Bearer "+token)
 	return nil
 }
 
-func (o *oauthLogin) Refused() { _ = o.source.InvalidateToken() } // it only forgets
+func (o *oauthLogin) Refused() { o.token.forget() }
+
+// ask gets a token from the issuer.
+func (o *oauthLogin) ask(ctx context.Context) (answer, error) {
+	asks := asking{ctx}
+	endpoint, err := o.endpoint(asks)
+	if err != nil {
+		return answer{}, fmt.Errorf("a token by OAuth2 of %s: %w", o.issuer.Host, err)
+	}
+	said, err := oauth2.NewTokenRetriever(asks).ExchangeClientCredentials(oauth2.ClientCredentialsExchangeRequest{
+		TokenEndpoint: endpoint, ClientID: o.key.ClientID, ClientSecret: o.key.ClientSecret, Audience: o.audience, Scopes: o.scopes,
+	})
+	if err == nil && said.AccessToken == "" {
+		err = errors.New("the answer has no token")
+	}
+	if err != nil {
+		return answer{}, fmt.Errorf("a token by OAuth2 of %s: %w", o.issuer.Host, err)
+	}
+	end := time.Now().Add(time.Duration(said.ExpiresIn)*time.Second - oauthDrift)
+	return answer{token: said.AccessToken, renew: end, expires: end}, nil
+}
+
+// endpoint asks the issuer where it gives tokens. The library's way to ask has no bound.
+func (o *oauthLogin) endpoint(asks asking) (string, error) {
+	req, err := http.NewRequest(http.MethodGet, o.issuer.JoinPath(".well-known/openid-configuration").String(), nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := asks.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var said oauth2.OIDCWellKnownEndpoints
+	err = json.NewDecoder(resp.Body).Decode(&said)
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return "", fmt.Errorf("%s answered %s", req.URL.Redacted(), resp.Status)
+	case err != nil || said.TokenEndpoint == "":
+		return "", fmt.Errorf("%s names no token_endpoint", req.URL.Redacted())
+	}
+	return said.TokenEndpoint, nil
+}
+
+// asking sends requests that end with ctx and reads no more of an answer than maxTokenAnswer.
+type asking struct{ ctx context.Context }
+
+// Do implements [oauth2.HTTPAuthTransport].
+func (a asking) Do(req *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultClient.Do(req.WithContext(a.ctx))
+	if err == nil {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, maxTokenAnswer), resp.Body}
+	}
+	return resp, err
+}
