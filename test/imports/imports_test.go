@@ -29,10 +29,11 @@ var rules = []rule{
 	{"memory", nil, "everyone counts here, so it can know nobody"},
 	{"latency", nil, "the same"},
 	{"inturn", nil, "who waits in line does not matter to the line"},
-	{"keystore", nil, "it reads files of Java, whoever wants what is in them"},
+	{"filename", nil, "whoever opens a configured file asks it what of the error may be shown"},
+	{"keystore", []string{"filename"}, "it reads files of Java, whoever wants what is in them"},
 
 	{"pulsar", []string{"pulsar/login", "pulsar/wire", "topic"}, "the client to the brokers knows neither the bridge nor WebSocket: it could be a module of its own"},
-	{"pulsar/login", nil, "a login is asked by connections, and knows none"},
+	{"pulsar/login", []string{"filename"}, "a login is asked by connections, and knows none"},
 	{"pulsar/wire", nil, "the protocol of the brokers is bytes: pure functions"},
 
 	{"bridge", []string{"codec"}, "words that everybody shares: it knows no sockets and no broker, and nothing of who does what with sessions and upstreams"},
@@ -42,7 +43,7 @@ var rules = []rule{
 	{"bridge/read", []string{"bridge", "bridge/pool", "codec", "latency", "memory", "topic"}, "what a reader session does, down and back: no other room can disturb it, and who counts its messages is not its concern"},
 	{"bridge/census", []string{"bridge", "codec", "latency"}, "it counts what it is told, and does not know what sessions do"},
 	{"bridge/hub", []string{"bridge", "bridge/census", "bridge/pool", "bridge/publish", "bridge/read", "bridge/subscribe", "memory"}, "it puts the rooms of the bridge together, and is the only one that knows them; of messages it knows nothing"},
-	{"bridge/pulsar", []string{"bridge", "codec", "keystore", "memory", "pulsar", "pulsar/login", "pulsar/wire", "topic"}, "an upstream: what translates between the bridge and the client to the brokers knows both"},
+	{"bridge/pulsar", []string{"bridge", "codec", "filename", "keystore", "memory", "pulsar", "pulsar/login", "pulsar/wire", "topic"}, "an upstream: what translates between the bridge and the client to the brokers knows both"},
 	{"bridge/embedded", []string{"bridge", "codec", "topic"}, "an upstream without a broker, which must not come to need one"},
 
 	{"auth", []string{"topic"}, "who a client is and what it may do is decided without knowing how it came and what for"},
