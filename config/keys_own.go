@@ -95,7 +95,7 @@ var ownKeys = []Key{
 		kind: millis(func(c *Config) *time.Duration { return &c.UpstreamLinger }, 0, dayMs),
 	},
 	{
-		Name: "consumersPerSharedSubscription", Section: sectionOwn, Default: "64",
+		Name: "consumersPerSharedSubscription", Section: sectionOwn, Default: "1000",
 		Doc:  "Sessions of a Shared subscription (with the same parameters, on one pulsegate) that have a consumer each at the broker. Further sessions share these consumers, each the one with the fewest sessions, along with its part of the messages and its limits, such as maxUnackedMessagesPerConsumer. Another consumer takes about 1 KiB here, and in a broker what any consumer takes. 1: all sessions share one.",
 		kind: number(func(c *Config) *int { return &c.SharedConsumers }, 1, 1000),
 	},

@@ -34,7 +34,7 @@ type Options struct {
 	MaxInFlight      int
 	MaxInFlightBytes int
 	// SharedConsumers is how many upstream consumers the sessions of one spec on a
-	// Shared subscription have, one each, before they share them; default 64. On top come
+	// Shared subscription have, one each, before they share them; default 1000. On top come
 	// those of [Options.UnackedPerConsumer].
 	SharedConsumers int
 	// UnackedPerConsumer bounds what one upstream consumer of a Shared subscription
@@ -68,7 +68,7 @@ func (o *Options) setDefaults() {
 		o.MaxInFlightBytes = 8 << 20
 	}
 	if o.SharedConsumers <= 0 {
-		o.SharedConsumers = 64
+		o.SharedConsumers = 1000
 	}
 	if o.UnackedPerConsumer <= 0 {
 		o.UnackedPerConsumer = 40_000

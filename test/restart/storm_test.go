@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ const (
 	stormSessions  = stormReaders + stormConsumers + stormProducers
 	stormTopics    = 20
 
-	// Of each topic's consumers so many have one at the broker: the default of consumersPerSharedSubscription.
+	// Of each topic's consumers so many have one at the broker, by consumersPerSharedSubscription.
 	stormConsumersEach = 64
 )
 
@@ -36,7 +37,7 @@ func TestReconnectStorm(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	c := startBroker(ctx, t)
-	g := gateway.OnCluster(t, c, map[string]string{"upstreamLingerMillis": "120000"})
+	g := gateway.OnCluster(t, c, map[string]string{"upstreamLingerMillis": "120000", "consumersPerSharedSubscription": strconv.Itoa(stormConsumersEach)})
 	namespace := c.Namespace(t)
 
 	first := startCrowd(t, ctx, g, namespace)
