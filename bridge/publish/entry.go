@@ -80,8 +80,8 @@ func (ps *Producers) join(ctx context.Context, spec bridge.ProducerSpec) (e *ent
 		}
 		// The creation belongs to the entry, not to the session that asked
 		// first: others may be waiting for it when that one is cancelled.
-		leaving := ps.pool.Leaving(leaverKey(&spec))
-		ps.pool.Go(func() { e.create(leaving) })
+		leaving, made := ps.pool.Leaving(leaverKey(&spec)), e // e is nil once it is given up
+		ps.pool.Go(func() { made.create(leaving) })
 	}
 	e.lease.Take()
 	ps.mu.Unlock()
