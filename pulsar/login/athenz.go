@@ -48,12 +48,11 @@ type AthenzOptions struct {
 // athenz asks Athenz's token service (ZTS) for a role token. The files are read each time, so
 // that they may be renewed.
 type athenz struct {
-	none
+	given
 	o     AthenzOptions
 	proxy *url.URL // nil: none is named
 	now   func() time.Time
 	where func() string // this machine, as a principal token says it; looked up once
-	role  *kept
 }
 
 // Athenz logs in with a role token of Athenz, as the Java client's AuthenticationAthenz does.
@@ -62,7 +61,7 @@ func Athenz(o AthenzOptions) (Login, error) {
 		return nil, errors.New("providerDomain, privateKey and ztsUrl are needed")
 	}
 	a := &athenz{o: o, now: time.Now, where: sync.OnceValue(ownMachine)}
-	a.role = &kept{ask: a.ask, now: func() time.Time { return a.now() }}
+	a.given = given{token: &kept{ask: a.ask, now: func() time.Time { return a.now() }}, header: cmp.Or(o.RoleHeader, "Athenz-Role-Auth")}
 	if o.ZTSProxyURL != "" {
 		proxy, err := url.Parse(o.ZTSProxyURL)
 		if err != nil {
@@ -145,20 +144,6 @@ func (a *athenz) principal(where string) (string, error) {
 }
 
 func (a *athenz) Method() string { return "athenz" }
-
-func (a *athenz) Data(ctx context.Context) ([]byte, error) {
-	role, err := a.role.get(ctx)
-	return []byte(role), err
-}
-
-func (a *athenz) Authorize(ctx context.Context, h http.Header) error {
-	role, err := a.role.get(ctx)
-	if err != nil {
-		return err
-	}
-	h.Set(cmp.Or(a.o.RoleHeader, "Athenz-Role-Auth"), role)
-	return nil
-}
 
 // ask gets a role token from the service.
 func (a *athenz) ask(ctx context.Context) (answer, error) {

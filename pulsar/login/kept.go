@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -119,4 +120,27 @@ func (k *kept) forget() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.have = answer{}
+}
+
+// given is what logins have in common whose token somebody gives us.
+type given struct {
+	none
+	token          *kept
+	header, scheme string // of a request that carries it
+}
+
+// Data implements [Login].
+func (g given) Data(ctx context.Context) ([]byte, error) {
+	token, err := g.token.get(ctx)
+	return []byte(token), err
+}
+
+// Authorize implements [Login].
+func (g given) Authorize(ctx context.Context, h http.Header) error {
+	token, err := g.token.get(ctx)
+	if err != nil {
+		return err
+	}
+	h.Set(g.header, g.scheme+token)
+	return nil
 }

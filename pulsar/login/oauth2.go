@@ -30,12 +30,11 @@ type OAuth2Options struct {
 
 // oauthLogin asks an issuer for tokens. The key file is read once, when the login is made.
 type oauthLogin struct {
-	none
+	given
 	issuer   *url.URL
 	audience string
 	scopes   []string
 	key      *oauth2.KeyFile
-	token    *kept
 }
 
 // OAuth2 logs in with tokens that an issuer gives for a client's credentials, which it reads now. A token
@@ -60,25 +59,11 @@ func OAuth2(o OAuth2Options) (Login, error) {
 		return nil, errors.New("issuerUrl is not a URL")
 	}
 	l := &oauthLogin{issuer: issuer, audience: o.Audience, scopes: append(strings.Fields(o.Scope), strings.Fields(key.Scope)...), key: key}
-	l.token = &kept{ask: l.ask, now: time.Now}
+	l.given = given{token: &kept{ask: l.ask, now: time.Now}, header: "Authorization", scheme: "Bearer "}
 	return l, nil
 }
 
 func (o *oauthLogin) Method() string { return "token" }
-
-func (o *oauthLogin) Data(ctx context.Context) ([]byte, error) {
-	token, err := o.token.get(ctx)
-	return []byte(token), err
-}
-
-func (o *oauthLogin) Authorize(ctx context.Context, h http.Header) error {
-	token, err := o.token.get(ctx)
-	if err != nil {
-		return err
-	}
-	h.Set("Authorization", "Bearer "+token)
-	return nil
-}
 
 func (o *oauthLogin) Refused() { o.token.forget() }
 
