@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"log/slog"
 	"testing"
 	"time"
@@ -28,27 +29,19 @@ type options struct {
 	Census           *census.Registry
 }
 
-func orElse[T comparable](v, other T) T {
-	var none T
-	if v == none {
-		return other
-	}
-	return v
-}
-
 // newProducers makes producers of up that end with the test.
 func newProducers(t testing.TB, up Upstream, o options) *Producers {
 	t.Helper()
 	keeper := pool.New(pool.Options{
-		Linger: orElse(o.Linger, time.Second), OpenTimeout: 30 * time.Second, OpenConcurrency: orElse(o.OpenConcurrency, 256),
+		Linger: cmp.Or(o.Linger, time.Second), OpenTimeout: 30 * time.Second, OpenConcurrency: cmp.Or(o.OpenConcurrency, 256),
 	})
 	var limits bridge.Bounds
 	limits.Set(bridge.Limits{
-		MaxInFlight: orElse(o.MaxInFlight, 1000), MaxInFlightBytes: orElse(o.MaxInFlightBytes, 8<<20), MaxPublishBytes: o.MaxPublishBytes,
+		MaxInFlight: cmp.Or(o.MaxInFlight, 1000), MaxInFlightBytes: cmp.Or(o.MaxInFlightBytes, 8<<20), MaxPublishBytes: o.MaxPublishBytes,
 	})
-	counts := orElse(o.Census, census.New())
+	counts := cmp.Or(o.Census, census.New())
 	ps := New(up, keeper, Options{
-		Limits: &limits, Memory: o.Memory, Logger: orElse(o.Logger, slog.Default()),
+		Limits: &limits, Memory: o.Memory, Logger: cmp.Or(o.Logger, slog.Default()),
 		Enter: func(topic string, out bridge.Outlet) Counters { return counts.Producer(topic, out) },
 	})
 	t.Cleanup(func() {

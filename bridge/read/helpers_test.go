@@ -35,19 +35,10 @@ type options struct {
 // newReaders makes readers of up that end with the test.
 func newReaders(t testing.TB, up Upstream, o options) *Readers {
 	t.Helper()
-	if o.Linger == 0 {
-		o.Linger = time.Second
-	}
-	if o.TailBytes == 0 {
-		o.TailBytes = 8 << 20
-	}
-	keeper := pool.New(pool.Options{Linger: o.Linger, OpenTimeout: cmp.Or(o.OpenTimeout, 30*time.Second), OpenConcurrency: cmp.Or(o.OpenConcurrency, 256)})
+	keeper := pool.New(pool.Options{Linger: cmp.Or(o.Linger, time.Second), OpenTimeout: cmp.Or(o.OpenTimeout, 30*time.Second), OpenConcurrency: cmp.Or(o.OpenConcurrency, 256)})
 	var limits bridge.Bounds
-	limits.Set(bridge.Limits{TailBytes: o.TailBytes})
-	counts := o.Census
-	if counts == nil {
-		counts = census.New()
-	}
+	limits.Set(bridge.Limits{TailBytes: cmp.Or(o.TailBytes, 8<<20)})
+	counts := cmp.Or(o.Census, census.New())
 	rs := New(up, keeper, Options{
 		Limits: &limits, Memory: o.Memory, Logger: slog.Default(),
 		Enter: func(topic string, of bridge.Counted) Counters { return counts.Consumer(topic, of) },

@@ -1,6 +1,7 @@
 package subscribe
 
 import (
+	"cmp"
 	"log/slog"
 	"testing"
 	"time"
@@ -29,17 +30,10 @@ type options struct {
 	Memory             *memory.Budget
 }
 
-func orElse(n, other int) int {
-	if n == 0 {
-		return other
-	}
-	return n
-}
-
 // newConsumers makes consumers of up that end with the test.
 func newConsumers(t testing.TB, up Upstream, o options) *Consumers {
 	t.Helper()
-	keeper := pool.New(pool.Options{OpenTimeout: 30 * time.Second, OpenConcurrency: orElse(o.OpenConcurrency, 256)})
+	keeper := pool.New(pool.Options{OpenTimeout: 30 * time.Second, OpenConcurrency: cmp.Or(o.OpenConcurrency, 256)})
 	t.Cleanup(func() {
 		keeper.Close()
 		keeper.Wait()
@@ -49,7 +43,7 @@ func newConsumers(t testing.TB, up Upstream, o options) *Consumers {
 	counts := census.New()
 	return New(up, keeper, Options{
 		Limits: &limits, Memory: o.Memory, Logger: slog.Default(),
-		SharedConsumers: orElse(o.SharedConsumers, 1), UnackedPerConsumer: orElse(o.UnackedPerConsumer, 40_000),
+		SharedConsumers: cmp.Or(o.SharedConsumers, 1), UnackedPerConsumer: cmp.Or(o.UnackedPerConsumer, 40_000),
 		Enter: func(topic string, of bridge.Counted) Counters { return counts.Consumer(topic, of) },
 	})
 }
