@@ -57,9 +57,8 @@ type topicSessions struct {
 
 // Producer counts what one producer session does.
 type Producer struct {
-	topic     string
-	out       bridge.Outlet // knows the client's address
-	ns        *namespaceCounters
+	out       bridge.Outlet  // knows the client's address
+	on        *topicSessions // constant
 	published atomic.Uint64
 }
 
@@ -109,8 +108,8 @@ func namespaceOf(topic string) string {
 	return topic
 }
 
-// enter returns the entries of topic and its namespace. mu is held.
-func (r *Registry) enter(topic string) (*topicSessions, *namespaceCounters) {
+// enter returns the entry of topic for one session more. mu is held.
+func (r *Registry) enter(topic string) *topicSessions {
 	t := r.topics[topic]
 	if t == nil {
 		name := namespaceOf(topic)
@@ -123,16 +122,15 @@ func (r *Registry) enter(topic string) (*topicSessions, *namespaceCounters) {
 		r.topics[topic] = t
 	}
 	t.ns.sessions++
-	return t, t.ns
+	return t
 }
 
 // Producer enters a producer session, which has [Producer.Leave] called when it ends.
 func (r *Registry) Producer(topic string, out bridge.Outlet) *Producer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t, ns := r.enter(topic)
-	c := &Producer{topic: topic, out: out, ns: ns}
-	t.producers[c] = struct{}{}
+	c := &Producer{out: out, on: r.enter(topic)}
+	c.on.producers[c] = struct{}{}
 	r.sessions.producers++
 	return c
 }
@@ -152,10 +150,9 @@ func (r *Registry) Consumer(topic string, of bridge.Counted) *Consumer {
 	who, _ := of.Counted()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t, _ := r.enter(topic)
-	c := &Consumer{of: of, on: t, reader: who.Reader}
-	t.consumers[c] = struct{}{}
-	if who.Reader {
+	c := &Consumer{of: of, on: r.enter(topic), reader: who.Reader}
+	c.on.consumers[c] = struct{}{}
+	if c.reader {
 		r.sessions.readers++
 	} else {
 		r.sessions.consumers++
@@ -165,35 +162,33 @@ func (r *Registry) Consumer(topic string, of bridge.Counted) *Consumer {
 
 // Leave says that the session has ended.
 func (c *Producer) Leave() {
-	r := c.ns.of
+	r := c.on.ns.of
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.ns.sessions--
 	r.sessions.producers--
-	t := r.topics[c.topic]
-	delete(t.producers, c)
-	r.dropEmpty(c.topic, t)
+	delete(c.on.producers, c)
+	r.leave(c.on)
 }
 
 // Leave says that the session has ended.
 func (c *Consumer) Leave() {
-	who, _ := c.of.Counted()
 	r := c.on.ns.of
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.on.ns.sessions--
-	if who.Reader {
+	if c.reader {
 		r.sessions.readers--
 	} else {
 		r.sessions.consumers--
 	}
 	delete(c.on.consumers, c)
-	r.dropEmpty(c.on.name, c.on)
+	r.leave(c.on)
 }
 
-func (r *Registry) dropEmpty(topic string, t *topicSessions) {
+// leave undoes enter. mu is held.
+func (r *Registry) leave(t *topicSessions) {
+	t.ns.sessions--
 	if len(t.producers) == 0 && len(t.consumers) == 0 {
-		delete(r.topics, topic)
+		delete(r.topics, t.name)
 	}
 }
 

@@ -68,26 +68,26 @@ func (c *Consumer) Refused() { c.on.ns.of.sums.nacked.Add(1) }
 // Published counts a message of so many bytes that was confirmed, and the time that took.
 func (c *Producer) Published(bytes int64, took time.Duration) {
 	c.published.Add(1)
-	r := &c.ns.of.sums
+	r := &c.on.ns.of.sums
 	r.publishedBytes.Add(uint64(bytes))
 	r.publishLatency.Observe(took, 1)
 	bucket := 0
 	for bucket < len(LatencyBounds) && took > LatencyBounds[bucket] {
 		bucket++
 	}
-	c.ns.published.Add(1)
-	c.ns.publishedBytes.Add(uint64(bytes))
-	c.ns.latency[bucket].Add(1)
+	c.on.ns.published.Add(1)
+	c.on.ns.publishedBytes.Add(uint64(bytes))
+	c.on.ns.latency[bucket].Add(1)
 }
 
 // Failed counts a publish that was answered with an error, by its code.
 func (c *Producer) Failed(code codec.Code) {
-	failed := &c.ns.of.sums.failed
+	failed := &c.on.ns.of.sums.failed
 	if code < 0 || int(code) >= len(failed) {
 		code = codec.CodeUnknown
 	}
 	failed[code].Add(1)
-	c.ns.publishFailed.Add(1)
+	c.on.ns.publishFailed.Add(1)
 }
 
 // Messages is how many were published and confirmed.
