@@ -13,7 +13,7 @@ func (c *conn) countInput() {
 	b := c.s.o.Memory
 	now := c.reader.Held() + cap(c.rest.bytes())
 	if c.req != nil {
-		now += cap(c.req.buf) + c.req.taken
+		now += c.req.held()
 	}
 	if c.costly != nil {
 		now += c.costly.bytes

@@ -1,11 +1,14 @@
 package server
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/pulsegate/pulsegate/memory"
 )
 
 // A client that sends requests and reads no answer gets no further answers made:
@@ -41,5 +44,41 @@ func TestUnreadAnswersDoNotPileUp(t *testing.T) {
 	}
 	if n := made.Load(); n != answers {
 		t.Fatalf("%d answers to %d requests", n, answers)
+	}
+}
+
+// A client that sends requests faster than they are answered is read no further than a little ahead, however many
+// of them are answered meanwhile.
+func TestPipelinedRequestsAreReadLittleAhead(t *testing.T) {
+	const requests, most = 5000, 2 * (maxPending + readBuffer) // as much again: a buffer that grows has room to spare
+	request := "GET /admin/x HTTP/1.1\r\nHost: x\r\nX-Pad: " + strings.Repeat("x", 200) + "\r\n\r\n"
+	for _, kind := range []string{"collected", "streamed"} {
+		t.Run(kind, func(t *testing.T) {
+			budget := memory.New(1 << 30)
+			var held atomic.Int64
+			answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				held.Store(max(held.Load(), budget.Held(memory.Unfinished)))
+				w.WriteHeader(http.StatusNoContent)
+			})
+			s := start(t, echoBridge(), func(o *Options) {
+				if o.Memory = budget; kind == "streamed" {
+					o.Broker = answer
+				} else {
+					o.Admin = answer
+				}
+			})
+			client := dialRaw(t, s)
+			go func() { _, _ = io.WriteString(client.Conn, strings.Repeat(request, requests)) }()
+			for i := range requests {
+				if resp, _ := client.response(); resp.StatusCode != http.StatusNoContent {
+					t.Fatalf("answer %d: %s", i, resp.Status)
+				}
+			}
+			if n := held.Load(); n > most {
+				t.Errorf("%d bytes were held for one client, at most %d may be", n, most)
+			}
+			client.Close()
+			eventually(t, "all to be given back", func() bool { return budget.Held(memory.Unfinished) == 0 })
+		})
 	}
 }

@@ -252,7 +252,7 @@ func (c *conn) input(data []byte) {
 		c.requests()
 	case state.Stage() == life.Working:
 		c.req.buf = append(c.req.buf, data...)
-		c.stalled = len(c.req.buf) > maxPending
+		c.holdBack()
 		c.inputCame()
 	case state.Stage() == life.Session, state.Stage() == life.Farewells:
 		c.frames(data, false)

@@ -20,6 +20,7 @@ const requestTimeout = 30 * time.Second
 // guarded by conn.mu, and is dropped when a session opens.
 type request struct {
 	buf     []byte  // input not yet used, from a request's first byte on
+	spent   int     // bytes at most that were taken off the front of buf and are still held with it
 	scanned int     // bytes of buf in which the head's end is known not to be
 	asked   bool    // the client was told to send the body (100)
 	accept  []byte  // the response to an upgrade, if the session opens
@@ -38,12 +39,13 @@ func (c *conn) requests() {
 	}
 	for c.state() == life.Head {
 		if rest := http1.SkipEmptyLines(c.req.buf); len(rest) < len(c.req.buf) {
-			c.req.buf, c.req.scanned = rest, 0
+			c.req.spend(len(c.req.buf) - len(rest))
 		}
 		if len(c.req.buf) == 0 || !c.nextRequest() {
 			return
 		}
 	}
+	c.holdBack() // whatever the end of the last request has let in
 }
 
 // nextRequest begins the work on the next request if it is complete.
@@ -86,13 +88,33 @@ func (c *conn) nextRequest() (begun bool) {
 		return true
 	}
 	req.TLS = c.clientTLS()
-	r.buf, r.scanned, r.asked = bytes.Clone(r.buf[end+h.Body:]), 0, false
+	r.spend(end + h.Body)
 	if isSessionPath(h.Path) {
 		c.upgrade(&h, req)
 	} else {
 		c.handle(&h, req)
 	}
 	return true
+}
+
+// spend takes the first n bytes off the input: a request whose work begins, or empty lines before it. What is left is copied only
+// when that is no more than was spent since, so that requests that come at once cost what their bytes cost.
+func (r *request) spend(n int) {
+	r.buf, r.spent, r.scanned, r.asked = r.buf[n:], r.spent+n, 0, false
+	if r.spent >= len(r.buf) {
+		r.buf, r.spent = bytes.Clone(r.buf), 0
+	}
+}
+
+// held is how much memory the input takes, in bytes.
+func (r *request) held() int { return r.spent + cap(r.buf) + r.taken }
+
+// holdBack stalls the input of a connection that has sent enough behind a request that is being worked on. The caller
+// holds mu.
+func (c *conn) holdBack() {
+	if c.state().Stage() == life.Working {
+		c.stalled = len(c.req.buf) > maxPending
+	}
 }
 
 // refuseMalformed answers a head that net/http does not take. For a session's

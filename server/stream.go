@@ -144,7 +144,7 @@ func (c *conn) stream(h *http1.Head, text []byte, used int) {
 	}
 	req.RemoteAddr = c.remote().String()
 	st.head.closes = !h.KeepsAlive(req.Header) || c.refused
-	c.req.buf, c.req.scanned, c.req.asked = bytes.Clone(c.req.buf[used:]), 0, false
+	c.req.spend(used)
 	st.ctx, st.cancel = context.WithCancelCause(s.ctx)
 	st.idle = time.AfterFunc(s.o.streamIdle, func() { st.cancel(errStreamIdle) })
 	c.req.stream, c.req.cancel = st, func() { st.cancel(errStreamGone) }
@@ -213,7 +213,7 @@ func (st *stream) giveBack(left []byte) {
 	if c.req == nil || !c.state().Works() {
 		return
 	}
-	c.req.buf, c.req.scanned = append(left, c.req.buf...), 0
+	c.req.buf, c.req.spent, c.req.scanned = append(left, c.req.buf...), 0, 0
 	c.req.stream, c.req.taken = nil, 0
 	c.countInput()
 }

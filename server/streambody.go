@@ -58,7 +58,7 @@ func (st *stream) takeInput() (waits bool, err error) {
 		return true, nil
 	}
 	st.have, r.buf, st.spare = r.buf, st.spare[:0], r.buf
-	r.taken = cap(st.spare)
+	r.spent, r.taken = 0, r.spent+cap(st.spare)
 	if c.stalled {
 		c.stalled = false
 		c.wake(wantRead)
