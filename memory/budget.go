@@ -1,5 +1,5 @@
 // Package memory keeps what clients make the process hold within one budget:
-// messages that are fetched ahead, queued, on their way, unfinished or unread.
+// messages that are asked for, fetched ahead, queued, on their way, unfinished or unread.
 package memory
 
 import (
@@ -13,6 +13,7 @@ type Kind uint8
 // The kinds.
 const (
 	Publishes   Kind = iota // received from clients and not answered
+	Windows                 // large messages that the brokers may send at any time, or that wait until a consumer takes more
 	Deliveries              // fetched from the brokers for consumers and not written
 	Tails                   // encoded frames that readers share
 	DeadLetters             // on their way to a dead letter topic
@@ -23,7 +24,7 @@ const (
 
 // String is the kind's name in metrics.
 func (k Kind) String() string {
-	return [kinds]string{"publishes", "deliveries", "tails", "dead_letters", "unfinished", "unread"}[k]
+	return [kinds]string{"publishes", "windows", "deliveries", "tails", "dead_letters", "unfinished", "unread"}[k]
 }
 
 // Kinds lists all kinds.

@@ -49,7 +49,7 @@ type ConsumerOptions struct {
 	// Window is how many messages may be on their way or held here because [Permits] are used up; 0: 1000.
 	Window int
 	// WindowBytes bounds the same in bytes, but for what the broker sends before sizes are known, which is firstWindow entries, and for one
-	// entry; 0: 4 MiB.
+	// entry; 0: 16 MiB. [Options.Windows] may allow less.
 	WindowBytes int
 	// MaxMessageSize bounds a message, or a batch, once it is decompressed or its chunks are put together; 0: 64 MiB.
 	MaxMessageSize int
@@ -85,7 +85,7 @@ const (
 
 func (o *ConsumerOptions) window() int { return orDefault(o.Window, 1000) }
 
-func (o *ConsumerOptions) windowBytes() int { return orDefault(o.WindowBytes, 4<<20) }
+func (o *ConsumerOptions) windowBytes() int { return orDefault(o.WindowBytes, 16<<20) }
 
 func (o *ConsumerOptions) maxMessageSize() int { return orDefault(o.MaxMessageSize, 64<<20) }
 

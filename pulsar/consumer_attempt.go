@@ -221,6 +221,7 @@ func (x *Consumer) partLocked() {
 func (x *Consumer) voidLocked() {
 	x.gen++
 	x.held = nil
+	x.reserveLocked()
 	if x.place != nil {
 		x.place.interrupted(x.parts.oldest())
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,7 +15,21 @@ import (
 // patience is how long a test waits for what must come.
 const patience = 30 * time.Second
 
-// newClient makes a client that ends with the test.
+// windowsOf are the [Windows] of a test, with limit for each consumer.
+type windowsOf struct {
+	limit       int
+	taken, most atomic.Int64
+}
+
+func (w *windowsOf) Allowance() int { return w.limit }
+
+func (w *windowsOf) Take(n int) {
+	now := w.taken.Add(int64(n))
+	for most := w.most.Load(); now > most && !w.most.CompareAndSwap(most, now); most = w.most.Load() {
+	}
+}
+
+// newClient makes a client that ends with the test, and then has nothing reserved.
 func newClient(t testing.TB, o Options) *Client {
 	t.Helper()
 	if o.MinBackoff == 0 {
@@ -22,6 +37,11 @@ func newClient(t testing.TB, o Options) *Client {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	windows, ours := o.Windows.(*windowsOf)
+	if !ours {
+		windows = &windowsOf{limit: 64 << 20}
+		o.Windows = windows
 	}
 	c, err := New(o)
 	if err != nil {
@@ -40,6 +60,9 @@ func newClient(t testing.TB, o Options) *Client {
 		}
 		if c.memory.Load() != 0 {
 			t.Errorf("%d bytes stay reserved", c.memory.Load())
+		}
+		if n := windows.taken.Load(); n != 0 {
+			t.Errorf("%d bytes of windows stay reserved", n)
 		}
 	})
 	return c

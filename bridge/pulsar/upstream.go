@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/memory"
 	client "github.com/pulsegate/pulsegate/pulsar"
 )
 
@@ -97,6 +98,7 @@ func New(o Options) (up *Upstream, err error) {
 		TLS:                  func() (*tls.Config, error) { return o.TLS.config(noCertificate) },
 		ConnectionsPerBroker: o.ConnectionsPerBroker, MaxPrincipals: o.MaxPrincipals, ConnectionTimeout: o.ConnectionTimeout,
 		OperationTimeout: o.OperationTimeout, KeepAlive: o.KeepAlive, MaxBackoff: maxBackoff, Log: o.Logger,
+		Windows: windows{o.Memory},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a client for %s: %w", o.lookupURL(), err)
@@ -107,6 +109,17 @@ func New(o Options) (up *Upstream, err error) {
 	u.calls.Go(func() { stores.watch(u.ctx, u.log) })
 	return u, nil
 }
+
+// windows lets the consumers have a quarter of the memory for what they are granted, and each a quarter of what is free of that: who is
+// alone has much, and some is left for who comes later.
+type windows struct{ memory *memory.Budget }
+
+func (w windows) Allowance() int {
+	const part = 4
+	return int((w.memory.Limit()/part - w.memory.Held(memory.Windows)) / part)
+}
+
+func (w windows) Take(n int) { w.memory.Take(memory.Windows, n) }
 
 // noCertificate leaves it to the client to ask the login.
 func noCertificate() (*tls.Certificate, error) { return nil, nil }
