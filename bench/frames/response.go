@@ -69,6 +69,8 @@ func ParseReply(frame []byte) (Reply, error) {
 	return Reply{Seq: seq, Error: failure}, nil
 }
 
+const payloadField = `"payload":"`
+
 // ParseMessage reads a pushed message.
 func ParseMessage(frame []byte) (Message, error) {
 	var m Message
@@ -77,11 +79,14 @@ func ParseMessage(frame []byte) (Message, error) {
 	if !found {
 		return parseSlowly(frame)
 	}
-	payload, found := text(frame, `"payload":"`)
-	if !found {
-		return parseSlowly(frame)
+	// Of a long payload only the beginning is read, if it is a stamp: a shorter one, or one with escapes, does not pass for it.
+	if i := bytes.Index(frame, []byte(payloadField)); i >= 0 {
+		m.Stamp, m.Stamped = parseStamp(frame[i+len(payloadField):])
 	}
-	if m.Stamp, m.Stamped = parseStamp(payload); !m.Stamped {
+	if !m.Stamped {
+		if _, found = text(frame, payloadField); !found {
+			return parseSlowly(frame)
+		}
 		if own, ok := text(frame, `"`+Property+`":"`); ok {
 			m.Stamp, m.Stamped = parseStamp(own)
 		}

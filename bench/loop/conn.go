@@ -144,8 +144,8 @@ func (c *Conn) Send(b []byte) {
 func (c *Conn) Pending() int { return len(c.out) - c.taken }
 
 const (
-	keptOutput = 2 << 20  // bounds a buffer that is kept for the next connection
-	keptSpare  = 16 << 20 // bounds all of them
+	keptOutput = 8 << 20  // bounds a buffer that is kept for the next connection
+	keptSpare  = 32 << 20 // bounds all of them
 )
 
 func (c *Conn) flush() {

@@ -36,7 +36,7 @@ type Reader struct {
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // keptBuffer bounds the buffers that the pool keeps.
-const keptBuffer = 1 << 20
+const keptBuffer = 4 << 20
 
 func release(b **[]byte) {
 	if *b != nil && cap(**b) <= keptBuffer {
