@@ -29,7 +29,7 @@ var rules = []rule{
 	{"memory", nil, "everyone counts here, so it can know nobody"},
 	{"latency", nil, "the same"},
 	{"inturn", nil, "who waits in line does not matter to the line"},
-	{"filename", nil, "whoever opens a configured file asks it what of the error may be shown"},
+	{"filename", nil, "whoever opens or shows a configured file asks it what may be shown"},
 	{"keystore", []string{"filename"}, "it reads files of Java, whoever wants what is in them"},
 
 	{"pulsar", []string{"pulsar/login", "pulsar/wire", "topic"}, "the client to the brokers knows neither the bridge nor WebSocket: it could be a module of its own"},
@@ -47,7 +47,7 @@ var rules = []rule{
 	{"bridge/embedded", []string{"bridge", "codec", "topic"}, "an upstream without a broker, which must not come to need one"},
 
 	{"auth", []string{"topic"}, "who a client is and what it may do is decided without knowing how it came and what for"},
-	{"config", []string{"keystore"}, "keys and their meaning; what the rooms make of it the gateway says"},
+	{"config", []string{"filename", "keystore"}, "keys and their meaning; what the rooms make of it the gateway says"},
 
 	{"protocol", nil, "the description of the API is files"},
 	{"operator", []string{"inturn"}, "it asks whatever tells it: a small interface, which it states itself"},
