@@ -46,7 +46,7 @@ var rules = []rule{
 	{"bridge/pulsar", []string{"bridge", "codec", "filename", "keystore", "memory", "pulsar", "pulsar/login", "pulsar/wire", "topic"}, "an upstream: what translates between the bridge and the client to the brokers knows both"},
 	{"bridge/embedded", []string{"bridge", "codec", "topic"}, "an upstream without a broker, which must not come to need one"},
 
-	{"auth", []string{"topic"}, "who a client is and what it may do is decided without knowing how it came and what for"},
+	{"auth", []string{"filename", "topic"}, "who a client is and what it may do is decided without knowing how it came and what for"},
 	{"config", []string{"filename", "keystore"}, "keys and their meaning; what the rooms make of it the gateway says"},
 
 	{"protocol", nil, "the description of the API is files"},
@@ -68,9 +68,9 @@ var rules = []rule{
 		"it puts the rooms together, and is the only one that knows both the configuration and what it is for"},
 	{"client", nil, "what the command line sends speaks to any server of the protocol"},
 	{"cmd/usage", []string{"config"}, "help for keys"},
-	{"cmd/pulsegate", []string{"client", "cmd/usage", "config", "gateway", "operator/ask"}, "the command line wires and holds no logic"},
+	{"cmd/pulsegate", []string{"client", "cmd/usage", "config", "filename", "gateway", "operator/ask"}, "the command line wires and holds no logic"},
 
-	{"bench", nil, "the load generator measures any server, so it shares nothing with this one"},
+	{"bench", []string{"filename"}, "the load generator measures any server, so of this one it knows nothing"},
 	{"cmd/pulsegate-bench", []string{"bench", "cmd/usage"}, "the same"},
 	{"examples", nil, "they are for those who have nothing of this"},
 }
