@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 const (
@@ -35,7 +37,7 @@ func (d discovery) roots() (*x509.CertPool, error) {
 	}
 	pem, err := os.ReadFile(d.trustFile)
 	if err != nil {
-		return nil, err
+		return nil, filename.Fault(err, d.trustFile)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {

@@ -78,6 +78,7 @@ func TestOpenIDSettings(t *testing.T) {
 		change func(*OpenIDOptions)
 		key    string
 	}{
+		{func(o *OpenIDOptions) { o.TrustCertsFile = "-----BEGIN PRIVATE KEY-----hunter2" }, "openIDTokenIssuerTrustCertsFilePath"},
 		{func(o *OpenIDOptions) { o.Issuers = nil }, "openIDAllowedTokenIssuers"},
 		{func(o *OpenIDOptions) { o.Issuers = []string{"http://issuer.example"} }, "openIDAllowedTokenIssuers"},
 		{func(o *OpenIDOptions) { o.Issuers = []string{"https://me:secret@issuer.example"} }, "openIDAllowedTokenIssuers"},
@@ -90,6 +91,9 @@ func TestOpenIDSettings(t *testing.T) {
 		_, err := NewAuthenticator(AuthenticatorOptions{Methods: []string{LoginOpenID}, OpenID: o, Logger: quiet})
 		if s := (*SettingError)(nil); !errors.As(err, &s) || s.Key != tc.key {
 			t.Errorf("%v, want one of %s", err, tc.key)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: a key is shown: %v", tc.key, err)
 		}
 	}
 }

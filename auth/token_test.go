@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -183,6 +185,8 @@ func TestKeysThatAreRefused(t *testing.T) {
 		"public as secret": {TokenOptions{SecretKey: dataURL(pemOf(&rsaKey.PublicKey))}, "PEM"},
 		"missing file":     {TokenOptions{SecretKey: "file:///no/such/hunter2"}, "no such file"},
 		"no known form":    {TokenOptions{SecretKey: "hunter2 !"}, "neither"},
+		"key as file":      {TokenOptions{SecretKey: "file:hunter2/VkR0Q/xv7kq2c5bq4d1n/0T3yq9uJcE8u5s="}, filename.ErrNone.Error()},
+		"key as file URL":  {TokenOptions{PublicKey: "file:///hunter2MC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAA", PublicAlg: "RS256"}, filename.ErrNone.Error()},
 		"missing path":     {TokenOptions{SecretKey: "/etc/pulsegate/keys/production/cluster/secret"}, "no such file"},
 		"no comma":         {TokenOptions{SecretKey: "data:hunter2"}, "comma"},
 		"no base64":        {TokenOptions{SecretKey: "data:;base64,hunter2!"}, "base64"},

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // lookAgain is how long a file is not looked at again.
@@ -42,7 +44,7 @@ type stamp struct {
 func stampOf(path string) (stamp, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return stamp{}, err
+		return stamp{}, filename.Fault(err, path)
 	}
 	s := stamp{modified: info.ModTime(), size: info.Size()}
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
@@ -111,7 +113,7 @@ func (w *watched[T]) read() error {
 	}
 	data, err := os.ReadFile(w.path)
 	if err != nil {
-		return err
+		return err // it names a file that is there
 	}
 	// A file that changes under our eyes is read again, as it may be half of one.
 	w.stamp = stamp{}

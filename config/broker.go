@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // ErrNotEnabled is wrapped by the error for a broker.conf that does not enable the WebSocket service.
@@ -22,7 +24,7 @@ var ErrNotEnabled = errors.New("the WebSocket service is not enabled")
 func LoadBroker(path string, environ, sets []string) (*Config, []Notice, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the broker's configuration: %w", err)
+		return nil, nil, fmt.Errorf("reading the broker's configuration: %w", filename.Fault(err, path))
 	}
 	return parseBroker(path, data, environ, sets)
 }

@@ -16,7 +16,7 @@ var (
 // ValueError says what is wrong with the value of one key.
 type ValueError struct {
 	Key    string
-	Value  string // masked if the key is secret
+	Value  string // masked if it may be a secret
 	Source Source
 	Reason string
 }
@@ -35,7 +35,7 @@ type KeyError struct {
 func (e *KeyError) Error() string { return fmt.Sprintf("%s (%s): %s", e.Key, e.Source, e.Reason) }
 
 func valueError(k *Key, e entry, err error) *ValueError {
-	v := &ValueError{Key: e.name, Value: e.value, Source: e.source}
+	v := &ValueError{Key: e.name, Value: k.shown(e.value), Source: e.source}
 	switch {
 	case errors.Is(err, errUnsupported):
 		v.Reason = k.Doc
@@ -45,9 +45,6 @@ func valueError(k *Key, e entry, err error) *ValueError {
 		v.Reason = err.Error()
 	default:
 		v.Reason = err.Error() + "; it must be " + k.kind.accepts
-	}
-	if k.Secret {
-		v.Value = Secret(v.Value).String()
 	}
 	return v
 }

@@ -38,8 +38,8 @@ func FuzzLoad(f *testing.F) {
 			t.Fatal(err)
 		}
 		again, _, err := parse("again", out.Bytes(), nil, nil)
-		if c.BrokerClientAuthParams != "" {
-			return // masked, so not the same
+		if bytes.Contains(out.Bytes(), []byte(masked)) {
+			return // not the same
 		}
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, out.Bytes())

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // Effect says what setting a key does.
@@ -54,6 +56,15 @@ type Alias struct {
 // chosen tells whether someone has chosen v for k: the stock files have another value.
 func (k *Key) chosen(v string) bool {
 	return v != "" && v != k.Default && !slices.Contains(k.Stock, v)
+}
+
+// shown is v, a value of k, as it may be printed: masked if it is secret, or may be the key that is in a file instead of the file's
+// path.
+func (k *Key) shown(v string) string {
+	if v != "" && (k.Secret || k.kind.path && !filename.Plausible(v)) {
+		return masked
+	}
+	return v
 }
 
 // names returns all names of k, the one that counts first.

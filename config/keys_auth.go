@@ -39,7 +39,7 @@ var authKeys = []Key{
 	{
 		Name: "tokenPublicKey", Section: sectionAuth,
 		Doc:  "Public key that tokens are checked with when there is no tokenSecretKey: an RSA or EC key in PKIX form, DER or PEM, given like the secret.",
-		kind: text(func(c *Config) *string { return &c.TokenPublicKey }),
+		kind: file(func(c *Config) *string { return &c.TokenPublicKey }),
 	},
 	{
 		Name: "tokenPublicAlg", Section: sectionAuth, Default: "RS256",

@@ -64,17 +64,17 @@ var brokerClientKeys = []Key{
 		Name: "brokerClientTrustCertsFilePath", Section: sectionBrokerClient,
 		Aliases: []Alias{{Name: "brokerClient_tlsTrustCertsFilePath", Wins: true, Current: true}},
 		Doc:     "PEM file with the certificate authorities that a broker's certificate is checked against. Empty: those of the system.",
-		kind:    text(func(c *Config) *string { return &c.BrokerClientTrustCertsFile }),
+		kind:    file(func(c *Config) *string { return &c.BrokerClientTrustCertsFile }),
 	},
 	{
 		Name: "brokerClient_tlsCertificateFilePath", Section: sectionBrokerClient,
 		Doc:  "PEM file with the certificate that is shown to the brokers; needs brokerClient_tlsKeyFilePath.",
-		kind: text(func(c *Config) *string { return &c.BrokerClientTLSCertificateFile }),
+		kind: file(func(c *Config) *string { return &c.BrokerClientTLSCertificateFile }),
 	},
 	{
 		Name: "brokerClient_tlsKeyFilePath", Section: sectionBrokerClient,
 		Doc:  "PEM file with the private key of brokerClient_tlsCertificateFilePath.",
-		kind: text(func(c *Config) *string { return &c.BrokerClientTLSKeyFile }),
+		kind: file(func(c *Config) *string { return &c.BrokerClientTLSKeyFile }),
 	},
 	{
 		Name: "brokerClient_useKeyStoreTls", Section: sectionBrokerClient, Default: "false",
@@ -92,7 +92,7 @@ var brokerClientKeys = []Key{
 		Name: "brokerClient_tlsKeyStorePath", Section: sectionBrokerClient,
 		Aliases: []Alias{{Name: "brokerClientTlsKeyStore", Current: true}},
 		Doc:     "Key store (JKS or PKCS12) with the certificate that is shown to the brokers and its private key, the only one in it. Empty: none is shown.",
-		kind:    text(func(c *Config) *string { return &c.BrokerClientKeyStore }),
+		kind:    file(func(c *Config) *string { return &c.BrokerClientKeyStore }),
 	},
 	{
 		Name: "brokerClient_tlsKeyStorePassword", Section: sectionBrokerClient, Secret: true,
@@ -110,7 +110,7 @@ var brokerClientKeys = []Key{
 		Name: "brokerClient_tlsTrustStorePath", Section: sectionBrokerClient,
 		Aliases: []Alias{{Name: "brokerClientTlsTrustStore", Current: true}},
 		Doc:     "Trust store (JKS or PKCS12) with the certificate authorities that a broker's certificate is checked against. Empty: those of the system.",
-		kind:    text(func(c *Config) *string { return &c.BrokerClientTrustStore }),
+		kind:    file(func(c *Config) *string { return &c.BrokerClientTrustStore }),
 	},
 	{
 		Name: "brokerClient_tlsTrustStorePassword", Section: sectionBrokerClient, Secret: true,
@@ -195,7 +195,7 @@ var listenerKeys = []Key{
 	{
 		Name: "statusFilePath", Section: sectionListener,
 		Doc:  "File that takes this server in and out of a load balancer: GET /status.html answers 200 while it exists, 404 otherwise. Empty: always 404.",
-		kind: text(func(c *Config) *string { return &c.StatusFilePath }),
+		kind: file(func(c *Config) *string { return &c.StatusFilePath }),
 	},
 	{
 		Name: "webServiceTrustXForwardedFor", Section: sectionListener, Default: "false",

@@ -27,7 +27,7 @@ var openIDKeys = []Key{
 	{
 		Name: "openIDTokenIssuerTrustCertsFilePath", Section: sectionAuth,
 		Doc:  "PEM file with the certificate authorities that an issuer's certificate is checked against. It is read again whenever keys are fetched. Empty: those of the system.",
-		kind: text(func(c *Config) *string { return &c.OpenIDTrustCertsFile }),
+		kind: file(func(c *Config) *string { return &c.OpenIDTrustCertsFile }),
 	},
 	{
 		Name: "openIDRequireIssuersUseHttps", Section: sectionAuth, Default: "true",

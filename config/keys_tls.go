@@ -17,17 +17,17 @@ var tlsKeys = []Key{
 	{
 		Name: "tlsCertificateFilePath", Section: sectionTLS,
 		Doc:  "PEM file with the certificate shown to clients, followed by those of its authorities up to one that clients know.",
-		kind: text(func(c *Config) *string { return &c.TLSCertificateFile }),
+		kind: file(func(c *Config) *string { return &c.TLSCertificateFile }),
 	},
 	{
 		Name: "tlsKeyFilePath", Section: sectionTLS,
 		Doc:  "PEM file with the private key of that certificate, without a password.",
-		kind: text(func(c *Config) *string { return &c.TLSKeyFile }),
+		kind: file(func(c *Config) *string { return &c.TLSKeyFile }),
 	},
 	{
 		Name: "tlsTrustCertsFilePath", Section: sectionTLS,
 		Doc:  "PEM file with the authorities that client certificates are checked against. When it is set, clients may show a certificate, and one from another authority ends the connection. For the brokers' certificates see brokerClientTrustCertsFilePath.",
-		kind: text(func(c *Config) *string { return &c.TLSTrustCertsFile }),
+		kind: file(func(c *Config) *string { return &c.TLSTrustCertsFile }),
 	},
 	{
 		Name: "tlsRequireTrustedClientCertOnConnect", Section: sectionTLS, Default: "false",
@@ -79,7 +79,7 @@ var tlsKeys = []Key{
 	{
 		Name: "tlsKeyStore", Section: sectionTLS,
 		Doc:  "Key store (JKS or PKCS12) with the certificate shown to clients and its private key, the only one in it, whose password is that of the store.",
-		kind: text(func(c *Config) *string { return &c.TLSKeyStore }),
+		kind: file(func(c *Config) *string { return &c.TLSKeyStore }),
 	},
 	{
 		Name: "tlsKeyStorePassword", Section: sectionTLS, Secret: true,
@@ -94,7 +94,7 @@ var tlsKeys = []Key{
 	{
 		Name: "tlsTrustStore", Section: sectionTLS,
 		Doc:  "Trust store (JKS or PKCS12) with the authorities that client certificates are checked against.",
-		kind: text(func(c *Config) *string { return &c.TLSTrustStore }),
+		kind: file(func(c *Config) *string { return &c.TLSTrustStore }),
 	},
 	{
 		Name: "tlsTrustStorePassword", Section: sectionTLS, Secret: true,
@@ -108,7 +108,7 @@ var tlsKeys = []Key{
 	{
 		Name: "cryptoKeyDirectory", Section: sectionTLS,
 		Doc:  "Directory with the keys of message encryption. A producer opened with encryptionKeys=NAME encrypts with NAME.pub.pem; consumers and readers decrypt with NAME.key.pem, if it is there. RSA keys in PEM; new ones are used within ten minutes. Empty: neither; messages that clients encrypt themselves pass through.",
-		kind: text(func(c *Config) *string { return &c.CryptoKeyDirectory }),
+		kind: file(func(c *Config) *string { return &c.CryptoKeyDirectory }),
 	},
 }
 

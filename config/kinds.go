@@ -15,6 +15,8 @@ type kind struct {
 	accepts string
 	// ranged says that accepts holds bounds worth telling before someone breaks them.
 	ranged bool
+	// path says that a value names a file or a directory: one that looks like a key instead is never printed.
+	path bool
 	// set checks v, which is trimmed and not empty, and stores it in c.
 	set func(c *Config, v string) error
 	// clear makes an explicit empty value something else than the default; usually nil.
@@ -26,6 +28,13 @@ func text(field func(*Config) *string) kind {
 		*field(c) = v
 		return nil
 	}}
+}
+
+// file takes the path of a file or a directory.
+func file(field func(*Config) *string) kind {
+	k := text(field)
+	k.accepts, k.path = "a path", true
+	return k
 }
 
 func secretText(field func(*Config) *Secret) kind {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // DefaultPath is the file that is used when none is named and it exists.
@@ -51,7 +53,7 @@ func readFile(path string) ([]byte, error) {
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
+		return nil, fmt.Errorf("reading the configuration: %w", filename.Fault(err, path))
 	}
 	return data, nil
 }
@@ -90,7 +92,7 @@ func parseSets(sets []string) (entries []entry, err error) {
 
 // setting is what one key ended up with.
 type setting struct {
-	value  string // as written, masked if secret; the default if nothing was
+	value  string // as written, see [Key.shown]; the default if nothing was
 	source Source
 	chosen *entry // nil if the key is not mentioned. A pointer, as the value may be secret: nothing prints what it points to
 	fault  string // why the value is not valid, "" if it is
@@ -159,10 +161,7 @@ func (c *Config) apply(k *Key, chosen entry, written bool) error {
 	switch {
 	case k.Default != "" && !try(entry{k.Name, k.Default, Source{}}, k.kind.set(c, k.Default)):
 	case chosen.value != "":
-		set.value = chosen.value
-		if k.Secret {
-			set.value = masked
-		}
+		set.value = k.shown(chosen.value)
 		try(chosen, k.kind.set(c, chosen.value))
 	case written && k.kind.clear != nil:
 		try(chosen, k.kind.clear(c))

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // Notice is something about a configuration that is no error.
@@ -63,6 +65,10 @@ func LogNotices(log *slog.Logger, notices []Notice) {
 func unknown(e entry) Notice {
 	if isPassThrough(e.name) {
 		return Notice{Kind: NoEffect, Key: e.name, Source: e.source, Text: "pulsegate has no such setting for its connections to the brokers."}
+	}
+	// Hardly a key of Pulsar is so long and has digits; the line is named all the same.
+	if strings.ContainsAny(e.name, "0123456789+/") && !filename.Plausible(e.name) {
+		return Notice{Kind: Unknown, Key: masked, Source: e.source, Text: "; it is not repeated, as it may be a line of a key in PEM"}
 	}
 	n := Notice{Kind: Unknown, Key: e.name, Source: e.source}
 	if s := suggest(e.name); s != "" {

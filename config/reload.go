@@ -38,7 +38,7 @@ func (k *Key) Live() bool { return live[k.Name] }
 // Change is a key whose value is another one in a newer configuration.
 type Change struct {
 	Key         string
-	Before, Now string // masked if the key is secret
+	Before, Now string // masked if they may be secrets
 	Source      Source // of the newer value
 	Live        bool   // it takes effect without a restart
 }

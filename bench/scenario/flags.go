@@ -16,6 +16,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bench"
 	"github.com/pulsegate/pulsegate/bench/frames"
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // Flags are the flags of all scenarios. Each scenario registers those that
@@ -208,7 +209,7 @@ func (f *Flags) files() error {
 		}
 		b, err := os.ReadFile(x.path)
 		if err != nil {
-			return fmt.Errorf("%s: %w", x.flag, err)
+			return fmt.Errorf("%s: %w", x.flag, filename.Fault(err, x.path))
 		}
 		x.take(b)
 	}

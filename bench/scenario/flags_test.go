@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/pulsegate/pulsegate/bench"
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // planOf makes the plan of a command line like "publish --producers 3".
@@ -127,6 +128,7 @@ func TestPayloadFile(t *testing.T) {
 }
 
 func TestBadFlagsSayWhichTheyAre(t *testing.T) {
+	const secret = "hunter2-in-the-place-of-the-path-of-its-file"
 	for line, want := range map[string]string{
 		"idle --mode odd":             "--mode odd",
 		"idle --api v3":               "--api v3",
@@ -135,6 +137,8 @@ func TestBadFlagsSayWhichTheyAre(t *testing.T) {
 		"idle --source here":          "--source here",
 		"idle --ca nowhere":           "--ca",
 		"idle --token-file nowhere":   "--token-file",
+		"idle --key " + secret:        "--key: " + filename.ErrNone.Error(),
+		"idle --token-file " + secret: "--token-file: " + filename.ErrNone.Error(),
 		"idle --sessions many":        "--sessions",
 		"idle --rate 5":               "--rate",
 		"publish --property a":        "--property a",
@@ -144,7 +148,7 @@ func TestBadFlagsSayWhichTheyAre(t *testing.T) {
 		"e2e --subscriptions 0":       "--subscriptions 0",
 		"churn --lifetime 0s":         "--lifetime",
 	} {
-		if _, err := planOf(t, line); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := planOf(t, line); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v, want an error with %q", line, err, want)
 		}
 	}

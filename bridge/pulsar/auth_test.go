@@ -101,4 +101,7 @@ func TestKeyInPlaceOfItsPath(t *testing.T) {
 	if _, err := files.Dialer(); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Error(err)
 	}
+	if _, err := openKeys(key); err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "cryptoKeyDirectory") {
+		t.Error(err)
+	}
 }

@@ -11,6 +11,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // keyDirectory holds the keys of message encryption: NAME.pub.pem to encrypt
@@ -30,7 +32,7 @@ func openKeys(path string) (*keyDirectory, error) {
 		return nil, nil
 	}
 	if _, err := os.ReadDir(path); err != nil {
-		return nil, fmt.Errorf("the directory of the encryption keys: %w", err)
+		return nil, fmt.Errorf("cryptoKeyDirectory: %w", filename.Fault(err, path))
 	}
 	d := keyDirectory(path)
 	return &d, nil

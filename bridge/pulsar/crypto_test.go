@@ -225,8 +225,8 @@ func TestBadKeys(t *testing.T) {
 	if err := u.encryption(&bridge.ProducerSpec{}, &producer{}, &o); o.Encrypter != nil || o.Encrypted || err != nil {
 		t.Errorf("%+v %v", o, err)
 	}
-	if _, err := openKeys(filepath.Join(dir, "none")); err == nil {
-		t.Error("a directory that is not there")
+	if _, err := openKeys(filepath.Join(dir, "none")); err == nil || !strings.Contains(err.Error(), dir+"/none: no such file") {
+		t.Errorf("a directory that is not there: %v", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/pulsegate/pulsegate/config"
+	"github.com/pulsegate/pulsegate/filename"
 )
 
 // TestMain runs the tests without what the tester's environment says of the
@@ -43,6 +44,7 @@ func file(t *testing.T, text string) string {
 }
 
 func TestUsageErrors(t *testing.T) {
+	const key = "hunter2-in-the-place-of-the-path-of-its-file"
 	t.Chdir(t.TempDir())
 	for _, tc := range []struct {
 		args []string
@@ -83,6 +85,12 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"status", "--url", "http://localhost/?token=hunter2"}, `--url "http://localhost/": expected`},
 		{[]string{"status", "--url", "http://localhost:1", "--token-file", "gone"}, "--token-file: open gone: no such file"},
 		{[]string{"status", "--url", "https://localhost:1", "--tls-trust", "gone"}, "--tls-trust: open gone: no such file"},
+		{[]string{"status", "--url", "http://localhost:1", "--token-file", key}, "--token-file: " + filename.ErrNone.Error()},
+		{[]string{"status", "--url", "https://localhost:1", "--tls-trust", key}, "--tls-trust: " + filename.ErrNone.Error()},
+		{[]string{"serve", "-c", "tokenSecretKey=hunter2\n"}, filename.ErrNone.Error()},
+		{[]string{"serve", "--broker-conf", "tokenSecretKey=hunter2\n"}, filename.ErrNone.Error()},
+		{[]string{"serve", "--embedded", "--set", "webServicePort=0", "--set", "cryptoKeyDirectory=" + key, "--set", "webServicePortTls=0",
+			"--set", "tlsCertificateFilePath=" + key, "--set", "tlsKeyFilePath=" + key}, "tlsCertificateFilePath: " + filename.ErrNone.Error()},
 		{[]string{"status", "--token", "a", "--token-file", "b"}, "[token token-file]"},
 		{[]string{"sessions", "-n", "0", "--url", "http://localhost:1"}, "-n, --count 0: it must be from 1 to 1000"},
 		{[]string{"topics", "--where", "x", "--url", "http://localhost:1"}, `--where "x": expected field=value`},
@@ -134,7 +142,8 @@ func TestConfigDefaults(t *testing.T) {
 }
 
 func TestConfigShow(t *testing.T) {
-	path := file(t, "clusterName=c\nbrokerClientAuthenticationPlugin="+config.AuthToken+"\nbrokerClientAuthenticationParameters=hunter2\n")
+	path := file(t, "clusterName=c\nbrokerClientAuthenticationPlugin="+config.AuthToken+"\nbrokerClientAuthenticationParameters=hunter2\n"+
+		"tlsKeyFilePath=-----BEGIN PRIVATE KEY-----hunter2\n")
 	code, stdout, stderr := command(t, "config", "show", "-c", path, "--set", "logLevel=debug")
 	if code != exitOK || strings.Contains(stdout+stderr, "hunter2") {
 		t.Errorf("exit code %d, %s %s", code, stdout, stderr)

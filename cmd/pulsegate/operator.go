@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pulsegate/pulsegate/filename"
 	"github.com/pulsegate/pulsegate/gateway"
 	"github.com/pulsegate/pulsegate/operator/ask"
 )
@@ -51,7 +52,7 @@ func (r *running) client() (*ask.Client, error) {
 	if r.tokenFile != "" {
 		text, err := os.ReadFile(r.tokenFile)
 		if err != nil {
-			return nil, fmt.Errorf("--token-file: %w", err)
+			return nil, fmt.Errorf("--token-file: %w", filename.Fault(err, r.tokenFile))
 		}
 		token = strings.TrimSpace(string(text))
 	}
@@ -76,7 +77,7 @@ func (r *running) client() (*ask.Client, error) {
 	if r.trust != "" {
 		text, err := os.ReadFile(r.trust)
 		if err != nil {
-			return nil, fmt.Errorf("--tls-trust: %w", err)
+			return nil, fmt.Errorf("--tls-trust: %w", filename.Fault(err, r.trust))
 		}
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(text) {

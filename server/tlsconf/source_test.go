@@ -61,6 +61,24 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
+// A key in the place of its file's path is not repeated, whichever of the files it is.
+func TestKeyInPlaceOfItsPath(t *testing.T) {
+	ca := tlstest.New(t)
+	cert := ca.Issue("server", "ecdsa")
+	const key = "-----BEGIN PRIVATE KEY-----hunter2"
+	for setting, o := range map[string]Options{
+		"tlsCertificateFilePath": {CertificateFile: key, KeyFile: cert.KeyFile},
+		"tlsKeyFilePath":         {CertificateFile: cert.CertFile, KeyFile: key},
+		"tlsTrustCertsFilePath":  {CertificateFile: cert.CertFile, KeyFile: cert.KeyFile, TrustFile: key},
+		"tlsKeyStore":            {KeyStore: keystore.Store{Setting: "tlsKeyStore", File: key}},
+		"tlsTrustStore":          {CertificateFile: cert.CertFile, KeyFile: cert.KeyFile, TrustStore: keystore.Store{Setting: "tlsTrustStore", File: key}},
+	} {
+		if _, err := Load(o); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), setting+": ") {
+			t.Errorf("%s: %v", setting, err)
+		}
+	}
+}
+
 func TestKeyStores(t *testing.T) {
 	ca := tlstest.New(t)
 	cert := ca.Issue("server", "rsa")

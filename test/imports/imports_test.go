@@ -29,7 +29,7 @@ var rules = []rule{
 	{"memory", nil, "everyone counts here, so it can know nobody"},
 	{"latency", nil, "the same"},
 	{"inturn", nil, "who waits in line does not matter to the line"},
-	{"filename", nil, "whoever opens a configured file asks it what of the error may be shown"},
+	{"filename", nil, "whoever opens or shows a configured file asks it what may be shown"},
 	{"keystore", []string{"filename"}, "it reads files of Java, whoever wants what is in them"},
 
 	{"pulsar", []string{"pulsar/login", "pulsar/wire", "topic"}, "the client to the brokers knows neither the bridge nor WebSocket: it could be a module of its own"},
@@ -46,8 +46,8 @@ var rules = []rule{
 	{"bridge/pulsar", []string{"bridge", "codec", "filename", "keystore", "memory", "pulsar", "pulsar/login", "pulsar/wire", "topic"}, "an upstream: what translates between the bridge and the client to the brokers knows both"},
 	{"bridge/embedded", []string{"bridge", "codec", "topic"}, "an upstream without a broker, which must not come to need one"},
 
-	{"auth", []string{"topic"}, "who a client is and what it may do is decided without knowing how it came and what for"},
-	{"config", []string{"keystore"}, "keys and their meaning; what the rooms make of it the gateway says"},
+	{"auth", []string{"filename", "topic"}, "who a client is and what it may do is decided without knowing how it came and what for"},
+	{"config", []string{"filename", "keystore"}, "keys and their meaning; what the rooms make of it the gateway says"},
 
 	{"protocol", nil, "the description of the API is files"},
 	{"operator", []string{"inturn"}, "it asks whatever tells it: a small interface, which it states itself"},
@@ -68,9 +68,9 @@ var rules = []rule{
 		"it puts the rooms together, and is the only one that knows both the configuration and what it is for"},
 	{"client", nil, "what the command line sends speaks to any server of the protocol"},
 	{"cmd/usage", []string{"config"}, "help for keys"},
-	{"cmd/pulsegate", []string{"client", "cmd/usage", "config", "gateway", "operator/ask"}, "the command line wires and holds no logic"},
+	{"cmd/pulsegate", []string{"client", "cmd/usage", "config", "filename", "gateway", "operator/ask"}, "the command line wires and holds no logic"},
 
-	{"bench", nil, "the load generator measures any server, so it shares nothing with this one"},
+	{"bench", []string{"filename"}, "the load generator measures any server, so of this one it knows nothing"},
 	{"cmd/pulsegate-bench", []string{"bench", "cmd/usage"}, "the same"},
 	{"examples", nil, "they are for those who have nothing of this"},
 }
