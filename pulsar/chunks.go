@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
@@ -9,8 +10,17 @@ import (
 
 // chunks are the messages of one consumer that come in chunks and are not whole yet. Consumer.mu guards it; nil is empty.
 type chunks struct {
-	list []*chunked // oldest first
-	late alarm      // drops what waits too long
+	list  []*chunked // oldest first
+	bytes int        // of their payloads
+	late  alarm      // drops what waits too long
+}
+
+// size is how many bytes the chunks have that are there.
+func (q *chunks) size() int {
+	if q == nil {
+		return 0
+	}
+	return q.bytes
 }
 
 // chunked is a message of which the first chunks have come.
@@ -43,7 +53,7 @@ func (q *chunks) oldest() (first entryKey, ok bool) {
 
 func (q *chunks) clear(client *Client) {
 	if q != nil && len(q.list) > 0 {
-		q.list = nil
+		q.list, q.bytes = nil, 0
 		client.alarms.clear(&q.late)
 	}
 }
@@ -57,11 +67,15 @@ func (q *chunks) find(uuid string) int {
 	return -1
 }
 
-func (q *chunks) drop(i int) { q.list = append(q.list[:i:i], q.list[i+1:]...) }
+func (q *chunks) drop(i int) {
+	q.bytes -= len(q.list[i].payload)
+	q.list = append(q.list[:i:i], q.list[i+1:]...)
+}
 
-// add takes the chunk in u. whole is the message once it is that; dropped is how many others were given up. A chunk whose predecessors are not
-// there is of no use; the message comes from its first chunk on when it is delivered again.
-func (q *chunks) add(u *unpacker, o *ConsumerOptions) (whole *chunked, dropped int, err error) {
+// add takes the chunk in u. whole is the message once it is that; dropped is how many others were given up, as are the oldest
+// while more than one has more than room bytes together. A chunk whose predecessors are not there is of no use; the message comes from its first chunk on
+// when it is delivered again.
+func (q *chunks) add(u *unpacker, o *ConsumerOptions, room int) (whole *chunked, dropped int, err error) {
 	m := &u.meta
 	total, count := int(m.TotalChunkMsgSize), m.NumChunksFromMsg
 	if total < 0 || total > o.maxMessageSize() || count > maxChunks || m.ChunkID < 0 || m.ChunkID >= count || m.UUID == "" {
@@ -93,12 +107,21 @@ func (q *chunks) add(u *unpacker, o *ConsumerOptions) (whole *chunked, dropped i
 		q.drop(i)
 		return nil, dropped, faulty(wire.UncompressedSizeCorruption, errChunks)
 	}
+	for q.bytes+len(u.payload) > room && len(q.list) > 1 {
+		if q.list[0] == x {
+			q.drop(1)
+		} else {
+			q.drop(0)
+		}
+		dropped++
+	}
 	x.payload = append(x.payload, u.payload...)
+	q.bytes += len(u.payload)
 	x.entries = append(x.entries, u.at)
 	if int32(len(x.entries)) < x.count {
 		return nil, dropped, nil
 	}
-	q.drop(i)
+	q.drop(q.find(m.UUID))
 	if len(x.payload) != x.total {
 		return nil, dropped, faulty(wire.UncompressedSizeCorruption, errChunks)
 	}
@@ -128,8 +151,13 @@ func (x *Consumer) collect(u *unpacker) (whole bool, err error) {
 		x.parts = &chunks{}
 		x.parts.late.ring = x.expireChunks
 	}
-	m, dropped, err := x.parts.add(u, x.o)
+	room := math.MaxInt
+	if w := x.client.o.Windows; w != nil {
+		room = w.Allowance()
+	}
+	m, dropped, err := x.parts.add(u, x.o, room)
 	x.client.droppedChunks(dropped)
+	x.reserveLocked()
 	if len(x.parts.list) > 0 {
 		x.client.alarms.set(&x.parts.late, x.o.chunkTimeout())
 	} else {
@@ -157,6 +185,7 @@ func (x *Consumer) expireChunks() {
 	defer x.mu.Unlock()
 	dropped, next := x.parts.expire(time.Now().Add(-x.o.chunkTimeout()))
 	x.client.droppedChunks(dropped)
+	x.reserveLocked()
 	if len(x.parts.list) > 0 {
 		x.client.alarms.set(&x.parts.late, next)
 	}

@@ -53,7 +53,8 @@ type ConsumerOptions struct {
 	WindowBytes int
 	// MaxMessageSize bounds a message, or a batch, once it is decompressed or its chunks are put together; 0: 64 MiB.
 	MaxMessageSize int
-	// MaxChunked is of how many messages chunks are collected at the same time, the oldest being dropped; 0: 10.
+	// MaxChunked is of how many messages chunks are collected at the same time, the oldest being dropped; 0: 10. They are fewer where
+	// [Options.Windows] allows less.
 	MaxChunked int
 	// ChunkTimeout is how long chunks of a message are collected; 0: a minute.
 	ChunkTimeout time.Duration

@@ -221,11 +221,11 @@ func (x *Consumer) partLocked() {
 func (x *Consumer) voidLocked() {
 	x.gen++
 	x.held = nil
-	x.reserveLocked()
 	if x.place != nil {
 		x.place.interrupted(x.parts.oldest())
 	}
 	x.parts.clear(x.client)
+	x.reserveLocked()
 }
 
 // isConsumerRefusal reports that a consumer cannot be created. What passes soon is tried again.

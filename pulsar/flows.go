@@ -69,9 +69,8 @@ func (f *flows) grant(o *ConsumerOptions, windows Windows, h *holding, keeps boo
 	return int(n)
 }
 
-// exceeds is by how much more than what is counted the messages that are granted, and those of h, exceed freeWindow, and counts it.
-func (f *flows) exceeds(h *holding) int {
-	_, bytes := h.size()
+// exceeds is by how much more than what is counted the messages that are granted, and bytes that are held, exceed freeWindow, and counts it.
+func (f *flows) exceeds(bytes int) int {
 	want := min(max(max(f.out, 0)*int64(f.perOne)+int64(bytes)-freeWindow, 0), maxReserved)
 	more := int32(want) - f.reserved
 	f.reserved += more
@@ -94,7 +93,8 @@ func (x *Consumer) reserveLocked() {
 	if !x.connected || x.state > consumerOpen {
 		x.flows.out = 0 // whatever still comes is dropped
 	}
-	if n := x.flows.exceeds(x.held); n != 0 && x.client.o.Windows != nil {
+	_, held := x.held.size()
+	if n := x.flows.exceeds(held + x.parts.size()); n != 0 && x.client.o.Windows != nil {
 		x.client.o.Windows.Take(n)
 	}
 }

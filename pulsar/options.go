@@ -41,7 +41,8 @@ type Options struct {
 	KeepAlive time.Duration
 	// MemoryLimit bounds the bytes of the payloads of unanswered publishes; 0: no bound.
 	MemoryLimit int64
-	// Windows bounds what all consumers together may have granted and held; nil: [ConsumerOptions.WindowBytes] bounds each.
+	// Windows bounds what all consumers together may have granted and held, chunks of messages that are not whole included; nil:
+	// [ConsumerOptions.WindowBytes] and MaxChunked bound each.
 	Windows Windows
 	// MinBackoff and MaxBackoff are how long the first attempt to reconnect waits and
 	// how long one waits at most, with up to a tenth less by chance; 0: 100 ms and 60 s.

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -228,6 +229,38 @@ func TestChunksAreBounded(t *testing.T) {
 	defer x.mu.Unlock()
 	if len(x.parts.list) != 0 {
 		t.Errorf("%d are kept", len(x.parts.list))
+	}
+}
+
+// TestChunksShareTheMemory has chunks of three messages come whose ends do not: they count, and while they are more than [Windows] allows only the one
+// stays that gets on.
+func TestChunksShareTheMemory(t *testing.T) {
+	const size = 1 << 20
+	part := strings.Repeat("x", size)
+	for _, test := range []struct{ limit, stay int }{{64 << 20, 3}, {5 << 19, 2}, {0, 1}} {
+		b := fakebroker.Start(t)
+		windows := &windowsOf{limit: test.limit}
+		c := newClient(t, Options{ServiceURL: b.URL(), Windows: windows})
+		in := newInbox(t)
+		x := openConsumer(t, c, topic, earliest(wire.Exclusive), in)
+		for _, uuid := range []string{"a", "b", "c"} {
+			chunk(b, uuid, 0, 3, 3*size, part)
+		}
+		publishText(b, topic, "behind")
+		in.awaitAll("behind")
+		x.mu.Lock()
+		n, bytes := len(x.parts.list), x.parts.size()
+		x.mu.Unlock()
+		if n != test.stay || bytes != n*size || c.DroppedChunked() != int64(3-n) {
+			t.Errorf("allowed %d: %d stay with %d bytes, %d were dropped", test.limit, n, bytes, c.DroppedChunked())
+		}
+		if taken := windows.taken.Load(); taken < int64(bytes-freeWindow) {
+			t.Errorf("allowed %d: %d bytes are counted", test.limit, taken)
+		}
+		chunk(b, "c", 1, 3, 3*size, part)
+		chunk(b, "c", 2, 3, 3*size, part)
+		in.awaitAll(part + part + part)
+		closeConsumer(t, x)
 	}
 }
 
