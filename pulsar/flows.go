@@ -3,8 +3,10 @@ package pulsar
 const (
 	// maxGrant is how many messages are granted at once: brokers count in 32 bits.
 	maxGrant = 1 << 30
-	// firstWindow is how many messages the broker may send before the size of any is known.
-	firstWindow = 4
+	// firstWindow is how many messages the broker may send before the size of any is known: one where they might be more than is allowed, at
+	// largeMessage bytes each, which is what brokers take by default.
+	firstWindow  = 4
+	largeMessage = 5 << 20
 	// entryOverhead is added to the size of an entry, in bytes.
 	entryOverhead = 256
 	// freeWindow is what each consumer may have granted and held, in bytes, without asking [Options.Windows].
@@ -50,7 +52,9 @@ func (f *flows) grant(o *ConsumerOptions, windows Windows, h *holding, keeps boo
 	n := int64(o.window()) - held
 	switch {
 	case f.perOne == 0 && keeps:
-		n = min(n, firstWindow)
+		if n = min(n, firstWindow); windows != nil && windows.Allowance() < firstWindow*largeMessage {
+			n = min(n, 1)
+		}
 	case f.perOne > 0:
 		room := o.windowBytes()
 		if room > freeWindow && windows != nil && n*int64(f.perOne)+int64(bytes) > freeWindow {

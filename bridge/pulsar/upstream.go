@@ -111,12 +111,12 @@ func New(o Options) (up *Upstream, err error) {
 }
 
 // windows lets the consumers have a quarter of the memory for what they are granted, and each a quarter of what is free of that: who is
-// alone has much, and some is left for who comes later.
+// alone has much, and some is left for who comes later. It is not more than any one may have while others hold the memory.
 type windows struct{ memory *memory.Budget }
 
 func (w windows) Allowance() int {
 	const part = 4
-	return int((w.memory.Limit()/part - w.memory.Held(memory.Windows)) / part)
+	return min(int((w.memory.Limit()/part-w.memory.Held(memory.Windows))/part), w.memory.Allowance())
 }
 
 func (w windows) Take(n int) { w.memory.Take(memory.Windows, n) }

@@ -22,6 +22,11 @@ func TestWindowsShareTheMemory(t *testing.T) {
 		}
 		b.Take(memory.Windows, -int(held))
 	}
+	b := memory.New(limit)
+	b.Take(memory.Unread, limit)
+	if n := (windows{b}).Allowance(); n != memory.Least {
+		t.Errorf("%d bytes are allowed while nothing is free", n)
+	}
 	if w := (windows{memory.New(0)}); w.Allowance() < 1<<40 {
 		t.Error("no limit is one")
 	}
