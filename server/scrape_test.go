@@ -33,9 +33,13 @@ type looker struct {
 	look    chan struct{} // closed when it may go on
 	boom    atomic.Bool   // it panics
 	bad     atomic.Bool   // what it shows panics
+	more    []string      // values of a label, to show more
 }
 
-var lookedAt = metric("looked_at", "A value that the test changes.")
+var (
+	lookedAt   = metric("looked_at", "A value that the test changes.")
+	lookedMore = metric("looked_more", "The same with a label.", "more")
+)
 
 func (l *looker) Describe(ch chan<- *prometheus.Desc) { ch <- lookedAt }
 
@@ -53,6 +57,9 @@ func (l *looker) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	ch <- prometheus.MustNewConstMetric(lookedAt, prometheus.GaugeValue, float64(seen))
+	for _, label := range l.more {
+		ch <- prometheus.MustNewConstMetric(lookedMore, prometheus.GaugeValue, float64(seen), label)
+	}
 }
 
 type badMetric struct{}
@@ -60,13 +67,12 @@ type badMetric struct{}
 func (badMetric) Desc() *prometheus.Desc  { return lookedAt }
 func (badMetric) Write(*dto.Metric) error { panic("boom while writing") }
 
-// The formats in which metrics can be had, by what asks for them.
+// What asks for each of the formats in which metrics can be had, and for others.
 var accepts = []string{
 	"", "application/openmetrics-text;version=1.0.0", "application/openmetrics-text;version=0.0.1",
 	"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
-	"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
-	"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=compact-text",
 	"text/plain;version=0.0.4;escaping=allow-utf-8",
+	"image/png", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text, text/plain;q=0.5",
 }
 
 func scrapeHead(i int) string {
@@ -186,7 +192,7 @@ func TestScrapeFormats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	library := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{DisableCompression: true, EnableOpenMetrics: true})
+	library := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{DisableCompression: true, EnableOpenMetrics: true, AcceptedFormats: scrapeFormats})
 	// What is the same each time: what there is, and the end.
 	shape := func(body string) (lines []string) {
 		for line := range strings.Lines(body) {
@@ -236,4 +242,55 @@ func TestMetricNamesNeedNoEscaping(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestUnreadScrapes has clients ask at the same time that do not read: what the kernel does not take of their answers is there once, and
+// each gets all of it when it reads.
+func TestUnreadScrapes(t *testing.T) {
+	const many, parts, part = 16, 80, 100 << 10 // more than the kernel takes
+	l := &looker{looking: make(chan struct{}), look: make(chan struct{})}
+	for i := range parts {
+		l.more = append(l.more, fmt.Sprint(i, strings.Repeat("x", part)))
+	}
+	free := sync.OnceFunc(func() { close(l.look) })
+	s := start(t, echoBridge(), func(o *Options) { o.Collectors = []prometheus.Collector{l} })
+	t.Cleanup(free)
+	before := heapInUse()
+	var clients []*rawConn
+	for range 1 + many {
+		c := dialRaw(t, s)
+		if err := c.Conn.(*net.TCPConn).SetReadBuffer(128 << 10); err != nil {
+			t.Fatal(err)
+		}
+		c.send(scrapeHead(0))
+		if clients = append(clients, c); len(clients) == 1 {
+			receive(t, l.looking, "the first look")
+		}
+	}
+	eventually(t, "all wait", func() bool { return waitTogether() == 1+many })
+	free()
+	unsent := int64(0)
+	eventually(t, "output of all waits", func() bool {
+		s.watch.mu.Lock()
+		defer s.watch.mu.Unlock()
+		waits := 0
+		unsent = 0
+		for _, c := range s.watch.conns {
+			if c != nil && c.unsent.Load() > 0 && c.tellTaken.Load() {
+				waits++
+				unsent += c.unsent.Load()
+			}
+		}
+		return waits == 1+many
+	})
+	if grown := int64(heapInUse() - before); grown > unsent/2 {
+		t.Errorf("%d MB are held for %d MB that wait", grown>>20, unsent>>20)
+	}
+	for i, c := range clients {
+		resp, body := c.response()
+		if resp.StatusCode != http.StatusOK || len(body) < parts*part || strings.Count(body, l.more[parts-1]) != 1 {
+			t.Errorf("client %d: %s, %d bytes", i, resp.Status, len(body))
+		}
+	}
+	eventually(t, "nothing waits", func() bool { return s.metrics.slowed.Load() == 0 })
 }
