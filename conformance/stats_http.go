@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"os"
 	"strings"
 )
@@ -94,6 +95,26 @@ func statsCases() Area {
 			for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
 				if status, body := t.Get(path); status != 200 || len(body) == 0 {
 					t.Fatalf("%s: status %d, %q", path, status, body)
+				}
+			}
+		}},
+		{ID: "stats/metrics-at-once", Text: "a hundred requests for /metrics at the same time are all answered 200", Conf: statsConf, Better: "the Java proxy has none", Run: func(t *T) {
+			statuses := make(chan int, 100)
+			for range cap(statuses) {
+				go func() {
+					status := 0
+					if req, err := http.NewRequestWithContext(t.ctx, "GET", t.Endpoint.HTTP+"/metrics", nil); err == nil {
+						if resp, err := http.DefaultClient.Do(req); err == nil {
+							status = resp.StatusCode
+							_ = resp.Body.Close()
+						}
+					}
+					statuses <- status
+				}()
+			}
+			for range cap(statuses) {
+				if status := <-statuses; status != 200 {
+					t.Fatalf("status %d", status)
 				}
 			}
 		}},

@@ -26,7 +26,11 @@ func (w *worker) flush(c *conn) {
 	out.reset(min(passBytes, bound-unsent))
 	out.deflate = c.session != nil && c.deflate // before there is one, an upgrade may be deciding about it
 	speaks := c.session != nil && !c.state().Said()
-	if m != nil {
+	switch {
+	case m == nil:
+	case c.session == nil:
+		out.single, out.constant = m.raw, true // it may be there once for many
+	default:
 		out.buf = append(out.buf, m.raw...)
 		if speaks {
 			out.buf = append(out.buf, m.pongs...)
@@ -115,7 +119,7 @@ func (w *worker) write(c *conn, more bool) {
 		if c.holdUnread(len(b)) == int64(len(b)) {
 			c.lastTake.Store(w.s.now())
 		}
-		if err := c.later(b); err != nil {
+		if err := c.later(b, c.tls == nil && w.out.single != nil && w.out.constant); err != nil {
 			c.cut()
 			return
 		}
@@ -170,11 +174,15 @@ func (s *Server) onWritten(c *conn, n int) {
 	}
 }
 
-// later keeps output that the kernel does not take now, until it does. Only the
-// worker calls it, as it does write.
-func (c *conn) later(b []byte) error {
+// later keeps output that the kernel does not take now, until it does; constant: b does not
+// change, and can be kept as it is. Only the worker calls it, as it does write.
+func (c *conn) later(b []byte, constant bool) error {
 	begins := c.backlog == nil
-	c.backlog = c.backlog.with(b)
+	if begins && constant {
+		c.backlog = keep(b[:len(b):len(b)])
+	} else {
+		c.backlog = c.backlog.with(b)
+	}
 	if !begins {
 		return nil
 	}

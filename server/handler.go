@@ -7,9 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/pulsegate/pulsegate/inturn"
 	"github.com/pulsegate/pulsegate/protocol"
 	"github.com/pulsegate/pulsegate/server/http1"
 )
@@ -23,10 +20,6 @@ const (
 // pathProtocol is where the description of the protocol is.
 const pathProtocol = "/asyncapi.yaml"
 
-// maxWaitingForLists bounds the requests for statistics that wait for their turn, and those for metrics, which
-// anybody may send: they have a line of their own, so that they keep no super-user waiting.
-const maxWaitingForLists = 16
-
 // readyTimeout bounds the upstream's answer to a readiness check.
 const readyTimeout = 5 * time.Second
 
@@ -34,20 +27,22 @@ const readyTimeout = 5 * time.Second
 // [http.ServeMux] would redirect paths with an empty or dotted segment, which
 // may be part of a topic's name.
 func (s *Server) routes() http.Handler {
-	metrics := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{DisableCompression: true, EnableOpenMetrics: true})
-	lists, scrapes := inturn.New(maxWaitingForLists), inturn.New(maxWaitingForLists)
+	// Anybody may ask for metrics: they have a line of their own, so that they keep no super-user waiting.
+	statistics, scrapes := s.newShared(maxStatistics), s.newShared(len(scrapeFormats))
 	pages := s.pages(false)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
 		if stats, ok := statsPath(path); ok {
-			onlyGet(s.guard(s.statsSubject(stats), inTurn(lists, func(w http.ResponseWriter, _ *http.Request) { s.stats(w, stats) })))(w, r)
+			onlyGet(s.guard(s.statsSubject(stats), func(w http.ResponseWriter, r *http.Request) {
+				statistics.answer(w, r, stats, func(rec *http1.Recorder) { s.stats(rec, stats) })
+			}))(w, r)
 			return
 		}
 		switch {
 		case s.isPage(path):
 			pages.ServeHTTP(w, r)
 		case path == s.metricsPath() || path == s.metricsPath()+"/":
-			onlyGet(inTurn(scrapes, metrics.ServeHTTP))(w, r)
+			onlyGet(func(w http.ResponseWriter, r *http.Request) { s.scrape(scrapes, w, r) })(w, r)
 		case path == "/healthz":
 			onlyGet(healthy)(w, r)
 		case path == pathReady:
@@ -62,16 +57,6 @@ func (s *Server) routes() http.Handler {
 			http1.WriteReason(w, http.StatusNotFound, "Not Found")
 		}
 	})
-}
-
-// inTurn answers requests that look at all sessions in their turn. What they write is
-// collected in memory, so nobody waits for a slow client.
-func inTurn(lists *inturn.Line, h http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if err := lists.Do(r.Context(), func() { h(w, r) }); err != nil {
-			http1.WriteReason(w, http.StatusServiceUnavailable, err.Error())
-		}
-	}
 }
 
 func onlyGet(h http.HandlerFunc) http.HandlerFunc {

@@ -24,6 +24,9 @@ func (b *bound) take() bool {
 
 func (b *bound) give() { b.used.Add(-1) }
 
+// count counts one that is there already, whatever the bound.
+func (b *bound) count() { b.used.Add(1) }
+
 // addressBound bounds the sessions of each client address; 0: unlimited, and
 // nothing is counted.
 type addressBound struct {

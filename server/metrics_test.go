@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 )
@@ -54,7 +53,7 @@ func TestNativeHistograms(t *testing.T) {
 	r := httptest.NewRequest("GET", "/metrics", nil)
 	r.Header.Set("Accept", string(expfmt.NewFormat(expfmt.TypeProtoDelim)))
 	w := httptest.NewRecorder()
-	promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	s.handler.ServeHTTP(w, r)
 	found := map[string]*dto.Histogram{}
 	for in := expfmt.NewDecoder(w.Body, expfmt.ResponseFormat(w.Header())); ; {
 		var family dto.MetricFamily

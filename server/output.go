@@ -23,21 +23,22 @@ const (
 // output collects what is to be written for one connection at a time. It is a
 // worker's and is the [bridge.Writer] of its sessions.
 type output struct {
-	buf     []byte
-	single  []byte // one shared frame and nothing else: written without a copy
-	room    int    // bytes up to which more frames are taken
-	deflate bool
-	plain   int  // bytes that were compressed, or will be for others
-	refused bool // there was no room when asked
-	frames  uint64
-	now     time.Duration // 0: the clock is to be read when somebody asks
+	buf      []byte
+	single   []byte // one shared frame, or an answer of HTTP, and nothing else: written without a copy
+	constant bool   // single does not change, and may be kept
+	room     int    // bytes up to which more frames are taken
+	deflate  bool
+	plain    int  // bytes that were compressed, or will be for others
+	refused  bool // there was no room when asked
+	frames   uint64
+	now      time.Duration // 0: the clock is to be read when somebody asks
 }
 
 func (o *output) reset(room int) {
 	if cap(o.buf) > keptOutput {
 		o.buf = nil
 	}
-	o.buf, o.single = o.buf[:0], nil
+	o.buf, o.single, o.constant = o.buf[:0], nil, false
 	o.room, o.plain, o.refused, o.frames = room, 0, false, 0
 }
 

@@ -69,8 +69,8 @@ type Server struct {
 	bytesIn     atomic.Uint64
 	bytesOut    atomic.Uint64
 
-	incidents                                                    *incidents
-	acceptWarning, slowWarning, panicWarning, certificateWarning warning
+	incidents                                                                    *incidents
+	acceptWarning, slowWarning, panicWarning, certificateWarning, metricsWarning warning
 }
 
 // New checks the options. It opens nothing.

@@ -86,22 +86,32 @@ func TestStatisticsWithoutCluster(t *testing.T) {
 	}
 }
 
-// TestStatisticsInTurn has more ask for statistics than may wait: they are told so at once, and the others get their answers.
+// TestStatisticsInTurn has more ask while statistics are being made than there may wait different ones: those who ask for the same wait
+// together, and who asks for one too many is told so at once.
 func TestStatisticsInTurn(t *testing.T) {
 	const path = "/admin/v2/proxy-stats/stats"
 	b := echoBridge()
-	looking, look := make(chan struct{}, 1), make(chan struct{})
-	b.looks = func() { looking <- struct{}{}; <-look; <-looking }
+	looking, look := make(chan struct{}, 3), make(chan struct{})
+	b.looks = func() { looking <- struct{}{}; <-look }
 	s := start(t, b)
 	free := sync.OnceFunc(func() { close(look) })
 	t.Cleanup(free)
-	const more = 4
-	answers := make(chan int, maxWaitingForLists+more)
-	for range cap(answers) {
+	const same, more = 100, 4
+	answers := make(chan int, 1+same+maxStatistics-1+more)
+	ask := func(path string) {
 		go func() {
 			resp, _ := get(t, s, path)
 			answers <- resp.StatusCode
 		}()
+	}
+	ask(path)
+	receive(t, looking, "the first look")
+	for range same {
+		ask(path)
+	}
+	eventually(t, "all wait", func() bool { return waitTogether() == 1+same })
+	for i := range maxStatistics - 1 + more {
+		ask(fmt.Sprintf("/admin/v2/proxy-stats/persistent/public/default/%d/stats", i))
 	}
 	for range more {
 		if status := receive(t, answers, "a refusal"); status != 503 {
@@ -112,10 +122,15 @@ func TestStatisticsInTurn(t *testing.T) {
 		t.Errorf("metrics wait for statistics: status %d", resp.StatusCode)
 	}
 	free()
-	for range maxWaitingForLists {
-		if status := receive(t, answers, "statistics"); status != 200 {
-			t.Errorf("status %d", status)
-		}
+	found := map[int]int{}
+	for range cap(answers) - more {
+		found[receive(t, answers, "statistics")]++
+	}
+	if found[200] != 1+same || found[404] != maxStatistics-1 {
+		t.Errorf("answers by status: %v", found)
+	}
+	if n := 1 + len(looking); n != 2 {
+		t.Errorf("%d looks at all sessions", n)
 	}
 }
 

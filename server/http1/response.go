@@ -16,6 +16,7 @@ type Recorder struct {
 	Told   bool   // the operator knows already
 
 	header http.Header
+	whole  *Whole // what it was given, nil: nothing
 }
 
 // KeepReason notes why the request is refused.
@@ -44,8 +45,12 @@ func (r *Recorder) Write(p []byte) (int, error) {
 }
 
 // Append appends the response as it goes over the wire; closes: the connection ends with it. The answer to a
-// HEAD request has no body (RFC 9110 section 9.3.2).
+// HEAD request has no body (RFC 9110 section 9.3.2). With nothing in dst it may be bytes that others have, too: they
+// are only read and, by append, copied.
 func (r *Recorder) Append(dst []byte, noBody bool, closes bool) []byte {
+	if r.whole != nil && len(dst) == 0 && !noBody {
+		return r.whole.bytes(closes)
+	}
 	r.WriteHeader(http.StatusOK)
 	dst = appendStatusLine(dst, r.Status)
 	for name, values := range r.header {
