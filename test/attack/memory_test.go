@@ -26,10 +26,10 @@ import (
 // What is fetched ahead, queued, unfinished or held for clients has a bound for each connection and one for all.
 var memoryAttacks = slices.Concat([]attack{
 	// A message's size is known only when the first has come: a window of them is not yet a bound in bytes.
-	{name: "consumers and readers that do not read 300 × 700 KB, broker", broker: true, loads: true, large: true, connections: 32, run: func(h *hostile) error {
+	{name: "consumers and readers that do not read 300 × 700 KB, broker", broker: true, loads: true, large: true, connections: 16, run: func(h *hostile) error {
 		run := pulsar.Name("lazy")
-		return h.hold(32, func(i int) string {
-			if i >= 16 {
+		return h.hold(16, func(i int) string {
+			if i >= 8 {
 				return "/ws/v2/reader/" + h.Backlog + "?messageId=earliest"
 			}
 			return fmt.Sprintf("/ws/v2/consumer/%s/%s-%d?subscriptionInitialPosition=Earliest", h.Backlog, run, i)
