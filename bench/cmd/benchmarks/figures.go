@@ -81,7 +81,9 @@ var budgets = []budget{
 	{"the same: p99", paced, p99, notBehind},
 	{"the same, a broker without check delay: p50", paced + promptly, p50, notBehind},
 	{"the same, a broker without check delay: p99", paced + promptly, p99, notBehind},
-	{"end to end 1 MB: p99", "end to end 1 MB", p99, notBehind},
+	{"10 producers → 50 Shared consumers at 10,000/s: p99", "10 producers to 50 Shared consumers at 10,000/s", p99, notBehind},
+	{"end to end 1 MB at 20/s: p99", "end to end 1 MB at 20/s", p99, notBehind},
+	{"end to end 1 MB, as fast as it goes: p99", "end to end 1 MB", p99, notBehind},
 }
 
 // payloads are the trials that differ in the size of the payload.
