@@ -14,7 +14,7 @@ const (
 	// maxLookUps bounds the look-ups of one tail that are under way, each of which has an upstream reader.
 	maxLookUps = 8
 
-	// originWithin is how long a session waits for the time of the message that a tail begins behind. It can do without.
+	// originWithin is how long a session waits, in all, for the times of the messages that its tails begin behind. It can do without.
 	originWithin = 5 * time.Second
 
 	// firstPassed and lastPassed are how long a look-up waits for its message before it asks again whether that is still to come, at first and at most.
@@ -138,20 +138,18 @@ func (t *tail) look(ctx context.Context, id codec.MessageID) (at int64, err erro
 	}
 }
 
-// learnOrigin asks for the time of the message that the tail begins behind, if that is of use and has not been asked for, and reports that it is known
-// now. There may be none to be had: what is last may be nothing that a reader gets.
-func (t *tail) learnOrigin(ctx context.Context) bool {
+// learnOrigin asks for the time of the message that the tail begins behind, if that may tell whether it has all that was published at a time or later, and
+// has not been asked for. There may be none to be had, and it may take longer than ctx.
+func (t *tail) learnOrigin(ctx context.Context, since int64) {
 	t.mu.Lock()
-	ask := t.ring.first == 0 && t.origin.EntryID >= 0 && !t.originAsked
+	ask := t.ring.first == 0 && !t.originAsked && !t.holdsSince(since)
 	t.mu.Unlock()
-	if !ask {
-		return false
+	if !ask || ctx.Err() != nil {
+		return
 	}
-	within, stop := context.WithTimeout(ctx, originWithin)
-	defer stop()
-	at, err := t.lookUp(within, t.origin)
-	if ctx.Err() != nil {
-		return false // that says nothing
+	at, err := t.lookUp(ctx, t.origin)
+	if ctx.Err() == context.Canceled {
+		return // that says nothing
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -159,7 +157,6 @@ func (t *tail) learnOrigin(ctx context.Context) bool {
 	if err == nil {
 		t.originAt = at
 	}
-	return t.originAt > 0
 }
 
 // firstTime is a [bridge.Receiver] of one message, which is to be that at a position. It keeps the time of publishing.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
@@ -197,6 +198,25 @@ func TestReaderAtAnIDWithoutTheTimeOfAnOrigin(t *testing.T) {
 	if asked != 1 {
 		t.Errorf("asked %d times", asked)
 	}
+}
+
+// However many partitions keep a reader waiting for what they begin behind, it is opened in time.
+func TestReaderAtAnIDWithoutTheTimesOfManyOrigins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &bridgetest.Upstream{Last: message(9).ID, Split: 20}
+		rs := newReaders(t, u, options{Linger: -1})
+		for range 2 {
+			o, opened := attach(rs, atID(1, 5))
+			lookedAt(t, u, 1, 5).Receiver.Deliver(published(5, at5))
+			succeeds(t, opened)
+			for i := range 20 {
+				if i != 1 {
+					openedAt(t, u, i, bridge.StartAtTime, false)
+				}
+			}
+			o.Session.Close()
+		}
+	})
 }
 
 // What a broker does not hand over in time is not gone: the client is to come again.
