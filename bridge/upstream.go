@@ -173,6 +173,10 @@ type Reader interface {
 	// whose publish was confirmed before the call is never after it. It may block until ctx ends.
 	LastPosition(ctx context.Context) ([]codec.MessageID, error)
 
+	// Passed reports that a place in the topic is behind the reader, which has no partitions: all up to there was delivered, or will never be, since it
+	// is deleted, or nothing that readers get. It may take a little to become true. It may block until ctx ends.
+	Passed(ctx context.Context, at codec.Position) (bool, error)
+
 	// EndOfTopic is as [Consumer.EndOfTopic], of what was delivered to the reader, or
 	// comes before its start.
 	EndOfTopic(ctx context.Context) (bool, error)

@@ -74,6 +74,17 @@ func decodeID(text string) (ID, error) {
 	return id, nil
 }
 
+// String puts the id together.
+func (a ID) String() string {
+	var b []byte
+	for i, value := range []int64{a.Ledger, a.Entry, a.Partition, a.Batch, -1, a.BatchSize} {
+		if value >= 0 {
+			b = binary.AppendUvarint(append(b, byte(i+1)<<3), uint64(value))
+		}
+	}
+	return base64.StdEncoding.EncodeToString(b)
+}
+
 // samePosition compares two message ids as positions, not as text.
 func samePosition(a, b string) bool {
 	x, errX := decodeID(a)

@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -261,6 +262,24 @@ func readerSessions() []Case {
 					r.Take("next")
 					r.Fence()
 				}
+			}},
+		{ID: "reader/partitioned-at-lost-id", Text: "a reader of a partitioned topic at the id of a message that is deleted: all that is left, in each partition",
+			Better: "Java answers 500", Run: func(t *T) {
+				topic := t.Topic()
+				t.Partition(topic, 2)
+				p := t.Producer(topic, "messageRoutingMode=RoundRobinPartition")
+				p.Publish("early")
+				time.Sleep(2 * time.Millisecond) // so that they differ in when they were published
+				id := parseID(t, p.Publish("late")[0])
+				id.Ledger-- // which the topic does not have any more
+				r := t.Reader(topic, from(id.String()))
+				bodies := []string{r.Next().Body, r.Next().Body}
+				if slices.Sort(bodies); !slices.Equal(bodies, []string{"early", "late"}) {
+					t.Fatalf("got %q", bodies)
+				}
+				p.Publish("next")
+				r.Take("next")
+				r.Fence()
 			}},
 		{ID: "reader/partitioned-at-foreign-id", Text: "a message id that is of no partition of the topic is 400", Better: "Java answers 500", Run: func(t *T) {
 			topic, other := t.Topic(), t.Topic()

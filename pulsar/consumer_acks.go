@@ -168,6 +168,11 @@ func (x *Consumer) ackLocked(a *acks, id *MessageID) {
 // AckCumulative acknowledges all messages up to this one, of an Exclusive or Failover subscription.
 func (x *Consumer) AckCumulative(id *MessageID) {
 	x.mu.Lock()
+	x.ackUpTo(id)
+}
+
+// ackUpTo is AckCumulative. mu is held, and released.
+func (x *Consumer) ackUpTo(id *MessageID) {
 	if x.state >= consumerClosing || !x.keeps() || !x.o.ordered() || id.LedgerID < 0 || id.EntryID < 0 {
 		x.mu.Unlock()
 		return
@@ -175,6 +180,16 @@ func (x *Consumer) AckCumulative(id *MessageID) {
 	index, size := placeInBatch(id)
 	x.ackUpToLocked(keyOf(id), index, size)
 	x.spur()
+}
+
+// ackDelivered is AckCumulative of what was just delivered, unless a subscription that resumes by itself is about to begin again since: it comes once more.
+func (x *Consumer) ackDelivered(gen int32, id *MessageID) {
+	x.mu.Lock()
+	if x.place != nil && x.gen != gen {
+		x.mu.Unlock()
+		return
+	}
+	x.ackUpTo(id)
 }
 
 func (x *Consumer) ackUpToLocked(at entryKey, index, size int32) {

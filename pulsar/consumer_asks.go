@@ -32,13 +32,7 @@ func (x *Consumer) request(build func(consumer, request uint64) wire.Command, do
 // LastMessageID asks for the topic's last message; EntryID -1: it has none. BatchIndex is that of the last message in a
 // batch, or -1. A consumer that has no connection fails by [ErrConnection].
 func (x *Consumer) LastMessageID(done func(id MessageID, err error)) {
-	x.request(func(consumer, request uint64) wire.Command {
-		return &wire.GetLastMessageID{ConsumerID: consumer, RequestID: request}
-	}, func(cmd wire.Command, err error) {
-		answer, ok := cmd.(*wire.GetLastMessageIDResponse)
-		if err == nil && !ok {
-			err = unexpected(cmd)
-		}
+	x.places(func(answer *wire.GetLastMessageIDResponse, err error) {
 		if err != nil {
 			done(MessageID{}, err)
 			return
@@ -49,6 +43,32 @@ func (x *Consumer) LastMessageID(done func(id MessageID, err error)) {
 			id.BatchIndex, id.BatchSize = last.BatchIndex, last.BatchSize
 		}
 		done(id, nil)
+	})
+}
+
+// Acknowledged asks up to which message all is acknowledged on the subscription, that message included. What the broker has deleted or keeps back counts
+// as acknowledged. LedgerID -1: the broker does not tell. A consumer that has no connection fails by [ErrConnection].
+func (x *Consumer) Acknowledged(done func(id MessageID, err error)) {
+	x.places(func(answer *wire.GetLastMessageIDResponse, err error) {
+		id := EarliestMessageID
+		if err == nil && answer.ConsumerMarkDeletePosition != nil {
+			id.LedgerID, id.EntryID = int64(answer.ConsumerMarkDeletePosition.LedgerID), int64(answer.ConsumerMarkDeletePosition.EntryID)
+			id.Partition = x.partition
+		}
+		done(id, err)
+	})
+}
+
+// places asks where the topic ends, and where the subscription is.
+func (x *Consumer) places(done func(*wire.GetLastMessageIDResponse, error)) {
+	x.request(func(consumer, request uint64) wire.Command {
+		return &wire.GetLastMessageID{ConsumerID: consumer, RequestID: request}
+	}, func(cmd wire.Command, err error) {
+		answer, ok := cmd.(*wire.GetLastMessageIDResponse)
+		if err == nil && !ok {
+			err = unexpected(cmd)
+		}
+		done(answer, err)
 	})
 }
 

@@ -214,6 +214,10 @@ func (x *Consumer) partLocked() {
 	x.on, x.connected, x.listed = nil, false, false
 	x.voidLocked()
 	x.acks.partLocked()
+	if x.acks != nil && x.place != nil && x.o.AckDelivered {
+		// It begins again, perhaps with chunks in front of what was delivered: those are not acknowledged. What comes once more is, then.
+		x.acks.hasCum = false
+	}
 	x.countLocked()
 }
 

@@ -161,7 +161,7 @@ func (x *Consumer) unpack(c *conn, u *unpacker) (rest bool) {
 		}
 		x.handler.Deliver(x, m)
 		if x.o.AckDelivered {
-			x.AckCumulative(&m.ID)
+			x.ackDelivered(u.gen, &m.ID)
 		}
 	}
 }

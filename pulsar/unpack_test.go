@@ -189,6 +189,37 @@ func TestChunks(t *testing.T) {
 	}
 }
 
+// TestChunksBehindAnUnansweredAck loses the connection when a reader has the first chunk of a message, and has acknowledged what came behind it without an
+// answer: the message is delivered, as the broker is not told again that all up to there is.
+func TestChunksBehindAnUnansweredAck(t *testing.T) {
+	b := fakebroker.Start(t)
+	acks := make(chan struct{}, 100)
+	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if _, ok := cmd.(*wire.Ack); !ok {
+			return fakebroker.Handle
+		}
+		acks <- struct{}{}
+		if len(acks) == 1 {
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newInbox(t)
+	in.ack = false
+	openConsumer(t, c, topic, &ConsumerOptions{Type: wire.Exclusive, NonDurable: true, InitialPosition: wire.Earliest, AckDelivered: true}, in)
+	chunk(b, "a", 0, 2, 4, "aa")
+	publishText(b, topic, "between")
+	eventually(t, "an acknowledgement", func() bool { return len(acks) == 1 })
+	for _, k := range b.Conns() {
+		k.Close()
+	}
+	chunk(b, "a", 1, 2, 4, "AA")
+	if got, want := in.awaitAll("between", "aaAA"), []string{"between", "aaAA"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestSingleChunks begins at the last chunk of a compressed message, and has its metadata.
 func TestSingleChunks(t *testing.T) {
 	b := fakebroker.Start(t)

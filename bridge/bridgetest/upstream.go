@@ -24,6 +24,7 @@ type Upstream struct {
 	Consumers []*Consumer
 	Readers   []*Consumer
 	Last      codec.MessageID // of every topic
+	Gone      codec.Position  // readers get nothing up to there
 	Split     int             // partitions of every topic; 0: none
 	Asked     []string        // on whose behalf they were asked for
 	OpenErr   error           // of all that is opened
@@ -225,6 +226,13 @@ func (c *Consumer) LastPosition(context.Context) ([]codec.MessageID, error) {
 	c.Of.Mu.Lock()
 	defer c.Of.Mu.Unlock()
 	return []codec.MessageID{c.Of.Last}, nil
+}
+
+// Passed implements [bridge.Reader].
+func (c *Consumer) Passed(_ context.Context, at codec.Position) (bool, error) {
+	c.Of.Mu.Lock()
+	defer c.Of.Mu.Unlock()
+	return c.Of.Gone.Covers(at), nil
 }
 
 // Congested implements [bridge.Consumer].

@@ -119,6 +119,24 @@ func (r *reader) LastPosition(ctx context.Context) ([]codec.MessageID, error) {
 	return ids, nil
 }
 
+// Passed is as [bridge.Reader] says.
+func (r *reader) Passed(ctx context.Context, at codec.Position) (bool, error) {
+	if err := r.u.begin(ctx); err != nil {
+		return false, err
+	}
+	defer r.u.mu.Unlock()
+	if r.busy || len(r.cursors) != 1 || !r.cursors[0].t.Persistent() {
+		return false, nil
+	}
+	c := r.cursors[0]
+	next := codec.Position{Ledger: c.t.ledger, Entry: c.t.nextEntry, Batch: -1}
+	if c.next < c.t.end() {
+		id := c.t.id(c.t.message(c.next))
+		next = id.Position()
+	}
+	return next.After(at), nil
+}
+
 // EndOfTopic is as [bridge.Reader] says.
 func (r *reader) EndOfTopic(ctx context.Context) (bool, error) {
 	if err := r.u.begin(ctx); err != nil {

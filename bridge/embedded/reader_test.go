@@ -39,6 +39,34 @@ func TestReaderPositions(t *testing.T) {
 	}
 }
 
+// What was evicted has passed, also where nothing is left behind it.
+func TestReaderPassesOver(t *testing.T) {
+	u := start(t, Options{MemoryLimit: 1 << 20})
+	p := produce(t, u, bridge.ProducerSpec{})
+	id := p.send("0")[0]
+	r := read(t, u, bridge.ReaderSpec{Start: bridge.StartAtPosition, Position: id, Inclusive: true}, 0)
+	passed := func() bool {
+		is, err := r.Passed(t.Context(), id.Position())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	if passed() {
+		t.Error("it is still to come")
+	}
+	u.mu.Lock()
+	u.evict(0, true)
+	u.mu.Unlock()
+	if !passed() {
+		t.Error("it was evicted, and may come still")
+	}
+	p.send("1")
+	if !passed() {
+		t.Error("it comes again")
+	}
+}
+
 func TestReaderInsideBatch(t *testing.T) {
 	u := start(t, Options{})
 	p := produce(t, u, bridge.ProducerSpec{Batching: true, BatchingMaxPending: 4, BatchingMaxDelay: time.Hour})

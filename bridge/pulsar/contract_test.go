@@ -4,6 +4,8 @@ package pulsar
 
 import (
 	"context"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,8 +86,33 @@ func runContract(t *testing.T, admin bool, options func(*pulsartest.Cluster) Opt
 		Disconnect: func(t testing.TB, topic string) {
 			do(t, c.Admin.UnloadTopic(context.Background(), topic))
 		},
+		AwaitGone: func(ctx context.Context, t testing.TB, topic, subscription string) {
+			awaitGone(ctx, t, c, topic, subscription)
+		},
 		Refuse: func(t testing.TB) string { return overQuota(t, c) },
 	})
+}
+
+// awaitGone waits until a broker has cleaned up behind the last consumer of a subscription that is not durable. It confirms that the consumer is closed
+// before that, and last it closes the cursor of the subscription by its name: that of a new one of the same name, if there is one by then, which never
+// gets anything.
+func awaitGone(ctx context.Context, t testing.TB, c *pulsartest.Cluster, topic, subscription string) {
+	t.Helper()
+	path := "/admin/v2/" + strings.Replace(topic, "://", "/", 1) + "/internalStats"
+	for {
+		var stats internalStats
+		if err := c.Admin.Do(ctx, http.MethodGet, path, nil, &stats); err != nil {
+			t.Fatal(err)
+		}
+		if _, left := stats.Cursors[subscription]; !left {
+			return
+		}
+		select {
+		case <-time.After(time.Millisecond): // there is no event for it
+		case <-ctx.Done():
+			t.Fatalf("the subscription %s stays", subscription)
+		}
+	}
 }
 
 // overQuota makes a topic whose backlog is over a quota of one byte.

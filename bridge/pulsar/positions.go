@@ -17,8 +17,13 @@ func lastOf(ctx context.Context, x *client.Consumer) (client.MessageID, error) {
 	if !names.Persistent(x.Topic()) { // it keeps none
 		return client.MessageID{LedgerID: -1, EntryID: -1, Partition: x.Partition(), BatchIndex: -1}, nil
 	}
-	return answeredAgain(ctx, "find the end of "+x.Topic(), func(done func(client.MessageID, error)) {
-		x.LastMessageID(func(id client.MessageID, err error) {
+	return placeOf(ctx, "find the end of "+x.Topic(), x.LastMessageID)
+}
+
+// placeOf asks for a place in a consumer's topic, for as long as it takes to have a connection. ctx is one of [Upstream.within].
+func placeOf(ctx context.Context, what string, ask func(done func(client.MessageID, error))) (client.MessageID, error) {
+	return answeredAgain(ctx, what, func(done func(client.MessageID, error)) {
+		ask(func(id client.MessageID, err error) {
 			if unknownConsumer(err) {
 				err = client.ErrConnection
 			}

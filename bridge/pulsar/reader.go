@@ -11,6 +11,7 @@ import (
 	"github.com/pulsegate/pulsegate/codec"
 	client "github.com/pulsegate/pulsegate/pulsar"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
+	names "github.com/pulsegate/pulsegate/topic"
 )
 
 // reader is a [client.Group] for the bridge, and its owner: a consumer on each partition of the topic, of a
@@ -137,6 +138,22 @@ func (r *reader) LastPosition(ctx context.Context) ([]codec.MessageID, error) {
 		out[i] = fromLast(&last)
 	}
 	return out, nil
+}
+
+// Passed implements [bridge.Reader]. The broker takes what it does not send for acknowledged, we acknowledge what is delivered, and what cannot be read.
+func (r *reader) Passed(ctx context.Context, at codec.Position) (bool, error) {
+	ctx, stop := r.u.within(ctx)
+	defer stop()
+	x := r.group.Consumer(r.spec.Topic)
+	if x == nil || !names.Persistent(x.Topic()) {
+		return false, nil
+	}
+	upTo, err := placeOf(ctx, "find out what is left of "+x.Topic(), x.Acknowledged)
+	if err != nil {
+		return false, err
+	}
+	id := fromID(&upTo, "")
+	return id.Position().Covers(at), nil
 }
 
 // EndOfTopic implements [bridge.Reader]: the broker has said so by itself, or has not.

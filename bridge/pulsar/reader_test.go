@@ -298,3 +298,35 @@ func until(t *testing.T, what string, is func() bool) {
 		}
 	}
 }
+
+// TestReaderPassesOver tells of a place that has passed without a message: the broker has deleted it, or what is there is not for readers, or cannot be read.
+func TestReaderPassesOver(t *testing.T) {
+	b := fakebroker.Start(t)
+	u := overFake(t, b, Options{})
+	in := newInbox(t)
+	publishNumber(b, readTopic, 0)
+	b.Trim(readTopic)
+	r := openReader(t, u, bridge.ReaderSpec{Topic: readTopic, Start: bridge.StartAtPosition, Position: codec.MessageID{LedgerID: 1}, Inclusive: true, Queue: 1}, in)
+	passed := func(entry int64) bool {
+		is, err := r.Passed(readContext(t), codec.Position{Ledger: 1, Entry: entry, Batch: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	if !passed(0) || passed(1) {
+		t.Error("what was deleted has passed, what is to come has not")
+	}
+	r.Permit(1)
+	b.Publish(readTopic, wire.Metadata{MarkerType: 20, HasMarkerType: true}, nil)
+	b.Publish(readTopic, wire.Metadata{Compression: wire.LZ4, UncompressedSize: 10}, []byte("no LZ4"))
+	for entry := range int64(2) {
+		until(t, "an entry to pass", func() bool { return passed(1 + entry) })
+	}
+	publishNumber(b, readTopic, 3)
+	in.take(1)
+	until(t, "a message to pass", func() bool { return passed(3) })
+	if passed(4) {
+		t.Error("what is not there yet has passed")
+	}
+}

@@ -65,7 +65,7 @@ func (p *cursor) startOnTail(ctx context.Context, spec *bridge.ReaderSpec, end *
 		}
 	case bridge.StartAtTime:
 		p.from = spec // it has no last message to go on behind
-		if t.seekTime(&p.spot, spec.Since) || t.learnOrigin(ctx) && t.seekTime(&p.spot, spec.Since) {
+		if t.seekTime(&p.spot, spec.Since) {
 			return nil
 		}
 	case bridge.StartEarliest:

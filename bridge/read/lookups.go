@@ -14,8 +14,12 @@ const (
 	// maxLookUps bounds the look-ups of one tail that are under way, each of which has an upstream reader.
 	maxLookUps = 8
 
-	// originWithin is how long a session waits for the time of the message that a tail begins behind. It can do without.
+	// originWithin is how long a session waits, in all, for the times of the messages that its tails begin behind. It can do without.
 	originWithin = 5 * time.Second
+
+	// firstPassed and lastPassed are how long a look-up waits for its message before it asks again whether that is still to come, at first and at most.
+	firstPassed = 10 * time.Millisecond
+	lastPassed  = time.Second
 )
 
 // lookUps ask a tail's broker when messages were published. Sessions that ask for the same position share the answer; those
@@ -37,8 +41,8 @@ func (t *tail) looks() *lookUps {
 	return t.lookUps
 }
 
-// lookUp asks when the message at id was published, or the first one that is left behind it, in ms since 1970; 0: it does not say. There
-// must be one: it is waited for as long as an opening may take.
+// lookUp asks when the message at id was published, in ms since 1970; 0: it does not say, or is gone. The id must not be behind the topic's end:
+// what is not gone is waited for as long as an opening may take.
 func (t *tail) lookUp(ctx context.Context, id codec.MessageID) (at int64, err error) {
 	l := t.looks()
 	l.mu.Lock()
@@ -94,13 +98,13 @@ func (t *tail) begun(l *lookUps, id codec.MessageID) *answer[int64] {
 	return a
 }
 
-// look reads one message.
+// look reads the message at id, or finds it gone. What is left behind it does not tell when it was published, and may be nothing that a reader gets.
 func (t *tail) look(ctx context.Context, id codec.MessageID) (at int64, err error) {
 	release, err := t.slot(ctx)
 	if err != nil {
 		return 0, err
 	}
-	first := &firstTime{came: make(chan int64, 1), lost: make(chan error, 1)}
+	first := &firstTime{at: id.Position(), came: make(chan int64, 1), lost: make(chan error, 1)}
 	up, err := t.readers.up.OpenReader(ctx, bridge.ReaderSpec{Topic: t.key.topic, Principal: t.key.principal, Start: bridge.StartAtPosition, Position: id,
 		Inclusive: true, Queue: 1, CryptoFailure: bridge.CryptoConsume, Chunks: true}, first)
 	release()
@@ -109,30 +113,43 @@ func (t *tail) look(ctx context.Context, id codec.MessageID) (at int64, err erro
 	}
 	defer up.Close()
 	up.Permit(1)
-	select {
-	case at = <-first.came:
-		return at, nil
-	case err = <-first.lost:
-		return 0, err
-	case <-ctx.Done():
-		return 0, t.lookError(ctx)
+	wait := firstPassed
+	pause := time.NewTimer(wait)
+	defer pause.Stop()
+	for {
+		select {
+		case at = <-first.came:
+			return at, nil
+		case err = <-first.lost:
+			return 0, err
+		case <-ctx.Done():
+			return 0, t.lookError(ctx)
+		case <-pause.C:
+		}
+		if passed, err := up.Passed(ctx, id.Position()); err == nil && passed { // without an answer it may come still
+			select {
+			case at = <-first.came:
+			default: // it was passed over
+			}
+			return at, nil
+		}
+		wait = min(2*wait, lastPassed)
+		pause.Reset(wait)
 	}
 }
 
-// learnOrigin asks for the time of the message that the tail begins behind, if that is of use and has not been asked for, and reports that it is known
-// now. There may be none to be had: what is last may be nothing that a reader gets.
-func (t *tail) learnOrigin(ctx context.Context) bool {
+// learnOrigin asks for the time of the message that the tail begins behind, if that may tell whether it has all that was published at a time or later, and
+// has not been asked for. There may be none to be had, and it may take longer than ctx.
+func (t *tail) learnOrigin(ctx context.Context, since int64) {
 	t.mu.Lock()
-	ask := t.ring.first == 0 && t.origin.EntryID >= 0 && !t.originAsked
+	ask := t.ring.first == 0 && !t.originAsked && !t.holdsSince(since)
 	t.mu.Unlock()
-	if !ask {
-		return false
+	if !ask || ctx.Err() != nil {
+		return
 	}
-	within, stop := context.WithTimeout(ctx, originWithin)
-	defer stop()
-	at, err := t.lookUp(within, t.origin)
-	if ctx.Err() != nil {
-		return false // that says nothing
+	at, err := t.lookUp(ctx, t.origin)
+	if ctx.Err() == context.Canceled {
+		return // that says nothing
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -140,19 +157,19 @@ func (t *tail) learnOrigin(ctx context.Context) bool {
 	if err == nil {
 		t.originAt = at
 	}
-	return t.originAt > 0
 }
 
-// firstTime is a [bridge.Receiver] of one message, of which it keeps the time of publishing.
+// firstTime is a [bridge.Receiver] of one message, which is to be that at a position. It keeps the time of publishing.
 type firstTime struct {
-	came chan int64 // holds one, in ms since 1970; 0: there is none
+	at   codec.Position
+	came chan int64 // holds one, in ms since 1970; 0: there is none, or it is another message
 	lost chan error // holds one
 }
 
 // Deliver implements [bridge.Receiver].
 func (r *firstTime) Deliver(m *codec.Message) {
 	at := int64(0)
-	if !m.PublishTime.IsZero() {
+	if !m.PublishTime.IsZero() && r.at.SameEntry(m.ID.Position()) {
 		at = m.PublishTime.UnixMilli()
 	}
 	select {

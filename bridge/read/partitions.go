@@ -182,12 +182,17 @@ func (s *session) startOnTails(ctx context.Context, spec, others *bridge.ReaderS
 				s.more[i] = &more[i]
 			}
 		}
+		origins, stop := context.WithTimeout(ctx, originWithin)
+		defer stop()
 		for i, t := range tails {
 			p := s.cursor(i)
 			p.s, p.tail = s, t
 			from := others
 			if spec.Start == bridge.StartAtPosition && int(spec.Position.Partition) == i {
 				from = spec
+			}
+			if from.Start == bridge.StartAtTime {
+				t.learnOrigin(origins, from.Since)
 			}
 			if err = p.startAtEdge(ctx, from); err != nil {
 				break

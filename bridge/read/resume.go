@@ -13,8 +13,8 @@ import (
 // An id names a place in one partition. A reader that is to begin there on the whole topic begins behind it in that partition, and
 // in the others with what was published when that message was, or later.
 
-// othersOf is where a reader at a position begins in the partitions that its position is not of. If neither
-// the message there is left nor one behind it, that is the first message: nothing is to be missed. release is to be called once
+// othersOf is where a reader at a position begins in the partitions that its position is not of. If the message there is gone,
+// that is the first message: those that were published since may all be there still, and nothing is to be missed. release is to be called once
 // the tail of the position's partition is no longer needed for that.
 func (s *session) othersOf(ctx context.Context, spec *bridge.ReaderSpec, known *partitions) (others *bridge.ReaderSpec, release func(), err error) {
 	i := int(spec.Position.Partition)
@@ -45,8 +45,7 @@ func (s *session) othersOf(ctx context.Context, spec *bridge.ReaderSpec, known *
 	return &copied, t.release, nil
 }
 
-// publishedAt tells when the message at an id was published, or the first one that is left behind it, in ms
-// since 1970; 0: there is none, or it does not say.
+// publishedAt tells when the message at an id was published, in ms since 1970; 0: it is gone, or does not say.
 func (t *tail) publishedAt(ctx context.Context, id codec.MessageID) (ms int64, err error) {
 	if err := t.await(ctx); err != nil {
 		return 0, err

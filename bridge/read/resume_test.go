@@ -1,10 +1,12 @@
 package read
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
@@ -198,6 +200,25 @@ func TestReaderAtAnIDWithoutTheTimeOfAnOrigin(t *testing.T) {
 	}
 }
 
+// However many partitions keep a reader waiting for what they begin behind, it is opened in time.
+func TestReaderAtAnIDWithoutTheTimesOfManyOrigins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &bridgetest.Upstream{Last: message(9).ID, Split: 20}
+		rs := newReaders(t, u, options{Linger: -1})
+		for range 2 {
+			o, opened := attach(rs, atID(1, 5))
+			lookedAt(t, u, 1, 5).Receiver.Deliver(published(5, at5))
+			succeeds(t, opened)
+			for i := range 20 {
+				if i != 1 {
+					openedAt(t, u, i, bridge.StartAtTime, false)
+				}
+			}
+			o.Session.Close()
+		}
+	})
+}
+
 // What a broker does not hand over in time is not gone: the client is to come again.
 func TestReaderAtAnIDThatIsSlow(t *testing.T) {
 	u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
@@ -354,6 +375,71 @@ func TestReaderOfPartitionsAtAnIDThatIsGone(t *testing.T) {
 	openedAt(t, u, 1, bridge.StartAtPosition, false)
 	openedAt(t, u, 0, bridge.StartEarliest, false)
 	s.Session.Close()
+}
+
+// What of the topic a message was in is left does not tell when it was published: the others may have all that came since.
+func TestReaderOfPartitionsAtAnIDThatWasTrimmed(t *testing.T) {
+	for name, deliver := range map[string]func(look *bridgetest.Consumer){
+		"a later message is left":        func(look *bridgetest.Consumer) { look.Receiver.Deliver(published(7, at5.Add(time.Hour))) },
+		"nothing that a reader gets is":  func(look *bridgetest.Consumer) { passed(look, 9) },
+		"it is itself nothing, or trash": func(look *bridgetest.Consumer) { passed(look, 5) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
+			rs := newReaders(t, u, options{Linger: -1})
+			o, opened := attach(rs, atID(1, 5))
+			look := lookedAt(t, u, 1, 5)
+			passed(look, 4) // which says nothing
+			deliver(look)
+			succeeds(t, opened)
+			if !look.IsClosed() {
+				t.Error("who looked for the time is still there")
+			}
+			if r := openedAt(t, u, 1, bridge.StartAtPosition, false); r.ReaderSpec.Position.EntryID != 5 {
+				t.Errorf("in the id's partition: %+v", r.ReaderSpec)
+			}
+			openedAt(t, u, 0, bridge.StartEarliest, false)
+			o.Session.Close()
+		})
+	}
+}
+
+// passed makes the upstream of a reader say that all up to an entry has passed.
+func passed(r *bridgetest.Consumer, entry int64) {
+	r.Of.Mu.Lock()
+	defer r.Of.Mu.Unlock()
+	last := message(entry).ID
+	r.Of.Gone = last.Position()
+}
+
+// passing is an upstream whose readers deliver the entry 5 just before they say that it has passed.
+type passing struct{ bridgetest.Upstream }
+
+// OpenReader implements [bridge.Upstream].
+func (u *passing) OpenReader(ctx context.Context, spec bridge.ReaderSpec, r bridge.Receiver) (bridge.Reader, error) {
+	up, err := u.Upstream.OpenReader(ctx, spec, r)
+	return passingReader{up, r}, err
+}
+
+type passingReader struct {
+	bridge.Reader
+	receiver bridge.Receiver
+}
+
+// Passed implements [bridge.Reader].
+func (r passingReader) Passed(context.Context, codec.Position) (bool, error) {
+	r.receiver.Deliver(published(5, at5))
+	return true, nil
+}
+
+// A message that came before the upstream said that it has passed is not gone.
+func TestALookUpOfWhatHasPassed(t *testing.T) {
+	rs := newReaders(t, &passing{bridgetest.Upstream{Last: message(9).ID}}, options{Linger: -1})
+	tl := rs.tailFor(tailKey{topic: partitionNames(1)[0]})
+	defer tl.release()
+	if at, err := tl.look(t.Context(), message(5).ID); at != at5.UnixMilli() || err != nil {
+		t.Errorf("got %d, %v", at, err)
+	}
 }
 
 // Who comes back while the tails are there needs no other upstream reader: what was published since is in their rings.

@@ -159,6 +159,25 @@ var readerCases = []testCase{
 		s.sameIDs(latest, after)
 		s.sameIDs(earliest, append(before, after...))
 	}},
+	{"what has passed", nil, func(s *suite) {
+		topic := s.topic()
+		p := s.producer(topic)
+		ids := append(p.publish("a", "b"), s.batch(topic, "c", "d")...)
+		r := s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartAtPosition, Position: ids[1], Inclusive: true, Queue: 1}, 0)
+		s.passed(r, ids[0])
+		s.notPassed(r, ids[1:]...)
+		r.grant(1)
+		r.expect("b")
+		s.passed(r, ids[1])
+		s.notPassed(r, ids[2:]...)
+		r.grant(2)
+		r.expect("c", "d")
+		s.passed(r, ids...)
+		beyond := ids[3]
+		beyond.EntryID++
+		s.notPassed(r, beyond)
+		s.notPassed(s.read(bridge.ReaderSpec{Topic: topic, Start: bridge.StartEarliest}, 0), ids...)
+	}},
 	{"the end of a topic", needsTerminate, func(s *suite) {
 		topic := s.topic()
 		s.producer(topic).publish("a", "b")
@@ -207,6 +226,29 @@ func (s *suite) atEnd(x ender) {
 		case <-s.ctx.Done():
 			s.Fatal("the topic does not come to its end")
 		case <-time.After(time.Millisecond): // there is no event for it
+		}
+	}
+}
+
+// passed waits until the places of ids are behind a reader.
+func (s *suite) passed(r *tail, ids ...codec.MessageID) {
+	s.Helper()
+	for _, id := range ids {
+		for is := false; !is; {
+			var err error
+			is, err = r.Passed(s.ctx, id.Position())
+			s.check(err, "ask what has passed")
+		}
+	}
+}
+
+func (s *suite) notPassed(r *tail, ids ...codec.MessageID) {
+	s.Helper()
+	for _, id := range ids {
+		is, err := r.Passed(s.ctx, id.Position())
+		s.check(err, "ask what has passed")
+		if is {
+			s.Errorf("%+v has passed", id)
 		}
 	}
 }

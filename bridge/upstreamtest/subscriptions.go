@@ -158,6 +158,9 @@ var subscriptionCases = []testCase{
 		p.publish("a")
 		in.expect("a")
 		in.leave()
+		if s.env.AwaitGone != nil {
+			s.env.AwaitGone(s.ctx, s, topic, "s")
+		}
 		p.publish("b")
 		again := s.subscribe(spec, 10)
 		p.publish("c")

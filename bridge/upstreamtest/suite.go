@@ -16,7 +16,7 @@ import (
 
 // patience bounds every wait for something that has to happen. It is long
 // since it costs time only when a test fails.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // Env makes what the cases need. A nil function means that the upstream cannot
 // do it; the cases that need it are skipped.
@@ -33,6 +33,9 @@ type Env struct {
 	Terminate func(t testing.TB, topic string)
 	// Disconnect breaks what connects clients to a topic, which may reconnect at once.
 	Disconnect func(t testing.TB, topic string)
+	// AwaitGone returns once nothing is left of a subscription that is not durable and whose last consumer has left; nil: that is so when
+	// [bridge.Consumer.Close] returns.
+	AwaitGone func(ctx context.Context, t testing.TB, topic, subscription string)
 	// Refuse makes publishes to new topics fail because of a backlog quota,
 	// and names a topic to which that applies.
 	Refuse func(t testing.TB) string

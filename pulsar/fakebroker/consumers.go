@@ -173,7 +173,7 @@ func (c *Conn) handleConsumer(cmd wire.Command) {
 					id.BatchIndex, id.HasBatchIndex = int32(last.size()-1), true
 				}
 			}
-			c.Send(&wire.GetLastMessageIDResponse{RequestID: cmd.RequestID, LastMessageID: id})
+			c.Send(&wire.GetLastMessageIDResponse{RequestID: cmd.RequestID, LastMessageID: id, ConsumerMarkDeletePosition: b.markDelete(k.sub)})
 		}
 	case *wire.Seek:
 		if k := c.Consumers[cmd.ConsumerID]; k != nil {
@@ -242,6 +242,18 @@ func (c *Conn) leave(id uint64) {
 		delete(b.subs, s.key)
 	}
 	b.dispatch(s.topic)
+}
+
+// markDelete is up to where all is acknowledged. mu is held.
+func (b *Broker) markDelete(s *subscription) *wire.MessageID {
+	id := wire.MessageID{LedgerID: 1, EntryID: uint64(len(b.stored[s.topic])) - 1}
+	for i := range b.logs[s.topic] {
+		if e := &b.logs[s.topic][i]; !s.at(e.id).acked {
+			id.EntryID = e.id - 1
+			break
+		}
+	}
+	return &id
 }
 
 func (b *Broker) ack(s *subscription, cmd *wire.Ack) {
@@ -331,6 +343,13 @@ func (b *Broker) send(k *Consumer, e *entry, st *entryState) {
 	case Drop:
 		k.Conn.Close()
 	}
+}
+
+// Trim deletes all entries of a topic, as retention does.
+func (b *Broker) Trim(topic string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.logs[topic] = nil
 }
 
 // Publish stores an entry as a producer would.
