@@ -14,8 +14,9 @@ import (
 	"github.com/pulsegate/pulsegate/server/http1"
 )
 
-// The paths that tell balancers whether to send clients here.
+// The paths that tell whether the process lives, and balancers whether to send clients here.
 const (
+	pathHealth = "/healthz"
 	pathReady  = "/readyz"
 	pathStatus = "/status.html"
 )
@@ -48,7 +49,7 @@ func (s *Server) routes() http.Handler {
 			pages.ServeHTTP(w, r)
 		case path == s.metricsPath() || path == s.metricsPath()+"/":
 			onlyGet(inTurn(scrapes, metrics.ServeHTTP))(w, r)
-		case path == "/healthz":
+		case path == pathHealth:
 			onlyGet(healthy)(w, r)
 		case path == pathReady:
 			onlyGet(s.ready)(w, r)
