@@ -49,7 +49,7 @@ func (s *Server) routes() http.Handler {
 			pages.ServeHTTP(w, r)
 		case path == s.metricsPath() || path == s.metricsPath()+"/":
 			onlyGet(inTurn(scrapes, metrics.ServeHTTP))(w, r)
-		case path == pathHealth:
+		case path == "/healthz":
 			onlyGet(healthy)(w, r)
 		case path == pathReady:
 			onlyGet(s.ready)(w, r)
