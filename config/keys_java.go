@@ -214,7 +214,7 @@ var listenerKeys = []Key{
 	},
 	{
 		Name: "maxConcurrentHttpRequests", Section: sectionListener, Default: "1024",
-		Doc:  "HTTP requests, such as for statistics, that may run at once; more get 503. Sessions and their upgrades do not count: they are connections. 0 or less: no limit.",
+		Doc:  "HTTP requests, such as for statistics, that may run at once; more get 503. Sessions and their upgrades do not count: they are connections. Nor does /healthz; /readyz and /status.html count apart. 0 or less: no limit.",
 		kind: number(func(c *Config) *int { return &c.MaxConcurrentHTTPRequests }, -1, noLimit),
 	},
 }

@@ -11,8 +11,9 @@ import (
 	"github.com/pulsegate/pulsegate/server/http1"
 )
 
-// The paths that tell balancers whether to send clients here.
+// The paths that tell whether the process lives, and balancers whether to send clients here.
 const (
+	pathHealth = "/healthz"
 	pathReady  = "/readyz"
 	pathStatus = "/status.html"
 )

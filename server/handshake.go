@@ -16,9 +16,9 @@ import (
 )
 
 // maxHandshakeInput bounds the bytes that wait for a handshake step, but for those
-// of one read: with more the socket is not read. A whole handshake takes less, but
-// requests may stand behind it; llib bounds each of its messages to 64 KiB.
-const maxHandshakeInput = 80 << 10
+// of one read: with more the socket is not read. Most handshakes take less. A step takes all that
+// waits; llib bounds each of their messages to 64 KiB.
+const maxHandshakeInput = 16 << 10
 
 // handshakers work on TLS handshakes, away from the loops: a signature with an
 // RSA key takes about a millisecond, and a reconnecting crowd wants thousands.
@@ -86,6 +86,7 @@ func (h *handshakers) stop() {
 // until it is a session. [conn.mu] guards it, but for begun.
 type tlsHandshake struct {
 	in       []byte            // input that nobody works on yet
+	held     int               // memory that the steps done have left for input, in bytes
 	stepping bool              // the handshake is queued or worked on
 	begun    bool              // a step was done; of who runs the steps
 	peer     *x509.Certificate // the client's verified certificate
@@ -132,11 +133,15 @@ func (c *conn) handshakeStep() (again bool) {
 		c.s.metrics.tlsHandshake(&state)
 	}
 
+	held := c.tls.Held()
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state() != life.Handshake {
 		return false
 	}
+	defer c.countInput()
+	hs.held = held
 	c.tls.Queue(out)
 	switch {
 	case err != nil:

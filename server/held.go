@@ -18,9 +18,20 @@ func (c *conn) countInput() {
 	if c.costly != nil {
 		now += c.costly.bytes
 	}
+	if c.tls != nil {
+		now += c.heldByTLS()
+	}
 	b.Take(memory.Unfinished, now-c.held)
 	c.held = now
-	if now <= memory.Least || now <= b.Allowance() || c.state().Stage() != life.Session {
+	if now <= memory.Least || now <= b.Allowance() {
+		return
+	}
+	switch state := c.state(); {
+	case state == life.Handshake: // which takes a few KiB
+		b.Refused()
+		c.on(life.Cut)
+		return
+	case state.Stage() != life.Session:
 		return
 	}
 	b.Refused()
@@ -28,6 +39,17 @@ func (c *conn) countInput() {
 	c.reader.Release()
 	b.Take(memory.Unfinished, -c.held)
 	c.held = 0
+}
+
+// heldByTLS is how much memory there is for input that is not decrypted yet. The caller holds mu.
+func (c *conn) heldByTLS() int {
+	switch state := c.state(); {
+	case state == life.Handshake:
+		return cap(c.req.tls.in) + c.req.tls.held
+	case state.Decrypts():
+		return c.tls.Held()
+	}
+	return 0
 }
 
 // holdUnread counts n bytes more, or less, of output that c's client has not taken.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -91,14 +92,66 @@ func TestConcurrentRequestsLimit(t *testing.T) {
 	c := dialRaw(t, s)
 	c.send("GET /admin/wait HTTP/1.1\r\nHost: x\r\n\r\n")
 	receive(t, enter, "the handler")
-	if resp, _ := get(t, s, "/healthz"); resp.StatusCode != http.StatusServiceUnavailable {
+	if resp, _ := get(t, s, "/metrics"); resp.StatusCode != http.StatusServiceUnavailable {
 		t.Fatalf("status %d, want 503", resp.StatusCode)
 	}
 	close(leave)
 	if resp, _ := c.response(); resp.StatusCode != 200 {
 		t.Fatalf("status %d", resp.StatusCode)
 	}
-	eventually(t, "the next request is served", func() bool { resp, _ := get(t, s, "/healthz"); return resp.StatusCode == 200 })
+	eventually(t, "the next request is served", func() bool { resp, _ := get(t, s, "/metrics"); return resp.StatusCode == 200 })
+}
+
+// waitingBridge does not say whether it is ready before the question is given up.
+type waitingBridge struct {
+	*fakeBridge
+	asked chan struct{}
+}
+
+func (b waitingBridge) Ready(ctx context.Context) error {
+	b.asked <- struct{}{}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Requests that take long, whatever for, do not make the process look dead: whoever restarts it then would end all sessions.
+func TestRequestsThatWaitDoNotHideThatTheServerLives(t *testing.T) {
+	ask := func(s *Server, path string) {
+		dialRaw(t, s).send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	status := func(s *Server, path string) int {
+		resp, _ := get(t, s, path)
+		return resp.StatusCode
+	}
+	t.Run("of the admin API", func(t *testing.T) {
+		enter, leave := make(chan struct{}), make(chan struct{})
+		s := start(t, echoBridge(), func(o *Options) {
+			o.MaxConcurrentRequests = 1
+			o.Admin = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { enter <- struct{}{}; <-leave })
+		})
+		defer close(leave)
+		ask(s, "/admin/wait")
+		receive(t, enter, "the handler")
+		for _, path := range []string{pathHealth, pathReady} {
+			if got := status(s, path); got != http.StatusOK {
+				t.Errorf("%s: status %d", path, got)
+			}
+		}
+	})
+	t.Run("whether the brokers are there", func(t *testing.T) {
+		b := waitingBridge{echoBridge(), make(chan struct{}, 1)}
+		s := start(t, b, func(o *Options) { o.MaxConcurrentRequests = 1 })
+		ask(s, pathReady)
+		receive(t, b.asked, "the question")
+		if got := status(s, pathReady); got != http.StatusServiceUnavailable {
+			t.Errorf("a second question: status %d", got)
+		}
+		for _, path := range []string{pathHealth, "/metrics"} {
+			if got := status(s, path); got != http.StatusOK {
+				t.Errorf("%s: status %d", path, got)
+			}
+		}
+	})
 }
 
 func TestProxyProtocol(t *testing.T) {

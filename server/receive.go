@@ -12,6 +12,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec/ws"
 	"github.com/pulsegate/pulsegate/server/life"
+	"github.com/pulsegate/pulsegate/server/tlsio"
 )
 
 // Input is handled in turns, so that nobody waits for long because of what one
@@ -183,10 +184,11 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 // readTo is where the next bytes are read to: in the midst of a long frame to where they are kept, else buf. The caller
 // holds mu.
 func (c *conn) readTo(buf []byte) (into []byte, inPlace bool) {
-	if !c.secured() {
-		if room := c.reader.Room(); room != nil {
-			return room, true
-		}
+	if c.secured() {
+		return buf[:tlsio.MaxRead], false
+	}
+	if room := c.reader.Room(); room != nil {
+		return room, true
 	}
 	return buf, false
 }

@@ -150,10 +150,24 @@ func (c *conn) tooLong(end int) *http1.Refusal {
 	return nil
 }
 
+// placeOf is the bound that a request for path, as it came, counts in. Those by which a balancer or whoever restarts a process
+// asks whether it is well have places of their own, or clients whose requests take long could have it taken for dead: very
+// many of them with passwords to be checked are enough. The one that is answered without waiting for anything needs none.
+func (s *Server) placeOf(path string) *bound {
+	switch path {
+	case pathHealth:
+		return new(bound)
+	case pathReady, pathStatus:
+		return &s.probes
+	}
+	return &s.requests
+}
+
 // handle runs a request that is no session. The caller holds mu.
 func (c *conn) handle(h *http1.Head, req *http.Request) {
 	s := c.s
-	if !s.requests.take() {
+	place := s.placeOf(h.Path)
+	if !place.take() {
 		c.refuse(http1.OverLimit(limitRequests, http.StatusServiceUnavailable, "too many concurrent requests"))
 		return
 	}
@@ -169,7 +183,7 @@ func (c *conn) handle(h *http1.Head, req *http.Request) {
 	s.handlers.Add(1)
 	go func() {
 		defer s.handlers.Done()
-		defer s.requests.give()
+		defer place.give()
 		defer cancel()
 		rec := s.run(req.WithContext(ctx))
 		s.tellAnswer(req, rec, remote)

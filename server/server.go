@@ -63,6 +63,7 @@ type Server struct {
 	sessions    [3]atomic.Int64 // open ones by kind
 	lastSession atomic.Uint64   // the id of the newest
 	requests    bound
+	probes      bound // requests by which balancers ask, see placeOf
 	streams     bound // requests for Options.Broker
 	awaiting    bound // see maxAwaiting
 	addresses   addressBound

@@ -90,6 +90,7 @@ func (s *Server) apply(o *Options) {
 	}
 	s.places.most.Store(int64(o.MaxConnections))
 	s.requests.most.Store(int64(o.MaxConcurrentRequests))
+	s.probes.most.Store(int64(o.MaxConcurrentRequests))
 	s.streams.most.Store(int64(o.MaxConcurrentRequests))
 	s.addresses.most.Store(int64(o.MaxSessionsPerAddress))
 	s.settings.Store(s.settingsOf(o))

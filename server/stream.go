@@ -53,7 +53,7 @@ func (s *Server) isBrokers(path string) bool {
 	if s.isPage(path) {
 		return false
 	}
-	return path != "/healthz" && path != "/readyz" && path != pathProtocol && path != s.metricsPath() && path != s.metricsPath()+"/"
+	return path != pathHealth && path != pathReady && path != pathProtocol && path != s.metricsPath() && path != s.metricsPath()+"/"
 }
 
 // stream is a request whose body and answer go through in pieces, however long they

@@ -1,7 +1,6 @@
 package route
 
 import (
-	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
 
@@ -59,47 +58,4 @@ func topicList(value string, o Options) (string, error) {
 		full = append(full, name)
 	}
 	return strings.Join(full, ","), nil
-}
-
-// topicPattern reads the topicsPattern parameter: a topic's name of which the
-// last part is a regular expression.
-func topicPattern(value string, o Options) (string, error) {
-	pattern, err := fullName("topicsPattern", value, o)
-	if err != nil {
-		return "", err
-	}
-	// As it is, and as a part of another: an open \Q would quote what is put behind it.
-	for _, text := range []string{pattern, "(?:" + pattern + ")"} {
-		tree, err := syntax.Parse(text, syntax.Perl)
-		if err != nil {
-			return "", invalid("topicsPattern: %s is not a regular expression in RE2 syntax", shown(value))
-		}
-		if patternSize(tree) > maxPatternSize {
-			return "", invalid("topicsPattern: %s is too large once its repetitions are written out", shown(value))
-		}
-	}
-	return pattern, nil
-}
-
-// maxPatternSize bounds what a pattern may be compiled to, in instructions: a
-// few bytes such as (?:…){1000} can stand for very many.
-const maxPatternSize = 2 * maxNameBytes
-
-// patternSize is about the number of instructions that a parsed pattern is
-// compiled to. To parse it writes no repetition out.
-func patternSize(re *syntax.Regexp) int {
-	size := 1
-	switch re.Op {
-	case syntax.OpLiteral:
-		size = len(re.Rune)
-	case syntax.OpCharClass:
-		size += len(re.Rune) / 2
-	}
-	for _, sub := range re.Sub {
-		size += patternSize(sub)
-	}
-	if re.Op == syntax.OpRepeat {
-		size *= max(re.Min+1, re.Max)
-	}
-	return size
 }

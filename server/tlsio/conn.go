@@ -30,7 +30,7 @@ type Conn struct {
 	bye   bool    // our close_notify is made
 	out   []byte  // records made on another goroutine than the one that seals, to be written before any other
 	sink  *[]byte // where conn's output goes now
-	spent int     // bytes of records that only answer records of the peer's
+	spent int     // bytes of records that only change keys, the peer's and our answers
 }
 
 // New makes the server's side.
@@ -77,31 +77,55 @@ func (t *Conn) Ready() {
 	t.ready = true
 }
 
-// MaxAnswers bounds the bytes of records that answer a peer's over the life
-// of a connection, or one that asks for new keys without end and does not read
-// would fill the memory. It is a few thousand key updates, of which a client needs
-// one in very many gigabytes.
-const MaxAnswers = 64 << 10
+const (
+	// MaxRead is how much is to be given to [Conn.Append] at once after the handshake. With the
+	// beginning of a record before it, and a record's plaintext that waits elsewhere, it is 64 KiB.
+	MaxRead = 31 << 10
 
-var errAnswers = errors.New("too many TLS key updates")
+	// MaxUpdates bounds the bytes of records that only change keys, and of those that answer them, over the
+	// life of a connection: a peer could keep a processor busy with them, as 64 KiB of them
+	// take 14 ms, or fill the memory with answers. It is more than a thousand key updates, of
+	// which a client needs one in very many gigabytes.
+	MaxUpdates = 64 << 10
+)
 
-// Read decrypts up to one record into buf. It returns 0 and no error when more
+var (
+	errUpdates = errors.New("too many TLS key updates")
+	errMessage = errors.New("a TLS handshake message that is too long after the handshake")
+)
+
+// Read decrypts up to one record into buf, which has room for that. It returns 0 and no error when more
 // input is needed. sends says that there is something to write.
 func (t *Conn) Read(buf []byte) (n int, sends bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sink = &t.out
-	before := len(t.out)
+	answers, records, keys := len(t.out), waiting(t.conn), readKeys(t.conn)
 	n, err = t.conn.Read(buf)
 	t.sink = nil
-	if t.spent += len(t.out) - before; t.spent > MaxAnswers {
-		return 0, true, errAnswers
+	if readKeys(t.conn) != keys {
+		t.spent += records - waiting(t.conn) - n
 	}
+	if t.spent += len(t.out) - answers; t.spent > MaxUpdates {
+		return 0, true, errUpdates
+	}
+	if heldIn(t.conn, messagesIn) > smallBuffer { // that of a key update is 5 bytes long
+		return 0, true, errMessage
+	}
+	forgetInput(t.conn) // all of it is in buf
 	if n == 0 {
 		t.conn.ResetOrFreeBuffer() // llib would keep what it has read until all of it is used up
-		forgetInput(t.conn)
+		fitInput(t.conn)
 	}
 	return n, len(t.out) > 0, err
+}
+
+// Held is how much memory there is for input, in bytes: of records whose rest has not come, or that wait to be read. It is not
+// called while the handshake is worked on.
+func (t *Conn) Held() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return heldInput(t.conn)
 }
 
 // Append takes input that was read from the socket.

@@ -3,6 +3,7 @@ package tlsio
 import (
 	"fmt"
 	"os/exec"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -21,5 +22,13 @@ func TestLinkedVersion(t *testing.T) {
 	}
 	if len(llibHandshake) == 0 || len(llibInput) != 2 || llibInput[0].Type.String() != "bytes.Reader" || llibInput[1].Type.String() != "*[]uint8" {
 		t.Errorf("a connection of llib %s looks different: idle sessions will not be small", version)
+	}
+	for _, f := range llibBuffers {
+		if f.Type.String() != "*[]uint8" {
+			t.Errorf("%s of llib %s is no buffer", f.Name, version)
+		}
+	}
+	if len(llibBuffers) == 0 || len(llibUsed) == 0 || llibUsed[0].Type.Kind() != reflect.Int || llibReadKeys == 0 {
+		t.Errorf("a connection of llib %s looks different: what its client has sent will not be bounded", version)
 	}
 }

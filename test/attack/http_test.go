@@ -125,6 +125,7 @@ func patterns(h *hostile) error {
 		strings.Repeat("(", 900) + strings.Repeat(")", 900), strings.Repeat("a?", 1200) + strings.Repeat("a", 1200),
 		`[\p{L}]{1000}`, `(\p{L}\p{N}){500}`, strings.Repeat(`\pL`, 1000), ".*" + strings.Repeat("(.|a)*", 400),
 		strings.Repeat("a", 200_000), strings.Repeat("(a|b)", 40_000),
+		"(?i)[" + strings.Repeat("a-\U0010ffff", 550) + "]", "[" + strings.Repeat(`\pL`, 1300) + "]", "(?i)[" + strings.Repeat(`\w`, 1300) + "]",
 	} {
 		all = append(all, "/ws/v3/consumer/hostile?topicsPattern="+url.QueryEscape("persistent://"+namespace+"/"+p))
 	}
