@@ -44,7 +44,7 @@ func (s *Server) routes() http.Handler {
 			pages.ServeHTTP(w, r)
 		case path == s.metricsPath() || path == s.metricsPath()+"/":
 			onlyGet(func(w http.ResponseWriter, r *http.Request) { s.scrape(scrapes, w, r) })(w, r)
-		case path == "/healthz":
+		case path == pathHealth:
 			onlyGet(healthy)(w, r)
 		case path == pathReady:
 			onlyGet(s.ready)(w, r)

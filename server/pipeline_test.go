@@ -82,3 +82,24 @@ func TestPipelinedRequestsAreReadLittleAhead(t *testing.T) {
 		})
 	}
 }
+
+// A body may come in very many pieces, and the next request stands behind its end.
+func TestBodyInPieces(t *testing.T) {
+	s := start(t, echoBridge(), func(o *Options) {
+		o.Admin = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	})
+	client := dialRaw(t, s)
+	body := strings.Repeat("x", 300)
+	client.send("POST /admin/x HTTP/1.1\r\nHost: x\r\nContent-Length: 300\r\n\r\n")
+	for i := range body {
+		client.delivered()
+		client.send(body[i : i+1])
+	}
+	client.send("GET /admin/x HTTP/1.1\r\nHost: x\r\n\r\n")
+	if resp, got := client.response(); resp.StatusCode != http.StatusOK || got != body {
+		t.Errorf("%s, %q", resp.Status, got)
+	}
+	if resp, got := client.response(); resp.StatusCode != http.StatusOK || got != "" {
+		t.Errorf("the next one: %s, %q", resp.Status, got)
+	}
+}

@@ -22,6 +22,7 @@ type request struct {
 	buf     []byte  // input not yet used, from a request's first byte on
 	spent   int     // bytes at most that were taken off the front of buf and are still held with it
 	scanned int     // bytes of buf in which the head's end is known not to be
+	whole   int     // bytes of the request, its body included, once its head was read; 0: it was not
 	asked   bool    // the client was told to send the body (100)
 	accept  []byte  // the response to an upgrade, if the session opens
 	topic   string  // of the upgrade, for the log
@@ -51,6 +52,9 @@ func (c *conn) requests() {
 // nextRequest begins the work on the next request if it is complete.
 func (c *conn) nextRequest() (begun bool) {
 	r := c.req
+	if len(r.buf) < r.whole {
+		return false
+	}
 	from := r.scanned
 	end := http1.HeadEnd(r.buf, from)
 	r.scanned = len(r.buf)
@@ -75,7 +79,7 @@ func (c *conn) nextRequest() (begun bool) {
 		return true
 	}
 	if len(r.buf) < end+h.Body {
-		r.scanned = 0
+		r.scanned, r.whole = 0, end+h.Body
 		if h.Waits && !r.asked {
 			r.asked = true
 			c.leave(wantFlush, func(m *mail) { m.raw = append(m.raw, "HTTP/1.1 100 Continue\r\n\r\n"...) })
@@ -100,7 +104,7 @@ func (c *conn) nextRequest() (begun bool) {
 // spend takes the first n bytes off the input: a request whose work begins, or empty lines before it. What is left is copied only
 // when that is no more than was spent since, so that requests that come at once cost what their bytes cost.
 func (r *request) spend(n int) {
-	r.buf, r.spent, r.scanned, r.asked = r.buf[n:], r.spent+n, 0, false
+	r.buf, r.spent, r.scanned, r.whole, r.asked = r.buf[n:], r.spent+n, 0, 0, false
 	if r.spent >= len(r.buf) {
 		r.buf, r.spent = bytes.Clone(r.buf), 0
 	}

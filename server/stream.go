@@ -213,7 +213,9 @@ func (st *stream) giveBack(left []byte) {
 	if c.req == nil || !c.state().Works() {
 		return
 	}
-	c.req.buf, c.req.spent, c.req.scanned = append(left, c.req.buf...), 0, 0
+	if len(left) > 0 {
+		c.req.buf, c.req.spent, c.req.scanned = append(left, c.req.buf...), 0, 0
+	}
 	c.req.stream, c.req.taken = nil, 0
 	c.countInput()
 }
