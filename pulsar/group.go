@@ -50,7 +50,7 @@ type Group struct {
 
 	mu      sync.Mutex // guards what follows; taken with no other held, and none but groupTurns.mu is while it is
 	parts   map[string]*Consumer
-	bases   map[string]bool // topics, whether they have partitions
+	bases   map[string]bool // topics, whether they have partitions; of sel.Match, whose topics come and go, none
 	waiting int             // of parts: neither opened nor refused
 	queue   []queued        // of those, what is not asked for yet
 	opening int             // and what is
@@ -194,7 +194,9 @@ func (g *Group) join(list []member, o *ConsumerOptions) {
 			break
 		}
 		g.parts[p.topic] = nil
-		g.bases[p.base] = p.topic != p.base
+		if g.sel.Match == nil {
+			g.bases[p.base] = p.topic != p.base
+		}
 		g.queue = append(g.queue, queued{p, o})
 		g.waiting++
 	}
@@ -222,9 +224,6 @@ func (g *Group) settle() {
 
 // growsLocked reports that partitions may be added which nobody tells of.
 func (g *Group) growsLocked() bool {
-	if g.sel.Match != nil {
-		return false
-	}
 	for _, partitioned := range g.bases {
 		if partitioned {
 			return true
