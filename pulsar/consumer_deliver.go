@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"errors"
+	"time"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
@@ -281,8 +282,10 @@ func (x *Consumer) discardLocked(u *unpacker, err error) {
 	if !errors.As(err, &f) || !x.connected {
 		return
 	}
-	x.client.o.Log.Error("a message cannot be read, and is discarded",
-		"topic", x.topic, "subscription", x.subscription, "ledger", u.at.ledger, "entry", u.at.entry, "error", f.err)
+	if n := x.client.unreadable.add(time.Now()); n > 0 {
+		x.client.o.Log.Error("a message cannot be read, and is discarded",
+			"topic", x.topic, "subscription", x.subscription, "ledger", u.at.ledger, "entry", u.at.entry, "error", f.err, "count", n)
+	}
 	if x.keeps() {
 		x.on.command(&wire.Ack{
 			ConsumerID: x.id, MessageIDs: []wire.MessageID{{LedgerID: u.at.ledger, EntryID: u.at.entry}}, ValidationError: f.reason, HasValidationError: true,
