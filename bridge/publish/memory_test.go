@@ -35,6 +35,29 @@ func TestPropertiesAreCounted(t *testing.T) {
 	}
 }
 
+// What is large is answered with an error once the memory is used up; what is small goes on.
+func TestLargePublishesNeedMemory(t *testing.T) {
+	budget := memory.New(1 << 20)
+	u := &bridgetest.Upstream{}
+	ps := newProducers(t, u, options{Memory: budget})
+	o := produce(t, ps, bridge.ProducerSpec{Topic: topic})
+	budget.Take(memory.Deliveries, 1<<20)
+	for _, frame := range [][]byte{largePublish(60 << 10), []byte(`{"payload":""}`)} {
+		if err := o.Session.Handle(frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := o.Fill(9); len(got) != 1 || !strings.Contains(string(got[0]), "short of memory") {
+		t.Errorf("answered %q", got)
+	}
+	if n := len(u.Producers[0].Sent); n != 1 {
+		t.Errorf("%d were published", n)
+	}
+	if budget.Refusals() != 1 {
+		t.Error("not counted")
+	}
+}
+
 // However many sessions publish to a broker that does not answer, they keep
 // within the budget, and each can have one publish on its way.
 func TestPublishesKeepWithinTheBudget(t *testing.T) {
