@@ -62,6 +62,7 @@ func New(o Options) (*Client, error) {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.alarms = newAlarms()
 	c.doubts.late.ring, c.doubts.first = c.lookAtDoubts, firstDoubt
+	c.turns.patience = turnPatience
 	return c, nil
 }
 

@@ -244,11 +244,14 @@ func (g *Group) leave(x *Consumer) {
 	}
 }
 
-// groupMember is the Handler of a group's consumers.
-type groupMember struct{ g *Group }
+// groupMember is the Handler of one of a group's consumers.
+type groupMember struct {
+	g    *Group
+	turn *groupTurn // of its opening; nil: it needs none, or is opened
+}
 
 // Opened implements [Handler].
-func (p groupMember) Opened(x *Consumer, err error) {
+func (p *groupMember) Opened(x *Consumer, err error) {
 	g := p.g
 	if err != nil {
 		g.leave(x)
@@ -264,25 +267,27 @@ func (p groupMember) Opened(x *Consumer, err error) {
 			g.end(err)
 		}
 	}
-	g.gotOpen()
+	turn := p.turn
+	p.turn = nil
+	g.gotOpen(turn)
 	g.settle()
 }
 
 // Deliver implements [Handler].
-func (p groupMember) Deliver(x *Consumer, m *Received) { p.g.handler.Deliver(x, m) }
+func (p *groupMember) Deliver(x *Consumer, m *Received) { p.g.handler.Deliver(x, m) }
 
 // Rest implements [Rester].
-func (p groupMember) Rest(x *Consumer) {
+func (p *groupMember) Rest(x *Consumer) {
 	if r, ok := p.g.handler.(Rester); ok {
 		r.Rest(x)
 	}
 }
 
 // Tell implements [Handler].
-func (p groupMember) Tell(x *Consumer, e Event) { p.g.handler.Tell(x, e) }
+func (p *groupMember) Tell(x *Consumer, e Event) { p.g.handler.Tell(x, e) }
 
 // Ended implements [Handler].
-func (p groupMember) Ended(x *Consumer, err error) {
+func (p *groupMember) Ended(x *Consumer, err error) {
 	p.g.leave(x)
 	if p.g.sel.Match == nil || errors.Is(err, ErrClosed) {
 		p.g.end(err)
