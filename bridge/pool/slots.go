@@ -22,7 +22,7 @@ type topicSlots struct {
 	users int // who has or wants one; guarded by the Keeper's mutex
 }
 
-// Slot waits for one of the slots of the creations under way. The caller calls the
+// Slot waits for one of the slots for creations under way. The caller calls the
 // returned function when its creation is over; after slotPatience the slot is another's anyway.
 func (k *Keeper) Slot(ctx context.Context, topic string) (release func(), err error) {
 	k.mu.Lock()
