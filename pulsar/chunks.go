@@ -2,7 +2,6 @@ package pulsar
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
@@ -10,10 +9,8 @@ import (
 
 // chunks are the messages of one consumer that come in chunks and are not whole yet. Consumer.mu guards it; nil is empty.
 type chunks struct {
-	list   []*chunked // oldest first
-	late   alarm      // drops what waits too long
-	bytes  int        // of all payloads
-	memory Memory     // where they are counted; nil: nowhere
+	list []*chunked // oldest first
+	late alarm      // drops what waits too long
 }
 
 // chunked is a message of which the first chunks have come.
@@ -47,7 +44,6 @@ func (q *chunks) oldest() (first entryKey, ok bool) {
 func (q *chunks) clear(client *Client) {
 	if q != nil && len(q.list) > 0 {
 		q.list = nil
-		q.hold(-q.bytes)
 		client.alarms.clear(&q.late)
 	}
 }
@@ -61,36 +57,7 @@ func (q *chunks) find(uuid string) int {
 	return -1
 }
 
-func (q *chunks) drop(i int) {
-	q.hold(-cap(q.list[i].payload))
-	q.list = append(q.list[:i:i], q.list[i+1:]...)
-}
-
-// hold counts n bytes more, or less.
-func (q *chunks) hold(n int) {
-	q.bytes += n
-	if q.memory != nil {
-		q.memory.Take(n)
-	}
-}
-
-// makeRoom gives up the oldest but x until so many bytes more are within the bound, or there is nothing but x. That may always be
-// collected, unless the memory is used up. It returns how many were given up.
-func (q *chunks) makeRoom(x *chunked, more int, o *ConsumerOptions) (dropped int, ok bool) {
-	most := 2 * o.maxMessageSize()
-	if q.memory != nil {
-		most = min(most, q.memory.Allowance())
-	}
-	for q.bytes+more > most && len(q.list) > 1 {
-		i := 0
-		if q.list[0] == x {
-			i = 1
-		}
-		q.drop(i)
-		dropped++
-	}
-	return dropped, q.bytes+more <= most || q.memory == nil || !q.memory.Exhausted()
-}
+func (q *chunks) drop(i int) { q.list = append(q.list[:i:i], q.list[i+1:]...) }
 
 // add takes the chunk in u. whole is the message once it is that; dropped is how many others were given up. A chunk whose predecessors are not
 // there is of no use; the message comes from its first chunk on when it is delivered again.
@@ -126,15 +93,7 @@ func (q *chunks) add(u *unpacker, o *ConsumerOptions) (whole *chunked, dropped i
 		q.drop(i)
 		return nil, dropped, faulty(wire.UncompressedSizeCorruption, errChunks)
 	}
-	others, ok := q.makeRoom(x, len(u.payload), o)
-	i = slices.Index(q.list, x)
-	if dropped += others; !ok {
-		q.drop(i)
-		return nil, dropped + 1, nil
-	}
-	before := cap(x.payload)
 	x.payload = append(x.payload, u.payload...)
-	q.hold(cap(x.payload) - before)
 	x.entries = append(x.entries, u.at)
 	if int32(len(x.entries)) < x.count {
 		return nil, dropped, nil
@@ -166,7 +125,7 @@ func (x *Consumer) collect(u *unpacker) (whole bool, err error) {
 		return false, nil
 	}
 	if x.parts == nil {
-		x.parts = &chunks{memory: x.client.o.Memory}
+		x.parts = &chunks{}
 		x.parts.late.ring = x.expireChunks
 	}
 	m, dropped, err := x.parts.add(u, x.o)

@@ -45,9 +45,6 @@ type Options struct {
 	// how long one waits at most, with up to a tenth less by chance; 0: 100 ms and 60 s.
 	MinBackoff, MaxBackoff time.Duration
 
-	// Memory counts what consumers hold of messages in chunks that are not whole yet; nil: it is not counted.
-	Memory Memory
-
 	// MaxPrincipals bounds the roles on whose behalf connections are open; 0: 1000.
 	MaxPrincipals int
 	// PrincipalIdle is how long those of a role stay that nobody uses; 0: a minute.
@@ -130,13 +127,4 @@ func parseService(url string) (s service, err error) {
 		return s, errors.New("service URL without a host")
 	}
 	return s, nil
-}
-
-// Memory is a budget that others have a part in, too. Its methods may be called from any goroutine and take no lock.
-type Memory interface {
-	// Take counts n bytes more that are held, or less if n is negative.
-	Take(n int)
-	// Allowance is how many bytes one consumer may hold now, and Exhausted tells that there are none left.
-	Allowance() int
-	Exhausted() bool
 }

@@ -5,7 +5,6 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -268,73 +267,6 @@ func TestChunksAreBounded(t *testing.T) {
 	defer x.mu.Unlock()
 	if len(x.parts.list) != 0 {
 		t.Errorf("%d are kept", len(x.parts.list))
-	}
-}
-
-// fixedMemory is a [Memory] that allows the same all the time.
-type fixedMemory struct {
-	held      atomic.Int64
-	allowance int
-	exhausted atomic.Bool
-}
-
-func (m *fixedMemory) Take(n int)      { m.held.Add(int64(n)) }
-func (m *fixedMemory) Allowance() int  { return m.allowance }
-func (m *fixedMemory) Exhausted() bool { return m.exhausted.Load() }
-
-// TestChunksAreBoundedInBytes has messages of which the last chunk never comes. What is collected of them is counted, and bounded together; one alone
-// is collected whatever its size, but not when the memory is used up.
-func TestChunksAreBoundedInBytes(t *testing.T) {
-	const part = 1000
-	text := strings.Repeat("x", part)
-	for _, memory := range []*fixedMemory{nil, {allowance: 3 * part}, {allowance: 10}} {
-		b := fakebroker.Start(t)
-		o := Options{ServiceURL: b.URL()}
-		most := 2 * 4 * part
-		if memory != nil {
-			o.Memory, most = memory, max(memory.allowance, 4*part)
-		}
-		c := newClient(t, o)
-		options := earliest(wire.Exclusive)
-		options.MaxMessageSize = 4 * part
-		in := newInbox(t)
-		x := openConsumer(t, c, topic, options, in)
-		for i := range 8 {
-			for k := range int32(3) {
-				chunk(b, "unfinished"+text[:i], k, 4, 4*part, text)
-			}
-		}
-		for k := range int32(4) {
-			chunk(b, "whole", k, 4, 4*part, text)
-		}
-		publishText(b, topic, "behind")
-		in.awaitAll(strings.Repeat(text, 4), "behind")
-		x.mu.Lock()
-		held := 0
-		for _, m := range x.parts.list {
-			held += cap(m.payload)
-		}
-		if held != x.parts.bytes || held > most*5/4 {
-			t.Errorf("%d bytes are held, %d counted, where %d are allowed", held, x.parts.bytes, most)
-		}
-		x.mu.Unlock()
-		if memory != nil {
-			if n := memory.held.Load(); n != int64(held) {
-				t.Errorf("%d bytes are held, the budget knows of %d", held, n)
-			}
-			memory.exhausted.Store(true)
-			for k := range int32(4) {
-				chunk(b, "too much", k, 4, 4*part, strings.Repeat("y", part))
-			}
-			publishText(b, topic, "last")
-			if got := in.awaitAll("last"); len(got) != 3 {
-				t.Errorf("%d messages came", len(got))
-			}
-		}
-		closeConsumer(t, x)
-		if memory != nil && memory.held.Load() != 0 {
-			t.Errorf("%d bytes stay counted", memory.held.Load())
-		}
 	}
 }
 

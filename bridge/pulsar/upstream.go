@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
-	"github.com/pulsegate/pulsegate/memory"
 	client "github.com/pulsegate/pulsegate/pulsar"
 )
 
@@ -93,16 +92,11 @@ func New(o Options) (up *Upstream, err error) {
 	if keys != nil {
 		u.decrypter = newDecrypter(keys)
 	}
-	var unfinished client.Memory
-	if o.Memory != nil {
-		unfinished = chunkMemory{o.Memory}
-	}
 	u.cluster, err = client.New(client.Options{
 		ServiceURL: o.lookupURL(), Login: as, ListenerName: o.ListenerName,
 		TLS:                  func() (*tls.Config, error) { return o.TLS.config(noCertificate) },
 		ConnectionsPerBroker: o.ConnectionsPerBroker, MaxPrincipals: o.MaxPrincipals, ConnectionTimeout: o.ConnectionTimeout,
 		OperationTimeout: o.OperationTimeout, KeepAlive: o.KeepAlive, MaxBackoff: maxBackoff, Log: o.Logger,
-		Memory: unfinished,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a client for %s: %w", o.lookupURL(), err)
@@ -113,12 +107,6 @@ func New(o Options) (up *Upstream, err error) {
 	u.calls.Go(func() { stores.watch(u.ctx, u.log) })
 	return u, nil
 }
-
-// chunkMemory counts messages in chunks that are not whole yet as what is fetched for consumers.
-type chunkMemory struct{ *memory.Budget }
-
-// Take implements [client.Memory].
-func (m chunkMemory) Take(n int) { m.Budget.Take(memory.Deliveries, n) }
 
 // noCertificate leaves it to the client to ask the login.
 func noCertificate() (*tls.Certificate, error) { return nil, nil }
