@@ -178,37 +178,12 @@ func (x *Consumer) AckCumulative(id *MessageID) {
 	x.spur()
 }
 
-// ackDelivered acknowledges what was delivered to an owner that does not do so.
-func (x *Consumer) ackDelivered(id *MessageID) {
-	x.mu.Lock()
-	if x.state >= consumerClosing || !x.keeps() || !x.o.ordered() {
-		x.mu.Unlock()
-		return
-	}
-	index, size := placeInBatch(id)
-	x.acksLocked()
-	x.ackDeliveredLocked(keyOf(id), index, size)
-	x.spur()
-}
-
 func (x *Consumer) ackUpToLocked(at entryKey, index, size int32) {
 	a := x.acksLocked()
 	if last := a.cumulative; a.hasCum && (last.at.after(at) || last.at == at && last.index >= index && index >= 0) {
 		return
 	}
 	a.cumulative, a.hasCum = ack{at: at, index: index, size: size}, true
-}
-
-// ackDeliveredLocked acknowledges all up to what was delivered, but neither the chunks that are collected nor what follows them: the broker
-// is told once more after a lost connection, and those are what is to come again then.
-func (x *Consumer) ackDeliveredLocked(at entryKey, index, size int32) {
-	if first, ok := x.parts.oldest(); ok && !first.after(at) {
-		if first.entry == 0 {
-			return
-		}
-		at, index, size = entryKey{first.ledger, first.entry - 1}, -1, 0
-	}
-	x.ackUpToLocked(at, index, size)
 }
 
 // Redeliver asks the broker for messages again. With a Shared or Key_Shared subscription, others of a batch may come with

@@ -158,7 +158,7 @@ func (x *Consumer) unpack(c *conn, u *unpacker) (rest bool) {
 		}
 		x.handler.Deliver(x, m)
 		if x.o.AckDelivered {
-			x.ackDelivered(&m.ID)
+			x.AckCumulative(&m.ID)
 		}
 	}
 }
@@ -207,7 +207,7 @@ func (x *Consumer) nextLocked(u *unpacker) (*Received, error) {
 		}
 		if x.place != nil && !x.place.admits(u.at, index) {
 			if x.o.AckDelivered {
-				x.ackDeliveredLocked(u.at, index, size)
+				x.ackUpToLocked(u.at, index, size)
 				x.listLocked()
 			}
 			continue

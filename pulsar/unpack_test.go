@@ -188,45 +188,6 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-// TestChunksAfterLostAcknowledgements has a reader whose acknowledgement of a message was not answered when its connection broke, while a message in chunks
-// was under way around it. What it tells the broker once more does not keep the first chunk from it.
-func TestChunksAfterLostAcknowledgements(t *testing.T) {
-	b := fakebroker.Start(t)
-	var later atomic.Bool
-	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-		if _, ok := cmd.(*wire.Ack); ok && !later.Load() {
-			return fakebroker.Ignore
-		}
-		return fakebroker.Handle
-	}
-	for _, before := range [][]string{nil, {"first", "second"}} {
-		later.Store(false)
-		topic := topic + text(len(before))
-		for _, s := range before {
-			publishText(b, topic, s)
-		}
-		part := func(id int32) {
-			b.Publish(topic, wire.Metadata{UUID: "a", NumChunksFromMsg: 2, TotalChunkMsgSize: 4, ChunkID: id, UncompressedSize: 4}, []byte("aa"))
-		}
-		part(0)
-		publishText(b, topic, "between")
-		c := newClient(t, Options{ServiceURL: b.URL()})
-		in := newInbox(t)
-		in.ack = false
-		openConsumer(t, c, topic, &ConsumerOptions{Type: wire.Exclusive, NonDurable: true, InitialPosition: wire.Earliest, AckDelivered: true}, in)
-		in.awaitAll("between")
-		later.Store(true)
-		for _, k := range b.Conns() {
-			k.Close()
-		}
-		part(1)
-		want := append(before, "between", "aaaa")
-		if got := in.awaitAll(want...); !slices.Equal(got, want) {
-			t.Errorf("%q", got)
-		}
-	}
-}
-
 // TestSingleChunks begins at the last chunk of a compressed message, and has its metadata.
 func TestSingleChunks(t *testing.T) {
 	b := fakebroker.Start(t)
