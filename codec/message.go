@@ -19,6 +19,34 @@ type Message struct {
 	Encryption      *EncryptionContext // only when the message is passed on undecrypted
 }
 
+const (
+	// messageMemory and propertyMemory are about what a message takes in memory, and each of its properties, beyond its texts and its payload, in
+	// bytes: a sender may make of few bytes very many properties.
+	messageMemory  = 256
+	propertyMemory = 96
+)
+
+// Memory is about what the message takes in memory, in bytes.
+func (m *Message) Memory() int {
+	n := messageMemory + len(m.Payload) + len(m.Key) + propertiesMemory(m.Properties)
+	if e := m.Encryption; e != nil {
+		n += messageMemory + len(e.Param) + len(e.Algorithm)
+		for i := range e.Keys {
+			key := &e.Keys[i]
+			n += propertyMemory + len(key.Name) + len(key.Value) + propertiesMemory(key.Metadata)
+		}
+	}
+	return n
+}
+
+func propertiesMemory(properties map[string]string) int {
+	n := len(properties) * propertyMemory
+	for name, value := range properties {
+		n += len(name) + len(value)
+	}
+	return n
+}
+
 // Format is what pushed messages look like on one session.
 type Format struct {
 	// LegacyTime writes the publish time as the 2016 API did: "2016-08-30 16:45:57.785", in UTC.

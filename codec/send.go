@@ -29,6 +29,18 @@ type SendRequest struct {
 	pooled bool // Payload is to be recycled
 }
 
+const (
+	// requestMemory is about what a request takes in memory with all that is made of it on its way, in bytes, without what it holds.
+	requestMemory = 512
+	// clusterMemory is the same for the name of a cluster.
+	clusterMemory = 64
+)
+
+// Overhead is about what the request takes in memory beyond its texts and its payload, in bytes. Each property is there twice, as it came and as it is sent.
+func (r *SendRequest) Overhead() int {
+	return requestMemory + 3*propertyMemory/2*len(r.Properties) + clusterMemory*len(r.ReplicationClusters)
+}
+
 // sendDecoder is one call of DecodeSend. The faults hold what is wrong with a value; all but typeFault are
 // forgotten when the field comes again with a good one.
 type sendDecoder struct {

@@ -86,7 +86,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "maxInFlightPublishBytes", Section: sectionOwn, Default: "8388608",
-		Doc:  "The same in bytes of memory, which is about twice the payload; one message is always let through.",
+		Doc:  "The same in bytes of memory, which is about twice the payload, half a KiB, and 150 bytes for each property; one message is always let through.",
 		kind: size(func(c *Config) *int { return &c.MaxInFlightPublishBytes }, 1024, 1<<30),
 	},
 	{

@@ -78,9 +78,7 @@ func (p *Producer) created(n uint64, c *conn, id uint64, answer wire.Command, er
 		return
 	}
 	p.connected, p.dry, p.leaving, p.why = true, false, false, nil
-	if p.queue.size == 0 {
-		p.wait = backoff{}
-	}
+	p.since = time.Now().UnixNano()
 	p.name = success.ProducerName
 	p.topicEpoch, p.hasTopicEpoch = success.TopicEpoch, success.HasTopicEpoch
 	p.schemaVersion = append([]byte(nil), success.SchemaVersion...)
@@ -124,6 +122,11 @@ func (p *Producer) failed(n uint64, err error) {
 		p.on.producers.remove(p.id)
 	}
 	p.on, p.connected, p.why = nil, false, err
+	// What worked for a while begins anew. A broker that closes each producer that it creates is not asked without a pause.
+	if p.since > 0 && time.Since(time.Unix(0, p.since)) > 10*p.wait.last {
+		p.wait = backoff{}
+	}
+	p.since = 0
 	first := p.wait.last == 0
 	wait := p.wait.next(&p.client.o)
 	if first && p.assigned != "" {

@@ -285,3 +285,47 @@ func TestCloseWhileOpening(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestClosedAgainAndAgain has a broker that closes each producer and consumer as soon as it has created it, and says that it should be
+// asked for it: it is asked once without a pause.
+func TestClosedAgainAndAgain(t *testing.T) {
+	b := fakebroker.Start(t)
+	var created atomic.Int32
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		switch cmd := cmd.(type) {
+		case *wire.Producer:
+			created.Add(1)
+			c.Send(&wire.ProducerSuccess{RequestID: cmd.RequestID, ProducerName: "p"})
+			c.Send(&wire.CloseProducer{ProducerID: cmd.ProducerID, AssignedBrokerServiceURL: b.URL()})
+			return fakebroker.Ignore
+		case *wire.Subscribe:
+			created.Add(1)
+			c.Send(&wire.Success{RequestID: cmd.RequestID})
+			c.Send(&wire.CloseConsumer{ConsumerID: cmd.ConsumerID, AssignedBrokerServiceURL: b.URL()})
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL(), MinBackoff: time.Hour, MaxBackoff: time.Hour})
+	rests := func(x *alarm) bool {
+		c.alarms.mu.Lock()
+		defer c.alarms.mu.Unlock()
+		return x.index > 0 && time.Until(x.when) > time.Minute
+	}
+	check := func(what string) {
+		t.Helper()
+		if n := created.Swap(0); n != 2 {
+			t.Errorf("a %s was created %d times", what, n)
+		}
+	}
+	p, _ := openProducer(t, c, ProducerOptions{Topic: topic})
+	eventually(t, "a pause", func() bool { return rests(&p.again) })
+	check("producer")
+	x := openWithout(t, c, topic, earliest(wire.Shared), newInbox(t))
+	eventually(t, "a pause", func() bool {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return x.trying != nil && rests(&x.trying.again)
+	})
+	check("consumer")
+}

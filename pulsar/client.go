@@ -35,6 +35,7 @@ type Client struct {
 	slot       atomic.Uint32 // of the connection for the next producer
 	memory     atomic.Int64  // bytes of unanswered publishes
 	dropped    atomic.Int64  // messages in chunks
+	unreadable seldom        // messages that were discarded
 
 	close sync.Once
 
@@ -61,6 +62,7 @@ func New(o Options) (*Client, error) {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.alarms = newAlarms()
 	c.doubts.late.ring, c.doubts.first = c.lookAtDoubts, firstDoubt
+	c.turns.patience = turnPatience
 	return c, nil
 }
 

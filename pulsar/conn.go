@@ -199,7 +199,7 @@ func (c *conn) fail(err error) {
 		err = fmt.Errorf("%w: %s: %w", ErrConnection, c.to, err)
 	}
 	c.err = err
-	nc, waiting, requests, producers, consumers, watches := c.nc, c.waiting, c.requests, c.producers.byID, c.consumers.byID, c.watches.byID
+	nc, waiting, requests, producers, consumers, watches, posted := c.nc, c.waiting, c.requests, c.producers.byID, c.consumers.byID, c.watches.byID, c.posted
 	c.waiting, c.requests, c.producers.byID, c.consumers.byID, c.watches.byID = nil, nil, nil, nil, nil
 	c.thirsty, c.parched, c.acking, c.posted = nil, nil, nil, nil
 	c.out = outbox{}
@@ -236,6 +236,9 @@ func (c *conn) fail(err error) {
 	}
 	for _, x := range consumers {
 		x.lost(c, err)
+	}
+	for _, x := range posted {
+		x.permits.pass(x)
 	}
 	for _, w := range watches {
 		w.lost(c, err)

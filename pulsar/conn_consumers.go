@@ -99,18 +99,19 @@ func (c *conn) handleForConsumers(cmd wire.Command) {
 var longAgo = time.Unix(1, 0)
 
 // post makes the reader call x.handOut: nobody else delivers anything. It does not wait for the
-// broker to send something.
-func (c *conn) post(x *Consumer) {
+// broker to send something. It reports false if the connection is dead; one that dies meanwhile passes x's turn.
+func (c *conn) post(x *Consumer) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != connUp {
-		return
+		return false
 	}
 	c.posted = append(c.posted, x)
 	if !c.corked && !c.poked {
 		c.poked = true
 		_ = c.nc.SetReadDeadline(longAgo) // the next read shows what is wrong with it
 	}
+	return true
 }
 
 // soon reports that the reader is at work, and will call x.speak when it is done with what it has read.

@@ -31,8 +31,9 @@ type acks struct {
 	rewound bool
 	passed  entryKey
 
-	again []entryKey // to be asked for again
-	all   bool       // all that is not acknowledged is
+	again   []entryKey // to be asked for again
+	all     bool       // all that is not acknowledged is
+	parched bool       // there was no room for that: the connection will call speak, and nobody else is to try meanwhile
 
 	chunked map[entryKey][]entryKey // by the last chunk, all of them
 }
@@ -73,7 +74,7 @@ func (a *acks) partLocked() {
 	}
 	a.pending = append(back, a.pending...)
 	a.flying, a.unsent = nil, 0
-	a.again, a.all = nil, false
+	a.again, a.all, a.parched = nil, false, false
 	a.batches.parted()
 	a.rewound, a.passed = true, entryKey{}
 	a.trim()
@@ -230,7 +231,7 @@ func (x *Consumer) Redeliver(ids []MessageID) {
 			a.again = append(a.again, at)
 		}
 	}
-	if n := len(a.again) - maxOwed; n > 0 {
+	if n := len(a.again) - maxOwed; n > maxOwed/8 { // seldom, as it copies all
 		a.again = append(a.again[:0:0], a.again[n:]...)
 	}
 	x.spur()

@@ -3,6 +3,7 @@ package pulsar
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
@@ -289,4 +290,46 @@ func TestCongestionEndsWithAClose(t *testing.T) {
 	close(released)
 	in.await("the relief", func() bool { return slices.Contains(in.events, Relieved) })
 	receive(t, "the end of the consumer", closed)
+}
+
+// TestNoRoomToAskAgain has very much wait for a broker while a consumer asks for messages again, one by one. It waits once, and not each
+// time with all that waits already, and what it asked for goes out together, as does what it acknowledged meanwhile.
+func TestNoRoomToAskAgain(t *testing.T) {
+	const messages = 1000
+	b := fakebroker.Start(t)
+	var asked, acked atomic.Int32
+	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		switch cmd := cmd.(type) {
+		case *wire.Redeliver:
+			asked.Add(int32(len(cmd.MessageIDs)))
+		case *wire.Ack:
+			acked.Add(int32(len(cmd.MessageIDs)))
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	x := openConsumer(t, c, topic, earliest(wire.Shared), newInbox(t))
+	x.mu.Lock()
+	k := x.on
+	x.mu.Unlock()
+	eventually(t, "a connection at rest", func() bool {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if !k.asleep || k.corked || k.out.bytes > 0 {
+			return false
+		}
+		k.out.bytes = outboxRoom // which the writer, asleep, does not know of
+		return true
+	})
+	for i := range int64(messages) {
+		x.Redeliver([]MessageID{{LedgerID: 1, EntryID: i, BatchIndex: -1}})
+		x.Ack(MessageID{LedgerID: 1, EntryID: messages + i, BatchIndex: -1})
+	}
+	k.mu.Lock()
+	if n := len(k.parched); n != 1 {
+		t.Errorf("the consumer waits %d times", n)
+	}
+	k.wakeLocked()
+	k.mu.Unlock()
+	eventually(t, "all that was asked for", func() bool { return asked.Load() == messages && acked.Load() == messages })
 }

@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"errors"
+	"time"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
@@ -73,8 +74,9 @@ func (x *Consumer) rest(c *conn) {
 	}
 }
 
-// resume has what is held handed out, as there are permits again.
-func (x *Consumer) resume() {
+// resume has what is held handed out, as there are permits again. It reports false if it is not x's turn that this takes: it has
+// nothing or no connection, or is at work and looks for permits anyway.
+func (x *Consumer) resume() bool {
 	x.mu.Lock()
 	c := x.on
 	if x.busy {
@@ -84,13 +86,12 @@ func (x *Consumer) resume() {
 		c = nil
 	}
 	x.mu.Unlock()
-	if c != nil {
-		c.post(x)
-	}
+	return c != nil && c.post(x)
 }
 
 // handOut delivers what is held as far as there are permits, on the goroutine of c.
 func (x *Consumer) handOut(c *conn) {
+	defer x.permits.pass(x)
 	x.mu.Lock()
 	if x.on != c || !x.connected {
 		x.mu.Unlock()
@@ -142,11 +143,7 @@ func (x *Consumer) unpack(c *conn, u *unpacker) (rest bool) {
 			x.mu.Unlock()
 			return false
 		}
-		if !x.permits.take(x) {
-			more := x.moreLocked(u)
-			if !more {
-				x.permits.forget(x)
-			}
+		if more := x.moreLocked(u); !x.permits.take(x, more) {
 			x.mu.Unlock()
 			return more
 		}
@@ -285,8 +282,10 @@ func (x *Consumer) discardLocked(u *unpacker, err error) {
 	if !errors.As(err, &f) || !x.connected {
 		return
 	}
-	x.client.o.Log.Error("a message cannot be read, and is discarded",
-		"topic", x.topic, "subscription", x.subscription, "ledger", u.at.ledger, "entry", u.at.entry, "error", f.err)
+	if n := x.client.unreadable.add(time.Now()); n > 0 {
+		x.client.o.Log.Error("a message cannot be read, and is discarded",
+			"topic", x.topic, "subscription", x.subscription, "ledger", u.at.ledger, "entry", u.at.entry, "error", f.err, "count", n)
+	}
 	if x.keeps() {
 		x.on.command(&wire.Ack{
 			ConsumerID: x.id, MessageIDs: []wire.MessageID{{LedgerID: u.at.ledger, EntryID: u.at.entry}}, ValidationError: f.reason, HasValidationError: true,

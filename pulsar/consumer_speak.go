@@ -10,7 +10,7 @@ import (
 func (x *Consumer) spur() {
 	x.countLocked()
 	c := x.on
-	if !x.connected || x.listed || len(x.acks.flying) > 0 && len(x.acks.again) == 0 && !x.acks.all {
+	if !x.connected || x.listed || x.acks.parched || len(x.acks.flying) > 0 && len(x.acks.again) == 0 && !x.acks.all {
 		c = nil
 	} else if c.soon(x) {
 		x.listed, c = true, nil
@@ -35,6 +35,7 @@ func (x *Consumer) speak(c *conn) {
 		x.mu.Unlock()
 		return
 	}
+	a.parched = false
 	var flights []*flight
 	if wants := len(a.again) > 0 || a.all; len(a.flying) == 0 || wants && len(a.flying) < maxFlights {
 		flights = x.takeOffLocked()
@@ -43,19 +44,6 @@ func (x *Consumer) speak(c *conn) {
 	commands := make([]*wire.Ack, len(flights))
 	for i, f := range flights {
 		commands[i] = x.ackCommand(f)
-	}
-	var redeliver *wire.Redeliver
-	if len(a.pending) == 0 && !a.hasCum && (a.all || len(a.again) > 0) {
-		redeliver = &wire.Redeliver{ConsumerID: id, ConsumerEpoch: x.epoch, HasConsumerEpoch: x.o.ordered()}
-		if !a.all {
-			for _, k := range a.again {
-				redeliver.MessageIDs = append(redeliver.MessageIDs, wire.MessageID{LedgerID: k.ledger, EntryID: k.entry})
-			}
-		}
-	}
-	again, all := a.again, a.all
-	if redeliver != nil {
-		a.again, a.all = nil, false
 	}
 	x.mu.Unlock()
 	for i, f := range flights {
@@ -70,19 +58,13 @@ func (x *Consumer) speak(c *conn) {
 			return commands[i]
 		}, func(_ wire.Command, err error) { x.acked(c, id, f, err) })
 	}
-	if redeliver == nil {
+	x.mu.Lock()
+	if x.on != c || x.acks != a || len(a.pending) > 0 || a.hasCum || !a.all && len(a.again) == 0 {
+		x.mu.Unlock()
 		return
 	}
-	queued := c.redeliver(x, redeliver)
-	x.mu.Lock()
-	if !queued && x.on == c && x.acks != nil {
-		a.again, a.all = append(again, a.again...), a.all || all
-	}
-	if queued && all && x.on == c {
-		x.refillLocked() // what was held is gone, and the broker may be out of permits to send it again; behind the request, which is about what it has sent
-	}
+	over := x.askAgainLocked(c) && x.state == consumerClosing && a.idle() // it has no answer that would end the consumer
 	x.countLocked()
-	over := queued && x.on == c && x.state == consumerClosing && x.acks.idle() // it has no answer that would end the consumer
 	tells := len(x.tells) > 0
 	x.mu.Unlock()
 	if over {
@@ -92,6 +74,27 @@ func (x *Consumer) speak(c *conn) {
 	if tells {
 		x.call()
 	}
+}
+
+// askAgainLocked asks for the redelivery of what is to come again. It reports false if there is no room for that.
+func (x *Consumer) askAgainLocked(c *conn) bool {
+	a := x.acks
+	cmd := &wire.Redeliver{ConsumerID: x.id, ConsumerEpoch: x.epoch, HasConsumerEpoch: x.o.ordered()}
+	if !a.all {
+		cmd.MessageIDs = make([]wire.MessageID, len(a.again))
+		for i, k := range a.again {
+			cmd.MessageIDs[i] = wire.MessageID{LedgerID: k.ledger, EntryID: k.entry}
+		}
+	}
+	if a.parched = !c.redeliver(x, cmd); a.parched {
+		return false
+	}
+	all := a.all
+	a.again, a.all = nil, false
+	if all {
+		x.refillLocked() // what was held is gone, and the broker may be out of permits to send it again; behind the request, which is about what it has sent
+	}
+	return true
 }
 
 // takeOffLocked makes flights of what is pending.

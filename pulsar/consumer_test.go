@@ -5,11 +5,14 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
+	"github.com/pulsegate/pulsegate/test/logs"
 )
 
 // TestSubscribe looks at how each of the options goes over the wire.
@@ -381,6 +384,27 @@ func (h stopping) Handle(context.Context, slog.Record) error {
 	h.at <- struct{}{}
 	<-h.released
 	return nil
+}
+
+// TestUnreadableIsToldSeldom has very many messages that cannot be read: all are discarded, and the log is not filled.
+func TestUnreadableIsToldSeldom(t *testing.T) {
+	const messages = 200
+	b := fakebroker.Start(t)
+	for range messages {
+		b.Publish(topic, wire.Metadata{Compression: wire.ZLIB, UncompressedSize: 1}, []byte("no"))
+	}
+	publishText(b, topic, "last")
+	var log logs.Buffer
+	c := newClient(t, Options{ServiceURL: b.URL(), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	in := newInbox(t)
+	openConsumer(t, c, topic, earliest(wire.Shared), in)
+	in.awaitAll("last")
+	if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	if n := c.unreadable.add(time.Now().Add(seldomEvery + time.Second)); n != messages {
+		t.Errorf("%d are told later", n)
+	}
 }
 
 // TestPermitGivenBack has one consumer take the last permit for a message that turns out unreadable, while another that shares the permits has one

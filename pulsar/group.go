@@ -50,7 +50,7 @@ type Group struct {
 
 	mu      sync.Mutex // guards what follows; taken with no other held, and none but groupTurns.mu is while it is
 	parts   map[string]*Consumer
-	bases   map[string]bool // topics, whether they have partitions
+	bases   map[string]bool // topics, whether they have partitions; of sel.Match, whose topics come and go, none
 	waiting int             // of parts: neither opened nor refused
 	queue   []queued        // of those, what is not asked for yet
 	opening int             // and what is
@@ -194,7 +194,9 @@ func (g *Group) join(list []member, o *ConsumerOptions) {
 			break
 		}
 		g.parts[p.topic] = nil
-		g.bases[p.base] = p.topic != p.base
+		if g.sel.Match == nil {
+			g.bases[p.base] = p.topic != p.base
+		}
 		g.queue = append(g.queue, queued{p, o})
 		g.waiting++
 	}
@@ -222,9 +224,6 @@ func (g *Group) settle() {
 
 // growsLocked reports that partitions may be added which nobody tells of.
 func (g *Group) growsLocked() bool {
-	if g.sel.Match != nil {
-		return false
-	}
 	for _, partitioned := range g.bases {
 		if partitioned {
 			return true
@@ -245,11 +244,14 @@ func (g *Group) leave(x *Consumer) {
 	}
 }
 
-// groupMember is the Handler of a group's consumers.
-type groupMember struct{ g *Group }
+// groupMember is the Handler of one of a group's consumers.
+type groupMember struct {
+	g    *Group
+	turn *groupTurn // of its opening; nil: it needs none, or is opened
+}
 
 // Opened implements [Handler].
-func (p groupMember) Opened(x *Consumer, err error) {
+func (p *groupMember) Opened(x *Consumer, err error) {
 	g := p.g
 	if err != nil {
 		g.leave(x)
@@ -265,25 +267,27 @@ func (p groupMember) Opened(x *Consumer, err error) {
 			g.end(err)
 		}
 	}
-	g.gotOpen()
+	turn := p.turn
+	p.turn = nil
+	g.gotOpen(turn)
 	g.settle()
 }
 
 // Deliver implements [Handler].
-func (p groupMember) Deliver(x *Consumer, m *Received) { p.g.handler.Deliver(x, m) }
+func (p *groupMember) Deliver(x *Consumer, m *Received) { p.g.handler.Deliver(x, m) }
 
 // Rest implements [Rester].
-func (p groupMember) Rest(x *Consumer) {
+func (p *groupMember) Rest(x *Consumer) {
 	if r, ok := p.g.handler.(Rester); ok {
 		r.Rest(x)
 	}
 }
 
 // Tell implements [Handler].
-func (p groupMember) Tell(x *Consumer, e Event) { p.g.handler.Tell(x, e) }
+func (p *groupMember) Tell(x *Consumer, e Event) { p.g.handler.Tell(x, e) }
 
 // Ended implements [Handler].
-func (p groupMember) Ended(x *Consumer, err error) {
+func (p *groupMember) Ended(x *Consumer, err error) {
 	p.g.leave(x)
 	if p.g.sel.Match == nil || errors.Is(err, ErrClosed) {
 		p.g.end(err)

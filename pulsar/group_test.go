@@ -139,6 +139,9 @@ func TestGroupByPattern(t *testing.T) {
 	if len(in.ended) > 0 {
 		t.Error("the group has ended")
 	}
+	if len(g.bases) > 0 {
+		t.Errorf("%d topics are kept that may be gone", len(g.bases))
+	}
 	in = newGroupInbox()
 	mu.Lock()
 	refused[ns+"yes"] = wire.AuthorizationError

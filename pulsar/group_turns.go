@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
@@ -12,6 +13,9 @@ const (
 	// make a topic takes a broker about 10 ms, during which others' publishes wait behind it.
 	groupTopics    = 2
 	allGroupTopics = 4
+	// turnPatience is how long one turn may take. A broker that does not answer, or a topic that is not to be had for long, keeps only those
+	// waiting who want it.
+	turnPatience = 250 * time.Millisecond
 	// groupPartitions is the same of a group on one topic with partitions.
 	groupPartitions = 16
 )
@@ -19,6 +23,8 @@ const (
 // groupTurns lets groups over many topics open them a few at a time, in turn: who comes with one topic does not wait for all of another's
 // hundreds.
 type groupTurns struct {
+	patience time.Duration // turnPatience
+
 	mu      sync.Mutex // guards what follows; no other is taken while it is held
 	taken   int
 	waiting []*Group // each once, the next first
@@ -55,6 +61,28 @@ func (t *groupTurns) give() {
 	t.mu.Unlock()
 }
 
+// groupTurn is a turn that was taken.
+type groupTurn struct {
+	client *Client
+	late   alarm // gives it back
+	given  atomic.Bool
+}
+
+func (c *Client) newTurn() *groupTurn {
+	t := &groupTurn{client: c}
+	t.late.ring = t.give
+	c.alarms.set(&t.late, c.turns.patience)
+	return t
+}
+
+// give gives the turn back, unless that was done.
+func (t *groupTurn) give() {
+	if t.given.CompareAndSwap(false, true) {
+		t.client.alarms.clear(&t.late)
+		t.client.turns.give()
+	}
+}
+
 // queued is a member that is to be opened.
 type queued struct {
 	member
@@ -82,7 +110,11 @@ func (g *Group) openMore() {
 		}
 		g.opening++
 		g.mu.Unlock()
-		x := g.client.NewConsumer(p.topic, g.subscription, p.o, g.permits, groupMember{g})
+		owner := &groupMember{g: g}
+		if g.isMany() {
+			owner.turn = g.client.newTurn()
+		}
+		x := g.client.NewConsumer(p.topic, g.subscription, p.o, g.permits, owner)
 		g.mu.Lock()
 		if _, wanted := g.parts[p.topic]; wanted { // it may have been refused already
 			g.parts[p.topic] = x
@@ -96,12 +128,12 @@ func (g *Group) openMore() {
 }
 
 // gotOpen takes note that a member is opened, or cannot be.
-func (g *Group) gotOpen() {
+func (g *Group) gotOpen(turn *groupTurn) {
 	g.mu.Lock()
 	g.opening--
 	g.mu.Unlock()
-	if g.isMany() {
-		g.client.turns.give()
+	if turn != nil {
+		turn.give()
 	}
 	g.openMore()
 }

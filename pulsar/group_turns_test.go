@@ -2,8 +2,10 @@ package pulsar
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
@@ -46,6 +48,7 @@ func TestGroupsTakeTurns(t *testing.T) {
 		a.c.Send(&wire.Success{RequestID: a.cmd.RequestID})
 	}
 	c := newClient(t, Options{ServiceURL: b.URL()})
+	c.turns.patience = time.Hour
 	const topics = 5
 	open := func(subscription string) (*Group, *groupInbox) {
 		var list []string
@@ -95,5 +98,33 @@ func TestGroupsTakeTurns(t *testing.T) {
 			default:
 			}
 		}
+	}
+}
+
+// TestTurnsOfTheUnanswered has groups whose topics' broker does not answer take all turns: a group that comes later is opened all the same.
+func TestTurnsOfTheUnanswered(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if s, ok := cmd.(*wire.Subscribe); ok && strings.HasSuffix(s.Topic, "unanswered") {
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL(), OperationTimeout: time.Hour})
+	open := func(topics ...string) *groupInbox {
+		in := newGroupInbox()
+		c.OpenGroup(Selection{Topics: topics}, "s", &ConsumerOptions{Type: wire.Shared}, &in.permits, in)
+		return in
+	}
+	for range allGroupTopics {
+		open(topic+"-1-unanswered", topic+"-2-unanswered", topic+"-3-unanswered")
+	}
+	if err := receive(t, "the group", open(topic+"-a", topic+"-b").opened); err != nil {
+		t.Error(err)
+	}
+	c.turns.mu.Lock()
+	defer c.turns.mu.Unlock()
+	if c.turns.taken < 0 || c.turns.taken > allGroupTopics {
+		t.Errorf("%d turns are taken", c.turns.taken)
 	}
 }

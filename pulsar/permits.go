@@ -7,6 +7,10 @@ import (
 
 // Permits are how many messages the consumers that share them may deliver. They also know how much these have to tell
 // their brokers. The zero value is none.
+//
+// Consumers that hold messages and find no permit wait in line, and one at a time is served: it takes what there is, and is behind all
+// others when that was not enough. So a topic with a backlog keeps no other waiting, and a permit costs the same however
+// many wait.
 type Permits struct {
 	waiting   atomic.Int64 // acknowledgements and requests for redelivery
 	congested atomic.Bool  // somebody was told, and is to be told of the end
@@ -14,6 +18,7 @@ type Permits struct {
 	mu          sync.Mutex // guards what follows, and Consumer.next; the last that is taken
 	n           int
 	first, last *Consumer // those that hold messages and wait
+	served      *Consumer // its turn it is: the reader of its connection will call pass; nil: nobody's
 }
 
 // Permit allows n more messages. It may be called from any goroutine and does not block.
@@ -23,16 +28,48 @@ func (p *Permits) Permit(n int) {
 	}
 	p.mu.Lock()
 	p.n += n
-	list := p.first
-	p.first, p.last = nil, nil
+	x := p.nextLocked()
 	p.mu.Unlock()
-	for list != nil {
-		p.mu.Lock()
-		x := list
-		list, x.next, x.waits = x.next, nil, false
+	p.serve(x)
+}
+
+// pass ends x's turn, if it is that.
+func (p *Permits) pass(x *Consumer) {
+	p.mu.Lock()
+	if p.served != x {
 		p.mu.Unlock()
-		x.resume()
+		return
 	}
+	p.served = nil
+	x = p.nextLocked()
+	p.mu.Unlock()
+	p.serve(x)
+}
+
+// serve resumes x, whose turn it is, or who comes next if x has no use for it; nil: nobody.
+func (p *Permits) serve(x *Consumer) {
+	for x != nil && !x.resume() {
+		p.mu.Lock()
+		if p.served == x {
+			p.served = nil
+		}
+		x = p.nextLocked()
+		p.mu.Unlock()
+	}
+}
+
+// nextLocked takes the next in line out, whose turn it is; nil: there is none, or no permit, or it is another's.
+func (p *Permits) nextLocked() *Consumer {
+	x := p.first
+	if x == nil || p.n == 0 || p.served != nil {
+		return nil
+	}
+	if p.first = x.next; p.first == nil {
+		p.last = nil
+	}
+	x.next, x.waits = nil, false
+	p.served = x
+	return x
 }
 
 // Congested reports that very many acknowledgements and requests for redelivery of the consumers wait for their brokers, which may
@@ -51,15 +88,15 @@ func (p *Permits) count(n int) (relieved bool) {
 	return n < 0 && left <= relievedAt && p.congested.Load() && p.congested.CompareAndSwap(true, false)
 }
 
-// take takes one, or makes x be resumed when there is one.
-func (p *Permits) take(x *Consumer) bool {
+// take takes one, or, if x holds more, puts it in line for when there is one.
+func (p *Permits) take(x *Consumer, more bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.n > 0 {
 		p.n--
 		return true
 	}
-	if !x.waits {
+	if more && !x.waits {
 		x.waits = true
 		if p.last == nil {
 			p.first = x

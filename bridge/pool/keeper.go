@@ -15,7 +15,8 @@ type Options struct {
 	Linger time.Duration
 	// OpenTimeout bounds the creation of an upstream client, and a question to the upstream.
 	OpenTimeout time.Duration
-	// OpenConcurrency bounds the upstream clients that are being created at the same time.
+	// OpenConcurrency bounds the upstream clients that are being created at the same time, and those that begin within
+	// slotPatience.
 	OpenConcurrency int
 }
 
@@ -29,7 +30,9 @@ type Keeper struct {
 	ctx    context.Context // ends with Close: stops openings and upstream queries
 	cancel context.CancelFunc
 	work   sync.WaitGroup
-	slots  chan struct{} // creations under way, at most Options.OpenConcurrency
+	slots  chan struct{} // creations under way, at most Options.OpenConcurrency; those that take long left out
+	// patience is slotPatience.
+	patience time.Duration
 
 	mu       sync.Mutex
 	closed   bool
@@ -41,7 +44,7 @@ type Keeper struct {
 func New(o Options) *Keeper {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Keeper{
-		o: o, ctx: ctx, cancel: cancel,
+		o: o, ctx: ctx, cancel: cancel, patience: slotPatience,
 		slots:    make(chan struct{}, o.OpenConcurrency),
 		leaving:  map[LeaverKey]chan struct{}{},
 		creating: map[string]*topicSlots{},

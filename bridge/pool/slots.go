@@ -2,6 +2,8 @@ package pool
 
 import (
 	"context"
+	"sync"
+	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 )
@@ -10,14 +12,18 @@ import (
 // topic whose broker does not answer must not keep all others waiting.
 const topicShare = 8
 
+// slotPatience is how long a creation may keep its slots. Those on topics whose broker does not answer, however many they are, must not
+// keep all others waiting until they are given up.
+const slotPatience = time.Second
+
 // topicSlots bounds the creations under way on one topic.
 type topicSlots struct {
 	slots chan struct{}
 	users int // who has or wants one; guarded by the Keeper's mutex
 }
 
-// Slot waits for one of the slots of the creations under way. The caller calls the
-// returned function when its creation is over.
+// Slot waits for one of the slots for creations under way. The caller calls the
+// returned function when its creation is over; after slotPatience the slot is another's anyway.
 func (k *Keeper) Slot(ctx context.Context, topic string) (release func(), err error) {
 	k.mu.Lock()
 	t := k.creating[topic]
@@ -47,10 +53,15 @@ func (k *Keeper) Slot(ctx context.Context, topic string) (release func(), err er
 		leave()
 		return nil, OpenError(ctx, "waiting to be connected to "+topic)
 	}
-	return func() {
+	give := sync.OnceFunc(func() {
 		<-k.slots
 		<-t.slots
 		leave()
+	})
+	late := time.AfterFunc(k.patience, give)
+	return func() {
+		late.Stop()
+		give()
 	}, nil
 }
 

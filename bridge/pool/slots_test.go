@@ -10,6 +10,7 @@ import (
 func TestSlowTopicKeepsNobodyWaiting(t *testing.T) {
 	k := New(Options{OpenConcurrency: 2 * topicShare, OpenTimeout: time.Hour})
 	t.Cleanup(k.Close)
+	k.patience = time.Hour
 	ctx, cancel := context.WithCancel(t.Context())
 	var releases []func()
 	for range 2 {
@@ -32,6 +33,27 @@ func TestSlowTopicKeepsNobodyWaiting(t *testing.T) {
 	cancel()
 	if err := <-waits; err == nil {
 		t.Error("a topic got more than its share of slots")
+	}
+	for _, release := range releases {
+		release()
+	}
+	if len(k.creating) != 0 || len(k.slots) != 0 {
+		t.Errorf("%d topics and %d slots are left", len(k.creating), len(k.slots))
+	}
+}
+
+// Topics whose broker does not answer keep their slots for a while only, however many they are.
+func TestSlowBrokerKeepsNobodyWaiting(t *testing.T) {
+	k := New(Options{OpenConcurrency: 2, OpenTimeout: time.Hour})
+	t.Cleanup(k.Close)
+	k.patience = time.Millisecond
+	var releases []func()
+	for _, topic := range []string{"slow", "slow, too", "other", "other"} {
+		release, err := k.Slot(t.Context(), topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		releases = append(releases, release)
 	}
 	for _, release := range releases {
 		release()

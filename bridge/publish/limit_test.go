@@ -27,7 +27,7 @@ func TestPublishLimitThatChanges(t *testing.T) {
 	if n := strings.Count(log.String(), "limit=webSocketPulsarClientMemoryLimitInMB bytes=10 count=1"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, log.String())
 	}
-	if n := ps.publishLimit.add(time.Now().Add(limitLines + time.Second)); n != 100 {
+	if n := ps.publishLimit.Add(time.Now().Add(bridge.SeldomEvery + time.Second)); n != 100 {
 		t.Errorf("%d are told later", n)
 	}
 	ps.limits.Set(bridge.Limits{})

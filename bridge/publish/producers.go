@@ -54,7 +54,7 @@ type Producers struct {
 	log    *slog.Logger
 	enter  func(topic string, out bridge.Outlet) Counters
 
-	publishLimit reached
+	publishLimit bridge.Seldom
 	upstream     atomic.Int64 // producers that are open there
 
 	mu      sync.Mutex

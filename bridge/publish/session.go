@@ -50,8 +50,10 @@ type message struct {
 
 // publishMemory is what a publish takes in memory, in bytes, by the length of its
 // frame: the decoded payload, which is three quarters of it, and a copy of that on its
-// way to the broker.
-func publishMemory(frame []byte) int64 { return int64(len(frame)) * 3 / 2 }
+// way to the broker; and what it takes besides.
+func publishMemory(frame []byte, req *codec.SendRequest) int64 {
+	return int64(len(frame))*3/2 + int64(req.Overhead())
+}
 
 // result is an answer: ok when code is 0.
 type result struct {
@@ -67,7 +69,8 @@ func (s *session) Handle(frame []byte) error {
 	p := &message{s: s, since: latency.Now()}
 	err := s.decode(frame, &p.req)
 	if err == nil {
-		err = s.e.producers.publishRoom(publishMemory(frame))
+		p.bytes = publishMemory(frame, &p.req)
+		err = s.e.producers.publishRoom(p.bytes)
 	}
 	if err != nil {
 		var fault *codec.Error
@@ -85,7 +88,6 @@ func (s *session) Handle(frame []byte) error {
 		s.stats.Failed(fault.Code)
 		return nil
 	}
-	p.bytes = publishMemory(frame)
 	s.carry(p.bytes)
 	s.unanswered.Add(1)
 	s.mu.Lock()

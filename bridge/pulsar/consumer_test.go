@@ -2,12 +2,14 @@ package pulsar
 
 import (
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/memory"
 	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
@@ -82,6 +84,44 @@ func TestDeadLetter(t *testing.T) {
 		t.Errorf("%q", m.Payload)
 	}
 	sub.Close()
+}
+
+// What is kept of messages on their last delivery is bounded by all that they take, not by their payloads alone.
+func TestLastDeliveriesAreBounded(t *testing.T) {
+	const messages, size = 8, 300_000
+	b := fakebroker.Start(t)
+	budget := memory.New(0)
+	u := overFake(t, b, Options{Memory: budget})
+	const topic = "persistent://public/default/t"
+	for range messages {
+		b.Publish(topic, wire.Metadata{Properties: []wire.KeyValue{{Key: "p", Value: strings.Repeat("x", size)}}}, nil)
+	}
+	in := newInbox(t)
+	sub, err := u.Subscribe(readContext(t), bridge.ConsumerSpec{
+		Topic: topic, Subscription: "s", Type: bridge.Shared, Earliest: true, Queue: 10, MaxRedeliver: 1,
+	}, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub.Permit(2 * messages)
+	for _, m := range in.take(messages) {
+		sub.Redeliver([]codec.MessageID{m.ID})
+	}
+	in.take(messages)
+	if held := budget.Held(memory.DeadLetters); held < size || held > maxLastBytes {
+		t.Errorf("%d bytes are counted, where %d may be kept of %d", held, maxLastBytes, messages*size)
+	}
+	letters := sub.(*consumer).letters
+	letters.mu.Lock()
+	kept := len(letters.last)
+	letters.mu.Unlock()
+	if kept*size > maxLastBytes {
+		t.Errorf("%d messages are kept", kept)
+	}
+	sub.Close()
+	if held := budget.Held(memory.DeadLetters); held != 0 {
+		t.Errorf("%d bytes stay counted", held)
+	}
 }
 
 // Consumers that are alike share their options, for as long as there are some.

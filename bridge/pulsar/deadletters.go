@@ -102,7 +102,7 @@ func (d *deadLetters) take(x *client.Consumer, message *codec.Message) bool {
 	if _, underWay := d.burying[key]; !underWay {
 		d.releaseLocked(key)
 		if message.RedeliveryCount == d.limit {
-			if size := len(message.Payload); d.lastBytes+size <= maxLastBytes {
+			if size := message.Memory(); d.lastBytes+size <= maxLastBytes {
 				d.last[key] = message
 				d.holdLast(size)
 			}
@@ -126,7 +126,7 @@ func (d *deadLetters) releaseLocked(key codec.MessageID) *codec.Message {
 	message := d.last[key]
 	if message != nil {
 		delete(d.last, key)
-		d.holdLast(-len(message.Payload))
+		d.holdLast(-message.Memory())
 	}
 	return message
 }
@@ -188,8 +188,9 @@ func (d *deadLetters) lost(x *client.Consumer) {
 }
 
 func (d *deadLetters) startLocked(from *client.Consumer, key codec.MessageID, message *codec.Message) {
-	d.burying[key] = len(message.Payload)
-	d.holdBurying(len(message.Payload))
+	size := message.Memory()
+	d.burying[key] = size
+	d.holdBurying(size)
 	d.queue = append(d.queue, letter{d.topic(from), message, from})
 	if !d.running && !d.closed {
 		d.running = true

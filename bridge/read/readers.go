@@ -59,6 +59,7 @@ type Readers struct {
 	openTails atomic.Int64 // of them
 	tailBytes atomic.Int64 // of all rings
 	full      bridge.FullWindows
+	unknown   bridge.Seldom // ends of topics
 
 	mu    sync.Mutex
 	tails map[tailKey]*tail

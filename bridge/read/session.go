@@ -2,6 +2,7 @@ package read
 
 import (
 	"sync"
+	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
@@ -181,7 +182,9 @@ func (s *session) endOfTopic() bool {
 	for _, p := range s.all() {
 		end, err := p.ended(ctx)
 		if err != nil {
-			s.readers.log.Warn("end of topic is unknown", "topic", s.topic(), "error", err)
+			if n := s.readers.unknown.Add(time.Now()); n > 0 {
+				s.readers.log.Warn("end of topic is unknown", "topic", s.topic(), "error", err, "count", n)
+			}
 		}
 		if !end || err != nil {
 			return false

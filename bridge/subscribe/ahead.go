@@ -3,7 +3,7 @@ package subscribe
 import "github.com/pulsegate/pulsegate/codec"
 
 // What may be queued for one session whose socket takes it slowly, whatever
-// its window: so many bytes of payload, key and properties, as far as can be
+// its window: so many bytes of memory, as far as can be
 // told before they come, and so many messages; while no message has come, which may be
 // large, firstAhead.
 const (
@@ -18,7 +18,7 @@ type ahead struct{ average int }
 
 // note takes a message that came.
 func (a *ahead) note(m *codec.Message) {
-	size := messageSize(m)
+	size := m.Memory()
 	if a.average == 0 {
 		a.average = size
 	}

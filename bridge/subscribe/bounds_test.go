@@ -3,6 +3,7 @@ package subscribe
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/bridgetest"
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/test/logs"
 )
 
 // A pull session may have any number of messages out; what is known of them is bounded.
@@ -122,6 +124,31 @@ func TestUnsubscribeIsFinishedAfterTheClientLeft(t *testing.T) {
 	waitFor(t, "the upstream consumer to close", func() bool { return cs.Open() == 0 })
 	if len(u.result) != 0 {
 		t.Errorf("unsubscribed %d times more", len(u.result))
+	}
+}
+
+// A client that unsubscribes again and again where others consume does not fill the log.
+func TestRefusedUnsubscribesAreToldSeldom(t *testing.T) {
+	var log logs.Buffer
+	cs := newConsumers(t, &bridgetest.Upstream{}, options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	consume(t, cs, sharedSpec, minute)
+	o := consume(t, cs, sharedSpec, minute)
+	s := o.Session.(*session)
+	for range 100 {
+		if err := s.Handle([]byte(`{"type":"unsubscribe"}`)); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, "an outcome", func() bool {
+			s.sub.mu.Lock()
+			defer s.sub.mu.Unlock()
+			return !s.unsubscribing
+		})
+	}
+	if n := strings.Count(log.String(), "unsubscribe failed"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	if n := cs.refused.Add(time.Now().Add(bridge.SeldomEvery + time.Second)); n != 100 {
+		t.Errorf("%d are told later", n)
 	}
 }
 

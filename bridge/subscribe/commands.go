@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
@@ -63,7 +64,9 @@ func (s *session) unsubscribe() {
 			}
 		}
 		if err != nil && !errors.Is(err, bridge.ErrClosed) {
-			all.log.Warn("unsubscribe failed", "topic", sub.spec.topicName(), "subscription", sub.spec.subscription, "error", err)
+			if n := all.refused.Add(time.Now()); n > 0 {
+				all.log.Warn("unsubscribe failed", "topic", sub.spec.topicName(), "subscription", sub.spec.subscription, "error", err, "count", n)
+			}
 		}
 		sub.mu.Lock()
 		s.unsubscribing = false
@@ -89,7 +92,9 @@ func (s *session) askEndOfTopic() {
 			end, err := sub.endOfTopic(ctx)
 			stop()
 			if err != nil {
-				all.log.Warn("end of topic is unknown", "topic", sub.spec.topicName(), "error", err)
+				if n := all.unknown.Add(time.Now()); n > 0 {
+					all.log.Warn("end of topic is unknown", "topic", sub.spec.topicName(), "error", err, "count", n)
+				}
 			}
 			var e effects
 			sub.mu.Lock()

@@ -69,6 +69,8 @@ type Consumers struct {
 	unacked  atomic.Int64 // messages delivered and not acknowledged
 	full     bridge.FullWindows
 
+	refused, unknown bridge.Seldom // unsubscribes that failed, and ends of topics
+
 	mu     sync.Mutex
 	groups map[bridge.ConsumerSpec]*group
 }

@@ -28,6 +28,7 @@ type options struct {
 	OpenConcurrency    int // 0: many
 	MaxTopics          int
 	Memory             *memory.Budget
+	Logger             *slog.Logger // nil: the default
 }
 
 // newConsumers makes consumers of up that end with the test.
@@ -42,7 +43,7 @@ func newConsumers(t testing.TB, up Upstream, o options) *Consumers {
 	limits.Set(bridge.Limits{MaxTopics: o.MaxTopics})
 	counts := census.New()
 	return New(up, keeper, Options{
-		Limits: &limits, Memory: o.Memory, Logger: slog.Default(),
+		Limits: &limits, Memory: o.Memory, Logger: cmp.Or(o.Logger, slog.Default()),
 		SharedConsumers: cmp.Or(o.SharedConsumers, 1), UnackedPerConsumer: cmp.Or(o.UnackedPerConsumer, 40_000),
 		Enter: func(topic string, of bridge.Counted) Counters { return counts.Consumer(topic, of) },
 	})

@@ -145,7 +145,7 @@ func (l *ledger) deliver(e *effects, f *feed, m *codec.Message) {
 		l.held[key] = d
 		l.unacked.Add(1)
 		l.ahead.note(m)
-		l.holdBytes(messageSize(m))
+		l.holdBytes(m.Memory())
 		l.spread(e, parcel{m, d})
 	}
 	l.returnSurplus(e)
@@ -256,7 +256,7 @@ func (l *ledger) returnSurplus(e *effects) {
 		p := l.waiting[last]
 		l.waiting[last] = parcel{}
 		l.waiting = l.waiting[:last]
-		l.holdBytes(-messageSize(p.m))
+		l.holdBytes(-p.m.Memory())
 		l.forget(p.d)
 		e.again = append(e.again, returned{p.d.feed, p.d.id})
 	}
@@ -293,7 +293,7 @@ func (l *ledger) acknowledge(e *effects, from *member, ids []codec.MessageID) {
 func (l *ledger) dropWaiting(d *delivery) {
 	for i, p := range l.waiting {
 		if p.d == d {
-			l.holdBytes(-messageSize(p.m))
+			l.holdBytes(-p.m.Memory())
 			l.waiting = append(l.waiting[:i:i], l.waiting[i+1:]...)
 			break
 		}
@@ -321,7 +321,7 @@ func (l *ledger) leave(e *effects) (last bool) {
 	l.unacked.Add(-int64(len(l.held)))
 	clear(l.held)
 	for _, p := range l.waiting {
-		l.holdBytes(-messageSize(p.m))
+		l.holdBytes(-p.m.Memory())
 	}
 	l.waiting = nil
 	return true

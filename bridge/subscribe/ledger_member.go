@@ -135,7 +135,7 @@ func (l *ledger) detach(e *effects, s *member) bool {
 			l.disown(p.d)
 			front = append(front, p.parcel)
 		} else if p.m != nil {
-			l.holdBytes(-messageSize(p.m))
+			l.holdBytes(-p.m.Memory())
 		}
 	}
 	s.queue = nil
@@ -219,7 +219,7 @@ func (l *ledger) take(e *effects, s *member, dst []pushed, now time.Duration) []
 		}
 		n++
 		if p.m != nil {
-			bytes += messageSize(p.m)
+			bytes += p.m.Memory()
 			if p.d.owner != s {
 				continue
 			}

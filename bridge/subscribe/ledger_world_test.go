@@ -311,7 +311,7 @@ func (w *world) check() {
 	refused := map[int64]bool{}
 	for _, p := range l.waiting {
 		place[p.d]++
-		bytes += len(p.m.Payload)
+		bytes += p.m.Memory()
 		if p.d.owner != nil {
 			t.Error("what waits has an owner")
 		}
@@ -337,7 +337,7 @@ func (w *world) check() {
 			if p.m == nil {
 				continue
 			}
-			bytes += len(p.m.Payload)
+			bytes += p.m.Memory()
 			if p.d.owner == s {
 				if queued[p.d] || p.d.at != 0 {
 					t.Error("a message is to be written twice")

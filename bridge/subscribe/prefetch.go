@@ -1,7 +1,5 @@
 package subscribe
 
-import "github.com/pulsegate/pulsegate/codec"
-
 // What is prefetched waits in memory, and a burst may come for all upstream
 // consumers at once. So they share prefetchTotal between them: a few busy
 // ones have as many as their clients ask for, of very many mostly idle ones
@@ -16,13 +14,4 @@ const (
 func (cs *Consumers) prefetch(asked int) int {
 	share := prefetchTotal / (int(cs.upstream.Load()) + 1)
 	return min(asked, max(share, leastPrefetch))
-}
-
-// messageSize is what a message takes in memory, in bytes, as far as its sender decides.
-func messageSize(m *codec.Message) int {
-	size := len(m.Payload) + len(m.Key)
-	for name, value := range m.Properties {
-		size += len(name) + len(value)
-	}
-	return size
 }

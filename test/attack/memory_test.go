@@ -46,24 +46,9 @@ var memoryAttacks = slices.Concat([]attack{
 		return h.hold(300, h.producer, whole, parts)
 	}},
 	// What was published and is not answered is kept until it is.
-	{name: "40 publishers of 700 KB messages, broker hangs", broker: true, hung: true, connections: 40, last: 3 * time.Second, run: func(h *hostile) error {
-		frame := payload(700 << 10)
-		var conns []net.Conn
-		for i := range 40 {
-			nc, _, err := h.open(h.producer(i % 8))
-			if err != nil {
-				return err
-			}
-			conns = append(conns, nc)
-		}
-		h.begin()
-		h.each(len(conns), func(i int) error {
-			h.refuse(h.flood(conns[i], same(frame)))
-			<-h.ctx.Done() // what has been refused stays so
-			return nil
-		})
-		return nil
-	}},
+	unanswered("40 publishers of 700 KB messages", payload(700<<10)),
+	// A property of ten bytes takes many times that in memory.
+	unanswered("40 publishers of messages with 60,000 properties", properties(60_000)),
 },
 	// Answers that nobody reads pile up.
 	loading(both("publishers, answers unread", 4, func(h *hostile) error {
@@ -87,6 +72,37 @@ func loading(all []attack) []attack {
 		all[i].loads = all[i].broker
 	}
 	return all
+}
+
+// unanswered floods with publishes while the broker hangs.
+func unanswered(name string, frame []byte) attack {
+	const publishers = 40
+	return attack{name: name + ", broker hangs", broker: true, hung: true, connections: publishers, last: 3 * time.Second, run: func(h *hostile) error {
+		var conns []net.Conn
+		for i := range publishers {
+			nc, _, err := h.open(h.producer(i % 8))
+			if err != nil {
+				return err
+			}
+			conns = append(conns, nc)
+		}
+		h.begin()
+		h.each(len(conns), func(i int) error {
+			h.refuse(h.flood(conns[i], same(frame)))
+			<-h.ctx.Done() // what has been refused stays so
+			return nil
+		})
+		return nil
+	}}
+}
+
+// properties is a request to publish a message with n small properties.
+func properties(n int) []byte {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf(`"%x":""`, i)
+	}
+	return text(`{"payload":"","properties":{%s}}`, strings.Join(list, ","))
 }
 
 // payload is a request to publish n random bytes.
