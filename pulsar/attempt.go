@@ -123,6 +123,9 @@ func (p *Producer) failed(n uint64, err error) {
 	if p.on != nil {
 		p.on.producers.remove(p.id)
 	}
+	if p.state != producerOpening {
+		err = partitionGone(err)
+	}
 	p.on, p.connected, p.why = nil, false, err
 	first := p.wait.last == 0
 	wait := p.wait.next(&p.client.o)
