@@ -121,6 +121,9 @@ func (p *Producer) failed(n uint64, err error) {
 	if p.on != nil {
 		p.on.producers.remove(p.id)
 	}
+	if p.state != producerOpening {
+		err = partitionGone(err)
+	}
 	p.on, p.connected, p.why = nil, false, err
 	// What worked for a while begins anew. A broker that closes each producer that it creates is not asked without a pause.
 	if p.since > 0 && time.Since(time.Unix(0, p.since)) > 10*p.wait.last {

@@ -105,6 +105,51 @@ func TestFencing(t *testing.T) {
 	}
 }
 
+// TestPartitionIsGone ends a producer whose topic is deleted, or made anew with fewer partitions. It stays, and tries again, when
+// the broker does not allow something else.
+func TestPartitionIsGone(t *testing.T) {
+	for text, gone := range map[string]bool{
+		"Partition metadata not found for the partitioned topic: " + topic + "-partition-1":    true,
+		"Illegal topic partition name " + topic + "-partition-1 with max allowed 1 partitions": true,
+		"Topics are not allowed here today":                                                    false,
+	} {
+		b := fakebroker.Start(t)
+		producers := 0
+		b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+			switch cmd := cmd.(type) {
+			case *wire.Producer:
+				if producers++; producers == 2 {
+					c.Send(&wire.Error{RequestID: cmd.RequestID, Error: wire.NotAllowedError, Message: text})
+					return fakebroker.Ignore
+				}
+			case *wire.Send:
+				if producers == 1 {
+					return closeProducer(c, cmd.ProducerID)
+				}
+			}
+			return fakebroker.Handle
+		}
+		c := newClient(t, Options{ServiceURL: b.URL()})
+		p, w := openProducer(t, c, ProducerOptions{Topic: topic + "-partition-1"})
+		l := newLedger(t)
+		l.send(p, "x")
+		l.wait()
+		var e *Error
+		if !gone {
+			if err := l.err("x"); err != nil {
+				t.Errorf("%s: %v", text, err)
+			}
+			continue
+		}
+		if err := receive(t, "the end", w.ended); !errors.As(err, &e) || e.Code != wire.TopicNotFound || e.Message != text {
+			t.Errorf("%s: ended by %v", text, err)
+		}
+		if err := l.err("x"); !errors.As(err, &e) || e.Code != wire.TopicNotFound {
+			t.Errorf("%s: answered %v", text, err)
+		}
+	}
+}
+
 // TestRefusedProducer is told at once what does not pass by itself.
 func TestRefusedProducer(t *testing.T) {
 	b := fakebroker.Start(t)

@@ -68,6 +68,18 @@ func isFinal(err error) bool {
 	return false
 }
 
+// partitionGone turns into TopicNotFound what brokers say, once a producer was open, of a partition that its topic no longer
+// has: that the topic is not there (Pulsar from 4.2 on; older ones make the partition anew), or has fewer partitions now. They
+// use NotAllowedError, which stands for much else. Other errors are returned as they are.
+func partitionGone(err error) error {
+	var e *Error
+	if errors.As(err, &e) && e.Code == wire.NotAllowedError &&
+		(strings.Contains(e.Message, "Partition metadata not found") || strings.Contains(e.Message, "Illegal topic partition name")) {
+		return &Error{wire.TopicNotFound, e.Message}
+	}
+	return err
+}
+
 // isDenied reports that a broker does not let somebody do what he asks for.
 func isDenied(err error) bool {
 	c, _ := code(err)

@@ -2,8 +2,8 @@
 // JVM, the Java WebSocket proxy, and a ZooKeeper. Everything listens on free ports, keeps its data in a temporary directory
 // and dies with the process that started it.
 //
-// It needs Java 17 and, the first time, Maven and the network; the errors name what to install. Tests that use it carry
-// the build tag pulsar, so that the others run without Java.
+// It needs Java 17, for Pulsar from 5.0 on Java 21, and, the first time, Maven and the network; the errors name what to
+// install. Tests that use it carry the build tag pulsar, so that the others run without Java.
 package pulsar
 
 import (
@@ -106,6 +106,8 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		"managedLedgerDefaultEnsembleSize": "1",
 		"managedLedgerDefaultWriteQuorum":  "1",
 		"managedLedgerDefaultAckQuorum":    "1",
+		// It listens on 127.0.0.1, which Pulsar from 5.0 on has to be told to allow.
+		"allowLoopback": "true",
 		// Written is enough: the tests kill processes, not the machine.
 		"journalSyncData":         "false",
 		"journalMaxGroupWaitMSec": "1",

@@ -15,7 +15,12 @@ import (
 )
 
 // minJava is the oldest Java that this Pulsar runs on.
-const minJava = 17
+func minJava() int {
+	if atLeast(5, 0) {
+		return 21
+	}
+	return 17
+}
 
 //go:embed pom.xml
 var pom []byte
@@ -96,25 +101,26 @@ var javaVersion = regexp.MustCompile(`version "(?:1\.)?(\d+)`)
 
 // findJava returns the path of a Java that is new enough.
 func findJava(ctx context.Context) (string, error) {
+	oldest := minJava()
 	java := "java"
 	if home := os.Getenv("JAVA_HOME"); home != "" {
 		java = filepath.Join(home, "bin", "java")
 	}
 	path, err := exec.LookPath(java)
 	if err != nil {
-		return "", fmt.Errorf("%w: Java %d or newer (%s)", ErrMissingTool, minJava, installHint())
+		return "", fmt.Errorf("%w: Java %d or newer (%s)", ErrMissingTool, oldest, installHint())
 	}
 	out, err := exec.CommandContext(ctx, path, "-version").CombinedOutput()
 	if err != nil {
 		// The stub at /usr/bin/java on macOS exits with an error while no Java is installed.
-		return "", fmt.Errorf("%w: Java %d or newer; %s does not run: %v (%s)", ErrMissingTool, minJava, path, err, installHint())
+		return "", fmt.Errorf("%w: Java %d or newer; %s does not run: %v (%s)", ErrMissingTool, oldest, path, err, installHint())
 	}
 	m := javaVersion.FindSubmatch(out)
 	if m == nil {
-		return "", fmt.Errorf("%w: Java %d or newer; %s says %q (%s)", ErrMissingTool, minJava, path, out, installHint())
+		return "", fmt.Errorf("%w: Java %d or newer; %s says %q (%s)", ErrMissingTool, oldest, path, out, installHint())
 	}
-	if v, err := strconv.Atoi(string(m[1])); err != nil || v < minJava {
-		return "", fmt.Errorf("%w: Java %d or newer; %s is Java %s (%s)", ErrMissingTool, minJava, path, m[1], installHint())
+	if v, err := strconv.Atoi(string(m[1])); err != nil || v < oldest {
+		return "", fmt.Errorf("%w: Java %d or newer; %s is Java %s (%s)", ErrMissingTool, oldest, path, m[1], installHint())
 	}
 	return path, nil
 }
@@ -122,9 +128,9 @@ func findJava(ctx context.Context) (string, error) {
 // installHint names what to install on this system.
 func installHint() string {
 	if runtime.GOOS == "darwin" {
-		return "install with: brew install openjdk@17 maven"
+		return fmt.Sprintf("install with: brew install openjdk@%d maven", minJava())
 	}
-	return "on Debian and Ubuntu install with: apt-get install openjdk-17-jdk-headless maven"
+	return fmt.Sprintf("on Debian and Ubuntu install with: apt-get install openjdk-%d-jdk-headless maven", minJava())
 }
 
 // lockFile takes an exclusive lock that ends with the process at the latest, and blocks until it has it.

@@ -114,6 +114,7 @@ func (p *Pair) startStore(ctx context.Context, zkPort, bkPort int) error {
 		"clusterName": pairCluster, "bindAddress": "127.0.0.1", "advertisedAddress": "127.0.0.1",
 		"journalSyncData": "false", "journalMaxGroupWaitMSec": "1", // the tests kill processes, not the machine
 		"diskUsageThreshold": "0.99", "diskUsageWarnThreshold": "0.99",
+		"allowLoopback": "true", // of the bookie; Pulsar from 5.0 on has to be told
 	})
 	if err != nil {
 		return fmt.Errorf("start a pair of brokers: %w", err)
