@@ -139,6 +139,7 @@ func (x *Consumer) releaseLocked() {
 	u := h.entries[0]
 	h.messages -= u.charged
 	h.bytes -= u.bytes
+	h.entries[0] = nil // what is behind it may keep the array for long
 	h.entries = h.entries[1:]
 	if len(h.entries) == 0 {
 		x.held = nil
