@@ -16,6 +16,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge/pulsar"
 	"github.com/pulsegate/pulsegate/config"
+	"github.com/pulsegate/pulsegate/seldom"
 	"github.com/pulsegate/pulsegate/server"
 )
 
@@ -28,9 +29,6 @@ const (
 	// continueFromBroker is how long the broker may take to ask for a body that its client
 	// keeps back until then.
 	continueFromBroker = 5 * time.Second
-
-	// brokerWarningPause is the least time between two lines of the log that say that the broker does not answer.
-	brokerWarningPause = 10 * time.Second
 )
 
 // brokerWeb hands requests to the web service of a broker, as [httputil.ReverseProxy] does:
@@ -47,8 +45,7 @@ type brokerWeb struct {
 	token     string // names this process in Via, so that a loop is noticed
 	log       *slog.Logger
 
-	mu     sync.Mutex // guards warned
-	warned time.Time
+	warned seldom.Line
 }
 
 func newBrokerWeb(cfg *config.Config, log *slog.Logger) (*brokerWeb, error) {
@@ -134,23 +131,9 @@ func (b *brokerWeb) failed(w http.ResponseWriter, r *http.Request, err error) {
 	case ok:
 	default:
 		status, reason = http.StatusBadGateway, "the broker's web service does not answer"
-		if b.tells() {
-			b.log.Warn(reason, "url", b.target.String(), "method", fmt.Sprintf("%.20s", r.Method), "path", fmt.Sprintf("%.200s", r.URL.EscapedPath()), "error", err)
-		}
+		b.warned.Log(b.log, slog.LevelWarn, reason, "url", b.target.String(), "method", fmt.Sprintf("%.20s", r.Method), "path", fmt.Sprintf("%.200s", r.URL.EscapedPath()), "error", err)
 	}
 	writeFault(w, status, reason)
-}
-
-// tells reports whether a warning is due.
-func (b *brokerWeb) tells() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := time.Now()
-	if now.Sub(b.warned) < brokerWarningPause {
-		return false
-	}
-	b.warned = now
-	return true
 }
 
 func writeFault(w http.ResponseWriter, status int, reason string) {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pulsegate/pulsegate/seldom"
 )
 
 // Client is a cluster as seen by this process: its connections and what uses them. Its methods may
@@ -35,7 +37,7 @@ type Client struct {
 	slot       atomic.Uint32 // of the connection for the next producer
 	memory     atomic.Int64  // bytes of unanswered publishes
 	dropped    atomic.Int64  // messages in chunks
-	unreadable seldom        // messages that were discarded
+	unreadable seldom.Line   // messages that were discarded
 
 	close sync.Once
 

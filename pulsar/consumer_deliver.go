@@ -2,7 +2,7 @@ package pulsar
 
 import (
 	"errors"
-	"time"
+	"log/slog"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
@@ -282,10 +282,8 @@ func (x *Consumer) discardLocked(u *unpacker, err error) {
 	if !errors.As(err, &f) || !x.connected {
 		return
 	}
-	if n := x.client.unreadable.add(time.Now()); n > 0 {
-		x.client.o.Log.Error("a message cannot be read, and is discarded",
-			"topic", x.topic, "subscription", x.subscription, "ledger", u.at.ledger, "entry", u.at.entry, "error", f.err, "count", n)
-	}
+	x.client.unreadable.Log(x.client.o.Log, slog.LevelError, "a message cannot be read, and is discarded",
+		"topic", x.topic, "subscription", x.subscription, "ledger", u.at.ledger, "entry", u.at.entry, "error", f.err)
 	if x.keeps() {
 		x.on.command(&wire.Ack{
 			ConsumerID: x.id, MessageIDs: []wire.MessageID{{LedgerID: u.at.ledger, EntryID: u.at.entry}}, ValidationError: f.reason, HasValidationError: true,

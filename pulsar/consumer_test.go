@@ -12,6 +12,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
+	"github.com/pulsegate/pulsegate/seldom"
 	"github.com/pulsegate/pulsegate/test/logs"
 )
 
@@ -402,7 +403,7 @@ func TestUnreadableIsToldSeldom(t *testing.T) {
 	if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
 		t.Errorf("told %d times", n)
 	}
-	if n := c.unreadable.add(time.Now().Add(seldomEvery + time.Second)); n != messages {
+	if n := c.unreadable.Add(time.Now().Add(seldom.Every + time.Second)); n != messages {
 		t.Errorf("%d are told later", n)
 	}
 }

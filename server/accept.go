@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"runtime"
 	"syscall"
@@ -104,7 +105,7 @@ func (s *Server) accept(d door) {
 			return
 		}
 		s.metrics.acceptErrors.Add(1)
-		s.acceptWarning.warn(s.log, "cannot accept connections", "error", err, "connections", s.conns.Load())
+		s.acceptWarning.Log(s.log, slog.LevelWarn, "cannot accept connections", "error", err, "connections", s.conns.Load())
 		select {
 		case <-time.After(pause):
 			pause = min(pause*2, maxAcceptPause)
@@ -129,7 +130,7 @@ func (s *Server) serveConn(nc net.Conn, secure bool) {
 		_ = nc.Close()
 		s.uncount()
 		s.metrics.acceptErrors.Add(1)
-		s.acceptWarning.warn(s.log, "cannot serve a connection", "error", err)
+		s.acceptWarning.Log(s.log, slog.LevelWarn, "cannot serve a connection", "error", err)
 		return
 	}
 	remote := remoteOf(inner.RemoteAddr())

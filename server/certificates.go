@@ -1,6 +1,7 @@
 package server
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/lesismal/llib/std/crypto/tls"
@@ -29,7 +30,7 @@ func (s *Server) watchCertificates() {
 		switch {
 		case err != nil:
 			next = min(next, certificateRetry)
-			s.certificateWarning.warn(s.log, "cannot read the TLS certificates again; those read before stay in use", "error", err)
+			s.certificateWarning.Log(s.log, slog.LevelWarn, "cannot read the TLS certificates again; those read before stay in use", "error", err)
 		case changed:
 			s.log.Info("TLS certificates read again", "not_after", s.o.TLS.NotAfter())
 		}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"log/slog"
 	"runtime"
 	"time"
 
@@ -293,5 +294,5 @@ func (w *worker) overAt(c *conn, stage life.Stage, since uint32) uint32 {
 // read.
 func (w *worker) countUnread(c *conn) {
 	w.s.metrics.slow.Add(1)
-	w.s.slowWarning.warn(w.s.log, "closed a client that does not read its output", "remote", c.remote().String(), "unread", c.unsent.Load())
+	w.s.slowWarning.Log(w.s.log, slog.LevelWarn, "closed a client that does not read its output", "remote", c.remote().String(), "unread", c.unsent.Load())
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"reflect"
@@ -90,7 +91,7 @@ func (e *entrance) give(c *conn) {
 		return
 	}
 	s.metrics.acceptErrors.Add(1)
-	s.acceptWarning.warn(s.log, "cannot serve a connection", "error", err)
+	s.acceptWarning.Log(s.log, slog.LevelWarn, "cannot serve a connection", "error", err)
 	if e.opened {
 		c.hangUp() // onClose comes
 	} else {

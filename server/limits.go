@@ -1,11 +1,9 @@
 package server
 
 import (
-	"log/slog"
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // bound counts what may happen a limited number of times at once; 0: unlimited.
@@ -65,28 +63,4 @@ func (b *addressBound) give(a netip.Addr) {
 	if b.used[a]--; b.used[a] <= 0 {
 		delete(b.used, a)
 	}
-}
-
-// warningPause is the least time between two warnings of the same kind.
-const warningPause = 10 * time.Second
-
-// warning logs at most one line in a while, with the number of those left out.
-type warning struct {
-	mu      sync.Mutex
-	last    time.Time
-	skipped int
-}
-
-func (w *warning) warn(log *slog.Logger, msg string, args ...any) {
-	w.mu.Lock()
-	now := time.Now()
-	if now.Sub(w.last) < warningPause {
-		w.skipped++
-		w.mu.Unlock()
-		return
-	}
-	args = append(args, "since_last", w.skipped)
-	w.last, w.skipped = now, 0
-	w.mu.Unlock()
-	log.Warn(msg, args...)
 }

@@ -87,18 +87,3 @@ func TestImpossibleLimitIsLogged(t *testing.T) {
 		t.Fatalf("logged: %q", text)
 	}
 }
-
-func TestWarningsAreLimited(t *testing.T) {
-	var log logs.Buffer
-	logger := slog.New(slog.NewTextHandler(&log, nil))
-	var w warning
-	for range 1000 {
-		w.warn(logger, "again")
-	}
-	if n := strings.Count(log.String(), "again"); n != 1 {
-		t.Fatalf("%d lines", n)
-	}
-	if w.skipped != 999 {
-		t.Fatalf("%d lines were counted as left out", w.skipped)
-	}
-}

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 
 	"github.com/lesismal/nbio/logging"
+
+	"github.com/pulsegate/pulsegate/seldom"
 )
 
 // quietNbio sends what nbio has to say to the server's log; by itself it writes
@@ -14,14 +16,14 @@ func quietNbio(log *slog.Logger) { logging.SetLogger(&nbioLog{log: log}) }
 
 type nbioLog struct {
 	log  *slog.Logger
-	rate warning
+	rate seldom.Line
 }
 
 func (*nbioLog) Debug(string, ...any) {}
 func (*nbioLog) Info(string, ...any)  {}
 
 func (l *nbioLog) Warn(format string, v ...any) {
-	l.rate.warn(l.log, "event loop: "+fmt.Sprintf(format, v...))
+	l.rate.Log(l.log, slog.LevelWarn, "event loop: "+fmt.Sprintf(format, v...))
 }
 
 func (l *nbioLog) Error(format string, v ...any) { l.Warn(format, v...) }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ func (s *Server) scrape(line *shared, w http.ResponseWriter, r *http.Request) {
 func (s *Server) recordMetrics(rec *http1.Recorder, format expfmt.Format) {
 	var text bytes.Buffer
 	if err := s.writeMetrics(&text, format); err != nil {
-		s.metricsWarning.warn(s.log, "metrics cannot be gathered", "error", err)
+		s.metricsWarning.Log(s.log, slog.LevelWarn, "metrics cannot be gathered", "error", err)
 		http1.WriteReason(rec, http.StatusInternalServerError, "internal error")
 		return
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/lesismal/nbio"
+
+	"github.com/pulsegate/pulsegate/seldom"
 )
 
 // Server accepts connections and serves them until it is closed. Use New,
@@ -71,7 +73,7 @@ type Server struct {
 	bytesOut    atomic.Uint64
 
 	incidents                                                                    *incidents
-	acceptWarning, slowWarning, panicWarning, certificateWarning, metricsWarning warning
+	acceptWarning, slowWarning, panicWarning, certificateWarning, metricsWarning seldom.Line
 }
 
 // New checks the options. It opens nothing.
@@ -231,5 +233,5 @@ func (s *Server) uncount() {
 // panicked reports a panic that was kept to one connection.
 func (s *Server) panicked(doing string, p any, stack []byte) {
 	s.metrics.panics.Add(1)
-	s.panicWarning.warn(s.log, "panic while "+doing, "panic", fmt.Sprint(p), "stack", string(stack))
+	s.panicWarning.Log(s.log, slog.LevelWarn, "panic while "+doing, "panic", fmt.Sprint(p), "stack", string(stack))
 }

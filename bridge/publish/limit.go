@@ -1,7 +1,7 @@
 package publish
 
 import (
-	"time"
+	"log/slog"
 
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/memory"
@@ -24,8 +24,6 @@ func (ps *Producers) publishRoom(n int64) error {
 }
 
 func (ps *Producers) tellPublishLimit() {
-	if n := ps.publishLimit.Add(time.Now()); n > 0 {
-		ps.log.Info("publishes are answered with an error", "limit", "webSocketPulsarClientMemoryLimitInMB",
-			"bytes", ps.limits.Now().MaxPublishBytes, "count", n)
-	}
+	ps.publishLimit.Log(ps.log, slog.LevelInfo, "publishes are answered with an error", "limit", "webSocketPulsarClientMemoryLimitInMB",
+		"bytes", ps.limits.Now().MaxPublishBytes)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/memory"
+	"github.com/pulsegate/pulsegate/seldom"
 	"github.com/pulsegate/pulsegate/test/logs"
 )
 
@@ -27,7 +28,7 @@ func TestPublishLimitThatChanges(t *testing.T) {
 	if n := strings.Count(log.String(), "limit=webSocketPulsarClientMemoryLimitInMB bytes=10 count=1"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, log.String())
 	}
-	if n := ps.publishLimit.Add(time.Now().Add(bridge.SeldomEvery + time.Second)); n != 100 {
+	if n := ps.publishLimit.Add(time.Now().Add(seldom.Every + time.Second)); n != 100 {
 		t.Errorf("%d are told later", n)
 	}
 	ps.limits.Set(bridge.Limits{})

@@ -11,6 +11,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge/pool"
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/memory"
+	"github.com/pulsegate/pulsegate/seldom"
 )
 
 // Upstream is what the room needs of a [bridge.Upstream].
@@ -54,7 +55,7 @@ type Producers struct {
 	log    *slog.Logger
 	enter  func(topic string, out bridge.Outlet) Counters
 
-	publishLimit bridge.Seldom
+	publishLimit seldom.Line
 	upstream     atomic.Int64 // producers that are open there
 
 	mu      sync.Mutex

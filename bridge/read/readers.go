@@ -10,6 +10,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/pool"
 	"github.com/pulsegate/pulsegate/memory"
+	"github.com/pulsegate/pulsegate/seldom"
 )
 
 // Upstream is what the room needs of a [bridge.Upstream].
@@ -59,7 +60,7 @@ type Readers struct {
 	openTails atomic.Int64 // of them
 	tailBytes atomic.Int64 // of all rings
 	full      bridge.FullWindows
-	unknown   bridge.Seldom // ends of topics
+	unknown   seldom.Line // ends of topics
 
 	mu    sync.Mutex
 	tails map[tailKey]*tail

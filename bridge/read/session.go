@@ -1,8 +1,8 @@
 package read
 
 import (
+	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
@@ -182,9 +182,7 @@ func (s *session) endOfTopic() bool {
 	for _, p := range s.all() {
 		end, err := p.ended(ctx)
 		if err != nil {
-			if n := s.readers.unknown.Add(time.Now()); n > 0 {
-				s.readers.log.Warn("end of topic is unknown", "topic", s.topic(), "error", err, "count", n)
-			}
+			s.readers.unknown.Log(s.readers.log, slog.LevelWarn, "end of topic is unknown", "topic", s.topic(), "error", err)
 		}
 		if !end || err != nil {
 			return false

@@ -12,6 +12,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/bridgetest"
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/seldom"
 	"github.com/pulsegate/pulsegate/test/logs"
 )
 
@@ -147,7 +148,7 @@ func TestRefusedUnsubscribesAreToldSeldom(t *testing.T) {
 	if n := strings.Count(log.String(), "unsubscribe failed"); n != 1 {
 		t.Errorf("told %d times", n)
 	}
-	if n := cs.refused.Add(time.Now().Add(bridge.SeldomEvery + time.Second)); n != 100 {
+	if n := cs.refused.Add(time.Now().Add(seldom.Every + time.Second)); n != 100 {
 		t.Errorf("%d are told later", n)
 	}
 }

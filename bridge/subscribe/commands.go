@@ -2,9 +2,9 @@ package subscribe
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
@@ -64,9 +64,7 @@ func (s *session) unsubscribe() {
 			}
 		}
 		if err != nil && !errors.Is(err, bridge.ErrClosed) {
-			if n := all.refused.Add(time.Now()); n > 0 {
-				all.log.Warn("unsubscribe failed", "topic", sub.spec.topicName(), "subscription", sub.spec.subscription, "error", err, "count", n)
-			}
+			all.refused.Log(all.log, slog.LevelWarn, "unsubscribe failed", "topic", sub.spec.topicName(), "subscription", sub.spec.subscription, "error", err)
 		}
 		sub.mu.Lock()
 		s.unsubscribing = false
@@ -92,9 +90,7 @@ func (s *session) askEndOfTopic() {
 			end, err := sub.endOfTopic(ctx)
 			stop()
 			if err != nil {
-				if n := all.unknown.Add(time.Now()); n > 0 {
-					all.log.Warn("end of topic is unknown", "topic", sub.spec.topicName(), "error", err, "count", n)
-				}
+				all.unknown.Log(all.log, slog.LevelWarn, "end of topic is unknown", "topic", sub.spec.topicName(), "error", err)
 			}
 			var e effects
 			sub.mu.Lock()

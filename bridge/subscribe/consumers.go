@@ -10,6 +10,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/bridge/pool"
 	"github.com/pulsegate/pulsegate/memory"
+	"github.com/pulsegate/pulsegate/seldom"
 )
 
 // Upstream is what the room needs of a [bridge.Upstream].
@@ -69,7 +70,7 @@ type Consumers struct {
 	unacked  atomic.Int64 // messages delivered and not acknowledged
 	full     bridge.FullWindows
 
-	refused, unknown bridge.Seldom // unsubscribes that failed, and ends of topics
+	refused, unknown seldom.Line // unsubscribes that failed, and ends of topics
 
 	mu     sync.Mutex
 	groups map[bridge.ConsumerSpec]*group
