@@ -31,13 +31,14 @@ func (m *measured) write(o *options) error {
 		return err
 	}
 	var b strings.Builder
+	better, loaded := m.javaBetter()
 	err := page.Execute(&b, map[string]any{
 		"Machine": m.Machine, "Chart": func(alt, file string) string { return image(alt, filepath.Join(o.charts, file)) }, "Scenarios": o.file, "Codec": m.Codec,
 		"Budgets": m.budgetTable(), "Payloads": m.payloadTable(), "Memory": m.memoryTable(), "Fanout": m.fanoutTable(),
 		"Latency": m.latencyTable(), "Record": m.recordTable(), "Largest": m.largest(), "LargestText": m.largest().number(),
 		"Sources": m.largest().sources(), "RecordVersion": m.largest().version(), "Ping": recordPing, "Slabs": m.slabText(),
 		"All": m.allTable(), "Commands": m.commandTable(), "CodecTable": m.codecTable(true), "FramingTable": m.codecTable(false),
-		"Better": m.javaBetter(), "Quick": slices.ContainsFunc(m.Trials, func(t trial) bool { return t.Quick }),
+		"Better": better, "Loaded": loaded, "Quick": slices.ContainsFunc(m.Trials, func(t trial) bool { return t.Quick }),
 	})
 	if err != nil {
 		return fmt.Errorf("make the page: %w", err)
@@ -282,8 +283,9 @@ func (m *measured) commandTable() string {
 	return t.orNone()
 }
 
-// javaBetter lists the figures in which the Java proxy is better.
-func (m *measured) javaBetter() (list []string) {
+// javaBetter lists the figures in which the Java proxy is better, and in loaded the latencies that are shorter while it carries fewer messages: as
+// fast as it goes, each is at a load of its own.
+func (m *measured) javaBetter() (list, loaded []string) {
 	for i := range m.Trials {
 		name := m.Trials[i].name()
 		for _, f := range []struct {
@@ -301,12 +303,28 @@ func (m *measured) javaBetter() (list []string) {
 			if !f.more {
 				better = w / v
 			}
-			if better > noise {
-				list = append(list, fmt.Sprintf("%s: %s (%s; pulsegate %s)", name, f.name, theirs, mine))
+			if better <= noise {
+				continue
+			}
+			text := fmt.Sprintf("%s: %s (%s; pulsegate %s)", name, f.name, theirs, mine)
+			if load := m.load(name, ours) / m.load(name, java); load > noise && strings.HasSuffix(f.name, "latency") {
+				loaded = append(loaded, fmt.Sprintf("%s at %s the messages", text, times(load)))
+			} else {
+				list = append(list, text)
 			}
 		}
 	}
-	return list
+	return list, loaded
+}
+
+// load is how many messages per second a server carried, received ones where there are receivers.
+func (m *measured) load(name, who string) float64 {
+	for _, f := range []figure{received, published} {
+		if _, v := m.cell(name, who, f); v > 0 {
+			return v
+		}
+	}
+	return 0
 }
 
 // noise is what two figures may differ by without one being better.
