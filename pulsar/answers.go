@@ -39,7 +39,7 @@ func (p *Producer) receipt(c *conn, r *wire.SendReceipt) {
 	e, v := p.queue.receipt(r.SequenceID)
 	var refused []entry
 	if v == answered {
-		p.wait.last = min(p.wait.last, p.client.o.MinBackoff) // now it works
+		p.wait.works(&p.client.o)
 		refused = p.refusedLocked(nil)
 	}
 	p.mu.Unlock()

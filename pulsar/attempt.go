@@ -78,7 +78,7 @@ func (p *Producer) created(n uint64, c *conn, id uint64, answer wire.Command, er
 		return
 	}
 	p.connected, p.dry, p.leaving, p.why = true, false, false, nil
-	p.since = time.Now().UnixNano()
+	p.wait.up()
 	p.name = success.ProducerName
 	p.topicEpoch, p.hasTopicEpoch = success.TopicEpoch, success.HasTopicEpoch
 	p.schemaVersion = append([]byte(nil), success.SchemaVersion...)
@@ -125,11 +125,7 @@ func (p *Producer) failed(n uint64, err error) {
 		err = partitionGone(err)
 	}
 	p.on, p.connected, p.why = nil, false, err
-	// What worked for a while begins anew. A broker that closes each producer that it creates is not asked without a pause.
-	if p.since > 0 && time.Since(time.Unix(0, p.since)) > 10*p.wait.last {
-		p.wait = backoff{}
-	}
-	p.since = 0
+	p.wait.down()
 	first := p.wait.last == 0
 	wait := p.wait.next(&p.client.o)
 	if first && p.assigned != "" {

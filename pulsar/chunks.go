@@ -2,7 +2,6 @@ package pulsar
 
 import (
 	"errors"
-	"math"
 	"time"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
@@ -151,11 +150,7 @@ func (x *Consumer) collect(u *unpacker) (whole bool, err error) {
 		x.parts = &chunks{}
 		x.parts.late.ring = x.expireChunks
 	}
-	room := math.MaxInt
-	if w := x.client.o.Windows; w != nil {
-		room = w.Allowance()
-	}
-	m, dropped, err := x.parts.add(u, x.o, room)
+	m, dropped, err := x.parts.add(u, x.o, x.client.o.Windows.Allowance())
 	x.client.droppedChunks(dropped)
 	x.reserveLocked()
 	if len(x.parts.list) > 0 {

@@ -157,8 +157,26 @@ func (c *Client) release(n int) {
 	}
 }
 
-// backoff is how long to wait before the next attempt. Its zero value is the start.
-type backoff struct{ last time.Duration }
+// backoff is how long to wait before the next attempt. Its zero value is the start. Who is connected and then not says so by up and down: what
+// worked for a while begins anew, and a broker that ends each thing that it creates is not asked without a pause.
+type backoff struct {
+	last  time.Duration
+	since int64 // when it was connected, unix nanoseconds; 0: it is not
+}
+
+// up says that it is connected.
+func (b *backoff) up() { b.since = time.Now().UnixNano() }
+
+// works says that the connection is of use: the next attempt waits as if it was the second.
+func (b *backoff) works(o *Options) { b.last = min(b.last, o.MinBackoff) }
+
+// down says that an attempt has failed, or what it has brought is lost.
+func (b *backoff) down() {
+	if b.since > 0 && time.Since(time.Unix(0, b.since)) > 10*b.last {
+		b.last = 0
+	}
+	b.since = 0
+}
 
 func (b *backoff) next(o *Options) time.Duration {
 	if b.last = min(max(2*b.last, o.MinBackoff), o.MaxBackoff); b.last <= 0 {

@@ -189,7 +189,6 @@ type Consumer struct {
 	id         uint64 // on that
 	epoch      uint64 // of an ordered subscription, counts up when all is to be sent again
 	wait       backoff
-	since      int64 // when it was connected, unix nanoseconds
 	trying     *trying
 	elsewhere  *service // where the topic has moved; nil: the client's service
 

@@ -144,7 +144,7 @@ func (x *Consumer) pin(n uint32, c *conn, id uint64) {
 // of it comes again.
 func (x *Consumer) establish(c *conn) {
 	x.connected, x.trying, x.seeking = true, nil, false
-	x.since = time.Now().UnixNano()
+	x.wait.up()
 	x.flows.begin()
 	if x.state == consumerOpening {
 		x.state = consumerOpen
@@ -177,11 +177,7 @@ func (x *Consumer) failed(n uint32, err error) {
 	if err != errDoubt {
 		x.doubted = 0
 	}
-	// What worked for a while begins anew.
-	if x.since > 0 && time.Since(time.Unix(0, x.since)) > 10*x.wait.last {
-		x.wait = backoff{}
-	}
-	x.since = 0
+	x.wait.down()
 	first := x.wait.last == 0
 	wait := x.wait.next(&x.client.o)
 	if first && x.trying.assigned != "" {

@@ -16,7 +16,8 @@ func (x *Consumer) message(c *conn, cmd *wire.Message, entry []byte) {
 		x.mu.Unlock()
 		return
 	}
-	x.doubted, x.wait.last = 0, min(x.wait.last, x.client.o.MinBackoff) // it works
+	x.doubted = 0
+	x.wait.works(&x.client.o)
 	size := len(entry)
 	if err == nil {
 		size = max(size, min(int(u.meta.UncompressedSize), x.o.maxMessageSize()))

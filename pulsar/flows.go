@@ -1,5 +1,7 @@
 package pulsar
 
+import "math"
+
 const (
 	// maxGrant is how many messages are granted at once: brokers count in 32 bits.
 	maxGrant = 1 << 30
@@ -23,6 +25,12 @@ type Windows interface {
 	// Take counts n bytes more, or fewer, beyond the first of each consumer, see freeWindow.
 	Take(n int)
 }
+
+// unbounded is the [Windows] of a client that was given none.
+type unbounded struct{}
+
+func (unbounded) Allowance() int { return math.MaxInt }
+func (unbounded) Take(int)       {}
 
 // flows decides how many messages the broker may send. It counts as the broker counts: one for each message of a batch
 // which the broker does not know to be acknowledged, whatever becomes of it here. So nothing is lost with what cannot be
@@ -52,12 +60,12 @@ func (f *flows) grant(o *ConsumerOptions, windows Windows, h *holding, keeps boo
 	n := int64(o.window()) - held
 	switch {
 	case f.perOne == 0 && keeps:
-		if n = min(n, firstWindow); windows != nil && windows.Allowance() < firstWindow*largeMessage {
+		if n = min(n, firstWindow); windows.Allowance() < firstWindow*largeMessage {
 			n = min(n, 1)
 		}
 	case f.perOne > 0:
 		room := o.windowBytes()
-		if room > freeWindow && windows != nil && n*int64(f.perOne)+int64(bytes) > freeWindow {
+		if room > freeWindow && n*int64(f.perOne)+int64(bytes) > freeWindow {
 			room = max(freeWindow, min(room, windows.Allowance()))
 		}
 		n = min(n, int64(room-bytes)/int64(f.perOne))
@@ -98,7 +106,7 @@ func (x *Consumer) reserveLocked() {
 		x.flows.out = 0 // whatever still comes is dropped
 	}
 	_, held := x.held.size()
-	if n := x.flows.exceeds(held + x.parts.size()); n != 0 && x.client.o.Windows != nil {
+	if n := x.flows.exceeds(held + x.parts.size()); n != 0 {
 		x.client.o.Windows.Take(n)
 	}
 }

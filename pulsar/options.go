@@ -81,6 +81,9 @@ func (o Options) withDefaults() Options {
 	if o.TLS == nil {
 		o.TLS = func() (*tls.Config, error) { return &tls.Config{}, nil }
 	}
+	if o.Windows == nil {
+		o.Windows = unbounded{}
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}

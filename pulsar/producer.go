@@ -101,7 +101,6 @@ type Producer struct {
 	leaving   bool   // the broker is to forget it, see restart
 	opening   time.Time
 	wait      backoff
-	since     int64    // when it was connected, unix nanoseconds; 0: it is not
 	elsewhere *service // where the topic has moved; nil: the client's service
 	assigned  string   // the broker to try next without asking
 

@@ -52,12 +52,9 @@ func TestConsumerOfTopics(t *testing.T) {
 	}
 }
 
-// A message that was delivered as often as it may goes to the dead letter topic, and is acknowledged then.
-func TestDeadLetter(t *testing.T) {
-	b := fakebroker.Start(t)
-	u := overFake(t, b, Options{})
-	const topic = "persistent://public/default/t"
-	b.Publish(topic, wire.Metadata{PartitionKey: "k", HasPartitionKey: true}, []byte("bad"))
+// withDeadLetters subscribes s to a topic, whose messages may be delivered twice.
+func withDeadLetters(t *testing.T, u *Upstream, topic string) (bridge.Consumer, *inbox) {
+	t.Helper()
 	in := newInbox(t)
 	sub, err := u.Subscribe(readContext(t), bridge.ConsumerSpec{
 		Topic: topic, Subscription: "s", Type: bridge.Shared, Earliest: true, Queue: 10, MaxRedeliver: 1,
@@ -65,6 +62,16 @@ func TestDeadLetter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return sub, in
+}
+
+// A message that was delivered as often as it may goes to the dead letter topic, and is acknowledged then.
+func TestDeadLetter(t *testing.T) {
+	b := fakebroker.Start(t)
+	u := overFake(t, b, Options{})
+	const topic = "persistent://public/default/t"
+	b.Publish(topic, wire.Metadata{PartitionKey: "k", HasPartitionKey: true}, []byte("bad"))
+	sub, in := withDeadLetters(t, u, topic)
 	sub.Permit(2)
 	for n := range uint32(2) {
 		m := in.take(1)[0]
@@ -96,13 +103,7 @@ func TestLastDeliveriesAreBounded(t *testing.T) {
 	for range messages {
 		b.Publish(topic, wire.Metadata{Properties: []wire.KeyValue{{Key: "p", Value: strings.Repeat("x", size)}}}, nil)
 	}
-	in := newInbox(t)
-	sub, err := u.Subscribe(readContext(t), bridge.ConsumerSpec{
-		Topic: topic, Subscription: "s", Type: bridge.Shared, Earliest: true, Queue: 10, MaxRedeliver: 1,
-	}, in)
-	if err != nil {
-		t.Fatal(err)
-	}
+	sub, in := withDeadLetters(t, u, topic)
 	sub.Permit(2 * messages)
 	for _, m := range in.take(messages) {
 		sub.Redeliver([]codec.MessageID{m.ID})
