@@ -113,7 +113,7 @@ func Run(ctx context.Context, cfg *config.Config, notices []config.Notice, opts 
 
 	pace, endPace := context.WithCancel(context.WithoutCancel(ctx)) // a drain needs it, too
 	var pacing sync.WaitGroup
-	pacing.Go(func() { paceHeap(pace) })
+	pacing.Go(func() { paceHeap(pace, budget.Used) })
 	defer pacing.Wait()
 	defer endPace()
 

@@ -40,11 +40,13 @@ const (
 type heapPacer struct {
 	percent int
 	before  uint64 // bytes allocated since the process began, at the last look
-	garbage uint64 // allocated since memory was last given back
+	used    int64  // bytes that clients made the process hold, at the last look
+	garbage uint64 // allocated or let go of since memory was last given back
 }
 
-// paceHeap runs a pacer until ctx ends, unless the operator has set a pace.
-func paceHeap(ctx context.Context) {
+// paceHeap runs a pacer until ctx ends, unless the operator has set a pace. used is how many bytes clients make
+// the process hold now.
+func paceHeap(ctx context.Context, used func() int64) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
@@ -65,7 +67,7 @@ func paceHeap(ctx context.Context) {
 			percent = p.bound(samples[1].Value.Uint64())
 		case <-tick.C:
 			metrics.Read(samples)
-			percent, release = p.look(samples[0].Value.Uint64(), samples[1].Value.Uint64())
+			percent, release = p.look(samples[0].Value.Uint64(), samples[1].Value.Uint64(), used())
 		}
 		if percent != p.percent {
 			p.percent = percent
@@ -112,13 +114,15 @@ func (p *heapPacer) bound(live uint64) (percent int) {
 	return p.percent
 }
 
-// look takes the bytes allocated so far and the size of the heap after its last
-// collection. It returns the pace to go at, in GOGC's percent, and whether memory is
+// look takes the bytes allocated so far, the size of the heap after its last
+// collection, and how much of it clients hold. It returns the pace to go at, in GOGC's percent, and whether memory is
 // to be given back to the system.
-func (p *heapPacer) look(allocated, live uint64) (percent int, release bool) {
+func (p *heapPacer) look(allocated, live uint64, used int64) (percent int, release bool) {
 	grown := allocated - p.before
 	p.before = allocated
-	p.garbage += grown
+	// What clients held when memory was given back becomes garbage without anything being allocated.
+	p.garbage += grown + uint64(max(p.used-used, 0))
+	p.used = used
 	if grown < quietRate {
 		if release = p.garbage > leftBehind; release {
 			p.garbage = 0

@@ -22,7 +22,7 @@ func TestHeapPace(t *testing.T) {
 		{"busier than the bound", 4000 * mib, 16 * mib, 800},
 	} {
 		p := heapPacer{percent: usualPercent}
-		if percent, release := p.look(c.grown, c.live); percent != c.percent || release {
+		if percent, release := p.look(c.grown, c.live, 0); percent != c.percent || release {
 			t.Errorf("%s: %d, %v; want %d", c.name, percent, release, c.percent)
 		}
 	}
@@ -31,10 +31,10 @@ func TestHeapPace(t *testing.T) {
 func TestHeapPaceIsSteady(t *testing.T) {
 	const mib = 1 << 20
 	p := heapPacer{percent: 400}
-	if percent, _ := p.look(45*mib, 10*mib); percent != 400 {
+	if percent, _ := p.look(45*mib, 10*mib, 0); percent != 400 {
 		t.Errorf("a small change made it %d", percent)
 	}
-	if percent, _ := p.look(45*mib+80*mib, 10*mib); percent != 800 {
+	if percent, _ := p.look(45*mib+80*mib, 10*mib, 0); percent != 800 {
 		t.Errorf("a large change made it %d", percent)
 	}
 }
@@ -42,7 +42,7 @@ func TestHeapPaceIsSteady(t *testing.T) {
 func TestHeapPaceIsBoundAsTheHeapGrows(t *testing.T) {
 	const mib = 1 << 20
 	p := heapPacer{percent: usualPercent}
-	p.percent, _ = p.look(4000*mib, 4*mib)
+	p.percent, _ = p.look(4000*mib, 4*mib, 0)
 	for _, c := range []struct {
 		live    uint64
 		percent int
@@ -69,7 +69,7 @@ func TestHeapIsGivenBackOnceAfterLoad(t *testing.T) {
 	var allocated uint64
 	look := func(grown uint64) bool {
 		allocated += grown
-		_, release := p.look(allocated, 10*mib)
+		_, release := p.look(allocated, 10*mib, 0)
 		return release
 	}
 	if look(100 * mib) {
@@ -91,13 +91,35 @@ func TestHeapIsGivenBackOnceAfterLoad(t *testing.T) {
 	}
 }
 
+// TestHeapIsGivenBackWhenClientsLetGo gives back what they held while memory was given back before.
+func TestHeapIsGivenBackWhenClientsLetGo(t *testing.T) {
+	const mib = 1 << 20
+	p := heapPacer{percent: usualPercent}
+	look := func(used int64) bool {
+		_, release := p.look(200*mib, 10*mib, used)
+		return release
+	}
+	if look(128*mib) || !look(128*mib) || look(128*mib) {
+		t.Error("not once after load")
+	}
+	if look(120 * mib) {
+		t.Error("for a little")
+	}
+	if !look(64 * mib) {
+		t.Error("not when clients let go of it")
+	}
+	if look(64*mib) || look(72*mib) {
+		t.Error("twice")
+	}
+}
+
 func TestHeapPacerLeavesThePaceAsItWas(t *testing.T) {
 	before := debug.SetGCPercent(123)
 	defer debug.SetGCPercent(before)
 	t.Setenv("GOGC", "")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	paceHeap(ctx)
+	paceHeap(ctx, func() int64 { return 0 })
 	if now := debug.SetGCPercent(123); now != 123 {
 		t.Errorf("left at %d", now)
 	}

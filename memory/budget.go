@@ -103,13 +103,18 @@ func (b *Budget) Limit() int64 {
 	return b.limit.Load()
 }
 
-func (b *Budget) free() int64 {
-	free := b.limit.Load()
-	for i := range b.held {
-		free -= b.held[i].Load()
+// Used is what is held of all kinds together, in bytes.
+func (b *Budget) Used() (n int64) {
+	if b == nil {
+		return 0
 	}
-	return free
+	for i := range b.held {
+		n += b.held[i].Load()
+	}
+	return n
 }
+
+func (b *Budget) free() int64 { return b.limit.Load() - b.Used() }
 
 // Allowance is how many bytes one holder may have now, at least [Least].
 func (b *Budget) Allowance() int {

@@ -25,6 +25,7 @@ const (
 	wantNew                       // it was just accepted
 	wantFlush                     // there may be something to write
 	wantRead                      // there may be something to read that no event will announce again
+	wantTurn                      // beside wantRead: it sends more than fits in a turn, and waits with those that do, too
 	wantOpened                    // the bridge has answered
 	wantGone                      // its socket is closed
 	wantLook                      // its next deadline has moved
@@ -50,7 +51,7 @@ type conn struct {
 	wants     atomic.Uint32
 	lastTake  atomic.Uint32 // tick at which the kernel last took output
 	lastSeen  atomic.Uint32 // tick of the last traffic, see [conn.lastTraffic]
-	toRead    atomic.Bool   // it is in the worker's reads
+	toRead    atomic.Bool   // it is in the worker's reads or turns
 	tellTaken atomic.Bool   // the worker wants to know when unsent has fallen
 	ended     atomic.Bool   // nothing more comes from the peer, and all that came is used; set with mu held
 

@@ -17,8 +17,8 @@ import (
 
 // Input is handled in turns, so that nobody waits for long because of what one
 // client sends: a turn ends after turnBytes, and what is left waits for the next
-// one, behind the other sockets of the worker. A message that may take longer
-// than a turn is left to the [costlyMessages].
+// one, behind those other sockets of the worker that send as much; who sends little does not
+// wait for them. A message that may take longer than a turn is left to the [costlyMessages].
 
 const (
 	// readBuffer is the size of a read, but in the midst of a long frame, see [ws.Reader.Room]. Each poller and each
@@ -55,10 +55,16 @@ func (s *Server) onRead(nc *nbio.Conn) {
 	// much would have turns at both. While the worker reads this socket the poller has
 	// better things to do than to wait for it.
 	wanted := c.toRead.Load() || c.wants.Load()&wantRead != 0
-	if wanted || !c.mu.TryLock() {
+	mine, wants := !wanted && c.mu.TryLock(), wantRead
+	if mine && c.reader.Long() {
+		// With very many of these a poller would do nothing else for a while, and who sends little would wait for it.
+		c.mu.Unlock()
+		mine, wants = false, wantRead|wantTurn
+	}
+	if !mine {
 		if !broken(nc) {
 			if !wanted {
-				c.wake(wantRead)
+				c.wake(wants)
 			}
 			return
 		}
@@ -175,7 +181,7 @@ func (c *conn) receive(buf []byte, inPoller bool) {
 		if n < len(into) {
 			more = c.ending // no event will tell of it again
 		} else if read >= len(buf) {
-			c.wake(wantRead)
+			c.wake(wantRead | wantTurn)
 			more = false
 		}
 	}
@@ -269,7 +275,7 @@ func (c *conn) turnOver(bytes int) bool {
 		return false
 	}
 	c.stalled, c.yielded = true, true
-	c.wake(wantRead)
+	c.wake(wantRead | wantTurn)
 	return true
 }
 

@@ -485,3 +485,32 @@ func TestReadsWaitForOutput(t *testing.T) {
 		t.Fatal("the worker is not to come again")
 	}
 }
+
+// Those that send more than fits in a turn wait for each other; who sends little is read in between.
+func TestWhoSendsLittleIsReadBetween(t *testing.T) {
+	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorker(s)
+	var order strings.Builder
+	queue := func(name string, wants uint32) {
+		c := &conn{s: s, w: w, stalled: true}
+		c.life.Store(uint32(life.Open))
+		c.session = &fullSession{asked: func() { order.WriteString(name) }}
+		c.wake(wants)
+	}
+	for _, name := range []string{"A", "B", "C"} {
+		queue(name, wantRead|wantTurn)
+	}
+	queue("a", wantRead)
+	w.work()
+	queue("b", wantRead)
+	queue("c", wantRead)
+	for range 3 {
+		w.work()
+	}
+	if got := order.String(); got != "aAbBcC" {
+		t.Fatalf("in the order %s", got)
+	}
+}

@@ -19,7 +19,8 @@ type worker struct {
 	sealed     []byte // what it becomes with TLS
 	buf        []byte // for reading
 	spare      []*conn
-	reads      []*conn // those that want to read, each at most once; they have turns in between
+	reads      waiting // those that want to read
+	turns      waiting // those of them that send more than fits in a turn, so that only they wait for each other
 	departures departures
 	generation uint64    // of the permissions that all sessions were checked against
 	settings   *settings // that its connections' deadlines were made with
@@ -41,6 +42,22 @@ func (w *worker) push(c *conn) {
 	if first {
 		w.ring()
 	}
+}
+
+// waiting are connections in the order they came, each at most once. They have turns in between what else there is to do.
+type waiting []*conn
+
+// take removes the first of them, nil if there is none.
+func (q *waiting) take() *conn {
+	if len(*q) == 0 {
+		return nil
+	}
+	c := (*q)[0]
+	(*q)[0] = nil
+	if *q = (*q)[1:]; len(*q) == 0 {
+		*q = nil
+	}
+	return c
 }
 
 func (w *worker) ring() {
@@ -93,16 +110,16 @@ func (w *worker) work() (end bool) {
 		batch[i] = nil
 		w.serve(c)
 		if i%readEvery == readEvery-1 {
-			w.readOne()
+			w.readNext()
 			w.out.later()
 		}
 	}
 	w.spare = batch
-	w.readOne()
+	w.readNext()
 
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.queue)+len(w.reads) > 0 {
+	if len(w.queue)+len(w.reads)+len(w.turns) > 0 {
 		w.ring()
 		return false
 	}
@@ -151,7 +168,11 @@ func (w *worker) serve(c *conn) {
 		c.mu.Unlock()
 	}
 	if wants&(wantRead|wantEnd) != 0 && !c.toRead.Swap(true) {
-		w.reads = append(w.reads, c)
+		if wants&wantTurn != 0 {
+			w.turns = append(w.turns, c)
+		} else {
+			w.reads = append(w.reads, c)
+		}
 	}
 	if c.ended.Load() && !c.toRead.Load() { // else it is, behind what is read
 		w.conclude(c)
@@ -161,16 +182,18 @@ func (w *worker) serve(c *conn) {
 	}
 }
 
-// readOne gives the first of those that want to read their turn.
-func (w *worker) readOne() {
-	if len(w.reads) == 0 {
-		return
+// readNext gives the first of those that want to read their turn, and the first of those of them that send much.
+func (w *worker) readNext() {
+	if c := w.reads.take(); c != nil {
+		w.read(c)
 	}
-	c := w.reads[0]
-	w.reads[0] = nil
-	if w.reads = w.reads[1:]; len(w.reads) == 0 {
-		w.reads = nil
+	if c := w.turns.take(); c != nil {
+		w.read(c)
 	}
+}
+
+// read gives c its turn to read.
+func (w *worker) read(c *conn) {
 	c.toRead.Store(false)
 	if c.gone {
 		return

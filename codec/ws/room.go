@@ -19,11 +19,16 @@ const (
 	ahead = 4
 )
 
+// Long reports that the Reader is in the midst of a long frame: much of it has come, and much is missing.
+func (r *Reader) Long() bool {
+	return r.state&statePayload != 0 && r.need >= minRoom && len(r.buffered()) >= minRoom
+}
+
 // Room returns memory to read the connection's next bytes to, if many are missing of the
 // current frame; else nil, and they are for [Reader.Feed]. [Reader.Filled] says how
 // many there were; it is called before any other method, or not at all if there were none.
 func (r *Reader) Room() []byte {
-	if r.state&statePayload == 0 || r.need < minRoom || len(r.buffered()) < minRoom {
+	if !r.Long() {
 		return nil
 	}
 	want := min(int(r.need), maxRoom)
