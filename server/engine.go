@@ -13,7 +13,7 @@ var errOtherNbio = errors.New("nbio's pollers are not as expected")
 func (s *Server) startEngine() (err error) {
 	s.engine = nbio.NewEngine(nbio.Config{
 		Name:           "pulsegate",
-		NPoller:        s.o.workers,
+		NPoller:        s.o.pollers,
 		ReadBufferSize: readBuffer,
 		EpollMod:       nbio.EPOLLET,
 	})

@@ -145,6 +145,7 @@ type Options struct {
 	tick    time.Duration // resolution of all timeouts, 100 ms
 	passed  func() uint32 // ticks since the start, by the system's clock
 	workers int           // one for each CPU
+	pollers int           // see [pollersFor]
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -157,8 +158,17 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.streamIdle, streamIdle)
 	setDefault(&o.tick, 100*time.Millisecond)
 	setDefault(&o.workers, runtime.GOMAXPROCS(0))
+	setDefault(&o.pollers, pollersFor(runtime.GOMAXPROCS(0)))
 	return o, nil
 }
+
+// pollersFor is how many pollers share so many processors of Go's scheduler: all but one.
+//
+// A poller that waits for events does so in a system call, and the scheduler gets its processor back after up
+// to 10 ms only. While all processors are kept like that, whatever else has work stands still: workers, and those that read
+// from the brokers. With one left over there is always somebody to take it, and what the pollers read
+// comes in larger portions.
+func pollersFor(processors int) int { return max(1, processors-1) }
 
 // missing names a field that has no default and no meaning of its own when it is zero, "" for none.
 func (o *Options) missing() string {
