@@ -155,6 +155,7 @@ func (s *Server) serveConn(nc net.Conn, secure bool) {
 	}
 	c.life.Store(uint32(begins))
 	setOwner(inner, c)
+	c.w.awaitCalm()
 	s.entranceOf(inner).enter(c)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/codec/ws"
+	"github.com/pulsegate/pulsegate/server/life"
 	"github.com/pulsegate/pulsegate/server/route"
 	"github.com/pulsegate/pulsegate/server/tlsio"
 	"github.com/pulsegate/pulsegate/server/wheel"
@@ -51,7 +52,7 @@ type conn struct {
 	wants     atomic.Uint32
 	lastTake  atomic.Uint32 // tick at which the kernel last took output
 	lastSeen  atomic.Uint32 // tick of the last traffic, see [conn.lastTraffic]
-	toRead    atomic.Bool   // it is in the worker's reads or turns
+	toRead    atomic.Bool   // it is in the worker's reads, turns or heads
 	tellTaken atomic.Bool   // the worker wants to know when unsent has fallen
 	ended     atomic.Bool   // nothing more comes from the peer, and all that came is used; set with mu held
 
@@ -153,6 +154,12 @@ type outcome struct {
 
 // Links implements [wheel.Linked].
 func (c *conn) Links() *wheel.Links[conn] { return &c.link }
+
+// settled reports whether c is a session, neither on its way to one nor on its way out.
+func (c *conn) settled() bool {
+	state := c.state()
+	return state.Stage() == life.Session && state != life.Lost
+}
 
 // wake queues c at its worker for the given wants. It never blocks.
 func (c *conn) wake(wants uint32) {

@@ -8,13 +8,14 @@
 //
 //   - One for each listener accepts. It hands a connection to a poller ([entrance]) and
 //     to a worker.
-//   - nbio's pollers read. A readable socket's bytes are parsed and handed to
+//   - nbio's pollers read, one less than there are CPUs. A readable socket's bytes are parsed and handed to
 //     its session right there, one turn of them; see [turnBytes].
 //   - Workers, one for each CPU, write, and read what the pollers left. A connection belongs to
 //     one worker for its whole life; that worker alone asks its session for output, writes to
 //     its socket and keeps its deadlines, so what is only used for this is under no lock. Whoever
 //     wants something done for a connection sets a bit and queues it
-//     ([conn.wake]).
+//     ([conn.wake]). It serves its sessions first, and in between those connections that come or
+//     go; where clients have these come faster than it can serve them, no more are accepted meanwhile.
 //   - Requests that are no session, such as /metrics, run as ordinary
 //     [http.Handler] calls on goroutines, a bounded number of them; logins of
 //     sessions that have to ask someone do, too. Those for the broker stream, see [stream].

@@ -20,7 +20,7 @@ import (
 // the answer, which a worker has yet to write. So what nbio asks for is put right
 // before its poller can see a first event; [watch] tells of the end instead.
 //
-// mu guards the queue, which holds no more connections than are admitted. What is
+// mu guards the queue, which holds up to mostEntering connections: who accepts more waits. What is
 // called under it are notes of a connection and the queue of its worker.
 type entrance struct {
 	s    *Server
@@ -29,15 +29,22 @@ type entrance struct {
 
 	mu     sync.Mutex
 	queue  []*conn
+	taken  sync.Cond // the queue has become empty, or closed
 	closed bool
 	opened bool // nbio has taken the connection that is being given to it
 	began  chan struct{}
 	begin  sync.Once
 }
 
-// enter gives c to its poller.
+// mostEntering bounds how many connections a poller is given at once. Each takes it 15 µs, in which its other sockets wait.
+const mostEntering = 32
+
+// enter gives c to its poller. It waits while many others are being given to it, and is called by who accepts only.
 func (e *entrance) enter(c *conn) {
 	e.mu.Lock()
+	for len(e.queue) >= mostEntering && !e.closed {
+		e.taken.Wait()
+	}
 	closed := e.closed
 	first := len(e.queue) == 0
 	if !closed {
@@ -68,6 +75,7 @@ func (e *entrance) serve(nc *nbio.Conn) {
 	defer e.mu.Unlock()
 	queue := e.queue
 	e.queue = nil
+	e.taken.Broadcast()
 	for _, c := range queue {
 		e.give(c)
 	}
@@ -104,6 +112,7 @@ func (e *entrance) close() {
 	e.mu.Lock()
 	queue := e.queue
 	e.queue, e.closed = nil, true
+	e.taken.Broadcast()
 	e.mu.Unlock()
 	for _, c := range queue {
 		e.s.turnAway(c)
@@ -157,6 +166,7 @@ func (s *Server) openEntrances() error {
 			continue
 		}
 		e := &entrance{s: s, epfd: epfds[at], bell: pair[1], began: make(chan struct{})}
+		e.taken.L = &e.mu
 		s.entrances[at] = e
 		setOwner(nc, e)
 		if _, err := s.engine.AddConn(nc); err != nil {

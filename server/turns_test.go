@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -512,5 +513,115 @@ func TestWhoSendsLittleIsReadBetween(t *testing.T) {
 	}
 	if got := order.String(); got != "aAbBcC" {
 		t.Fatalf("in the order %s", got)
+	}
+}
+
+// Sessions are served before those that come and go, of which each call serves some; and each of those may read.
+func TestSessionsAreServedBeforeWhoPasses(t *testing.T) {
+	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorker(s)
+	const many = 3 * passEvery
+	var order strings.Builder
+	for range many {
+		c := &conn{s: s, w: w}
+		c.life.Store(uint32(life.Dead))
+		c.gone = true // so that nothing is left to do for it
+		c.wake(wantGone)
+	}
+	for range 2 {
+		c := &conn{s: s, w: w}
+		c.life.Store(uint32(life.Open))
+		c.session = &fillSession{fill: func() { fmt.Fprint(&order, len(w.passing), " ") }}
+		c.wake(wantFlush)
+	}
+	w.work()
+	if got := order.String(); got != fmt.Sprint(many, " ", many, " ") {
+		t.Fatalf("so many passed when sessions were served: %s", got)
+	}
+	for left := many - passEvery; left > 0; left -= passEvery {
+		if len(w.passing) != left {
+			t.Fatalf("%d are left, not %d", len(w.passing), left)
+		}
+		w.work()
+	}
+	if len(w.passing) != 0 {
+		t.Fatalf("%d are left at the end", len(w.passing))
+	}
+}
+
+// Between very many sessions those that pass get on, too.
+func TestWhoPassesIsServedBetweenVeryManySessions(t *testing.T) {
+	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorker(s)
+	passer := &conn{s: s, w: w}
+	passer.life.Store(uint32(life.Dead))
+	passer.gone = true
+	passer.wake(wantGone)
+	served, before := 0, -1
+	for range 10 * readEvery {
+		c := &conn{s: s, w: w}
+		c.life.Store(uint32(life.Open))
+		c.session = &fillSession{fill: func() {
+			if served++; before < 0 && len(w.passing) == 0 {
+				before = served - 1
+			}
+		}}
+		c.wake(wantFlush)
+	}
+	w.work()
+	if before != readEvery {
+		t.Fatalf("it was served behind %d sessions, not %d", before, readEvery)
+	}
+}
+
+// Nobody is accepted for a worker for which very many come or go, until they are less.
+func TestAcceptWaitsForCalm(t *testing.T) {
+	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorker(s)
+	for range mostPassing {
+		c := &conn{s: s, w: w, gone: true}
+		c.life.Store(uint32(life.Dead))
+		c.wake(wantGone)
+	}
+	calm := make(chan int, 1)
+	go func() {
+		w.awaitCalm()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		calm <- len(w.passing)
+	}()
+	select {
+	case n := <-calm:
+		t.Fatalf("not awaited with %d", n)
+	default:
+	}
+	for n, waits := 0, true; waits; {
+		w.work()
+		select {
+		case n = <-calm:
+			waits = false
+		default:
+			runtime.Gosched()
+		}
+		if !waits && n >= mostPassing {
+			t.Fatalf("awaited with %d", n)
+		}
+	}
+}
+
+func TestPollers(t *testing.T) {
+	for processors, want := range map[int]int{1: 1, 2: 1, 3: 2, 64: 63} {
+		if got := pollersFor(processors); got != want {
+			t.Errorf("%d for %d processors, not %d", got, processors, want)
+		}
 	}
 }

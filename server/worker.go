@@ -19,25 +19,35 @@ type worker struct {
 	sealed     []byte // what it becomes with TLS
 	buf        []byte // for reading
 	spare      []*conn
+	strangers  []*conn // likewise, for what is taken of passing
 	reads      waiting // those that want to read
-	turns      waiting // those of them that send more than fits in a turn, so that only they wait for each other
+	turns      waiting // the same, of those that send more than fits in a turn: only they wait for each other
+	heads      waiting // the same, of those that pass
 	departures departures
 	generation uint64    // of the permissions that all sessions were checked against
 	settings   *settings // that its connections' deadlines were made with
 
-	mu    sync.Mutex
-	queue []*conn // each connection at most once, see [conn.wake]
-	quit  bool
+	mu      sync.Mutex
+	queue   []*conn   // sessions
+	passing waiting   // connections that are no session, or none any more; in one of both at most once, see [conn.wake]
+	calm    sync.Cond // few connections are passing
+	quit    bool
 }
 
 func newWorker(s *Server) *worker {
-	return &worker{s: s, bell: make(chan struct{}, 1), buf: make([]byte, readBuffer), settings: s.set()}
+	w := &worker{s: s, bell: make(chan struct{}, 1), buf: make([]byte, readBuffer), settings: s.set()}
+	w.calm.L = &w.mu
+	return w
 }
 
 func (w *worker) push(c *conn) {
 	w.mu.Lock()
-	w.queue = append(w.queue, c)
-	first := len(w.queue) == 1
+	if c.settled() {
+		w.queue = append(w.queue, c)
+	} else {
+		w.passing = append(w.passing, c)
+	}
+	first := len(w.queue)+len(w.passing) == 1
 	w.mu.Unlock()
 	if first {
 		w.ring()
@@ -92,12 +102,31 @@ func (w *worker) run() {
 	}
 }
 
-// readEvery is how many connections are served between two that read, while there
-// are so many. A read takes a millisecond at worst, all else about 10 µs.
-const readEvery = 8
+const (
+	// readEvery is how many connections are served between two that read, while there
+	// are so many. A read takes a millisecond at worst, all else about 10 µs.
+	readEvery = 8
 
-// work serves the connections in the queue once, in the order they came, and lets
-// some of those read that want to. What they add meanwhile is served on the next call,
+	// passEvery is how many connections that come or go are served behind the sessions, at most. One
+	// takes 50 µs, and clients can have them come and go faster than any server can serve them: it is they who wait then.
+	passEvery = 16
+
+	// mostPassing is from how many of them on no further connection is accepted for a worker: those that wait cost
+	// memory, and their sockets' events the pollers' time.
+	mostPassing = 128
+)
+
+// awaitCalm waits while very many connections come or go. A worker always gets on with them.
+func (w *worker) awaitCalm() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.passing) >= mostPassing {
+		w.calm.Wait()
+	}
+}
+
+// work serves the sessions in the queue once, in the order they came, with some of the connections that
+// come or go in between and behind them, and lets some of those read that want to. What they add meanwhile is served on the next call,
 // so that no connection can keep the others waiting. It reports whether the worker
 // shall end.
 func (w *worker) work() (end bool) {
@@ -111,15 +140,17 @@ func (w *worker) work() (end bool) {
 		w.serve(c)
 		if i%readEvery == readEvery-1 {
 			w.readNext()
+			w.pass(1)
 			w.out.later()
 		}
 	}
 	w.spare = batch
 	w.readNext()
+	w.pass(passEvery)
 
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.queue)+len(w.reads)+len(w.turns) > 0 {
+	if len(w.queue)+len(w.passing)+len(w.reads)+len(w.turns)+len(w.heads) > 0 {
 		w.ring()
 		return false
 	}
@@ -127,6 +158,32 @@ func (w *worker) work() (end bool) {
 		w.queue, w.spare = nil, nil
 	}
 	return w.quit
+}
+
+// pass serves up to n of the connections that come or go, and lets as many of them read, or one that has much to read.
+func (w *worker) pass(n int) {
+	w.mu.Lock()
+	for len(w.strangers) < n && len(w.passing) > 0 {
+		w.strangers = append(w.strangers, w.passing.take())
+	}
+	if len(w.passing) < mostPassing {
+		w.calm.Broadcast()
+	}
+	w.mu.Unlock()
+	for i, c := range w.strangers {
+		w.strangers[i] = nil
+		w.serve(c)
+	}
+	if len(w.strangers) > 0 {
+		runtime.Gosched()
+	}
+	w.strangers = w.strangers[:0]
+	for range n {
+		c := w.heads.take()
+		if c == nil || w.read(c) >= turnBytes {
+			return
+		}
+	}
 }
 
 // serve does what c wants.
@@ -168,9 +225,12 @@ func (w *worker) serve(c *conn) {
 		c.mu.Unlock()
 	}
 	if wants&(wantRead|wantEnd) != 0 && !c.toRead.Swap(true) {
-		if wants&wantTurn != 0 {
+		switch {
+		case !c.settled():
+			w.heads = append(w.heads, c)
+		case wants&wantTurn != 0:
 			w.turns = append(w.turns, c)
-		} else {
+		default:
 			w.reads = append(w.reads, c)
 		}
 	}
@@ -192,14 +252,14 @@ func (w *worker) readNext() {
 	}
 }
 
-// read gives c its turn to read.
-func (w *worker) read(c *conn) {
+// read gives c its turn to read, and returns how many bytes it read.
+func (w *worker) read(c *conn) (bytes int) {
 	c.toRead.Store(false)
 	if c.gone {
-		return
+		return 0
 	}
 	c.mu.Lock()
-	c.receive(w.buf, false)
+	bytes = c.receive(w.buf, false)
 	c.mu.Unlock()
 	if c.ended.Load() {
 		w.conclude(c)
@@ -210,4 +270,5 @@ func (w *worker) read(c *conn) {
 	// A worker that has input without end would keep the processor for 10 ms, and
 	// with it the pollers, which come back from the kernel and want one.
 	runtime.Gosched()
+	return bytes
 }

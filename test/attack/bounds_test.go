@@ -23,14 +23,14 @@ func TestBounds(t *testing.T) {
 		want   string // in the only thing that is broken; "": nothing is
 	}{
 		"harmless":            {func(*figures) {}, ""},
-		"slow answers":        {func(f *figures) { f.during[publish] = 26*ms + 1 }, "publish p99 26.0 ms, bound 26.0 ms"},
-		"not quite as slow":   {func(f *figures) { f.during[publish] = 26 * ms }, ""},
+		"slow answers":        {func(f *figures) { f.during[publish] = 46*ms + 1 }, "publish p99 46.0 ms, bound 46.0 ms"},
+		"not quite as slow":   {func(f *figures) { f.during[publish] = 46 * ms }, ""},
 		"slow deliveries":     {func(f *figures) { f.during[deliver] = time.Second }, "deliver p99 1000.0 ms"},
 		"slow refusals":       {func(f *figures) { f.during[reply] = time.Second }, "reply p99"},
 		"slow handshakes":     {func(f *figures) { f.during[open] = time.Second }, "open p99"},
 		"slow before":         {func(f *figures) { f.before[open], f.during[open] = time.Second, 3*time.Second }, ""},
 		"slow beside":         {func(f *figures) { f.beside[open], f.during[open] = time.Second, 3*time.Second }, ""},
-		"slower than beside":  {func(f *figures) { f.beside[open], f.during[open] = 10*ms, 51*ms }, "bound 50.0 ms (3 × the greater of 2.0 ms before and 10.0 ms beside"},
+		"slower than beside":  {func(f *figures) { f.beside[open], f.during[open] = 10*ms, 71*ms }, "bound 70.0 ms (3 × the greater of 2.0 ms before and 10.0 ms beside"},
 		"nothing was opened":  {func(f *figures) { f.during[open], f.counted[open] = time.Second, 0 }, ""},
 		"the broker hangs":    {func(f *figures) { f.hung, f.during[publish] = true, time.Second }, ""},
 		"refusals need none":  {func(f *figures) { f.hung, f.during[reply] = true, time.Second }, "reply p99"},
@@ -62,7 +62,7 @@ func TestBounds(t *testing.T) {
 // TestRowNamesTheWorst tells of the probe that went furthest beyond its bound, and of what was lost.
 func TestRowNamesTheWorst(t *testing.T) {
 	f := harmless()
-	f.during[deliver], f.during[open] = 30*time.Millisecond, 300*time.Millisecond
+	f.during[deliver], f.during[open] = 50*time.Millisecond, 300*time.Millisecond
 	f.faults = []string{"the process ended: exit code 2"}
 	row := f.row("something")
 	for _, want := range []string{"something ", " open ", "BROKEN: the process ended: exit code 2; deliver p99", "; open p99 300.0 ms"} {
