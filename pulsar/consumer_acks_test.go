@@ -32,13 +32,13 @@ func TestAckOfMany(t *testing.T) {
 	x := openConsumer(t, c, topic, earliest(wire.Shared), in)
 	in.awaitAll(texts(0, 14)...)
 	idle := func() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.acks.idle() && !x.listed }
-	x.Ack(in.ids[10:13]...)
+	x.Ack(in.received()[10:13]...)
 	if !idle() {
 		t.Error("there is something to say of a part of a batch")
 	}
-	x.Ack(append([]MessageID{{LedgerID: -1}}, in.ids[:10]...)...)
+	x.Ack(append([]MessageID{{LedgerID: -1}}, in.received()[:10]...)...)
 	eventually(t, "the answer", idle)
-	x.Ack(in.ids[13])
+	x.Ack(in.received()[13])
 	closeConsumer(t, x)
 	mu.Lock()
 	defer mu.Unlock()

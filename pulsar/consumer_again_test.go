@@ -35,7 +35,7 @@ func TestAckAfterRedeliver(t *testing.T) {
 			x := openWithout(t, c, topic, earliest(kind), in)
 			in.permits.Permit(6)
 			in.awaitAll(texts(0, 6)...)
-			ids := slices.Clone(in.ids)
+			ids := in.received()
 			x.Redeliver(ids)
 			for _, i := range []int{1, 3, 4, 5} { // an entry, or all of one
 				x.Ack(ids[i])
@@ -44,7 +44,7 @@ func TestAckAfterRedeliver(t *testing.T) {
 			in.permits.Permit(100)
 			in.awaitAll("end")
 			in.await("the rest", func() bool { return len(in.texts) >= 9 })
-			rest := slices.Clone(in.texts[6:])
+			rest := in.all()[6:]
 			slices.Sort(rest) // of a Shared one
 			if want := []string{"end", text(0), text(2)}; !slices.Equal(rest, want) {
 				t.Errorf("type %d, batch %v: %q came", kind, batch, rest)
@@ -52,9 +52,7 @@ func TestAckAfterRedeliver(t *testing.T) {
 			// What is asked for now comes, and what is acknowledged now is known to be.
 			x.Redeliver(ids[:1])
 			in.await("it again", func() bool { return slices.Contains(in.texts[9:], text(0)) })
-			for i := range in.ids[6:9] {
-				x.Ack(in.ids[6+i])
-			}
+			x.Ack(in.received()[6:9]...)
 			if kind == wire.Exclusive && !batch {
 				eventually(t, "the end of what is remembered", func() bool {
 					x.mu.Lock()
@@ -213,8 +211,8 @@ func TestRedeliverWhileHeld(t *testing.T) {
 			held, _ := x.held.size()
 			return held == 4 && x.flows.out <= 0 && !x.busy
 		})
-		x.Redeliver(in.ids[1:2])
-		x.Ack(in.ids[0])
+		x.Redeliver(in.received()[1:2])
+		x.Ack(in.received()[0])
 		in.permits.Permit(20)
 		in.awaitAll(texts(0, 20)...)
 		if got := in.all()[2:]; !slices.Equal(got, texts(0, 20)) && !slices.Equal(got, texts(1, 19)) {

@@ -144,9 +144,9 @@ func TestRealRedelivery(t *testing.T) {
 	p := nativeProducer(t, native(t, cluster.BrokerURL()), pulsar.ProducerOptions{Topic: topic, BatchingMaxPublishDelay: time.Second})
 	sendTexts(t, p, texts(0, 5)...)
 	in.awaitAll(texts(0, 5)...)
-	x.Ack(in.ids[1])
-	x.Ack(in.ids[3])
-	x.Redeliver(in.ids[:1])
+	x.Ack(in.received()[1])
+	x.Ack(in.received()[3])
+	x.Redeliver(in.received()[:1])
 	in.await("the rest of the batch", func() bool { return len(in.texts) == 8 })
 	if got := in.all()[5:]; !slices.Equal(got, []string{text(0), text(2), text(4)}) || in.counts[5] != 1 {
 		t.Errorf("%q, %d", got, in.counts)
@@ -155,8 +155,8 @@ func TestRealRedelivery(t *testing.T) {
 	// The next one gets what is left, and no more.
 	in = newInbox(t)
 	x = openConsumer(t, c, topic, o, in)
-	if got := in.awaitAll(text(0), text(2), text(4)); len(got) != 3 || in.ids[2].BatchIndex != 4 || in.ids[2].BatchSize != 5 {
-		t.Errorf("%q, %+v", got, in.ids)
+	if got := in.awaitAll(text(0), text(2), text(4)); len(got) != 3 || in.received()[2].BatchIndex != 4 || in.received()[2].BatchSize != 5 {
+		t.Errorf("%q, %+v", got, in.received())
 	}
 	closeConsumer(t, x)
 	stats, err := cluster.Admin.Stats(t.Context(), topic)
@@ -175,7 +175,7 @@ func TestRealRedelivery(t *testing.T) {
 	sendTexts(t, p, texts(5, 100)...)
 	ordered.permits.Permit(50)
 	ordered.awaitAll(texts(0, 50)...)
-	x.AckCumulative(&ordered.ids[19])
+	x.AckCumulative(&ordered.received()[19])
 	x.RedeliverAll()
 	ordered.permits.Permit(1000)
 	ordered.awaitAll(texts(0, 105)...)
@@ -242,7 +242,7 @@ func TestReaderUnload(t *testing.T) {
 	later.permits.Permit(1 << 30)
 	c.NewConsumer(topic, "later", &ConsumerOptions{Type: wire.Exclusive, NonDurable: true, InitialPosition: wire.Earliest}, &later.permits, later)
 	later.await("as much", func() bool { return len(later.texts) >= len(got) })
-	if all := later.all(); !slices.Equal(all, got) || !slices.Equal(later.ids, reader.ids) {
+	if all := later.all(); !slices.Equal(all, got) || !slices.Equal(later.received(), reader.received()) {
 		t.Errorf("%d messages, then %d", len(got), len(all))
 	}
 	if events := reader.events; !slices.Contains(events, Disconnected) || !slices.Contains(events, Connected) {
@@ -252,16 +252,16 @@ func TestReaderUnload(t *testing.T) {
 	t.Logf("%d messages", n)
 	last := make(chan MessageID, 1)
 	x.LastMessageID(func(id MessageID, err error) { last <- id })
-	if id := receive(t, "the last message", last); id.EntryID != reader.ids[len(reader.ids)-1].EntryID {
-		t.Errorf("%+v, not %+v", id, reader.ids[len(reader.ids)-1])
+	if id := receive(t, "the last message", last); id.EntryID != reader.received()[len(reader.received())-1].EntryID {
+		t.Errorf("%+v, not %+v", id, reader.received()[len(reader.received())-1])
 	}
 	// From a place inside of a batch.
-	i := slices.IndexFunc(reader.ids, func(id MessageID) bool { return id.BatchIndex == 2 })
+	i := slices.IndexFunc(reader.received(), func(id MessageID) bool { return id.BatchIndex == 2 })
 	for _, inclusive := range []bool{false, true} {
 		in := newInbox(t)
 		in.ack = false
 		in.permits.Permit(1 << 30)
-		c.NewConsumer(topic, pulsartest.Name("r"), &ConsumerOptions{Type: wire.Exclusive, NonDurable: true, Start: &reader.ids[i], StartInclusive: inclusive}, &in.permits, in)
+		c.NewConsumer(topic, pulsartest.Name("r"), &ConsumerOptions{Type: wire.Exclusive, NonDurable: true, Start: &reader.received()[i], StartInclusive: inclusive}, &in.permits, in)
 		from := i + 1
 		if inclusive {
 			from = i
@@ -307,7 +307,7 @@ func TestRealEvents(t *testing.T) {
 	in.awaitAll(texts(0, 10)...)
 	in.await("the end", func() bool { return slices.Contains(in.events, EndOfTopic) })
 	done := make(chan error, 1)
-	r.Seek(&in.ids[4], func(err error) { done <- err })
+	r.Seek(&in.received()[4], func(err error) { done <- err })
 	if err := receive(t, "the answer", done); err != nil {
 		t.Fatal(err)
 	}
@@ -368,7 +368,7 @@ func TestRealSeek(t *testing.T) {
 	sendTexts(t, p, texts(5, 5)...)
 	in.awaitAll(texts(0, 10)...)
 	done := make(chan error, 1)
-	x.Seek(&in.ids[7], func(err error) { done <- err })
+	x.Seek(&in.received()[7], func(err error) { done <- err })
 	if err := receive(t, "the answer", done); err != nil {
 		t.Fatal(err)
 	}

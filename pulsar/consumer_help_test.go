@@ -125,6 +125,13 @@ func (b *inbox) awaitAll(texts ...string) []string {
 	return b.all()
 }
 
+// received are the ids of all that was delivered.
+func (b *inbox) received() []MessageID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.ids)
+}
+
 func (b *inbox) all() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -106,7 +106,8 @@ func TestPermitsAreTheBrokers(t *testing.T) {
 		b.Publish(topic, wire.Metadata{EncryptionKeys: []wire.EncryptionKeys{{Key: "k", Value: []byte("v")}}, NumMessagesInBatch: 9, IsBatch: true}, []byte("sealed"))
 		in.awaitAll(texts(n, 5)...)
 		in.mu.Lock()
-		ids := slices.Clone(in.ids[len(in.ids)-5:])
+		ids := in.received()
+		ids = ids[len(ids)-5:]
 		in.mu.Unlock()
 		for i := range round % 5 {
 			x.Ack(ids[i])
@@ -142,8 +143,8 @@ func TestBatchIndexAck(t *testing.T) {
 			in.ack = false
 			x := openConsumer(t, c, topic, o, in)
 			in.awaitAll(texts(0, 4)...)
-			x.Ack(in.ids[1])
-			x.Ack(in.ids[2])
+			x.Ack(in.received()[1])
+			x.Ack(in.received()[2])
 			eventually(t, "the answer", func() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.acks.idle() })
 			b.CloseConsumers(topic, "")
 			in.await("the rest again", func() bool { return len(in.texts) == 6 })
@@ -153,8 +154,8 @@ func TestBatchIndexAck(t *testing.T) {
 			if len(b.Unacked(topic, "s")) != 1 {
 				t.Error("the batch is acknowledged")
 			}
-			x.Ack(in.ids[4])
-			x.Ack(in.ids[5])
+			x.Ack(in.received()[4])
+			x.Ack(in.received()[5])
 			closeConsumer(t, x)
 			if len(b.Unacked(topic, "s")) != 0 {
 				t.Errorf("broker %t, consumer %t: the batch is not acknowledged", brokers, ours)
@@ -165,7 +166,7 @@ func TestBatchIndexAck(t *testing.T) {
 			first.ack = false
 			x = openConsumer(t, c, topic, o, first)
 			first.awaitAll(texts(10, 3)...)
-			x.Ack(first.ids[0])
+			x.Ack(first.received()[0])
 			closeConsumer(t, x)
 			second := newInbox(t)
 			openConsumer(t, c, topic, o, second)
@@ -189,8 +190,8 @@ func TestRedeliver(t *testing.T) {
 	in.ack = false
 	x := openConsumer(t, c, topic, earliest(wire.Shared), in)
 	in.awaitAll(texts(0, 10)...)
-	x.Ack(in.ids[4])
-	x.Redeliver([]MessageID{in.ids[3], in.ids[4], in.ids[7]})
+	x.Ack(in.received()[4])
+	x.Redeliver([]MessageID{in.received()[3], in.received()[4], in.received()[7]})
 	in.await("two messages", func() bool { return len(in.texts) == 12 })
 	if got := in.all()[10:]; !slices.Equal(got, []string{text(3), text(7)}) || in.counts[10] != 1 {
 		t.Errorf("%q, %d", got, in.counts[10:])
@@ -208,8 +209,8 @@ func TestRedeliver(t *testing.T) {
 	}
 	ordered.permits.Permit(5)
 	ordered.awaitAll(texts(0, 5)...)
-	x.Ack(ordered.ids[0])
-	x.Redeliver(ordered.ids[3:4])
+	x.Ack(ordered.received()[0])
+	x.Redeliver(ordered.received()[3:4])
 	ordered.permits.Permit(100)
 	got := ordered.awaitAll(texts(0, 10)...)
 	if want := append(texts(0, 5), texts(1, 9)...); !slices.Equal(got, want) {
