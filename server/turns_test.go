@@ -3,10 +3,10 @@ package server
 import (
 	"fmt"
 	"net"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
@@ -14,15 +14,34 @@ import (
 	"github.com/pulsegate/pulsegate/server/life"
 )
 
-// openUnserved is the connection of an open session on a worker that does not run.
-func openUnserved(t *testing.T) (*conn, *fakeSession) {
+// unservedWorker is a worker that does not run, of a server that does not, either.
+func unservedWorker(t *testing.T) *worker {
 	t.Helper()
 	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &conn{s: s, w: newWorker(s)}
-	c.life.Store(uint32(life.Open))
+	return newWorker(s)
+}
+
+// standing is a connection of w's that stands so.
+func (w *worker) standing(at life.State) *conn {
+	c := &conn{s: w.s, w: w}
+	c.life.Store(uint32(at))
+	return c
+}
+
+// passes has a connection pass for which nothing is left to do.
+func (w *worker) passes() {
+	c := w.standing(life.Dead)
+	c.gone = true
+	c.wake(wantGone)
+}
+
+// openUnserved is the connection of an open session on a worker that does not run.
+func openUnserved(t *testing.T) (*conn, *fakeSession) {
+	t.Helper()
+	c := unservedWorker(t).standing(life.Open)
 	fs := newFakeSession(c)
 	c.session = fs
 	return c, fs
@@ -451,15 +470,11 @@ func (s *fullSession) Full() bool { s.asked(); return true }
 
 // Between two that read, all others are served; those that read take turns.
 func TestReadsWaitForOutput(t *testing.T) {
-	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorker(s)
+	w := unservedWorker(t)
 	var order strings.Builder
 	for i := range 3 {
-		c := &conn{s: s, w: w, stalled: true}
-		c.life.Store(uint32(life.Open))
+		c := w.standing(life.Open)
+		c.stalled = true
 		c.session = &fullSession{asked: func() {
 			fmt.Fprint(&order, i)
 			if order.Len() < 12 {
@@ -469,8 +484,7 @@ func TestReadsWaitForOutput(t *testing.T) {
 		c.wake(wantRead)
 	}
 	for range 4 {
-		c := &conn{s: s, w: w}
-		c.life.Store(uint32(life.Open))
+		c := w.standing(life.Open)
 		c.session = &fillSession{fill: func() { order.WriteByte('f') }}
 		c.wake(wantFlush)
 	}
@@ -489,15 +503,11 @@ func TestReadsWaitForOutput(t *testing.T) {
 
 // Those that send more than fits in a turn wait for each other; who sends little is read in between.
 func TestWhoSendsLittleIsReadBetween(t *testing.T) {
-	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorker(s)
+	w := unservedWorker(t)
 	var order strings.Builder
 	queue := func(name string, wants uint32) {
-		c := &conn{s: s, w: w, stalled: true}
-		c.life.Store(uint32(life.Open))
+		c := w.standing(life.Open)
+		c.stalled = true
 		c.session = &fullSession{asked: func() { order.WriteString(name) }}
 		c.wake(wants)
 	}
@@ -518,22 +528,14 @@ func TestWhoSendsLittleIsReadBetween(t *testing.T) {
 
 // Sessions are served before those that come and go, of which each call serves some; and each of those may read.
 func TestSessionsAreServedBeforeWhoPasses(t *testing.T) {
-	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorker(s)
+	w := unservedWorker(t)
 	const many = 3 * passEvery
 	var order strings.Builder
 	for range many {
-		c := &conn{s: s, w: w}
-		c.life.Store(uint32(life.Dead))
-		c.gone = true // so that nothing is left to do for it
-		c.wake(wantGone)
+		w.passes()
 	}
 	for range 2 {
-		c := &conn{s: s, w: w}
-		c.life.Store(uint32(life.Open))
+		c := w.standing(life.Open)
 		c.session = &fillSession{fill: func() { fmt.Fprint(&order, len(w.passing), " ") }}
 		c.wake(wantFlush)
 	}
@@ -554,19 +556,11 @@ func TestSessionsAreServedBeforeWhoPasses(t *testing.T) {
 
 // Between very many sessions those that pass get on, too.
 func TestWhoPassesIsServedBetweenVeryManySessions(t *testing.T) {
-	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorker(s)
-	passer := &conn{s: s, w: w}
-	passer.life.Store(uint32(life.Dead))
-	passer.gone = true
-	passer.wake(wantGone)
+	w := unservedWorker(t)
+	w.passes()
 	served, before := 0, -1
 	for range 10 * readEvery {
-		c := &conn{s: s, w: w}
-		c.life.Store(uint32(life.Open))
+		c := w.standing(life.Open)
 		c.session = &fillSession{fill: func() {
 			if served++; before < 0 && len(w.passing) == 0 {
 				before = served - 1
@@ -582,40 +576,29 @@ func TestWhoPassesIsServedBetweenVeryManySessions(t *testing.T) {
 
 // Nobody is accepted for a worker for which very many come or go, until they are less.
 func TestAcceptWaitsForCalm(t *testing.T) {
-	s, err := New(bounded(Options{Bridge: newFakeBridge()}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorker(s)
-	for range mostPassing {
-		c := &conn{s: s, w: w, gone: true}
-		c.life.Store(uint32(life.Dead))
-		c.wake(wantGone)
-	}
-	calm := make(chan int, 1)
-	go func() {
-		w.awaitCalm()
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		calm <- len(w.passing)
-	}()
-	select {
-	case n := <-calm:
-		t.Fatalf("not awaited with %d", n)
-	default:
-	}
-	for n, waits := 0, true; waits; {
-		w.work()
-		select {
-		case n = <-calm:
-			waits = false
-		default:
-			runtime.Gosched()
+	synctest.Test(t, func(t *testing.T) {
+		w := unservedWorker(t)
+		for range mostPassing + passEvery {
+			w.passes()
 		}
-		if !waits && n >= mostPassing {
-			t.Fatalf("awaited with %d", n)
+		calm := make(chan struct{})
+		go func() { w.awaitCalm(); close(calm) }()
+		accepts := func() bool {
+			synctest.Wait()
+			select {
+			case <-calm:
+				return true
+			default:
+				return false
+			}
 		}
-	}
+		for _, want := range []bool{false, false, true} {
+			if got := accepts(); got != want {
+				t.Errorf("accepted while %d pass: %v", len(w.passing), got)
+			}
+			w.work()
+		}
+	})
 }
 
 func TestPollers(t *testing.T) {
