@@ -8,10 +8,10 @@ const MaxQuestions = 100
 // ask the broker, so that happens on a goroutine, at most one a session. The
 // session's mutex guards it.
 type Questions struct {
-	unanswered int  // received, answer not written
-	unasked    int  // of these, not put to the upstream
-	running    bool // a goroutine puts them
-	stopped    bool // Full has said so, and Resume is owed
+	unanswered int32 // received, answer not written
+	unasked    int32 // of these, not put to the upstream
+	running    bool  // a goroutine puts them
+	stopped    bool  // Full has said so, and Resume is owed
 }
 
 // Put notes a question and reports that the caller has to start the goroutine.

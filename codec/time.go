@@ -2,15 +2,20 @@ package codec
 
 import (
 	"math"
+	"strconv"
 	"time"
 )
 
 // appendTime appends t in UTC as YYYY-MM-DD, sep, hh:mm:ss.mmm. Years of other than four digits get a sign, as
 // ISO 8601 wants it and Java writes it.
 func appendTime(dst []byte, t time.Time, sep byte) []byte {
-	t = t.UTC()
-	year, month, day := t.Date()
-	hour, minute, second := t.Clock()
+	const day = 24 * 60 * 60
+	seconds := t.Unix()
+	second := int(seconds % day)
+	if second < 0 {
+		second += day
+	}
+	year, month, date := t.UTC().Date()
 	switch {
 	case year < 0:
 		dst = append(dst, '-')
@@ -18,34 +23,24 @@ func appendTime(dst []byte, t time.Time, sep byte) []byte {
 	case year > 9999:
 		dst = append(dst, '+')
 	}
-	dst = appendDigits(dst, year, 4)
-	dst = append(dst, '-')
-	dst = appendDigits(dst, int(month), 2)
-	dst = append(dst, '-')
-	dst = appendDigits(dst, day, 2)
-	dst = append(dst, sep)
-	dst = appendDigits(dst, hour, 2)
-	dst = append(dst, ':')
-	dst = appendDigits(dst, minute, 2)
-	dst = append(dst, ':')
-	dst = appendDigits(dst, second, 2)
-	dst = append(dst, '.')
-	return appendDigits(dst, t.Nanosecond()/int(time.Millisecond), 3)
+	if year <= 9999 {
+		dst = appendTwo(dst, year/100)
+		dst = appendTwo(dst, year%100)
+	} else {
+		dst = strconv.AppendInt(dst, int64(year), 10)
+	}
+	milli := t.Nanosecond() / int(time.Millisecond)
+	dst = appendTwo(append(dst, '-'), int(month))
+	dst = appendTwo(append(dst, '-'), date)
+	dst = appendTwo(append(dst, sep), second/3600)
+	dst = appendTwo(append(dst, ':'), second/60%60)
+	dst = appendTwo(append(dst, ':'), second%60)
+	return appendTwo(append(dst, '.', byte('0'+milli/100)), milli%100)
 }
 
-// appendDigits appends n >= 0, padded with zeros to at least the given number of digits (at most 10).
-func appendDigits(dst []byte, n, width int) []byte {
-	if n < 100 && width == 2 {
-		return append(dst, byte('0'+n/10), byte('0'+n%10))
-	}
-	var b [20]byte
-	i := len(b)
-	for n > 0 || len(b)-i < width {
-		i--
-		b[i] = byte('0' + n%10)
-		n /= 10
-	}
-	return append(dst, b[i:]...)
+// appendTwo appends 0 <= n < 100 in two digits.
+func appendTwo(dst []byte, n int) []byte {
+	return append(dst, byte('0'+n/10), byte('0'+n%10))
 }
 
 // isoTime is what is left of a time to read. Its methods report false when something else is there.

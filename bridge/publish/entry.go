@@ -35,6 +35,18 @@ type entry struct {
 
 	turns   turns
 	renewal renewal
+
+	answered atomic.Int64 // when the outcomes came that the upstream is giving now, see latency.Now; 0: it gives none
+}
+
+// answerTime is when an outcome came that the upstream has just given. To look at the clock for each is too much where a batch is answered.
+func (e *entry) answerTime() time.Duration {
+	at := time.Duration(e.answered.Load())
+	if at == 0 {
+		at = latency.Now()
+		e.answered.Store(int64(at))
+	}
+	return at
 }
 
 func (e *entry) upstream() bridge.Producer { return *e.up.Load() }

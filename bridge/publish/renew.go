@@ -18,9 +18,9 @@ import (
 // mu guards what follows it.
 type renewal struct {
 	running atomic.Bool
+	failed  atomic.Pointer[error] // why the last one did; nil: it did not
 
 	mu    sync.Mutex
-	err   error // why the last one failed; nil: it did not
 	pause time.Duration
 	next  time.Time // no earlier
 }
@@ -37,9 +37,10 @@ func (r *renewal) active() bool { return r.running.Load() }
 // refusal is what a publish is answered with that needs a renewal and is too
 // early for it; nil: it may be sent.
 func (r *renewal) refusal() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.err
+	if err := r.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // begin reports that the caller is to replace the producer now.
@@ -57,9 +58,11 @@ func (r *renewal) begin() bool {
 func (r *renewal) end(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.err = err; err == nil {
+	if err == nil {
+		r.failed.Store(nil)
 		r.pause = 0
 	} else {
+		r.failed.Store(&err)
 		r.pause = min(max(firstRenewalPause, 2*r.pause), lastRenewalPause)
 		r.next = time.Now().Add(r.pause)
 	}

@@ -25,6 +25,7 @@ type session struct {
 	upOf  bridge.Producer // what up is a sender of
 	out   bridge.Outlet
 	stats Counters
+	came  time.Duration // when the input of this turn came, see latency.Now; 0: it is not in a turn. Handle's
 
 	inFlight      atomic.Int64 // publishes received whose answer is not written
 	inFlightBytes atomic.Int64 // the memory they take, see publishMemory
@@ -66,7 +67,10 @@ type result struct {
 }
 
 func (s *session) Handle(frame []byte) error {
-	p := &message{s: s, since: latency.Now()}
+	p := &message{s: s, since: s.came}
+	if p.since == 0 {
+		p.since = latency.Now()
+	}
 	err := s.decode(frame, &p.req)
 	if err == nil {
 		p.bytes = publishMemory(frame, &p.req)
@@ -91,13 +95,19 @@ func (s *session) Handle(frame []byte) error {
 	s.carry(p.bytes)
 	s.unanswered.Add(1)
 	s.mu.Lock()
-	own := s.outbox.put(p)
-	s.mu.Unlock()
-	if own && s.e.handOver(s, false) {
+	if !s.outbox.put(p) {
+		s.mu.Unlock()
+	} else if s.e.handOver(s, false) {
 		s.e.handOut() // a place may have become free meanwhile
 	}
 	return nil
 }
+
+// BeginTurn implements [bridge.Turner]: what comes in one turn has come at one time.
+func (s *session) BeginTurn() { s.came = latency.Now() }
+
+// EndTurn implements [bridge.Turner].
+func (s *session) EndTurn() { s.came = 0 }
 
 // carry counts one publish more whose answer is to be written.
 func (s *session) carry(bytes int64) {
@@ -133,7 +143,10 @@ func (p *message) Sent(id codec.MessageID, err error) {
 }
 
 // Rest implements [bridge.RunSendDone].
-func (p *message) Rest() { p.s.out.Wake() }
+func (p *message) Rest() {
+	p.s.e.answered.Store(0)
+	p.s.out.Wake()
+}
 
 // SentMore implements [bridge.RunSendDone].
 func (p *message) SentMore(id codec.MessageID, err error) {
@@ -144,7 +157,7 @@ func (p *message) SentMore(id codec.MessageID, err error) {
 		s.stats.Failed(r.code)
 		s.e.failed(err)
 	} else {
-		s.stats.Published(int64(len(p.req.Payload)), latency.Now()-p.since)
+		s.stats.Published(int64(len(p.req.Payload)), s.e.answerTime()-p.since)
 	}
 	s.answer(r)
 	s.e.turns.free.Add(1)

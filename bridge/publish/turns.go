@@ -31,12 +31,14 @@ func (o *outbox) put(p *message) (own bool) {
 }
 
 // pending reports that there is something to take. If there is nothing, the
-// outbox has no owner any more.
+// outbox has no owner any more, and keeps room for one publish, as most are handed over at once.
 func (o *outbox) pending() bool {
 	if len(o.publishes) > 0 {
 		return true
 	}
-	o.publishes, o.owned = nil, false
+	if o.owned = false; cap(o.publishes) > 1 {
+		o.publishes = nil
+	}
 	return false
 }
 
@@ -44,7 +46,11 @@ func (o *outbox) pending() bool {
 func (o *outbox) pop() *message {
 	p := o.publishes[0]
 	o.publishes[0] = nil
-	o.publishes = o.publishes[1:]
+	if len(o.publishes) > 1 {
+		o.publishes = o.publishes[1:]
+	} else {
+		o.publishes = o.publishes[:0]
+	}
 	return p
 }
 
@@ -56,6 +62,8 @@ type turns struct {
 	free    atomic.Int64
 	atOnce  int64    // so many are free before a session that waits has its turn; constant
 	renewal *renewal // while it is active nobody gets any; constant
+
+	waits atomic.Int32 // len(waiting): seen without mu, mostly to be 0
 
 	mu      sync.Mutex
 	waiting []*session // whose outboxes the queue owns
@@ -91,10 +99,14 @@ func (t *turns) wait(s *session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.waiting = append(t.waiting, s)
+	t.waits.Add(1)
 }
 
 // own makes the caller the owner of the queue if somebody's turn has come and it has none.
 func (t *turns) own() bool {
+	if t.waits.Load() == 0 {
+		return false // who begins to wait looks again afterwards
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	own := !t.owned && t.due()
@@ -118,6 +130,7 @@ func (t *turns) next() *session {
 	}
 	s := t.waiting[0]
 	t.waiting[0] = nil
+	t.waits.Add(-1)
 	if t.waiting = t.waiting[1:]; len(t.waiting) == 0 {
 		t.waiting = nil
 	}
@@ -126,25 +139,22 @@ func (t *turns) next() *session {
 
 // handOver hands a session's publishes to the upstream while there are places. It reports
 // that the session waits for its turn then, as there is none; handOut is to follow. The caller owns the session's
-// outbox. late says that it has waited. The upstream may answer on this
-// very goroutine, so no lock is held across Send.
+// outbox and holds the session's mutex, which handOver releases: the upstream may answer on this
+// very goroutine, so no lock is held across Send. late says that the session has waited.
 func (e *entry) handOver(s *session, late bool) (waits bool) {
-	for {
-		s.mu.Lock()
-		pending := s.outbox.pending()
-		s.mu.Unlock()
-		if !pending {
-			return false
-		}
+	for s.outbox.pending() {
 		if !e.turns.take() {
+			s.mu.Unlock()
 			e.turns.wait(s)
 			return true
 		}
-		s.mu.Lock()
 		p := s.outbox.pop()
 		s.mu.Unlock()
 		e.send(p, late)
+		s.mu.Lock()
 	}
+	s.mu.Unlock()
+	return false
 }
 
 // handOut lets the sessions that wait have their turns. An upstream that answers at once calls
@@ -154,6 +164,7 @@ func (e *entry) handOut() {
 		return
 	}
 	for s := e.turns.next(); s != nil; s = e.turns.next() {
+		s.mu.Lock()
 		e.handOver(s, true)
 	}
 }

@@ -286,8 +286,8 @@ func TestStrayRefusalsStall(t *testing.T) {
 func theHourIsOver(o *bridgetest.Outlet) {
 	s := o.Session.(*session)
 	s.sub.mu.Lock()
-	for i := range s.nacked {
-		s.nacked[i].due = clock()
+	for i := range s.nacked() {
+		s.nacked()[i].due = clock()
 	}
 	s.sub.mu.Unlock()
 	s.ring()

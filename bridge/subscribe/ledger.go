@@ -268,7 +268,11 @@ func (l *ledger) find(s *member, id *codec.MessageID) *delivery {
 	if l.volatile(id) {
 		return s.oldest
 	}
-	return l.held[heldKeyOf(id)]
+	key := heldKeyOf(id)
+	if d := s.oldest; d != nil && d.key == key {
+		return d // as most clients acknowledge in order
+	}
+	return l.held[key]
 }
 
 // acknowledge ends deliveries for good, whoever owns them. ids may be used until e is performed.

@@ -27,29 +27,36 @@ const maxPermits = 1 << 30
 // member is one session in a [ledger], which alone changes it.
 //
 // queue is bounded by ledger.ahead, what was granted before it filled up, and
-// bridge.MaxQuestions; nacked by maxRefused.
+// bridge.MaxQuestions; recalls.nacked by maxRefused.
 type member struct {
 	opts   unique.Handle[bridge.ConsumeOptions] // constant, as are the next three
 	out    bridge.Outlet                        // named in effects, never called by the ledger
 	window int32                                // of opts, as is pull
 	pull   bool
 
+	ready    bool // in ledger.ready
+	asleep   bool // in ledger.asleep
+	attached bool
+	closed   bool
+	strays   bool  // the client names messages that nobody here has
+	stalled  bool  // it is full, and Resume is owed
+	filled   bool  // its window is full, and counted as such
+	room     int32 // as it was last counted
+	unused   int32 // likewise
+	owned    int32 // messages that it has
+	permits  int32 // pull mode
+
 	before, after  *member   // in ledger.sessions
-	room           int32     // as it was last counted
-	unused         int32     // likewise
-	owned          int       // messages that it has
-	oldest, newest *delivery // they, in the order they were given
-	permits        int       // pull mode
-	ready          bool      // in ledger.ready
-	asleep         bool      // in ledger.asleep
-	attached       bool
-	closed         bool
-	strays         bool          // the client names messages that nobody here has
-	stalled        bool          // it is full, and Resume is owed
-	filled         bool          // its window is full, and counted as such
-	queue          []pushed      // to be written
-	nacked         []nack        // waiting for their delay, soonest first
-	alarm          time.Duration // when ring is to be called, see clock; 0: not at all
+	oldest, newest *delivery // the messages that it has, in the order they were given
+	queue          []pushed  // to be written
+	recalls        *recalls  // nil: nothing of it has ever waited to be asked for again
+}
+
+// recalls are what of a member is to be asked for again at some time.
+type recalls struct {
+	nacked []nack        // waiting for their delay, soonest first
+	alarm  time.Duration // when ring is to be called, see clock; 0: not at all
+	timer  *time.Timer   // calls ring; the session's, not the ledger's
 }
 
 func newMember(o bridge.ConsumeOptions, out bridge.Outlet) member {
@@ -68,17 +75,41 @@ type nack struct {
 	due time.Duration // see clock
 }
 
+// nacked are the messages that wait for their delay, soonest first.
+func (s *member) nacked() []nack {
+	if s.recalls == nil {
+		return nil
+	}
+	return s.recalls.nacked
+}
+
+// due is when ring is to be called, see clock; 0: not at all.
+func (s *member) due() time.Duration {
+	if s.recalls == nil {
+		return 0
+	}
+	return s.recalls.alarm
+}
+
+// recalling is recalls, made if need be.
+func (s *member) recalling() *recalls {
+	if s.recalls == nil {
+		s.recalls = &recalls{}
+	}
+	return s.recalls
+}
+
 // left is what is left of the window or of the permits.
 func (s *member) left() int {
 	if s.pull {
-		return s.permits
+		return int(s.permits)
 	}
-	return int(s.window) - s.owned
+	return int(s.window - s.owned)
 }
 
 // roomOf is how many more messages s takes now.
 func (l *ledger) roomOf(s *member) int {
-	if s.closed || !s.attached || len(s.nacked) >= maxNacked {
+	if s.closed || !s.attached || len(s.nacked()) >= maxNacked {
 		return 0
 	}
 	return max(0, min(s.left(), l.ahead.count(l.budget.Allowance())-len(s.queue)))
@@ -140,7 +171,7 @@ func (l *ledger) detach(e *effects, s *member) bool {
 	}
 	s.queue = nil
 	l.waiting = append(front, l.waiting...)
-	l.askAgain(e, s, len(s.nacked))
+	l.askAgain(e, s, len(s.nacked()))
 	for d := s.oldest; d != nil; d = s.oldest {
 		l.giveUp(d)
 		e.again = append(e.again, returned{d.feed, d.id})
@@ -203,7 +234,7 @@ func (l *ledger) permit(e *effects, s *member, n int) {
 	if !s.pull || n <= 0 {
 		return
 	}
-	s.permits += min(n, maxPermits-s.permits)
+	s.permits += int32(min(n, maxPermits-int(s.permits)))
 	l.recount(s)
 	l.settle(e)
 }
@@ -261,7 +292,8 @@ func (l *ledger) refuse(e *effects, s *member, id *codec.MessageID, now time.Dur
 		l.free(d)
 	}
 	n.feed.out++ // the broker has not got it back yet
-	s.nacked = append(s.nacked, n)
+	r := s.recalling()
+	r.nacked = append(r.nacked, n)
 	s.ringBy(e, n.due)
 	l.recount(s) // it may have as many as it may have
 	l.settle(e)
@@ -269,22 +301,27 @@ func (l *ledger) refuse(e *effects, s *member, id *codec.MessageID, now time.Dur
 
 // askAgain asks for the n messages that have waited longest for their delay.
 func (l *ledger) askAgain(e *effects, s *member, n int) {
-	for i := range s.nacked[:n] {
-		s.nacked[i].feed.out--
-		e.again = append(e.again, s.nacked[i].returned)
+	if n == 0 {
+		return
 	}
-	if s.nacked = s.nacked[n:]; len(s.nacked) == 0 {
-		s.nacked = nil
+	r := s.recalls
+	for i := range r.nacked[:n] {
+		r.nacked[i].feed.out--
+		e.again = append(e.again, r.nacked[i].returned)
 	}
-	if n > 0 {
-		l.unstall(e, s)
+	if r.nacked = r.nacked[n:]; len(r.nacked) == 0 {
+		r.nacked = nil
 	}
+	l.unstall(e, s)
 }
 
 // ringBy makes the alarm ring at t or before.
 func (s *member) ringBy(e *effects, t time.Duration) {
-	if !s.closed && (s.alarm == 0 || t < s.alarm) {
-		s.alarm, e.alarm = t, t
+	if s.closed {
+		return
+	}
+	if at := s.due(); at == 0 || t < at {
+		s.recalling().alarm, e.alarm = t, t
 	}
 }
 
@@ -294,7 +331,7 @@ func (l *ledger) ring(e *effects, s *member, now time.Duration) {
 	if s.closed {
 		return
 	}
-	s.alarm = 0
+	s.recalling().alarm = 0
 	if timeout := s.opts.Value().AckTimeout; timeout > 0 {
 		d := s.oldest
 		for ; d != nil && d.at != 0 && now-d.at >= timeout; d = s.oldest {
@@ -306,12 +343,12 @@ func (l *ledger) ring(e *effects, s *member, now time.Duration) {
 		}
 	}
 	n := 0
-	for n < len(s.nacked) && s.nacked[n].due <= now {
+	for n < len(s.nacked()) && s.nacked()[n].due <= now {
 		n++
 	}
 	l.askAgain(e, s, n)
-	if len(s.nacked) > 0 {
-		s.ringBy(e, s.nacked[0].due)
+	if rest := s.nacked(); len(rest) > 0 {
+		s.ringBy(e, rest[0].due)
 	}
 	l.recount(s)
 	l.settle(e)

@@ -264,7 +264,7 @@ func (w *world) step() {
 	case 16:
 		w.now += time.Duration(w.choose(5)) * 400 * time.Millisecond
 		for _, c := range w.clients {
-			if c.alarm != 0 && c.alarm <= w.now {
+			if at := c.due(); at != 0 && at <= w.now {
 				var e effects
 				w.l.ring(&e, &c.member, w.now)
 				w.perform(&e)
@@ -325,11 +325,11 @@ func (w *world) check() {
 			if d.owner != s || d.prev != before {
 				t.Error("a session's list is broken")
 			}
-			if timeout := s.opts.Value().AckTimeout; timeout > 0 && d.at != 0 && (s.alarm == 0 || s.alarm > d.at+timeout) {
+			if timeout := s.opts.Value().AckTimeout; timeout > 0 && d.at != 0 && (s.due() == 0 || s.due() > d.at+timeout) {
 				t.Error("no alarm for an acknowledgement that may be late")
 			}
 		}
-		if n != s.owned || s.newest != before {
+		if n != int(s.owned) || s.newest != before {
 			t.Errorf("owns %d, counted %d", n, s.owned)
 		}
 		queued := map[*delivery]bool{}
@@ -345,10 +345,10 @@ func (w *world) check() {
 				queued[p.d] = true
 			}
 		}
-		for i, n := range s.nacked {
+		for i, n := range s.nacked() {
 			out[n.feed]++
 			refused[n.id.EntryID] = true
-			if i > 0 && n.due < s.nacked[i-1].due || s.alarm == 0 || s.alarm > s.nacked[0].due {
+			if i > 0 && n.due < s.nacked()[i-1].due || s.due() == 0 || s.due() > s.nacked()[0].due {
 				t.Error("refused messages have no order or no alarm")
 			}
 		}
@@ -401,7 +401,7 @@ func (w *world) check() {
 	}
 	full := int64(0)
 	for s := range l.sessions.all() {
-		if !s.pull && s.owned >= int(s.window) {
+		if !s.pull && s.owned >= s.window {
 			full++
 		}
 	}

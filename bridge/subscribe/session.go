@@ -28,11 +28,9 @@ type session struct {
 	member
 	questions     bridge.Questions
 	unsubscribing bool
-	timer         *time.Timer // calls ring
+	inTurn        bool
 
-	writing []pushed
-
-	inTurn   bool
+	writing  []pushed
 	gathered *gathered // nil: none; they are fewer than it has room for
 }
 
@@ -169,10 +167,10 @@ func (s *session) ring() {
 func (s *session) setAlarm(e *effects) {
 	switch {
 	case e.alarm == 0:
-	case s.timer == nil:
-		s.timer = time.AfterFunc(e.alarm-clock(), s.ring)
+	case s.recalls.timer == nil:
+		s.recalls.timer = time.AfterFunc(e.alarm-clock(), s.ring)
 	default:
-		s.timer.Reset(e.alarm - clock())
+		s.recalls.timer.Reset(e.alarm - clock())
 	}
 }
 
@@ -185,7 +183,7 @@ func (s *session) Full() bool {
 	sub := s.sub
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
-	if len(s.nacked) >= maxRefused || s.strays && sub.congested() {
+	if len(s.nacked()) >= maxRefused || s.strays && sub.congested() {
 		s.stalled = true
 		return true
 	}
@@ -254,7 +252,7 @@ func (s *session) Describe(i *bridge.SessionInfo) {
 	i.Messages = s.stats.Messages()
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
-	i.Unacked, i.Sharing = s.owned, sub.ledger.expected
+	i.Unacked, i.Sharing = int(s.owned), sub.ledger.expected
 	if !s.pull {
 		i.Window = int(s.window)
 	}
@@ -266,8 +264,8 @@ func (s *session) Close() {
 	var e effects
 	sub.mu.Lock()
 	detached := sub.ledger.detach(&e, &s.member)
-	if detached && s.timer != nil {
-		s.timer.Stop()
+	if r := s.recalls; detached && r != nil && r.timer != nil {
+		r.timer.Stop()
 	}
 	// When the last session leaves, closing the upstream consumer gives
 	// everything back without this, too; but a broker counts as delivered once more only
