@@ -2,7 +2,9 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -574,30 +576,88 @@ func TestWhoPassesIsServedBetweenVeryManySessions(t *testing.T) {
 	}
 }
 
-// Nobody is accepted for a worker for which very many come or go, until they are less.
+// A worker for which very many come or go gets a further connection when they are less, or when it has served some of them:
+// those that stay and want to be served again and again shut nobody out.
 func TestAcceptWaitsForCalm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := unservedWorker(t)
-		for range mostPassing + passEvery {
-			w.passes()
-		}
-		calm := make(chan struct{})
-		go func() { w.awaitCalm(); close(calm) }()
-		accepts := func() bool {
-			synctest.Wait()
-			select {
-			case <-calm:
-				return true
-			default:
-				return false
+	for name, test := range map[string]struct {
+		pass int             // for how many the worker is served at a time
+		many int             // how many pass
+		then func(w *worker) // called when some were served
+		want []bool          // whether one is accepted at once, when some were served, and so on
+	}{
+		"few":             {1, mostPassing - 1, func(*worker) {}, []bool{true}},
+		"they become few": {1, mostPassing + 2, func(*worker) {}, []bool{false, false, false, true}},
+		"others come in their place": {passEvery / 2, mostPassing + passEvery, func(w *worker) {
+			for len(w.passing) < mostPassing+passEvery {
+				w.passes()
 			}
-		}
-		for _, want := range []bool{false, false, true} {
-			if got := accepts(); got != want {
-				t.Errorf("accepted while %d pass: %v", len(w.passing), got)
+		}, []bool{false, false, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := unservedWorker(t)
+				for range test.many {
+					w.passes()
+				}
+				calm := make(chan struct{})
+				go func() { w.awaitCalm(); close(calm) }()
+				accepts := func() bool {
+					synctest.Wait()
+					select {
+					case <-calm:
+						return true
+					default:
+						return false
+					}
+				}
+				for i, want := range test.want {
+					if got := accepts(); got != want {
+						t.Errorf("accepted when %d times some were served and %d pass: %v", i, len(w.passing), got)
+					}
+					w.pass(test.pass)
+					test.then(w)
+				}
+				for len(w.passing) > 0 { // whatever was found, the goroutine ends
+					w.pass(passEvery)
+				}
+				waits := uint64(1)
+				if test.want[0] {
+					waits = 0
+				}
+				if got := w.s.metrics.acceptWaits.Load(); got != waits {
+					t.Errorf("it was counted %d times that one waits", got)
+				}
+			})
+		})
+	}
+}
+
+// Very many that ask for one answer after another, and never come to an end, shut nobody out.
+func TestAcceptGetsOnBesideVeryManyWhoAsk(t *testing.T) {
+	s := start(t, echoBridge(), func(o *Options) { o.workers = 1 })
+	requests := strings.Repeat("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 1000)
+	var clients []*rawConn
+	for range mostPassing * 3 / 2 {
+		clients = append(clients, dialRaw(t, s))
+	}
+	var ends sync.WaitGroup
+	defer ends.Wait()
+	for _, c := range clients {
+		defer c.Close()
+		ends.Go(func() { _, _ = io.Copy(io.Discard, c) })
+		ends.Go(func() {
+			for {
+				if _, err := io.WriteString(c, requests); err != nil {
+					return
+				}
 			}
-			w.work()
+		})
+	}
+	eventually(t, "somebody waits for calm", func() bool {
+		if resp, _ := get(t, s, "/healthz"); resp.StatusCode != http.StatusOK {
+			t.Fatal(resp.Status)
 		}
+		return s.metrics.acceptWaits.Load() > 0
 	})
 }
 

@@ -30,7 +30,8 @@ type worker struct {
 	mu      sync.Mutex
 	queue   []*conn   // sessions
 	passing waiting   // connections that are no session, or none any more; in one of both at most once, see [conn.wake]
-	calm    sync.Cond // few connections are passing
+	passed  uint64    // how many of those were served
+	calm    sync.Cond // some of those were served
 	quit    bool
 }
 
@@ -111,16 +112,22 @@ const (
 	// takes 50 µs, and clients can have them come and go faster than any server can serve them: it is they who wait then.
 	passEvery = 16
 
-	// mostPassing is from how many of them on no further connection is accepted for a worker: those that wait cost
-	// memory, and their sockets' events the pollers' time.
+	// mostPassing is from how many of them on a worker gets a further connection only for every passEvery that it
+	// has served: those that wait cost memory, and their sockets' events the pollers' time. One that comes and goes is
+	// served a few times only, so that they become less.
 	mostPassing = 128
 )
 
-// awaitCalm waits while very many connections come or go. A worker always gets on with them.
+// awaitCalm waits while very many connections come or go, but only until the worker, which always gets on with them,
+// has served some: those that ask for one answer after another pass without end, and would keep everybody else out.
 func (w *worker) awaitCalm() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for len(w.passing) >= mostPassing {
+	crowded := func() bool { return len(w.passing) >= mostPassing }
+	if crowded() {
+		w.s.metrics.acceptWaits.Add(1)
+	}
+	for from := w.passed; crowded() && w.passed-from < passEvery; {
 		w.calm.Wait()
 	}
 }
@@ -166,9 +173,8 @@ func (w *worker) pass(n int) {
 	for len(w.strangers) < n && len(w.passing) > 0 {
 		w.strangers = append(w.strangers, w.passing.take())
 	}
-	if len(w.passing) < mostPassing {
-		w.calm.Broadcast()
-	}
+	w.passed += uint64(len(w.strangers))
+	w.calm.Broadcast()
 	w.mu.Unlock()
 	for i, c := range w.strangers {
 		w.strangers[i] = nil
