@@ -182,7 +182,7 @@ func (c *conn) workCostly() {
 	if work.left != nil {
 		c.closeLeft(work.left)
 	}
-	c.wake(wantRead)
+	c.wake(wantRead | wantTurn) // one message was more than a turn
 }
 
 // closeLeft closes a session that was detached during the work.

@@ -503,29 +503,49 @@ func TestReadsWaitForOutput(t *testing.T) {
 	}
 }
 
-// Those that send more than fits in a turn wait for each other; who sends little is read in between.
+// Those that send more than fits in a turn, or than their session takes, wait for each other; who sends little is read in between.
 func TestWhoSendsLittleIsReadBetween(t *testing.T) {
-	w := unservedWorker(t)
-	var order strings.Builder
-	queue := func(name string, wants uint32) {
-		c := w.standing(life.Open)
-		c.stalled = true
-		c.session = &fullSession{asked: func() { order.WriteString(name) }}
-		c.wake(wants)
+	for name, muchToRead := range map[string]func(*conn){
+		"more than a turn":              func(c *conn) { c.wake(wantRead | wantTurn) },
+		"more than its session took":    (*conn).Resume,
+		"a message of more than a turn": costlyDone,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := unservedWorker(t)
+			var order strings.Builder
+			queue := func(name string, wakes func(*conn)) {
+				c := w.standing(life.Open)
+				c.session = newFakeSession(c)
+				wakes(c)
+				c.stalled = true
+				c.session = &fullSession{asked: func() { order.WriteString(name) }}
+			}
+			little := func(c *conn) { c.wake(wantRead) }
+			for _, name := range []string{"A", "B", "C"} {
+				queue(name, muchToRead)
+			}
+			queue("a", little)
+			w.work()
+			queue("b", little)
+			queue("c", little)
+			for range 3 {
+				w.work()
+			}
+			if got := order.String(); got != "aAbBcC" {
+				t.Fatalf("in the order %s", got)
+			}
+		})
 	}
-	for _, name := range []string{"A", "B", "C"} {
-		queue(name, wantRead|wantTurn)
-	}
-	queue("a", wantRead)
-	w.work()
-	queue("b", wantRead)
-	queue("c", wantRead)
-	for range 3 {
-		w.work()
-	}
-	if got := order.String(); got != "aAbBcC" {
-		t.Fatalf("in the order %s", got)
-	}
+}
+
+// costlyDone has c send a costly message, and all of it handled.
+func costlyDone(c *conn) {
+	frame := []byte(clientFrame(2, strings.Repeat("x", inlineMessage+1)))
+	c.mu.Lock()
+	c.input(frame[:inlineMessage]) // what comes in a single read is handled at once
+	c.input(frame[inlineMessage:])
+	c.mu.Unlock()
+	c.s.costly.next().workCostly()
 }
 
 // Sessions are served before those that come and go, of which each call serves some; and each of those may read.
