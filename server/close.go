@@ -291,7 +291,7 @@ func (w *worker) leftover(c *conn) (more bool) {
 	if !c.listens() || !c.yielded || c.s.ctx.Err() != nil {
 		return false
 	}
-	c.receive(w.buf, false) // of the socket there is nothing more
+	w.receive(c) // of the socket there is nothing more
 	if !c.listens() || !c.yielded {
 		return false
 	}

@@ -596,6 +596,39 @@ func TestWhoPassesIsServedBetweenVeryManySessions(t *testing.T) {
 	}
 }
 
+// What sessions had sent before their sockets closed is handled in turns, too: one call gives one of them, and leaves none out.
+func TestWhatIsLeftTakesTurns(t *testing.T) {
+	w := unservedWorker(t)
+	const messages = turnBytes>>10 + 1 // more than one turn takes, less than two
+	left := make([]*conn, 3)
+	for i := range left {
+		c := w.standing(life.Lost)
+		c.session = newFakeSession(c)
+		c.stalled, c.yielded, c.rest = true, true, keep([]byte(strings.Repeat(clientFrame(1, strings.Repeat("x", 1<<10)), messages)))
+		c.wake(wantGone)
+		w.s.conns.Add(1)
+		left[i] = c
+	}
+	for i := range left {
+		w.pass(passEvery)
+		for j, c := range left {
+			if handled := c.messages > 0; handled != (j <= i) {
+				t.Errorf("after %d calls session %d has had a turn: %v", i+1, j, handled)
+			}
+		}
+	}
+	for range left {
+		if w.work() {
+			t.Error("the worker is to end")
+		}
+	}
+	for i, c := range left {
+		if c.messages != messages || !c.gone {
+			t.Errorf("of session %d %d messages were handled, not %d; it is buried: %v", i, c.messages, messages, c.gone)
+		}
+	}
+}
+
 // A worker for which very many come or go gets a further connection when they are less, or when it has served some of them:
 // those that stay and want to be served again and again shut nobody out.
 func TestAcceptWaitsForCalm(t *testing.T) {
