@@ -26,9 +26,13 @@ const (
 	leastHeap = 4 << 20
 
 	// quietRate is the allocation, in bytes a second, below which the gateway
-	// counts as idle; leftBehind is how much garbage is worth a collection then.
-	quietRate  = 1 << 20
-	leftBehind = 16 << 20
+	// counts as idle. A collection, which has to look at all of the heap, is worth it then from leftBehind bytes of
+	// garbage on, if that is leftPercent of the heap; and if it is less than usualPercent, for which the heap would be
+	// collected anyhow, not sooner than releaseLooks after the last one.
+	quietRate    = 1 << 20
+	leftBehind   = 16 << 20
+	leftPercent  = 12
+	releaseLooks = 10
 )
 
 // heapPacer makes the garbage collector run about once in a heapTick. Idle
@@ -42,6 +46,7 @@ type heapPacer struct {
 	before  uint64 // bytes allocated since the process began, at the last look
 	used    int64  // bytes that clients made the process hold, at the last look
 	garbage uint64 // allocated or let go of since memory was last given back
+	rest    int    // looks until a little of it is given back again
 }
 
 // paceHeap runs a pacer until ctx ends, unless the operator has set a pace. used is how many bytes clients make
@@ -123,9 +128,14 @@ func (p *heapPacer) look(allocated, live uint64, used int64) (percent int, relea
 	// What clients held when memory was given back becomes garbage without anything being allocated.
 	p.garbage += grown + uint64(max(p.used-used, 0))
 	p.used = used
+	p.rest = max(p.rest-1, 0)
 	if grown < quietRate {
-		if release = p.garbage > leftBehind; release {
-			p.garbage = 0
+		part := uint64(leftPercent)
+		if p.rest > 0 {
+			part = usualPercent
+		}
+		if release = p.garbage > max(leftBehind, live/100*part); release {
+			p.garbage, p.rest = 0, releaseLooks
 		}
 		return usualPercent, release
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"testing"
 )
 
@@ -110,6 +111,65 @@ func TestHeapIsGivenBackWhenClientsLetGo(t *testing.T) {
 	}
 	if look(64*mib) || look(72*mib) {
 		t.Error("twice")
+	}
+}
+
+// TestHeapIsSeldomGivenBack has little traffic that comes and goes: collections for what it leaves stay seldom, and the
+// larger the heap is the more garbage each is for.
+func TestHeapIsSeldomGivenBack(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		name     string
+		live     uint64
+		burst    uint64
+		looks    int
+		releases []int // at which look
+	}{
+		{"large heap, small bursts", 4096 * mib, 20 * mib, 40, nil},
+		{"large heap, large bursts", 4096 * mib, 100 * mib, 50, []int{9, 19, 29, 39, 49}},
+		{"large heap, larger bursts", 4096 * mib, 500 * mib, 50, []int{1, 11, 21, 31, 41}},
+		{"garbage of the heap's size", 100 * mib, 100 * mib, 6, []int{1, 3, 5}},
+	} {
+		p := heapPacer{percent: usualPercent}
+		var allocated uint64
+		var releases []int
+		for i := range c.looks {
+			if i%2 == 0 {
+				allocated += c.burst
+			}
+			if _, release := p.look(allocated, c.live, 0); release {
+				releases = append(releases, i)
+			}
+		}
+		if !slices.Equal(releases, c.releases) {
+			t.Errorf("%s: given back at %v, want %v", c.name, releases, c.releases)
+		}
+	}
+}
+
+// TestHeapIsGivenBackInTheEnd has a little left soon after memory was given back: it follows.
+func TestHeapIsGivenBackInTheEnd(t *testing.T) {
+	const mib = 1 << 20
+	p := heapPacer{percent: usualPercent}
+	var allocated uint64
+	look := func(grown uint64) bool {
+		allocated += grown
+		_, release := p.look(allocated, 200*mib, 0)
+		return release
+	}
+	if look(100*mib) || !look(0) {
+		t.Error("not once after load")
+	}
+	if look(40 * mib) {
+		t.Error("under load")
+	}
+	for range releaseLooks - 2 {
+		if look(0) {
+			t.Error("soon, for a little")
+		}
+	}
+	if !look(0) {
+		t.Error("not in the end")
 	}
 }
 

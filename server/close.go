@@ -26,7 +26,7 @@ import (
 //	a deadline passes        check calls stop, giveUp or handshakeTimeout
 //	the server stops         depart and drainConn, see drain.go
 //	a request is refused     sayNo, see request.go
-//	something panics         recoverSession, abandon
+//	something panics         recoverSession, abandon, contained
 //
 // Each of these ends with the closed socket, of which nbio tells, and with bury.
 
@@ -195,10 +195,19 @@ func (c *conn) peerEnded() {
 // conclude ends the connection of a peer that has ended its direction, unless it
 // is still owed something. It is called again whenever something happens to it.
 func (w *worker) conclude(c *conn) {
+	if w.settleEnd(c) {
+		w.dropIfSent(c)
+	}
+}
+
+// settleEnd moves c on, whose peer has ended its direction, unless there is still something to be read. It reports whether it
+// has looked.
+func (w *worker) settleEnd(c *conn) (looked bool) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer c.recoverSession()
 	if c.toRead.Load() || c.wants.Load()&wantRead != 0 || c.state().Closed() {
-		c.mu.Unlock()
-		return // it is called again behind what is to be read; leftover sees to what a closed socket left
+		return false // it is called again behind what is to be read; leftover sees to what a closed socket left
 	}
 	switch state := c.state(); {
 	case state == life.Handshake && c.req.tls.stepping: // what came last is being worked on
@@ -216,8 +225,7 @@ func (w *worker) conclude(c *conn) {
 		c.on(life.PeerEnd)
 	}
 	w.scheduleLocked(c)
-	c.mu.Unlock()
-	w.dropIfSent(c)
+	return true
 }
 
 // maxAwaiting is how many may wait for their session to be opened after they
@@ -283,7 +291,7 @@ func (w *worker) leftover(c *conn) (more bool) {
 	if !c.listens() || !c.yielded || c.s.ctx.Err() != nil {
 		return false
 	}
-	c.receive(w.buf, false) // of the socket there is nothing more
+	w.receive(c) // of the socket there is nothing more
 	if !c.listens() || !c.yielded {
 		return false
 	}
@@ -311,10 +319,10 @@ func (w *worker) bury(c *conn) {
 	switch {
 	case m != nil && m.opened != nil:
 		if m.opened.session != nil {
-			m.opened.session.Close()
+			w.s.closeSession(m.opened.session)
 		}
 	case req != nil && req.cancel != nil:
-		req.cancel()
+		w.s.contained("giving up a request", req.cancel)
 	}
 	w.detach(c)
 	c.holdUnread(-int(c.unsent.Load()))
@@ -336,7 +344,7 @@ func (w *worker) detach(c *conn) {
 	c.mu.Unlock()
 	if session != nil {
 		if !busy {
-			session.Close()
+			w.s.closeSession(session)
 		}
 		w.s.sessionEnded(c)
 	}

@@ -188,8 +188,8 @@ func (c *conn) leave(wants uint32, f func(*mail)) bool {
 // Wake implements [bridge.Outlet].
 func (c *conn) Wake() { c.wake(wantFlush) }
 
-// Resume implements [bridge.Outlet].
-func (c *conn) Resume() { c.wake(wantRead) }
+// Resume implements [bridge.Outlet]. Who has sent more than its session takes waits with those that send much.
+func (c *conn) Resume() { c.wake(wantRead | wantTurn) }
 
 // End implements [bridge.Outlet].
 func (c *conn) End(code codec.Code, reason string) {

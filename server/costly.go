@@ -180,19 +180,9 @@ func (c *conn) workCostly() {
 	c.countInput() // it may be buried already, and then nobody else does
 	c.mu.Unlock()
 	if work.left != nil {
-		c.closeLeft(work.left)
+		c.s.closeSession(work.left)
 	}
-	c.wake(wantRead)
-}
-
-// closeLeft closes a session that was detached during the work.
-func (c *conn) closeLeft(session bridge.Session) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.s.panicked("closing a session", p, debug.Stack())
-		}
-	}()
-	session.Close()
+	c.wake(wantRead | wantTurn) // one message was more than a turn
 }
 
 // costlyHandler gives a session one message.

@@ -116,11 +116,12 @@ func (c *conn) listens() bool {
 func (w *worker) drainConn(c *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer c.recoverSession()
 	switch c.state() {
 	case life.Head, life.Proxy, life.Leaving:
 		// What is there already counts, read or not: a request gets its answer, an
 		// acknowledgement is taken.
-		c.receive(w.buf, false)
+		w.receive(c)
 	}
 	switch c.state() {
 	case life.Head, life.Handshake, life.Proxy:

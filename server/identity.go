@@ -83,6 +83,7 @@ func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 		grant, err := gate.Admit(ctx, shown, access)
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		defer c.recoverSession()
 		switch {
 		case !c.state().Opens(): // the client has left
 			if err == nil {

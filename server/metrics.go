@@ -21,6 +21,7 @@ type metrics struct {
 
 	messagesIn, messagesOut atomic.Uint64
 	acceptErrors, overLimit atomic.Uint64
+	acceptWaits             atomic.Uint64
 	slow, panics            atomic.Uint64
 	slowed                  atomic.Int64 // clients for whom output waits
 
@@ -131,6 +132,8 @@ func (t *totals) ofServer() []sample {
 		{name: "received_messages_total", help: "WebSocket messages received.", counter: true, value: float64(m.messagesIn.Load())},
 		{name: "sent_messages_total", help: "WebSocket messages written.", counter: true, value: float64(m.messagesOut.Load())},
 		{name: "accept_errors_total", help: "Connections that could not be accepted.", counter: true, value: float64(m.acceptErrors.Load())},
+		{name: "accept_waits_total", help: "Connections that waited to be accepted because very many others came, went or asked for answers.", counter: true,
+			value: float64(m.acceptWaits.Load())},
 		{name: "connections_over_limit_total", help: "Connections beyond the limit.", counter: true, value: float64(m.overLimit.Load())},
 		{name: "slowed_clients", help: "Clients that do not read as fast as they are sent to: output waits for them.", value: float64(m.slowed.Load())},
 		{name: "slow_clients_closed_total", help: "Clients closed because they did not read their output.", counter: true, value: float64(m.slow.Load())},

@@ -48,7 +48,17 @@ func TestOutputReadsClock(t *testing.T) {
 	if first[readEvery].at == first[0].at {
 		t.Error("one that comes later is written at the same time")
 	}
-	if next := turn(1); next[0].at == first[readEvery].at {
+	next := turn(1)
+	if next[0].at == first[readEvery].at {
 		t.Error("one in another turn is written at the same time")
+	}
+
+	late := &timedSession{}
+	c := &conn{s: s, w: w, session: late}
+	c.life.Store(uint32(life.Opening)) // it passes when it wakes the worker
+	c.wake(wantFlush)
+	c.life.Store(uint32(life.Open))
+	if last := turn(1); late.at == 0 || late.at == last[0].at {
+		t.Errorf("one that has just opened is written at %v, behind one that is written at %v", late.at, last[0].at)
 	}
 }

@@ -76,10 +76,16 @@ func (s *Server) onRead(nc *nbio.Conn) {
 	defer runtime.Gosched()
 	defer c.mu.Unlock()
 	buf := *s.engine.PollerBufferPtr(nc)
-	c.receive(buf, true)
-	if (c.yielded || c.wants.Load()&wantRead != 0) && broken(nc) {
+	read := c.receive(buf, true)
+	if c.leftUnread(read, len(buf)) && broken(nc) {
 		c.salvage(buf)
 	}
+}
+
+// leftUnread reports whether the kernel may hold input, when receive has read so many bytes to a buffer of that size. That
+// the worker is to read it does not tell: it may have taken that note already, and it waits for mu. The caller holds mu.
+func (c *conn) leftUnread(read, size int) bool {
+	return c.yielded || read >= size || c.wants.Load()&wantRead != 0
 }
 
 // broken reports whether nbio closes the socket when onRead returns.

@@ -8,12 +8,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/lesismal/nbio"
 
+	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/seldom"
 )
 
@@ -228,6 +230,22 @@ func (s *Server) uncount() {
 	if s.conns.Add(-1) == 0 && s.draining.Load() {
 		s.emptyOnce.Do(func() { close(s.empty) })
 	}
+}
+
+// contained calls f, which is the bridge's. A panic there costs nothing else: whoever calls it is about to count a connection
+// off, or is to go on with all the others.
+func (s *Server) contained(doing string, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked(doing, p, debug.Stack())
+		}
+	}()
+	f()
+}
+
+// closeSession closes a session of the bridge's.
+func (s *Server) closeSession(session bridge.Session) {
+	s.contained("closing a session", session.Close)
 }
 
 // panicked reports a panic that was kept to one connection.

@@ -126,7 +126,7 @@ func acceptance(header http.Header, compression bool) (response []byte, deflate 
 func (c *conn) open(r *route.Request) (cancel func()) {
 	done := func(session bridge.Session, err error) {
 		if !c.leave(wantOpened, func(m *mail) { m.opened = &outcome{session, err} }) && session != nil {
-			session.Close()
+			c.s.closeSession(session)
 		}
 	}
 	switch c.kind = r.Kind; r.Kind {
@@ -157,12 +157,12 @@ func (w *worker) attach(c *conn) {
 	defer c.recoverSession()
 	if !c.state().Opens() {
 		if o.session != nil {
-			o.session.Close()
+			w.s.closeSession(o.session)
 		}
 		return
 	}
 	if o.err == nil && w.s.draining.Load() {
-		o.session.Close()
+		w.s.closeSession(o.session)
 		o.err = errDraining
 	}
 	if o.err != nil {

@@ -2,7 +2,9 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -501,29 +503,49 @@ func TestReadsWaitForOutput(t *testing.T) {
 	}
 }
 
-// Those that send more than fits in a turn wait for each other; who sends little is read in between.
+// Those that send more than fits in a turn, or than their session takes, wait for each other; who sends little is read in between.
 func TestWhoSendsLittleIsReadBetween(t *testing.T) {
-	w := unservedWorker(t)
-	var order strings.Builder
-	queue := func(name string, wants uint32) {
-		c := w.standing(life.Open)
-		c.stalled = true
-		c.session = &fullSession{asked: func() { order.WriteString(name) }}
-		c.wake(wants)
+	for name, muchToRead := range map[string]func(*conn){
+		"more than a turn":              func(c *conn) { c.wake(wantRead | wantTurn) },
+		"more than its session took":    (*conn).Resume,
+		"a message of more than a turn": costlyDone,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := unservedWorker(t)
+			var order strings.Builder
+			queue := func(name string, wakes func(*conn)) {
+				c := w.standing(life.Open)
+				c.session = newFakeSession(c)
+				wakes(c)
+				c.stalled = true
+				c.session = &fullSession{asked: func() { order.WriteString(name) }}
+			}
+			little := func(c *conn) { c.wake(wantRead) }
+			for _, name := range []string{"A", "B", "C"} {
+				queue(name, muchToRead)
+			}
+			queue("a", little)
+			w.work()
+			queue("b", little)
+			queue("c", little)
+			for range 3 {
+				w.work()
+			}
+			if got := order.String(); got != "aAbBcC" {
+				t.Fatalf("in the order %s", got)
+			}
+		})
 	}
-	for _, name := range []string{"A", "B", "C"} {
-		queue(name, wantRead|wantTurn)
-	}
-	queue("a", wantRead)
-	w.work()
-	queue("b", wantRead)
-	queue("c", wantRead)
-	for range 3 {
-		w.work()
-	}
-	if got := order.String(); got != "aAbBcC" {
-		t.Fatalf("in the order %s", got)
-	}
+}
+
+// costlyDone has c send a costly message, and all of it handled.
+func costlyDone(c *conn) {
+	frame := []byte(clientFrame(2, strings.Repeat("x", inlineMessage+1)))
+	c.mu.Lock()
+	c.input(frame[:inlineMessage]) // what comes in a single read is handled at once
+	c.input(frame[inlineMessage:])
+	c.mu.Unlock()
+	c.s.costly.next().workCostly()
 }
 
 // Sessions are served before those that come and go, of which each call serves some; and each of those may read.
@@ -574,30 +596,121 @@ func TestWhoPassesIsServedBetweenVeryManySessions(t *testing.T) {
 	}
 }
 
-// Nobody is accepted for a worker for which very many come or go, until they are less.
+// What sessions had sent before their sockets closed is handled in turns, too: one call gives one of them, and leaves none out.
+func TestWhatIsLeftTakesTurns(t *testing.T) {
+	w := unservedWorker(t)
+	const messages = turnBytes>>10 + 1 // more than one turn takes, less than two
+	left := make([]*conn, 3)
+	for i := range left {
+		c := w.standing(life.Lost)
+		c.session = newFakeSession(c)
+		c.stalled, c.yielded, c.rest = true, true, keep([]byte(strings.Repeat(clientFrame(1, strings.Repeat("x", 1<<10)), messages)))
+		c.wake(wantGone)
+		w.s.conns.Add(1)
+		left[i] = c
+	}
+	for i := range left {
+		w.pass(passEvery)
+		for j, c := range left {
+			if handled := c.messages > 0; handled != (j <= i) {
+				t.Errorf("after %d calls session %d has had a turn: %v", i+1, j, handled)
+			}
+		}
+	}
+	for range left {
+		if w.work() {
+			t.Error("the worker is to end")
+		}
+	}
+	for i, c := range left {
+		if c.messages != messages || !c.gone {
+			t.Errorf("of session %d %d messages were handled, not %d; it is buried: %v", i, c.messages, messages, c.gone)
+		}
+	}
+}
+
+// A worker for which very many come or go gets a further connection when they are less, or when it has served some of them:
+// those that stay and want to be served again and again shut nobody out.
 func TestAcceptWaitsForCalm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := unservedWorker(t)
-		for range mostPassing + passEvery {
-			w.passes()
-		}
-		calm := make(chan struct{})
-		go func() { w.awaitCalm(); close(calm) }()
-		accepts := func() bool {
-			synctest.Wait()
-			select {
-			case <-calm:
-				return true
-			default:
-				return false
+	for name, test := range map[string]struct {
+		pass int             // for how many the worker is served at a time
+		many int             // how many pass
+		then func(w *worker) // called when some were served
+		want []bool          // whether one is accepted at once, when some were served, and so on
+	}{
+		"few":             {1, mostPassing - 1, func(*worker) {}, []bool{true}},
+		"they become few": {1, mostPassing + 2, func(*worker) {}, []bool{false, false, false, true}},
+		"others come in their place": {passEvery / 2, mostPassing + passEvery, func(w *worker) {
+			for len(w.passing) < mostPassing+passEvery {
+				w.passes()
 			}
-		}
-		for _, want := range []bool{false, false, true} {
-			if got := accepts(); got != want {
-				t.Errorf("accepted while %d pass: %v", len(w.passing), got)
+		}, []bool{false, false, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := unservedWorker(t)
+				for range test.many {
+					w.passes()
+				}
+				calm := make(chan struct{})
+				go func() { w.awaitCalm(); close(calm) }()
+				accepts := func() bool {
+					synctest.Wait()
+					select {
+					case <-calm:
+						return true
+					default:
+						return false
+					}
+				}
+				for i, want := range test.want {
+					if got := accepts(); got != want {
+						t.Errorf("accepted when %d times some were served and %d pass: %v", i, len(w.passing), got)
+					}
+					w.pass(test.pass)
+					test.then(w)
+				}
+				for len(w.passing) > 0 { // whatever was found, the goroutine ends
+					w.pass(passEvery)
+				}
+				waits := uint64(1)
+				if test.want[0] {
+					waits = 0
+				}
+				if got := w.s.metrics.acceptWaits.Load(); got != waits {
+					t.Errorf("it was counted %d times that one waits", got)
+				}
+			})
+		})
+	}
+}
+
+// Very many that ask for one answer after another, and never come to an end, shut nobody out.
+func TestAcceptGetsOnBesideVeryManyWhoAsk(t *testing.T) {
+	s := start(t, echoBridge(), func(o *Options) { o.workers = 1 })
+	requests := strings.Repeat("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 1000)
+	var clients []*rawConn
+	for range mostPassing * 3 / 2 {
+		clients = append(clients, dialRaw(t, s))
+	}
+	var ends sync.WaitGroup
+	defer ends.Wait()
+	for _, c := range clients {
+		defer c.Close()
+		ends.Go(func() { _, _ = io.Copy(io.Discard, c) })
+		ends.Go(func() {
+			for {
+				if _, err := io.WriteString(c, requests); err != nil {
+					return
+				}
 			}
-			w.work()
+		})
+	}
+	eventually(t, "somebody waits for calm", func() bool {
+		if resp, _ := get(t, s, "/healthz"); resp.StatusCode != http.StatusOK {
+			t.Fatal(resp.Status)
 		}
+		return s.metrics.acceptWaits.Load() > 0
 	})
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,7 +20,8 @@ type worker struct {
 	sealed     []byte // what it becomes with TLS
 	buf        []byte // for reading
 	spare      []*conn
-	strangers  []*conn // likewise, for what is taken of passing
+	strangers  []*conn // taken of passing, to be served next
+	handled    int     // bytes of input since it was set to 0, as turns count them
 	reads      waiting // those that want to read
 	turns      waiting // the same, of those that send more than fits in a turn: only they wait for each other
 	heads      waiting // the same, of those that pass
@@ -30,7 +32,8 @@ type worker struct {
 	mu      sync.Mutex
 	queue   []*conn   // sessions
 	passing waiting   // connections that are no session, or none any more; in one of both at most once, see [conn.wake]
-	calm    sync.Cond // few connections are passing
+	passed  uint64    // how many of those were served
+	calm    sync.Cond // some of those were served
 	quit    bool
 }
 
@@ -111,16 +114,22 @@ const (
 	// takes 50 µs, and clients can have them come and go faster than any server can serve them: it is they who wait then.
 	passEvery = 16
 
-	// mostPassing is from how many of them on no further connection is accepted for a worker: those that wait cost
-	// memory, and their sockets' events the pollers' time.
+	// mostPassing is from how many of them on a worker gets a further connection only for every passEvery that it
+	// has served: those that wait cost memory, and their sockets' events the pollers' time. One that comes and goes is
+	// served a few times only, so that they become less.
 	mostPassing = 128
 )
 
-// awaitCalm waits while very many connections come or go. A worker always gets on with them.
+// awaitCalm waits while very many connections come or go, but only until the worker, which always gets on with them,
+// has served some: those that ask for one answer after another pass without end, and would keep everybody else out.
 func (w *worker) awaitCalm() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for len(w.passing) >= mostPassing {
+	crowded := func() bool { return len(w.passing) >= mostPassing }
+	if crowded() {
+		w.s.metrics.acceptWaits.Add(1)
+	}
+	for from := w.passed; crowded() && w.passed-from < passEvery; {
 		w.calm.Wait()
 	}
 }
@@ -150,7 +159,7 @@ func (w *worker) work() (end bool) {
 
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.queue)+len(w.passing)+len(w.reads)+len(w.turns)+len(w.heads) > 0 {
+	if len(w.queue)+len(w.passing)+len(w.strangers)+len(w.reads)+len(w.turns)+len(w.heads) > 0 {
 		w.ring()
 		return false
 	}
@@ -160,29 +169,31 @@ func (w *worker) work() (end bool) {
 	return w.quit
 }
 
-// pass serves up to n of the connections that come or go, and lets as many of them read, or one that has much to read.
+// pass serves up to n of the connections that come or go, and lets as many of them read, but no more of either than have
+// input for one turn.
 func (w *worker) pass(n int) {
 	w.mu.Lock()
 	for len(w.strangers) < n && len(w.passing) > 0 {
 		w.strangers = append(w.strangers, w.passing.take())
+		w.passed++
 	}
-	if len(w.passing) < mostPassing {
-		w.calm.Broadcast()
-	}
+	w.calm.Broadcast()
 	w.mu.Unlock()
-	for i, c := range w.strangers {
-		w.strangers[i] = nil
-		w.serve(c)
+	w.out.later()
+	served := 0
+	for w.handled = 0; served < min(n, len(w.strangers)) && w.handled < turnBytes; served++ {
+		w.serve(w.strangers[served])
 	}
-	if len(w.strangers) > 0 {
+	w.strangers = slices.Delete(w.strangers, 0, served)
+	if served > 0 {
 		runtime.Gosched()
 	}
-	w.strangers = w.strangers[:0]
-	for range n {
+	for w.handled = 0; n > 0 && w.handled < turnBytes; n-- {
 		c := w.heads.take()
-		if c == nil || w.read(c) >= turnBytes {
+		if c == nil {
 			return
 		}
+		w.read(c)
 	}
 }
 
@@ -252,14 +263,14 @@ func (w *worker) readNext() {
 	}
 }
 
-// read gives c its turn to read, and returns how many bytes it read.
-func (w *worker) read(c *conn) (bytes int) {
+// read gives c its turn to read.
+func (w *worker) read(c *conn) {
 	c.toRead.Store(false)
 	if c.gone {
-		return 0
+		return
 	}
 	c.mu.Lock()
-	bytes = c.receive(w.buf, false)
+	w.receive(c)
 	c.mu.Unlock()
 	if c.ended.Load() {
 		w.conclude(c)
@@ -270,5 +281,9 @@ func (w *worker) read(c *conn) (bytes int) {
 	// A worker that has input without end would keep the processor for 10 ms, and
 	// with it the pollers, which come back from the kernel and want one.
 	runtime.Gosched()
-	return bytes
+}
+
+// receive is [conn.receive] for what the worker handles. The caller holds c's mu.
+func (w *worker) receive(c *conn) {
+	w.handled += max(c.receive(w.buf, false), c.turn)
 }
