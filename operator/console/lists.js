@@ -82,7 +82,7 @@ const brokerColumns = [
   n("Producers", null, (b) => count(b.producers)),
   n("Consumers", null, (b) => count(b.consumers)),
   n("Requests", null, (b) => count(b.requests)),
-  n("Waiting bytes", null, (b) => size(b.pendingBytes)),
+  n("Unsent bytes", null, (b) => size(b.pendingBytes)),
   t("Error", null, (b) => b.error ?? "", true),
 ];
 

@@ -2,21 +2,22 @@
 
 const q = JSON.stringify;
 
-// Each takes {url, kind, token, message} and gives the text of a program.
+// Each takes {url, kind, token, frame} and gives the text of a program. token tells whether it logs in, with what the
+// environment variable TOKEN holds; frame is what a producer sends.
 export const languages = {
-  "Python (websocket-client)": ({ url, kind, token, message }) => `import base64, json, websocket
+  "Python (websocket-client)": ({ url, kind, token, frame }) => `import base64, json, ${token ? "os, " : ""}websocket
 
-ws = websocket.create_connection(${q(url)}${token ? `, header=["Authorization: Bearer " + TOKEN]` : ""})
-${kind === "producer" ? `ws.send(json.dumps({"payload": base64.b64encode(${q(message)}.encode()).decode(), "context": "1"}))
+ws = websocket.create_connection(${q(url)}${token ? `, header=["Authorization: Bearer " + os.environ["TOKEN"]]` : ""})
+${kind === "producer" ? `ws.send(json.dumps({"payload": base64.b64encode(${q(fromBase64(frame.payload))}.encode()).decode()${rest(frame)}}))
 print(json.loads(ws.recv()))` : `while True:
     message = json.loads(ws.recv())
     print(base64.b64decode(message["payload"]))
     ws.send(json.dumps({"messageId": message["messageId"]}))`}
 `,
-  "JavaScript (Node, ws)": ({ url, kind, token, message }) => `import WebSocket from "ws";
+  "JavaScript (Node, ws)": ({ url, kind, token, frame }) => `import WebSocket from "ws";
 
 const ws = new WebSocket(${q(url)}${token ? `, { headers: { Authorization: "Bearer " + process.env.TOKEN } }` : ""});
-${kind === "producer" ? `ws.on("open", () => ws.send(JSON.stringify({ payload: Buffer.from(${q(message)}).toString("base64"), context: "1" })));
+${kind === "producer" ? `ws.on("open", () => ws.send(JSON.stringify({ "payload": Buffer.from(${q(fromBase64(frame.payload))}).toString("base64")${rest(frame)} })));
 ws.on("message", (text) => { console.log(JSON.parse(text)); ws.close(); });` : `ws.on("message", (text) => {
   const message = JSON.parse(text);
   console.log(Buffer.from(message.payload, "base64").toString());
@@ -24,7 +25,7 @@ ws.on("message", (text) => { console.log(JSON.parse(text)); ws.close(); });` : `
 });`}
 ws.on("unexpected-response", (_, response) => response.on("data", (why) => console.error("refused: " + why)));
 `,
-  "Go (coder/websocket)": ({ url, kind, token, message }) => `package main
+  "Go (coder/websocket)": ({ url, kind, token, frame }) => `package main
 
 import (
 	"context"
@@ -45,7 +46,7 @@ func main() {
 		panic(err)
 	}
 	defer ws.CloseNow()
-${kind === "producer" ? `	if err := wsjson.Write(ctx, ws, map[string]any{"payload": []byte(${q(message)}), "context": "1"}); err != nil {
+${kind === "producer" ? `	if err := wsjson.Write(ctx, ws, map[string]any{"payload": []byte(${q(fromBase64(frame.payload))})${rest(frame, "map[string]string")}}); err != nil {
 		panic(err)
 	}
 	var answer map[string]any
@@ -67,13 +68,18 @@ ${kind === "producer" ? `	if err := wsjson.Write(ctx, ws, map[string]any{"payloa
 	}`}
 }
 `,
-  "websocat": ({ url, kind, token, message }) => kind === "producer"
-    ? `printf '%s' ${shell(JSON.stringify({ payload: base64(message), context: "1" }))} | websocat -n1 ${token ? `-H="Authorization: Bearer $TOKEN" ` : ""}${shell(url)}\n`
+  "websocat": ({ url, kind, token, frame }) => kind === "producer"
+    ? `printf '%s' ${shell(q(frame))} | websocat -n1 ${token ? `-H="Authorization: Bearer $TOKEN" ` : ""}${shell(url)}\n`
     : `websocat ${token ? `-H="Authorization: Bearer $TOKEN" ` : ""}${shell(url)}\n`,
   "curl (why is it refused?)": ({ url, token }) =>
     `curl -i --max-time 5 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \\
   -H 'Sec-WebSocket-Key: dHJ5IGl0IHRyeSBpdCB0cg==' ${token ? `-H "Authorization: Bearer $TOKEN" ` : ""}${shell(url.replace(/^ws/, "http"))}\n`,
 };
+
+// rest is what a frame has beside its payload, all of which is strings: these are written alike in all the languages, but
+// Go wants the type of an object before it.
+const rest = ({ payload, ...others }, type = "") =>
+  Object.entries(others).map(([name, value]) => `, ${q(name)}: ${typeof value === "object" ? type : ""}${q(value)}`).join("");
 
 const shell = (text) => "'" + text.replaceAll("'", `'\\''`) + "'";
 

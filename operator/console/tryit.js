@@ -80,8 +80,9 @@ function send(text) {
   note("sent", text);
 }
 
-function publish() {
-  const message = { payload: base64(at("try-message").value), context: String(++sequence) };
+// frame is what the form sends.
+function frame(context) {
+  const message = { payload: base64(at("try-message").value), context };
   if (at("try-key").value) message.key = at("try-key").value;
   if (at("try-properties").value) {
     message.properties = Object.fromEntries(at("try-properties").value.split(",").map((p) => {
@@ -89,12 +90,12 @@ function publish() {
       return [name.trim(), value.join("=").trim()];
     }));
   }
-  send(JSON.stringify(message));
+  return message;
 }
 
 function code() {
   at("try-code").textContent = languages[at("try-language").value]({
-    url: address(false), kind: at("try-kind").value, token: Boolean(token()), message: at("try-message").value,
+    url: address(false), kind: at("try-kind").value, token: Boolean(token()), frame: frame("1"),
   });
   at("try-subscription-label").hidden = at("try-kind").value !== "consumer";
 }
@@ -113,7 +114,7 @@ export function start() {
   at("try-close").addEventListener("click", () => socket?.close(1000));
   at("try-send").addEventListener("submit", (event) => {
     event.preventDefault();
-    publish();
+    send(JSON.stringify(frame(String(++sequence))));
   });
   at("try").addEventListener("input", code);
   at("try-copy").addEventListener("click", async () => {

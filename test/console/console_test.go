@@ -18,6 +18,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/pulsegate/pulsegate/test/browser"
 	"github.com/pulsegate/pulsegate/test/gateway"
@@ -111,15 +112,27 @@ func TestConsole(t *testing.T) {
 			chromedp.EmulateViewport(view.width, 844),
 			chromedp.Navigate(page+"#try"),
 			chromedp.WaitVisible("#try-form"),
-			chromedp.SetValue("#try-kind", "consumer"),
 			chromedp.SetValue("#try-topic", topic),
-			chromedp.SetValue("#try-subscription", view.name),
-			chromedp.Click("#try-open"),
+			chromedp.SetValue("#try-message", "Grüße, 世界"),
+			chromedp.Focus("#try-open"),
+			chromedp.KeyEvent(kb.Enter),
 		)
-		await(t, ctx, "a consumer opens", `document.querySelector("#try-state").textContent === "open"`)
-		published := publish(t, g, topic, "Grüße, 世界")
-		await(t, ctx, "the message comes", `document.querySelector("#frames").textContent.includes("payload: Grüße, 世界")`)
-		await(t, ctx, "it is acknowledged", fmt.Sprintf(`[...document.querySelectorAll("#frames .sent")].some(e => e.textContent.includes(%q))`, published))
+		await(t, ctx, "a producer opens, and the message's field has the focus", `document.activeElement.id === "try-message"`)
+		do(t, ctx, "send by the keyboard", chromedp.KeyEvent(kb.Tab+kb.Tab+kb.Tab+kb.Enter))
+		await(t, ctx, "it is published", `document.querySelector("#frames").textContent.includes('"result":"ok"')`)
+		for _, kind := range []struct{ name, query string }{{"reader", "messageId=earliest"}, {"consumer", "subscriptionInitialPosition=Earliest"}} {
+			do(t, ctx, kind.name, chromedp.Click("#try-close"))
+			await(t, ctx, "the connection closes", `!document.querySelector("#try-open").disabled`)
+			evaluate[int](t, ctx, `document.querySelector("#frames").replaceChildren(); 0`)
+			do(t, ctx, kind.name,
+				chromedp.SetValue("#try-kind", kind.name),
+				chromedp.SetValue("#try-subscription", view.name),
+				chromedp.SetValue("#try-query", kind.query),
+				chromedp.Click("#try-open"),
+			)
+			await(t, ctx, "the message comes to the "+kind.name, `document.querySelector("#frames").textContent.includes("payload: Grüße, 世界")`)
+			await(t, ctx, "it is acknowledged", `document.querySelector("#frames .sent")?.textContent.includes("messageId")`)
+		}
 
 		for _, p := range []struct{ hash, shown string }{
 			{"try", `document.querySelector("#try-code")?.textContent.includes("create_connection")`},
@@ -135,17 +148,6 @@ func TestConsole(t *testing.T) {
 			look(t, ctx, checker, view.name+"-"+p.hash)
 		}
 	}
-}
-
-// publish sends a message by another way than the console, and returns its id.
-func publish(t *testing.T, g *gateway.Gateway, topic, text string) (id string) {
-	t.Helper()
-	out, err := exec.Command(gateway.Binary(t), "produce", g.URL()+"/ws/v2/producer/"+topic, text).CombinedOutput()
-	id, ok := strings.CutPrefix(strings.TrimSpace(string(out)), "published ")
-	if err != nil || !ok {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return id
 }
 
 // look fails the test for what axe finds on the page as it is, and takes a picture of it where one is wanted.
