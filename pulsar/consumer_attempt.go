@@ -313,6 +313,7 @@ func (x *Consumer) Close(done func()) {
 	}
 	x.state = consumerClosing
 	x.voidLocked()
+	x.acks.closeLocked(x.o)
 	c := x.on
 	over := !x.connected || x.acks.idle()
 	x.mu.Unlock()
