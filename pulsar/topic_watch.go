@@ -283,8 +283,12 @@ func (g *Group) changed(there, gone []string) {
 	}
 	// A topic whose consumer is connected is there, whatever was said of it before.
 	for _, topic := range gone {
-		if x := g.Consumer(topic); x != nil && x.adrift() {
-			g.leave(x)
+		g.mu.Lock()
+		at := g.parts[topic]
+		x := at.consumer()
+		g.mu.Unlock()
+		if x != nil && x.adrift() {
+			g.leave(at, topic)
 			x.Close(nil)
 		}
 	}
