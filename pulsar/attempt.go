@@ -1,6 +1,7 @@
 package pulsar
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -73,7 +74,9 @@ func (p *Producer) created(n uint64, c *conn, id uint64, answer wire.Command, er
 	}
 	if err != nil {
 		p.mu.Unlock()
-		p.leave(c, id) // also if the broker creates it after we stopped waiting
+		if !errors.Is(err, ErrTooMany) { // else it was not asked
+			p.leave(c, id) // also if the broker creates it after we stopped waiting
+		}
 		p.failed(n, err)
 		return
 	}
@@ -106,7 +109,7 @@ func (p *Producer) created(n uint64, c *conn, id uint64, answer wire.Command, er
 // leave makes the broker forget a producer.
 func (p *Producer) leave(c *conn, id uint64) {
 	c.producers.remove(id)
-	c.request(func(request uint64) wire.Command {
+	c.dismiss(func(request uint64) wire.Command {
 		return &wire.CloseProducer{ProducerID: id, RequestID: request}
 	}, func(wire.Command, error) {})
 }
@@ -200,7 +203,7 @@ func (p *Producer) restart(c *conn, err error) {
 	p.leaving = true
 	n, id := p.attempt, p.id
 	p.mu.Unlock()
-	c.request(func(request uint64) wire.Command {
+	c.dismiss(func(request uint64) wire.Command {
 		return &wire.CloseProducer{ProducerID: id, RequestID: request}
 	}, func(wire.Command, error) { p.failed(n, err) })
 }
@@ -297,7 +300,7 @@ func (p *Producer) end(err error) {
 		return
 	}
 	on.producers.remove(id)
-	on.request(func(request uint64) wire.Command {
+	on.dismiss(func(request uint64) wire.Command {
 		return &wire.CloseProducer{ProducerID: id, RequestID: request}
 	}, finished)
 }

@@ -374,3 +374,39 @@ func TestClosedAgainAndAgain(t *testing.T) {
 	})
 	check("consumer")
 }
+
+// TestCloseBesideTheUnanswered closes a consumer and a producer while as many requests as there may be are unanswered: the broker lets go of both.
+func TestCloseBesideTheUnanswered(t *testing.T) {
+	b := fakebroker.Start(t)
+	var left atomic.Int32
+	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		switch cmd.Type() {
+		case wire.TypeGetLastMessageID:
+			return fakebroker.Ignore
+		case wire.TypeCloseProducer:
+			left.Add(1)
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL(), OperationTimeout: 2 * patience})
+	x, y := openConsumer(t, c, topic, earliest(wire.Shared), newInbox(t)), openConsumer(t, c, topic, earliest(wire.Shared), newInbox(t))
+	p, _ := openProducer(t, c, ProducerOptions{Topic: topic})
+	refused := make(chan error, 1)
+	for range maxRequests + 1 {
+		x.LastMessageID(func(_ MessageID, err error) {
+			if errors.Is(err, ErrTooMany) {
+				refused <- err
+			}
+		})
+	}
+	receive(t, "the refusal of one too many", refused)
+	y.on.leave(y.id) // as after an acknowledgement that there was no room for
+	closed := make(chan struct{})
+	x.Close(nil)
+	p.Close(func() { close(closed) })
+	receive(t, "the end of the producer", closed)
+	eventually(t, "an end of the consumers", func() bool { return len(b.Subscribers(topic, "s")) == 0 })
+	if left.Load() != 1 {
+		t.Error("the broker has the producer still")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -34,7 +35,7 @@ const listings = -1
 // maxListing bounds such a list in bytes: it is more than a broker is made for.
 const maxListing = 64 << 20
 
-// maxRequests bounds the unanswered requests of a connection.
+// maxRequests bounds the unanswered requests of a connection, but for those that [conn.dismiss] sends.
 const maxRequests = 50_000
 
 // The states of a connection, in their order.
@@ -277,12 +278,23 @@ func (c *conn) tell(cmd wire.Command) {
 	c.mu.Unlock()
 }
 
-// request queues the command that build makes with the id of the request.
+// request queues the command that build makes with the id of the request, unless as many as there may be are unanswered: then done is given [ErrTooMany].
 func (c *conn) request(build func(id uint64) wire.Command, done func(wire.Command, error)) {
+	c.ask(build, done, maxRequests)
+}
+
+// dismiss is request for a command that has the broker forget what it was asked for before: one that was not sent would leave there what nobody knows of
+// any more. There is at most one for each request that was sent.
+func (c *conn) dismiss(build func(id uint64) wire.Command, done func(wire.Command, error)) {
+	c.ask(build, done, math.MaxInt)
+}
+
+// ask is request with most for [maxRequests].
+func (c *conn) ask(build func(id uint64) wire.Command, done func(wire.Command, error), most int) {
 	timeout := c.client.o.OperationTimeout
 	c.mu.Lock()
 	err := c.err
-	if c.state == connUp && len(c.requests) >= maxRequests {
+	if c.state == connUp && len(c.requests) >= most {
 		err = ErrTooMany
 	}
 	if err != nil {

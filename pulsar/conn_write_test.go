@@ -5,6 +5,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
 
 type unheard struct{}
@@ -85,5 +87,23 @@ func TestSlowBrokerKeepsItsConnection(t *testing.T) {
 	}
 	if err := c.put(near, net.Buffers{make([]byte, 1)}); err == nil {
 		t.Error("a broker that takes nothing keeps its connection")
+	}
+}
+
+// What a consumer says of an entry that nobody can read is not lost for what else waits to be written.
+func TestDiscardBesideAFullOutbox(t *testing.T) {
+	client := newClient(t, Options{ServiceURL: "pulsar://127.0.0.1:1"})
+	c := newConn(client, connKey{to: broker{host: "127.0.0.1:1"}})
+	c.state = connUp
+	for c.out.bytes <= 2*outboxRoom+wire.FramePadding {
+		c.out.command(&wire.Ping{})
+	}
+	x := &Consumer{client: client, o: &ConsumerOptions{}, topic: topic, state: consumerOpen, connected: true, on: c}
+	before := c.out.bytes
+	x.mu.Lock()
+	x.discardLocked(&unpacker{}, faulty(wire.ChecksumMismatch, io.ErrUnexpectedEOF))
+	x.mu.Unlock()
+	if c.out.bytes == before {
+		t.Error("the broker is not told")
 	}
 }

@@ -1,5 +1,7 @@
 package pulsar
 
+import "github.com/pulsegate/pulsegate/pulsar/wire"
+
 const (
 	// maxAckIDs is how many entries one ACK names.
 	maxAckIDs = 1000
@@ -78,6 +80,15 @@ func (a *acks) partLocked() {
 	a.batches.parted()
 	a.rewound, a.passed = true, entryKey{}
 	a.trim()
+}
+
+// closeLocked says that the consumer is to end, which gives all back to the broker that is not acknowledged. One of a Key_Shared subscription does not
+// ask for any of it before: what was asked for does not keep the broker from sending later messages of its key, which it does to another consumer
+// as soon as this one is gone. A broker that finds the messages with a consumer that ends keeps the order.
+func (a *acks) closeLocked(o *ConsumerOptions) {
+	if a != nil && o.Type == wire.KeyShared {
+		a.again, a.all = nil, false
+	}
 }
 
 // add notes an acknowledgement that is to be sent.

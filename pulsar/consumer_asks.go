@@ -3,7 +3,6 @@ package pulsar
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
 )
@@ -143,21 +142,6 @@ func (x *Consumer) Seek(id *MessageID, done func(error)) {
 		p.set(&to)
 		p.latest = to.LedgerID == LatestMessageID.LedgerID
 	}, done)
-}
-
-// errSeekTime is about a subscription that resumes by itself.
-var errSeekTime = errors.New("a reader can be moved to a message only")
-
-// SeekTime moves the subscription to the first message that was published at that time or later. It is not for an ordered
-// subscription that is not durable.
-func (x *Consumer) SeekTime(t time.Time, done func(error)) {
-	if x.place != nil {
-		done(errSeekTime)
-		return
-	}
-	x.seek(func(cmd *wire.Seek) {
-		cmd.MessagePublishTime, cmd.HasMessagePublishTime = millis(t), true
-	}, nil, done)
 }
 
 // seek has the broker move the subscription. Until it has connected the consumer again, what comes is from before.

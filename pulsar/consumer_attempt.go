@@ -94,7 +94,9 @@ func (x *Consumer) subscribed(n uint32, c *conn, id uint64, err error) {
 	}
 	if err != nil {
 		x.mu.Unlock()
-		c.leave(id) // also if the broker creates it after we stopped waiting
+		if !errors.Is(err, ErrTooMany) { // else it was not asked
+			c.leave(id) // also if the broker creates it after we stopped waiting
+		}
 		x.failed(n, err)
 		return
 	}
@@ -109,7 +111,7 @@ func (x *Consumer) subscribed(n uint32, c *conn, id uint64, err error) {
 // leave makes the broker forget a consumer.
 func (c *conn) leave(id uint64) {
 	c.consumers.remove(id)
-	c.request(func(request uint64) wire.Command {
+	c.dismiss(func(request uint64) wire.Command {
 		return &wire.CloseConsumer{ConsumerID: id, RequestID: request}
 	}, func(wire.Command, error) {})
 }
@@ -313,6 +315,7 @@ func (x *Consumer) Close(done func()) {
 	}
 	x.state = consumerClosing
 	x.voidLocked()
+	x.acks.closeLocked(x.o)
 	c := x.on
 	over := !x.connected || x.acks.idle()
 	x.mu.Unlock()
@@ -371,7 +374,7 @@ func (x *Consumer) end(err error) {
 		return
 	}
 	on.consumers.remove(id)
-	on.request(func(request uint64) wire.Command {
+	on.dismiss(func(request uint64) wire.Command {
 		return &wire.CloseConsumer{ConsumerID: id, RequestID: request}
 	}, finished)
 }

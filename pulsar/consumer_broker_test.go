@@ -356,7 +356,7 @@ func TestRealKeyShared(t *testing.T) {
 	}
 }
 
-// TestRealSeek moves a subscription to a message in a batch, and to a time.
+// TestRealSeek moves a subscription to a message in a batch.
 func TestRealSeek(t *testing.T) {
 	cluster := pulsartest.Shared(t)
 	topic := "persistent://" + cluster.Namespace(t) + "/t"
@@ -376,11 +376,6 @@ func TestRealSeek(t *testing.T) {
 	if got := in.all()[10:13]; !slices.Equal(got, texts(7, 3)) {
 		t.Errorf("%q", got)
 	}
-	x.SeekTime(time.Now().Add(-time.Hour), func(err error) { done <- err })
-	if err := receive(t, "the answer", done); err != nil {
-		t.Fatal(err)
-	}
-	in.await("all again", func() bool { return len(in.texts) >= 23 })
 	x.Unsubscribe(false, func(err error) { done <- err })
 	if err := receive(t, "the answer", done); err != nil {
 		t.Fatal(err)

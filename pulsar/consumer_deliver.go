@@ -286,7 +286,7 @@ func (x *Consumer) discardLocked(u *unpacker, err error) {
 	x.client.unreadable.Log(x.client.o.Log, slog.LevelError, "a message cannot be read, and is discarded",
 		"topic", x.topic, "subscription", x.subscription, "ledger", u.at.ledger, "entry", u.at.entry, "error", f.err)
 	if x.keeps() {
-		x.on.command(&wire.Ack{
+		x.on.tell(&wire.Ack{ // as many as there were permits, at most
 			ConsumerID: x.id, MessageIDs: []wire.MessageID{{LedgerID: u.at.ledger, EntryID: u.at.entry}}, ValidationError: f.reason, HasValidationError: true,
 		})
 	}

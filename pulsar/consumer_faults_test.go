@@ -18,6 +18,8 @@ import (
 var consumerFaults = []brokerFault{
 	{"drops LOOKUP", wire.TypeLookup, drop},
 	{"does not answer LOOKUP", wire.TypeLookup, ignore},
+	{"redirects in a circle", wire.TypeLookup, redirect},
+	{"answers LOOKUP behind the next", wire.TypeLookup, behindTheNext(doLookup)},
 	{"drops SUBSCRIBE", wire.TypeSubscribe, drop},
 	{"does not answer SUBSCRIBE", wire.TypeSubscribe, ignore},
 	{"subscribes and does not answer", wire.TypeSubscribe, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
@@ -26,6 +28,7 @@ var consumerFaults = []brokerFault{
 		_ = c.Handle(&s)
 		return fakebroker.Ignore
 	}},
+	{"answers SUBSCRIBE behind the next", wire.TypeSubscribe, behindTheNext(doSubscribe)},
 	{"refuses SUBSCRIBE for now", wire.TypeSubscribe, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		c.Send(&wire.Error{RequestID: cmd.(*wire.Subscribe).RequestID, Error: wire.ServiceNotReady})
 		return fakebroker.Ignore

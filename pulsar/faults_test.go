@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -64,12 +65,11 @@ var faults = []brokerFault{
 		c.Send(&wire.LookupResponse{RequestID: cmd.(*wire.Lookup).RequestID, Response: wire.LookupConnect, BrokerServiceURL: "pulsar://127.0.0.1:1"})
 		return fakebroker.Ignore
 	}},
-	{"redirects in a circle", wire.TypeLookup, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-		c.Send(&wire.LookupResponse{RequestID: cmd.(*wire.Lookup).RequestID, Response: wire.LookupRedirect, BrokerServiceURL: c.Broker.URL()})
-		return fakebroker.Ignore
-	}},
+	{"redirects in a circle", wire.TypeLookup, redirect},
+	{"answers LOOKUP behind the next", wire.TypeLookup, behindTheNext(doLookup)},
 	{"drops PRODUCER", wire.TypeProducer, drop},
 	{"does not answer PRODUCER", wire.TypeProducer, ignore},
+	{"answers PRODUCER behind the next", wire.TypeProducer, behindTheNext(doCreate)},
 	{"refuses PRODUCER for now", wire.TypeProducer, func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		c.Send(&wire.Error{RequestID: cmd.(*wire.Producer).RequestID, Error: wire.ServiceNotReady})
 		return fakebroker.Ignore
@@ -188,6 +188,95 @@ func halfClose(c *fakebroker.Conn, _ wire.Command) fakebroker.Verdict {
 }
 
 func ignore(*fakebroker.Conn, wire.Command) fakebroker.Verdict { return fakebroker.Ignore }
+
+func redirect(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+	c.Send(&wire.LookupResponse{RequestID: cmd.(*wire.Lookup).RequestID, Response: wire.LookupRedirect, BrokerServiceURL: c.Broker.URL()})
+	return fakebroker.Ignore
+}
+
+// behindTheNext does a command and keeps its answer until the next one of a connection is answered, which is after its time-out unless both are
+// asked at once. do returns what sends the answer.
+func behindTheNext(do func(c *fakebroker.Conn, cmd wire.Command) (answer func())) func(*fakebroker.Conn, wire.Command) fakebroker.Verdict {
+	var kept sync.Map // by connection
+	return func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		answer := do(c, cmd)
+		before, ok := kept.LoadAndDelete(c)
+		if !ok {
+			kept.Store(c, answer)
+			return fakebroker.Ignore
+		}
+		answer()
+		before.(func())()
+		return fakebroker.Ignore
+	}
+}
+
+// nobody is a request whose answer concerns nobody.
+const nobody = 1 << 60
+
+func doLookup(c *fakebroker.Conn, cmd wire.Command) (answer func()) {
+	id := cmd.(*wire.Lookup).RequestID
+	return func() { _ = c.Handle(&wire.Lookup{RequestID: id}) }
+}
+
+func doCreate(c *fakebroker.Conn, cmd wire.Command) (answer func()) {
+	p := *cmd.(*wire.Producer)
+	id, name := p.RequestID, p.ProducerName
+	p.RequestID = nobody
+	_ = c.Handle(&p)
+	return func() {
+		c.Send(&wire.ProducerSuccess{RequestID: id, ProducerName: name, LastSequenceID: -1, HasLastSequenceID: true})
+	}
+}
+
+func doSubscribe(c *fakebroker.Conn, cmd wire.Command) (answer func()) {
+	s := *cmd.(*wire.Subscribe)
+	id := s.RequestID
+	s.RequestID = nobody
+	_ = c.Handle(&s)
+	return func() { c.Send(&wire.Success{RequestID: id}) }
+}
+
+// TestAnswersInReverse answers the second of two requests first, of each kind.
+func TestAnswersInReverse(t *testing.T) {
+	b := fakebroker.Start(t)
+	kinds := map[wire.Type]func(*fakebroker.Conn, wire.Command) fakebroker.Verdict{
+		wire.TypeLookup: behindTheNext(doLookup), wire.TypeProducer: behindTheNext(doCreate), wire.TypeSubscribe: behindTheNext(doSubscribe),
+	}
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if do := kinds[cmd.Type()]; do != nil {
+			return do(c, cmd)
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL(), OperationTimeout: 2 * patience})
+	var producers [2]*Producer
+	var watchers [2]*watcher
+	var inboxes [2]*inbox
+	on := func(i int) string { return fmt.Sprint(topic, i) }
+	for i := range 2 {
+		watchers[i], inboxes[i] = newWatcher(), newInbox(t)
+		producers[i] = c.NewProducer(ProducerOptions{Topic: on(i), Name: fmt.Sprint("p", i)}, producerOwner{watchers[i]})
+		inboxes[i].permits.Permit(10)
+		c.NewConsumer(on(i), "s", earliest(wire.Exclusive), &inboxes[i].permits, inboxes[i])
+	}
+	l := newLedger(t)
+	for i := range 2 {
+		if err := receive(t, "a producer", watchers[i].opened); err != nil {
+			t.Fatal(err)
+		}
+		if err := receive(t, "a consumer", inboxes[i].opened); err != nil {
+			t.Fatal(err)
+		}
+		l.send(producers[i], text(i))
+	}
+	l.wait()
+	for i, in := range inboxes {
+		if got := in.awaitAll(text(i)); len(got) != 1 {
+			t.Errorf("%q", got)
+		}
+	}
+}
 
 // refuse refuses a message, and all that follow it, as a topic does that is being closed.
 func refuse(c *fakebroker.Conn, s *wire.Send) fakebroker.Verdict {

@@ -2,8 +2,6 @@ package pulsar
 
 import (
 	"errors"
-	"maps"
-	"slices"
 	"sync"
 
 	"github.com/pulsegate/pulsegate/pulsar/wire"
@@ -49,7 +47,7 @@ type Group struct {
 	watch        *topicWatch // tells of topics; set with sel.Match
 
 	mu      sync.Mutex // guards what follows; taken with no other held, and none but groupTurns.mu is while it is
-	parts   map[string]*Consumer
+	parts   map[string]*groupPart
 	bases   map[string]bool // topics, whether they have partitions; of sel.Match, whose topics come and go, none
 	waiting int             // of parts: neither opened nor refused
 	queue   []queued        // of those, what is not asked for yet
@@ -59,6 +57,11 @@ type Group struct {
 	listed  bool            // the topics that there were are being consumed
 	early   []member        // those told of before that
 	ended   bool
+}
+
+// groupPart is a group's place on a topic, or on a partition, from when that is queued until it is left. When it is found again, there is another.
+type groupPart struct {
+	x *Consumer // nil: it is not made yet; guarded by Group.mu
 }
 
 // member is a topic, or a partition, of a group.
@@ -75,7 +78,7 @@ func (c *Client) OpenGroup(sel Selection, subscription string, o *ConsumerOption
 		o = &existing
 	}
 	g := &Group{
-		client: c, sel: sel, subscription: subscription, o: o, fresh: o.growing(), permits: permits, handler: handler, parts: map[string]*Consumer{}, bases: map[string]bool{},
+		client: c, sel: sel, subscription: subscription, o: o, fresh: o.growing(), permits: permits, handler: handler, parts: map[string]*groupPart{}, bases: map[string]bool{},
 	}
 	g.more.ring = g.Search
 	if sel.Match != nil {
@@ -103,14 +106,20 @@ func (c *Client) OpenGroup(sel Selection, subscription string, o *ConsumerOption
 func (g *Group) Consumers() []*Consumer {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.DeleteFunc(slices.Collect(maps.Values(g.parts)), func(x *Consumer) bool { return x == nil })
+	list := make([]*Consumer, 0, len(g.parts))
+	for _, at := range g.parts {
+		if at.x != nil {
+			list = append(list, at.x)
+		}
+	}
+	return list
 }
 
 // Consumer is the one on a topic, or on a partition; nil: there is none.
 func (g *Group) Consumer(topic string) *Consumer {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.parts[topic]
+	return g.parts[topic].consumer()
 }
 
 // Part is the consumer on a partition of topic, or for -1 on topic itself; nil: there is none.
@@ -118,7 +127,15 @@ func (g *Group) Part(topic string, partition int32) *Consumer {
 	var at [200]byte // seldom longer
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.parts[string(names.AppendPartition(at[:0], topic, partition))]
+	return g.parts[string(names.AppendPartition(at[:0], topic, partition))].consumer()
+}
+
+// consumer is the one that is there, if any. at may be nil.
+func (at *groupPart) consumer() *Consumer {
+	if at == nil {
+		return nil
+	}
+	return at.x
 }
 
 // Close ends all consumers. done, which may be nil, is called when all have ended as [Consumer.Close] says.
@@ -193,11 +210,12 @@ func (g *Group) join(list []member, o *ConsumerOptions) {
 			}
 			break
 		}
-		g.parts[p.topic] = nil
+		at := &groupPart{}
+		g.parts[p.topic] = at
 		if g.sel.Match == nil {
 			g.bases[p.base] = p.topic != p.base
 		}
-		g.queue = append(g.queue, queued{p, o})
+		g.queue = append(g.queue, queued{p, at, o})
 		g.waiting++
 	}
 	g.mu.Unlock()
@@ -232,11 +250,20 @@ func (g *Group) growsLocked() bool {
 	return false
 }
 
-// leave forgets a consumer that is not to be had. The next search may find its topic again.
-func (g *Group) leave(x *Consumer) {
+// keep notes the consumer of a part, unless that has been left.
+func (g *Group) keep(at *groupPart, x *Consumer) {
 	g.mu.Lock()
-	if y := g.parts[x.topic]; y == x || y == nil { // else the topic was found again
-		delete(g.parts, x.topic)
+	if g.parts[x.topic] == at {
+		at.x = x
+	}
+	g.mu.Unlock()
+}
+
+// leave forgets a part whose consumer is not to be had. The next search may find its topic again.
+func (g *Group) leave(at *groupPart, topic string) {
+	g.mu.Lock()
+	if g.parts[topic] == at { // else the topic was found again
+		delete(g.parts, topic)
 	}
 	g.mu.Unlock()
 	if g.watch != nil {
@@ -247,6 +274,7 @@ func (g *Group) leave(x *Consumer) {
 // groupMember is the Handler of one of a group's consumers.
 type groupMember struct {
 	g    *Group
+	at   *groupPart
 	turn *groupTurn // of its opening; nil: it needs none, or is opened
 }
 
@@ -254,7 +282,7 @@ type groupMember struct {
 func (p *groupMember) Opened(x *Consumer, err error) {
 	g := p.g
 	if err != nil {
-		g.leave(x)
+		g.leave(p.at, x.topic)
 		g.mu.Lock()
 		opened, ended := g.opened, g.ended
 		g.mu.Unlock()
@@ -288,7 +316,7 @@ func (p *groupMember) Tell(x *Consumer, e Event) { p.g.handler.Tell(x, e) }
 
 // Ended implements [Handler].
 func (p *groupMember) Ended(x *Consumer, err error) {
-	p.g.leave(x)
+	p.g.leave(p.at, x.topic)
 	if p.g.sel.Match == nil || errors.Is(err, ErrClosed) {
 		p.g.end(err)
 		return

@@ -86,7 +86,8 @@ func (t *groupTurn) give() {
 // queued is a member that is to be opened.
 type queued struct {
 	member
-	o *ConsumerOptions
+	at *groupPart
+	o  *ConsumerOptions
 }
 
 // isMany reports that the group takes turns with others.
@@ -110,15 +111,13 @@ func (g *Group) openMore() {
 		}
 		g.opening++
 		g.mu.Unlock()
-		owner := &groupMember{g: g}
+		owner := &groupMember{g: g, at: p.at}
 		if g.isMany() {
 			owner.turn = g.client.newTurn()
 		}
 		x := g.client.NewConsumer(p.topic, g.subscription, p.o, g.permits, owner)
+		g.keep(p.at, x) // unless it has been refused already
 		g.mu.Lock()
-		if _, wanted := g.parts[p.topic]; wanted { // it may have been refused already
-			g.parts[p.topic] = x
-		}
 		over := g.ended
 		g.mu.Unlock()
 		if over {

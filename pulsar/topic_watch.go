@@ -168,7 +168,9 @@ func (w *topicWatch) ask(n uint64, c *conn, turn uint32) {
 		w.mu.Unlock()
 		if stale || err != nil {
 			w.client.missedIf(err, turn)
-			c.leaveWatch(id) // also if the broker makes it after we stopped waiting
+			if !errors.Is(err, ErrTooMany) { // else it was not asked
+				c.leaveWatch(id) // also if the broker makes it after we stopped waiting
+			}
 			w.failed(n, err)
 			return
 		}
@@ -281,8 +283,12 @@ func (g *Group) changed(there, gone []string) {
 	}
 	// A topic whose consumer is connected is there, whatever was said of it before.
 	for _, topic := range gone {
-		if x := g.Consumer(topic); x != nil && x.adrift() {
-			g.leave(x)
+		g.mu.Lock()
+		at := g.parts[topic]
+		x := at.consumer()
+		g.mu.Unlock()
+		if x != nil && x.adrift() {
+			g.leave(at, topic)
 			x.Close(nil)
 		}
 	}
@@ -318,7 +324,7 @@ func (x *Consumer) adrift() bool {
 // leaveWatch makes the broker forget a watcher.
 func (c *conn) leaveWatch(id uint64) {
 	c.watches.remove(id)
-	c.request(func(request uint64) wire.Command {
+	c.dismiss(func(request uint64) wire.Command {
 		return &wire.WatchTopicListClose{RequestID: request, WatcherID: id}
 	}, func(wire.Command, error) {})
 }

@@ -1,9 +1,11 @@
 package pulsar
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -431,15 +433,58 @@ func TestGroupLeavesOnce(t *testing.T) {
 	c := newClient(t, Options{ServiceURL: b.URL()})
 	g, _ := openMatching(t, c, "s")
 	x := g.Consumer(watched + "yes")
-	g.leave(x)
+	at := x.handler.(*groupMember).at
+	g.leave(at, x.topic)
 	g.changed(b.Topics, nil)
 	y := g.Consumer(watched + "yes")
 	if y == nil || y == x {
 		t.Fatal("the topic is not found again")
 	}
-	g.leave(x)
+	g.leave(at, x.topic)
 	if g.Consumer(watched+"yes") != y {
 		t.Error("the new consumer is forgotten")
 	}
 	x.Close(nil)
+}
+
+// refusals is a log that calls told once a group's consumer is refused.
+type refusals struct {
+	slog.Handler
+	told func()
+}
+
+func (h refusals) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h refusals) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "a topic that was found cannot be consumed" {
+		h.told()
+	}
+	return nil
+}
+
+// TestFoundWhileRefused finds a topic again before the one who makes its consumer has learned that it is refused: the group keeps the new one.
+func TestFoundWhileRefused(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.TopicWatchers = true
+	b.Topics = []string{watched + "yes"}
+	var g *Group
+	var second *Consumer
+	log := refusals{told: func() {
+		g.changed([]string{watched + "yes-new"}, nil)
+		eventually(t, "the new consumer", func() bool {
+			second = g.Consumer(watched + "yes-new")
+			return second != nil && second.Connected()
+		})
+	}}
+	c := newClient(t, Options{ServiceURL: b.URL(), Log: slog.New(log), MaxPrincipals: 1})
+	w := newWatcher()
+	c.NewProducer(ProducerOptions{Topic: topic, Principal: "the only one"}, producerOwner{w})
+	if err := receive(t, "the producer", w.opened); err != nil {
+		t.Fatal(err)
+	}
+	g, _ = openMatching(t, c, "s")
+	g.join([]member{{watched + "yes-new", watched + "yes-new"}}, &ConsumerOptions{Type: wire.Shared, Principal: "one too many"})
+	if x := g.Consumer(watched + "yes-new"); second == nil || x != second || !x.Connected() {
+		t.Errorf("the group has %p, not %p", x, second)
+	}
 }

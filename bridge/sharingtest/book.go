@@ -87,7 +87,7 @@ const repeated = "came again after it was acknowledged"
 //     also before its first, has been acknowledged.
 //   - Key_Shared: a message comes while an earlier one of its key has never been
 //     delivered, or is in the hands of another session that lives.
-//   - Shared and Key_Shared: a message that a client had before does not say so.
+//   - Shared: a message that a client had before does not say so.
 func (k *book) receive(s *member, m pushed) (again bool, wrong string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -130,7 +130,7 @@ func (k *book) receive(s *member, m pushed) (again bool, wrong string) {
 			}
 		}
 	}
-	if seen && !k.ordered() && m.RedeliveryCount == 0 && m.id.BatchSize == 0 {
+	if seen && k.kind == bridge.Shared && m.RedeliveryCount == 0 && m.id.BatchSize == 0 {
 		return again, "came again and does not say so"
 	}
 	return again, wrong

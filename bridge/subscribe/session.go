@@ -270,9 +270,10 @@ func (s *session) Close() {
 	// When the last session leaves, closing the upstream consumer gives
 	// everything back without this, too; but a broker counts as delivered once more only
 	// what it was asked for, and another may be about to attach. Where the order counts
-	// none can, and a broker that is asked for messages again and finds the consumer gone
-	// meanwhile may leave some out for the next one.
-	if spec := sub.spec.get(); singleActive(spec.Type) {
+	// none can. There a broker that is asked for messages again and finds the consumer gone
+	// meanwhile may leave some out for the next one, or on Key_Shared give the keys to others
+	// and send them what is published just then first.
+	if spec := sub.spec.get(); spec.Type != bridge.Shared {
 		e.again = nil
 	}
 	sub.unlock(&e)

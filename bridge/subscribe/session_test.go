@@ -108,6 +108,32 @@ func TestLeavingSessionGivesBack(t *testing.T) {
 	waitFor(t, "the upstream consumer to close", up.IsClosed)
 }
 
+// A broker keeps the order of what a consumer has that ends, and not that of what it was asked for before.
+func TestEndOfAnOrderedSessionAsksForNothing(t *testing.T) {
+	for _, kind := range []bridge.SubscriptionType{bridge.Exclusive, bridge.Failover, bridge.KeyShared} {
+		u := &bridgetest.Upstream{}
+		cs := newConsumers(t, u, options{})
+		spec := sharedSpec
+		spec.Type = kind
+		o := consume(t, cs, spec, bridge.ConsumeOptions{Window: 5, NackDelay: time.Minute})
+		up := u.Consumers[0]
+		waitFor(t, "permits", func() bool { return up.Allowed() == 5 })
+		for i := range int64(4) {
+			up.Deliver(t, i)
+		}
+		if got := entries(t, o.Fill(9)); len(got) != 4 {
+			t.Fatalf("wrote %v", got)
+		}
+		o.Ack(t, 0)
+		o.Nack(t, 1)
+		o.Session.Close()
+		waitFor(t, "the upstream consumer to close", up.IsClosed)
+		if got := up.Redelivered(); len(got) > 0 {
+			t.Errorf("type %v: the broker was asked for %v", kind, got)
+		}
+	}
+}
+
 func TestUnwrittenMessagesMoveToAnotherSession(t *testing.T) {
 	cs, one, up := consumeOne(t)
 	up.Deliver(t, 7)

@@ -58,12 +58,6 @@ func (sub *subscription) unlock(e *effects) {
 	}
 }
 
-// singleActive reports that a subscription of a type has one consumer at a time, which gets
-// all messages in order.
-func singleActive(t bridge.SubscriptionType) bool {
-	return t == bridge.Exclusive || t == bridge.Failover
-}
-
 // subscriptionFor returns a subscription of this spec for one more session: one
 // that there is already, or a new one.
 func (cs *Consumers) subscriptionFor(ctx context.Context, spec bridge.ConsumerSpec, own bool) (*subscription, error) {

@@ -5,13 +5,8 @@ import "strconv"
 // The protocol versions (ProtocolVersion) that this package is written for and
 // that change what may be sent.
 const (
-	// VersionTopicsOfNamespace is the first to have GET_LAST_MESSAGE_ID,
-	// ACTIVE_CONSUMER_CHANGE and GET_TOPICS_OF_NAMESPACE.
-	VersionTopicsOfNamespace = 12
 	// VersionAckResponse is the first to answer ACK.
 	VersionAckResponse = 17
-	// VersionTopicMigrated is the first to have TOPIC_MIGRATED.
-	VersionTopicMigrated = 20
 	// Version is the newest.
 	Version = 20
 )
