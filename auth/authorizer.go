@@ -13,19 +13,21 @@ import (
 )
 
 // Access is what a session wants to do. It is not changed once made.
+//
+// Its names are those that are opened if the session may: nothing here reads a name. One that
+// is not valid is for super-users alone, whom the broker answers.
 type Access struct {
 	Action Action
-	Topics []string // full names
+	Topics []topic.Name
 	// Pattern, instead of Topics, is the full name of topics with a regular
-	// expression as its last part.
-	Pattern string
+	// expression as its last part; nil: there is none.
+	Pattern *topic.Name
 	// Subscription is a consumer's; "" for producers and readers.
 	Subscription string
-	// DeadLetterTopics are the full names of the topics that messages of this
-	// session may be published to.
-	DeadLetterTopics []string
+	// DeadLetterTopics are the topics that messages of this session may be published to.
+	DeadLetterTopics []topic.Name
 	// DeadLetterPattern, instead of DeadLetterTopics, is as Pattern.
-	DeadLetterPattern string
+	DeadLetterPattern *topic.Name
 }
 
 // AuthorizerOptions say who may do what.
@@ -178,30 +180,29 @@ func (a *Authorizer) decide(role string, access *Access, k knowledge) *Refusal {
 	if a.isSuper(role) {
 		return nil
 	}
-	decide := func(action Action, full, subscription string, pattern bool) *Refusal {
-		name, err := topic.Parse(full)
-		if err != nil {
+	decide := func(action Action, name topic.Name, subscription string, pattern bool) *Refusal {
+		if !name.Valid() {
 			return &Refusal{Kind: ErrForbidden, Reason: "the topic is not valid"}
 		}
 		return a.decideTopic(role, action, subject{name, pattern}, subscription, k)
 	}
-	if access.Pattern != "" {
-		if no := decide(access.Action, access.Pattern, access.Subscription, true); no != nil {
+	if access.Pattern != nil {
+		if no := decide(access.Action, *access.Pattern, access.Subscription, true); no != nil {
 			return no
 		}
 	}
-	for _, topic := range access.Topics {
-		if no := decide(access.Action, topic, access.Subscription, false); no != nil {
+	for _, name := range access.Topics {
+		if no := decide(access.Action, name, access.Subscription, false); no != nil {
 			return no
 		}
 	}
-	if access.DeadLetterPattern != "" {
-		if no := decide(Produce, access.DeadLetterPattern, "", true); no != nil {
+	if access.DeadLetterPattern != nil {
+		if no := decide(Produce, *access.DeadLetterPattern, "", true); no != nil {
 			return no
 		}
 	}
-	for _, topic := range access.DeadLetterTopics {
-		if no := decide(Produce, topic, "", false); no != nil {
+	for _, name := range access.DeadLetterTopics {
+		if no := decide(Produce, name, "", false); no != nil {
 			return no
 		}
 	}
@@ -300,13 +301,25 @@ func (r roles) allow(role string, action Action, wildcards bool) bool {
 
 // names lists the namespaces and tenants that a decision depends on.
 func (access *Access) names() (namespaces, tenants []string) {
-	for _, full := range slices.Concat(access.Topics, access.DeadLetterTopics, []string{access.Pattern, access.DeadLetterPattern}) {
-		t, err := topic.Parse(full)
-		if err == nil && !slices.Contains(namespaces, t.Namespace()) {
-			namespaces = append(namespaces, t.Namespace())
+	add := func(name topic.Name) {
+		if !name.Valid() {
+			return
 		}
-		if err == nil && !slices.Contains(tenants, t.Tenant()) {
-			tenants = append(tenants, t.Tenant())
+		if !slices.Contains(namespaces, name.Namespace()) {
+			namespaces = append(namespaces, name.Namespace())
+		}
+		if !slices.Contains(tenants, name.Tenant()) {
+			tenants = append(tenants, name.Tenant())
+		}
+	}
+	for _, pattern := range []*topic.Name{access.Pattern, access.DeadLetterPattern} {
+		if pattern != nil {
+			add(*pattern)
+		}
+	}
+	for _, list := range [][]topic.Name{access.Topics, access.DeadLetterTopics} {
+		for _, name := range list {
+			add(name)
 		}
 	}
 	return namespaces, tenants

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pulsegate/pulsegate/topic"
 	"go.uber.org/goleak"
 )
 
@@ -99,14 +100,23 @@ func authorizer(t *testing.T, change ...func(*AuthorizerOptions)) (*Authorizer, 
 
 const topicT = "persistent://public/default/t"
 
+// named takes full names apart; one that is not valid stays so.
+func named(full ...string) (names []topic.Name) {
+	for _, f := range full {
+		name, _ := topic.Parse(f)
+		names = append(names, name)
+	}
+	return names
+}
+
 func TestRules(t *testing.T) {
 	wild, _ := authorizer(t, func(o *AuthorizerOptions) { o.Wildcards = true })
 	plain, _ := authorizer(t)
-	produce := func(topic string) Access { return Access{Action: Produce, Topics: []string{topic}} }
+	produce := func(topic string) Access { return Access{Action: Produce, Topics: named(topic)} }
 	consume := func(topic, sub string) Access {
-		return Access{Action: Consume, Topics: []string{topic}, Subscription: sub}
+		return Access{Action: Consume, Topics: named(topic), Subscription: sub}
 	}
-	pattern := func(p string) Access { return Access{Action: Consume, Pattern: p, Subscription: "s"} }
+	pattern := func(p string) Access { return Access{Action: Consume, Pattern: &named(p)[0], Subscription: "s"} }
 	for _, tc := range []struct {
 		role        string
 		access      Access
@@ -129,7 +139,7 @@ func TestRules(t *testing.T) {
 		{"topical", consume("persistent://public/default/u", "s"), false, false, "permission"},
 		{"topical", pattern(topicT), false, false, "permission"}, // other topics may match
 		{"parts", pattern("persistent://public/default/p-partition-3"), false, false, "permission"},
-		{"reader", Access{Action: Consume, Pattern: topicT, Subscription: "s", DeadLetterTopics: []string{"persistent://public/default/dead"}}, false, false, "permission to produce"},
+		{"reader", Access{Action: Consume, Pattern: &named(topicT)[0], Subscription: "s", DeadLetterTopics: named("persistent://public/default/dead")}, false, false, "permission to produce"},
 		{"parts", consume("persistent://public/default/p-partition-3", "s"), true, true, ""},
 		{"parts", consume("persistent://public/default/p-partition-x", "s"), false, false, "permission"},
 		{"parts", consume("persistent://public/default/p-partition-007", "s"), false, false, "permission"},
@@ -153,11 +163,11 @@ func TestRules(t *testing.T) {
 		{"reader", consume("nonsense", "s"), false, false, "not valid"},
 		{"reader", pattern("persistent://public/default/.*"), true, true, ""},
 		{"topical", pattern("persistent://public/default/t.*"), false, false, "permission"},
-		{"reader", Access{Action: Consume, Topics: []string{topicT, "persistent://public/prefix/t"}, Subscription: "s"}, false, false, "must start"},
-		{"reader", Access{Action: Consume, Topics: []string{topicT}, Subscription: "s", DeadLetterTopics: []string{"persistent://public/default/d"}}, false, false, "permission to produce to persistent://public/default/d"},
-		{"reader", Access{Action: Consume, Pattern: topicT, Subscription: "s", DeadLetterPattern: topicT + "-s-DLQ"}, false, false, "permission to produce to " + topicT + "-s-DLQ"},
-		{"both", Access{Action: Consume, Pattern: topicT, Subscription: "s", DeadLetterPattern: topicT + "-s-DLQ"}, true, true, ""},
-		{"both", Access{Action: Consume, Topics: []string{topicT}, Subscription: "s", DeadLetterTopics: []string{"persistent://public/default/d"}}, true, true, ""},
+		{"reader", Access{Action: Consume, Topics: named(topicT, "persistent://public/prefix/t"), Subscription: "s"}, false, false, "must start"},
+		{"reader", Access{Action: Consume, Topics: named(topicT), Subscription: "s", DeadLetterTopics: named("persistent://public/default/d")}, false, false, "permission to produce to persistent://public/default/d"},
+		{"reader", Access{Action: Consume, Pattern: &named(topicT)[0], Subscription: "s", DeadLetterPattern: &named(topicT + "-s-DLQ")[0]}, false, false, "permission to produce to " + topicT + "-s-DLQ"},
+		{"both", Access{Action: Consume, Pattern: &named(topicT)[0], Subscription: "s", DeadLetterPattern: &named(topicT + "-s-DLQ")[0]}, true, true, ""},
+		{"both", Access{Action: Consume, Topics: named(topicT), Subscription: "s", DeadLetterTopics: named("persistent://public/default/d")}, true, true, ""},
 	} {
 		for i, a := range []*Authorizer{plain, wild} {
 			err := a.authorize(t.Context(), tc.role, &tc.access)
@@ -178,7 +188,7 @@ func TestOneQuestionForMany(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if err := a.authorize(t.Context(), "both", &Access{Action: Produce, Topics: []string{topicT}}); err != nil {
+			if err := a.authorize(t.Context(), "both", &Access{Action: Produce, Topics: named(topicT)}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -194,7 +204,7 @@ func TestOneQuestionForMany(t *testing.T) {
 // What was refused on knowledge of a while ago is asked again.
 func TestGrantCountsAtOnce(t *testing.T) {
 	a, api := authorizer(t)
-	access := &Access{Action: Produce, Topics: []string{topicT}}
+	access := &Access{Action: Produce, Topics: named(topicT)}
 	if err := a.authorize(t.Context(), "new", access); !errors.Is(err, ErrForbidden) {
 		t.Fatal(err)
 	}
@@ -206,13 +216,13 @@ func TestUnknownIsRefused(t *testing.T) {
 	a, api := authorizer(t)
 	api.set(func(f *fakeAPI) { f.fault = errors.New("connection refused") })
 	for _, role := range []string{"both", "nobody"} {
-		err := a.authorize(t.Context(), role, &Access{Action: Produce, Topics: []string{topicT}})
+		err := a.authorize(t.Context(), role, &Access{Action: Produce, Topics: named(topicT)})
 		wantRefused(t, role, err, ErrUnknown, "cannot be read")
 		if no := (*Refusal)(nil); errors.As(err, &no) && strings.Contains(no.Reason, "refused") {
 			t.Errorf("the reason tells too much: %s", no.Reason)
 		}
 	}
-	if err := a.authorize(t.Context(), "root", &Access{Action: Produce, Topics: []string{topicT}}); err != nil {
+	if err := a.authorize(t.Context(), "root", &Access{Action: Produce, Topics: named(topicT)}); err != nil {
 		t.Errorf("a super-user is refused: %v", err)
 	}
 	// The client that has left does not wait.
@@ -220,14 +230,14 @@ func TestUnknownIsRefused(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	eventually(t, "the pause after a failure is over", func() bool {
-		return errors.Is(a.authorize(ctx, "both", &Access{Action: Produce, Topics: []string{topicT}}), ErrUnknown) && api.count(nsPath) > 1
+		return errors.Is(a.authorize(ctx, "both", &Access{Action: Produce, Topics: named(topicT)}), ErrUnknown) && api.count(nsPath) > 1
 	})
 }
 
 // Open sessions are told when something they depend on has changed, and only then.
 func TestRevocation(t *testing.T) {
 	a, api := authorizer(t, func(o *AuthorizerOptions) { o.TTL = 40 * time.Millisecond })
-	access := &Access{Action: Produce, Topics: []string{topicT}}
+	access := &Access{Action: Produce, Topics: named(topicT)}
 	if err := a.authorize(t.Context(), "both", access); err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +271,7 @@ func TestRevocation(t *testing.T) {
 // A tenant's admin who is one no more loses the session, too.
 func TestRevocationOfATenantAdmin(t *testing.T) {
 	a, api := authorizer(t, func(o *AuthorizerOptions) { o.TTL = 40 * time.Millisecond })
-	access := &Access{Action: Produce, Topics: []string{topicT}}
+	access := &Access{Action: Produce, Topics: named(topicT)}
 	if err := a.authorize(t.Context(), "boss", access); err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +283,7 @@ func TestRevocationOfATenantAdmin(t *testing.T) {
 
 func TestCacheIsBounded(t *testing.T) {
 	a, _ := authorizer(t)
-	held := &Access{Action: Produce, Topics: []string{topicT}}
+	held := &Access{Action: Produce, Topics: named(topicT)}
 	if err := a.authorize(t.Context(), "both", held); err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +291,7 @@ func TestCacheIsBounded(t *testing.T) {
 	defer a.release(held)
 	for i := range maxEntries + 100 {
 		name := "persistent://x/" + strings.Repeat("n", i%50) + time.Duration(i).String() + "/t"
-		_ = a.authorize(t.Context(), "nobody", &Access{Action: Produce, Topics: []string{name}})
+		_ = a.authorize(t.Context(), "nobody", &Access{Action: Produce, Topics: named(name)})
 	}
 	a.namespaces.mu.Lock()
 	defer a.namespaces.mu.Unlock()

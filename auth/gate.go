@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 // GateOptions put a gate together.
@@ -214,7 +216,7 @@ func (g *Gate) AdmitSuperUser(ctx context.Context, r *Request) (role string, err
 
 // AdmitViewer lets pass who may see the statistics of a topic: super-users, and
 // roles that may produce to it or consume from it.
-func (g *Gate) AdmitViewer(ctx context.Context, r *Request, topic string) error {
+func (g *Gate) AdmitViewer(ctx context.Context, r *Request, name topic.Name) error {
 	who, err := g.identify(ctx, r, turnLogin)
 	if err != nil {
 		return err
@@ -224,7 +226,7 @@ func (g *Gate) AdmitViewer(ctx context.Context, r *Request, topic string) error 
 	}
 	refusal := error(&Refusal{Kind: ErrForbidden, Reason: "only super-users may do this", Cause: "role " + who.Role})
 	if a := g.o.Authorizer; a != nil {
-		refusal = a.authorize(ctx, who.Role, &Access{Action: Produce | Consume, Topics: []string{topic}})
+		refusal = a.authorize(ctx, who.Role, &Access{Action: Produce | Consume, Topics: []topic.Name{name}})
 	}
 	return refusal
 }

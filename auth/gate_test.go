@@ -28,7 +28,7 @@ func withToken(role string, pairs ...any) *Request {
 
 func TestAdmit(t *testing.T) {
 	g := gateOf(t)
-	access := Access{Action: Produce, Topics: []string{topicT}}
+	access := Access{Action: Produce, Topics: named(topicT)}
 	grant, err := g.Admit(t.Context(), withToken("both"), access)
 	if err != nil || grant.Role != "both" {
 		t.Fatalf("%+v, %v", grant, err)
@@ -47,7 +47,7 @@ func TestAdmit(t *testing.T) {
 
 func TestRenew(t *testing.T) {
 	g := gateOf(t)
-	grant, err := g.Admit(t.Context(), withToken("both", "exp", time.Now().Add(time.Hour).Unix()), Access{Action: Produce, Topics: []string{topicT}})
+	grant, err := g.Admit(t.Context(), withToken("both", "exp", time.Now().Add(time.Hour).Unix()), Access{Action: Produce, Topics: named(topicT)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,14 +82,14 @@ func TestStatisticsAreForSuperUsers(t *testing.T) {
 		if role, err := g.AdmitSuperUser(t.Context(), withToken(tc.role)); (err == nil) != tc.all || err == nil && role != tc.role {
 			t.Errorf("%s: %v", tc.role, err)
 		}
-		if err := g.AdmitViewer(t.Context(), withToken(tc.role), topicT); (err == nil) != tc.topic {
+		if err := g.AdmitViewer(t.Context(), withToken(tc.role), named(topicT)[0]); (err == nil) != tc.topic {
 			t.Errorf("%s: %v", tc.role, err)
 		}
-		if err := open.AdmitViewer(t.Context(), withToken(tc.role), topicT); (err == nil) != tc.topicWithoutAuthz {
+		if err := open.AdmitViewer(t.Context(), withToken(tc.role), named(topicT)[0]); (err == nil) != tc.topicWithoutAuthz {
 			t.Errorf("%s without authorization: %v", tc.role, err)
 		}
 	}
-	if err := g.AdmitViewer(t.Context(), &Request{}, topicT); !errors.Is(err, ErrUnauthenticated) {
+	if err := g.AdmitViewer(t.Context(), &Request{}, named(topicT)[0]); !errors.Is(err, ErrUnauthenticated) {
 		t.Error(err)
 	}
 }
@@ -105,7 +105,7 @@ func limitedGate(t *testing.T) (g *Gate, now *time.Time) {
 // login tries to open a session from an address and returns the kind of the refusal, nil if there is none.
 func (g *Gate) login(t *testing.T, address, authorization string) error {
 	t.Helper()
-	_, err := g.Admit(t.Context(), &Request{Authorization: authorization, Address: netip.MustParseAddr(address)}, Access{Action: Produce, Topics: []string{topicT}})
+	_, err := g.Admit(t.Context(), &Request{Authorization: authorization, Address: netip.MustParseAddr(address)}, Access{Action: Produce, Topics: named(topicT)})
 	no := (*Refusal)(nil)
 	if err != nil && !errors.As(err, &no) {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestWrongPasswordsAreLimited(t *testing.T) {
 func TestRenewalAmongFailures(t *testing.T) {
 	g, _ := limitedGate(t)
 	a := netip.MustParseAddr("192.0.2.1")
-	grant, err := g.Admit(t.Context(), withToken("both"), Access{Action: Produce, Topics: []string{topicT}})
+	grant, err := g.Admit(t.Context(), withToken("both"), Access{Action: Produce, Topics: named(topicT)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 // Another key counts for who comes, and leaves who is there.
 func TestRulesChangeTheKey(t *testing.T) {
 	g := gateOf(t)
-	access := Access{Action: Produce, Topics: []string{topicT}}
+	access := Access{Action: Produce, Topics: named(topicT)}
 	grant, err := g.Admit(t.Context(), withToken("both"), access)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestRulesChangeTheKey(t *testing.T) {
 func TestRulesTakeAwayThePowers(t *testing.T) {
 	a, _ := authorizer(t, func(o *AuthorizerOptions) { o.TTL, o.SuperUsers = 40*time.Millisecond, []string{"root", "both"} })
 	g := gateOf(t, func(o *GateOptions) { o.Authorizer, o.SuperUsers = a, []string{"root", "both"} })
-	access := Access{Action: Produce, Topics: []string{topicT}}
+	access := Access{Action: Produce, Topics: named(topicT)}
 	var grants []*Grant
 	for _, role := range []string{"root", "both"} {
 		grant, err := g.Admit(t.Context(), withToken(role), access)

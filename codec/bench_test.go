@@ -81,7 +81,7 @@ func BenchmarkAppendMessage(b *testing.B) {
 			Payload:    make([]byte, c.size),
 			Properties: map[string]string{"key1": "value1", "key2": "value2"}, PublishTime: time.Now(),
 		}
-		buf := make([]byte, 0, MessageSizeHint(&m))
+		buf := AppendMessage(nil, &m, Format{})
 		b.Run(c.name+"/codec", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

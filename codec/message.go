@@ -94,16 +94,6 @@ func AppendMessage(dst []byte, m *Message, f Format) []byte {
 	return append(dst, '}')
 }
 
-// MessageSizeHint is a capacity in which m's JSON, without encryption context and session context, fits unless
-// its texts need escapes.
-func MessageSizeHint(m *Message) int {
-	n := 256 + len(m.Payload)/3*4 + len(m.Key) + 2*len(m.ID.Topic)
-	for k, v := range m.Properties {
-		n += len(k) + len(v) + len(`"":"",`)
-	}
-	return n
-}
-
 // sortedOnStack is how many properties are sorted without allocating.
 const sortedOnStack = 16
 

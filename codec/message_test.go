@@ -94,19 +94,6 @@ func TestAppendersDoNotAllocate(t *testing.T) {
 	}
 }
 
-func TestMessageSizeHintIsEnough(t *testing.T) {
-	m := fullMessage
-	m.Encryption = nil
-	m.Properties = map[string]string{"key1": "value1", "key2": ""}
-	for n := range 100 {
-		m.Payload = make([]byte, n)
-		m.ID = MessageID{LedgerID: -1, EntryID: -1, Partition: 1 << 30, BatchIndex: 1 << 30, BatchSize: 1 << 30, Topic: strings.Repeat("t", n)}
-		if got := len(AppendMessage(nil, &m, Format{})); got > MessageSizeHint(&m) {
-			t.Fatalf("payload of %d: %d bytes, hinted %d", n, got, MessageSizeHint(&m))
-		}
-	}
-}
-
 func TestAppendReplies(t *testing.T) {
 	id := MessageID{LedgerID: 5, Partition: -1, BatchIndex: -1}
 	for got, want := range map[string]string{

@@ -4,6 +4,9 @@ import "cmp"
 
 // Position is a place in the order of the messages of one topic, or of one
 // partition. A batch is one entry, whose messages have places in it.
+//
+// All of the gateway orders messages by this. The broker client (package pulsar) knows nothing of
+// codec, and has the same order in placing.covers and entryKey.after: they change together.
 type Position struct {
 	Ledger, Entry int64
 	Batch         int32 // place in the entry's batch; -1: the entry as a whole

@@ -1,7 +1,6 @@
 package pulsar
 
 import (
-	"strings"
 	"sync"
 	"time"
 
@@ -249,7 +248,7 @@ func (x *Consumer) Subscription() string { return x.subscription }
 func (x *Consumer) Partition() int32 { return x.partition }
 
 // keeps reports that the topic keeps what is published, so that ids are places and there is something to acknowledge.
-func (x *Consumer) keeps() bool { return !strings.HasPrefix(x.topic, "non-persistent://") }
+func (x *Consumer) keeps() bool { return names.Persistent(x.topic) }
 
 // Connected reports whether the broker has the consumer, as far as is known.
 func (x *Consumer) Connected() bool {

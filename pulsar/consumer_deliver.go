@@ -127,7 +127,7 @@ func (x *Consumer) handOut(c *conn) {
 // unpack delivers the messages of an entry. It reports true if there is one left and no permit. busy is ours.
 func (x *Consumer) unpack(c *conn, u *unpacker) (rest bool) {
 	if !u.opened {
-		if done, err := x.open(c, u); err != nil {
+		if done, err := x.unwrap(c, u); err != nil {
 			x.mu.Lock()
 			if u.gen == x.gen {
 				x.discardLocked(u, err)
@@ -225,8 +225,8 @@ func (x *Consumer) listLocked() {
 	}
 }
 
-// open decrypts, decompresses and completes an entry. done says that there is nothing to deliver.
-func (x *Consumer) open(c *conn, u *unpacker) (done bool, err error) {
+// unwrap decrypts, decompresses and completes an entry. done says that there is nothing to deliver.
+func (x *Consumer) unwrap(c *conn, u *unpacker) (done bool, err error) {
 	u.opened = true
 	if u.meta.HasMarkerType { // what brokers write for each other
 		x.acknowledge(u)

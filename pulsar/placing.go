@@ -86,6 +86,7 @@ func (p *placing) pin(last *wire.MessageID) {
 }
 
 // covers reports that a message comes before where the subscription begins. index is -1 outside of batches.
+// The order of messages is that of codec.Position, which this package does not import.
 func (p *placing) covers(at entryKey, index int32) bool {
 	switch {
 	case p.ledger < 0:

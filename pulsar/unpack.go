@@ -63,14 +63,6 @@ func (m *Received) EventTime() uint64 {
 	return m.Metadata.EventTime
 }
 
-// Null reports that the payload is null, which is what compaction takes for a deletion.
-func (m *Received) Null() bool {
-	if m.Single != nil {
-		return m.Single.NullValue
-	}
-	return m.Metadata.NullValue
-}
-
 // unpacker takes the messages out of one entry, one after the other. It does not lock, and knows no consumer.
 //
 // On the way from a connection to the owner there is one for each connection, which points into

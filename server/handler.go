@@ -9,6 +9,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/protocol"
 	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 // The paths that tell whether the process lives, and balancers whether to send clients here.
@@ -53,7 +54,7 @@ func (s *Server) routes() http.Handler {
 		case path == pathProtocol:
 			onlyGet(describe)(w, r)
 		case s.o.Admin != nil && strings.HasPrefix(path, "/admin/"):
-			s.guard("", s.o.Admin.ServeHTTP)(w, r)
+			s.guard(topic.Name{}, s.o.Admin.ServeHTTP)(w, r)
 		default:
 			http1.WriteReason(w, http.StatusNotFound, "Not Found")
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/pulsegate/pulsegate/server/http1"
 	"github.com/pulsegate/pulsegate/server/life"
 	"github.com/pulsegate/pulsegate/server/route"
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 const (
@@ -46,24 +47,33 @@ type standing struct {
 
 // accessOf is what a session needs the permission for. Messages that are given up
 // are published in its client's name, so it must be allowed to; with
-// [Options.DeadLettersFree] only if the client chose where.
+// [Options.DeadLettersFree] only if the client chose where. Where it did not, topics and
+// subscription make the names of those topics, which are read as names here for the first time.
 func (s *Server) accessOf(r *route.Request) auth.Access {
+	a := auth.Access{Action: auth.Consume, Topics: r.Topics, Pattern: r.Pattern}
 	switch r.Kind {
 	case route.Producer:
-		return auth.Access{Action: auth.Produce, Topics: []string{r.Producer.Topic}}
+		a.Action = auth.Produce
+		return a
 	case route.Reader:
-		return auth.Access{Action: auth.Consume, Topics: []string{r.Reader.Topic}}
+		return a
 	}
 	spec := &r.Consumer
-	a := auth.Access{Action: auth.Consume, Topics: spec.TopicNames(), Pattern: spec.TopicsPattern, Subscription: spec.Subscription}
+	a.Subscription = spec.Subscription
 	usual := *spec
 	usual.DeadLetterTopic = ""
-	switch dead := spec.DeadLetterTopics(); {
-	case s.set().deadLettersFree && slices.Equal(dead, usual.DeadLetterTopics()):
-	case spec.DeadLetterTopic == "" && spec.TopicsPattern != "" && len(dead) > 0:
-		a.DeadLetterPattern = dead[0]
-	default:
-		a.DeadLetterTopics = dead
+	dead := spec.DeadLetterTopics()
+	if len(dead) == 0 || s.set().deadLettersFree && slices.Equal(dead, usual.DeadLetterTopics()) {
+		return a
+	}
+	names := make([]topic.Name, len(dead))
+	for i, full := range dead {
+		names[i], _ = topic.Parse(full) // the gate refuses one that is not valid
+	}
+	if spec.DeadLetterTopic == "" && spec.TopicsPattern != "" {
+		a.DeadLetterPattern = &names[0]
+	} else {
+		a.DeadLetterTopics = names
 	}
 	return a
 }
@@ -74,7 +84,7 @@ func (s *Server) accessOf(r *route.Request) auth.Access {
 func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 	s, gate := c.s, c.s.o.Gate
 	ctx, stop := context.WithTimeout(s.ctx, admitTimeout)
-	shown, access, topic := auth.FromUpgrade(req, c.remote().Addr()), s.accessOf(r), r.Topic()
+	shown, access, shownTopic := auth.FromUpgrade(req, c.remote().Addr()), s.accessOf(r), r.Topic()
 	generation := gate.Generation()
 	s.handlers.Add(1)
 	go func() {
@@ -92,7 +102,7 @@ func (c *conn) admit(req *http.Request, r *route.Request) (cancel func()) {
 		case err != nil:
 			no := s.authFailure(err)
 			s.metrics.refused(no)
-			s.tellLogin("session refused", no.Status, err, c.remote(), "kind", r.Kind.String(), "topic", topic)
+			s.tellLogin("session refused", no.Status, err, c.remote(), "kind", r.Kind.String(), "topic", shownTopic)
 			c.sayNo(no)
 		default:
 			c.who = &standing{grant: grant, generation: generation}
@@ -313,26 +323,26 @@ func (c *conn) renewed(expires time.Time, err error) (next *codec.AuthResponse) 
 // guard lets a request pass that is no session if its client is allowed to: a
 // super-user, or for one topic's statistics who may use the topic. As with the Java
 // proxy all others get 401.
-func (s *Server) guard(topic string, h http.HandlerFunc) http.HandlerFunc {
+func (s *Server) guard(subject topic.Name, h http.HandlerFunc) http.HandlerFunc {
 	if s.o.Gate == nil {
 		return h
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
-		if _, ok := s.letPass(w, r, topic); ok {
+		if _, ok := s.letPass(w, r, subject); ok {
 			h(w, r)
 		}
 	}
 }
 
 // letPass is guard's decision; a request that may not pass is answered. role is a super-user's.
-func (s *Server) letPass(w http.ResponseWriter, r *http.Request, topic string) (role string, ok bool) {
+func (s *Server) letPass(w http.ResponseWriter, r *http.Request, subject topic.Name) (role string, ok bool) {
 	gate, remote := s.o.Gate, s.remoteOfRequest(r)
 	shown := auth.FromHTTP(r, remote.Addr())
 	var err error
-	if topic == "" {
+	if subject.String() == "" {
 		role, err = gate.AdmitSuperUser(r.Context(), shown)
 	} else {
-		err = gate.AdmitViewer(r.Context(), shown, topic)
+		err = gate.AdmitViewer(r.Context(), shown, subject)
 	}
 	if err == nil {
 		return role, true

@@ -19,3 +19,22 @@ func TestUsualDeadLetterTopicIsFree(t *testing.T) {
 		}
 	}
 }
+
+// A name that no broker takes is nobody's to use but a super-user's, who hears what the broker says: also where topic
+// and subscription make one that is not valid.
+func TestNamesThatAreNotValid(t *testing.T) {
+	s, _ := guarded(t, echoBridge(), 0)
+	for path, status := range map[string]int{
+		"/ws/v2/producer/persistent/public/default/a+b%2Fc":                            403,
+		"/ws/v2/consumer/persistent/public/default/a+b/x%2Fy?maxRedeliverCount=1":      403,
+		"/ws/v2/consumer/persistent/public/default/a+b/xy?maxRedeliverCount=1":         101,
+		"/ws/v3/consumer/x%2Fy?topicsPattern=public/default/a.[*]&maxRedeliverCount=1": 403,
+	} {
+		if _, got := openWith(t, s, path, bearerOf("both")); got != status {
+			t.Errorf("%s: status %d, want %d", path, got, status)
+		}
+		if _, got := openWith(t, s, path, bearerOf("root")); got != 101 {
+			t.Errorf("%s: a super-user gets %d", path, got)
+		}
+	}
+}

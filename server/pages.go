@@ -9,6 +9,7 @@ import (
 	"github.com/pulsegate/pulsegate/operator"
 	"github.com/pulsegate/pulsegate/operator/console"
 	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 // Pages are what operators see: what [Options.Operator] answers, the console, and / which leads
@@ -62,7 +63,7 @@ func (s *Server) home(apart bool) http.HandlerFunc {
 func (s *Server) operate(w http.ResponseWriter, r *http.Request, apart bool) {
 	switch {
 	case s.o.Gate != nil:
-		if role, ok := s.letPass(w, r, ""); ok {
+		if role, ok := s.letPass(w, r, topic.Name{}); ok {
 			s.o.Operator.ServeHTTP(w, operator.AllowActions(r, operator.Actor{Role: role, Address: s.remoteOfRequest(r)}))
 		}
 	case apart && hostOfOurs(r.Host):

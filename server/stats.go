@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge/census"
 	"github.com/pulsegate/pulsegate/server/http1"
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 // The shapes of Pulsar's proxy statistics.
@@ -107,11 +108,12 @@ func (s *Server) statsTopic(path string, v1 bool) (topic string, ok bool) {
 }
 
 // statsSubject is the topic that statistics at a path found by [statsPath] are
-// about, "" for those of all topics.
-func (s *Server) statsSubject(path string) string {
+// about, the zero Name for those of all topics.
+func (s *Server) statsSubject(path string) topic.Name {
 	path, v1 := strings.CutPrefix(path, "v1/")
-	topic, _ := s.statsTopic(path, v1)
-	return topic
+	full, _ := s.statsTopic(path, v1)
+	name, _ := topic.Parse(full)
+	return name
 }
 
 func shapeOf(t census.TopicStats) topicStats {

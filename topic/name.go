@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// Name is a topic's full name taken apart. There are two forms,
+// Name is a topic's full name taken apart: the form in which a name goes from where it is
+// read to where it is judged and opened, so that none of these has rules of its own. There are two forms,
 // domain://tenant/namespace/topic and, from before Pulsar 2.0,
 // domain://property/cluster/namespace/topic: with four parts behind the domain, the
 // second is a cluster. The last part may itself have slashes in it.
@@ -36,28 +37,32 @@ const partitionSuffix = "-partition-"
 var ErrInvalid = errors.New("the topic's name is not valid")
 
 // Parse takes a full name apart. The domain may be written in capitals, too; the [Name]
-// has small letters. What it refuses wraps [ErrInvalid] and says what is wrong with it.
+// has small letters. What it refuses wraps [ErrInvalid] and says what is wrong with it; the
+// [Name] is not valid then and has the text only. A Name's other texts are parts of the
+// full one, which is what was given unless its domain has to be written anew.
 func Parse(full string) (Name, error) {
 	given, rest, _ := strings.Cut(full, "://")
 	domain, ok := Domain(given)
 	if !ok {
-		return Name{}, fmt.Errorf("%w: %q must begin with persistent:// or non-persistent://", ErrInvalid, full)
+		return Name{full: full}, fmt.Errorf("%w: %q must begin with persistent:// or non-persistent://", ErrInvalid, full)
 	}
 	parts := strings.SplitN(rest, "/", 4)
 	last := len(parts) - 1
 	if last < 2 {
-		return Name{}, fmt.Errorf("%w: %q must be %s://tenant/namespace/topic", ErrInvalid, full, domain)
+		return Name{full: full}, fmt.Errorf("%w: %q must be %s://tenant/namespace/topic", ErrInvalid, full, domain)
 	}
 	for _, part := range parts[:last] {
 		if !IsNamespacePart(part) {
-			return Name{}, fmt.Errorf("%w: in %q, %q is not a valid name of a tenant, cluster or namespace", ErrInvalid, full, part)
+			return Name{full: full}, fmt.Errorf("%w: in %q, %q is not a valid name of a tenant, cluster or namespace", ErrInvalid, full, part)
 		}
 	}
 	if parts[last] == "" {
-		return Name{}, fmt.Errorf("%w: the last part of %q is empty", ErrInvalid, full)
+		return Name{full: full}, fmt.Errorf("%w: the last part of %q is empty", ErrInvalid, full)
 	}
-	full = domain + "://" + rest
-	n := Name{full: full, domain: domain, namespace: strings.Join(parts[:last], "/")}
+	if given != domain {
+		full = domain + "://" + rest
+	}
+	n := Name{full: full, domain: domain, namespace: rest[:len(rest)-len(parts[last])-1]}
 	if len(parts) == 4 {
 		n.cluster = parts[1]
 	}
@@ -91,6 +96,9 @@ func IsNamespacePart(s string) bool {
 
 // String is the full name.
 func (n Name) String() string { return n.full }
+
+// Valid reports that [Parse] took the name. Of any other, the zero Name among them, String alone means something.
+func (n Name) Valid() bool { return n.domain != "" }
 
 // Persistent reports that the topic keeps what is published.
 func (n Name) Persistent() bool { return n.domain == "persistent" }

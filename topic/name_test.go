@@ -95,3 +95,15 @@ func FuzzSplitPartition(f *testing.F) {
 		}
 	})
 }
+
+// TestParseKeepsRefusedText: who opens a topic whose name is refused here asks for what the client gave.
+func TestParseKeepsRefusedText(t *testing.T) {
+	for _, full := range []string{"", "t", "topic://a/b/c", "persistent://a/b", "persistent://a/b c/d/e", "persistent://a/b/c/", "persistent://a//c"} {
+		if n, err := Parse(full); err == nil || n.Valid() || n.String() != full {
+			t.Errorf("%q: %+v, %v", full, n, err)
+		}
+	}
+	if n, err := Parse("persistent://a/b/c"); err != nil || !n.Valid() {
+		t.Errorf("%+v, %v", n, err)
+	}
+}

@@ -107,7 +107,7 @@ func (l *letter) publish() error {
 	if m.hasKey {
 		t = topics[keyHash(bridge.JavaStringHash, m.key)%uint32(len(topics))]
 	}
-	if err := t.admit([]*message{m}); err != nil {
+	if err := t.charge([]*message{m}); err != nil {
 		return err
 	}
 	t.append([]*message{m}, false, time.Now())

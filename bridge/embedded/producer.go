@@ -201,7 +201,7 @@ func (p *producer) flushBatch(i int) {
 // publish makes a batch, or a single message, an entry of its topic and queues the answers.
 func (p *producer) publish(b *batch, batched bool, now time.Time) {
 	t := p.topics[b.topic]
-	err := t.admit(b.msgs)
+	err := t.charge(b.msgs)
 	for i, done := range b.dones {
 		p.push(delivery{t: t, m: b.msgs[i], done: done, err: err})
 	}
@@ -210,8 +210,8 @@ func (p *producer) publish(b *batch, batched bool, now time.Time) {
 	}
 }
 
-// admit reports whether messages may be published, and charges them.
-func (t *topic) admit(msgs []*message) error {
+// charge counts the memory of messages that are to be published; the error tells why they may not be.
+func (t *topic) charge(msgs []*message) error {
 	switch {
 	case t.deleted:
 		return errorf(bridge.ErrNotFound, "topic %s was deleted", t.String())

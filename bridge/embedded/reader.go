@@ -72,7 +72,7 @@ func (t *topic) startAt(spec *bridge.ReaderSpec) int64 {
 		}
 		return to
 	}
-	return t.after(id.EntryID, id.BatchIndex)
+	return t.after(id.Position())
 }
 
 // advance delivers while there are permits.

@@ -63,6 +63,10 @@ func (t *topic) id(m *message) codec.MessageID {
 	return codec.MessageID{LedgerID: t.ledger, EntryID: m.entry, Partition: t.Partition(), BatchIndex: m.index, BatchSize: m.batch}
 }
 
+func (t *topic) position(m *message) codec.Position {
+	return codec.Position{Ledger: t.ledger, Entry: m.entry, Batch: m.index}
+}
+
 // lastID is the id of the last message published; EntryID -1: there was none.
 func (t *topic) lastID() codec.MessageID {
 	if t.nextEntry == 0 {
@@ -72,15 +76,15 @@ func (t *topic) lastID() codec.MessageID {
 }
 
 // after returns the seq of the first message kept that is not before the
-// position: entry, and within it batch index.
-func (t *topic) after(entry int64, index int32) int64 {
+// position, which is in the topic's ledger.
+func (t *topic) after(at codec.Position) int64 {
 	n := t.log.len()
 	if n == 0 {
 		return t.end()
 	}
-	before := func(m *message) bool { return m.entry < entry || (m.entry == entry && m.index < index) }
+	before := func(m *message) bool { return t.position(m).Compare(at) < 0 }
 	// Without batches entries count as messages do: the first guess is right.
-	guess := entry - (*t.log.at(0)).entry
+	guess := at.Entry - (*t.log.at(0)).entry
 	if guess >= 0 && guess < int64(n) && !before(*t.log.at(int(guess))) && (guess == 0 || before(*t.log.at(int(guess - 1)))) {
 		return t.first + guess
 	}
@@ -110,7 +114,7 @@ func (t *topic) rangeOf(id *codec.MessageID) (from, to int64) {
 	if id.LedgerID != t.ledger {
 		return 0, 0
 	}
-	from, to = t.after(id.EntryID, -1), t.after(id.EntryID+1, -1)
+	from, to = t.after(codec.Position{Ledger: t.ledger, Entry: id.EntryID, Batch: -1}), t.after(codec.Position{Ledger: t.ledger, Entry: id.EntryID + 1, Batch: -1})
 	if from == to || id.BatchIndex < 0 {
 		return from, to
 	}

@@ -3,7 +3,6 @@ package read
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,7 +21,7 @@ type tailKey struct {
 
 // persistent reports that the topic's message ids are positions that only grow.
 // Ids of non-persistent topics say nothing.
-func (k *tailKey) persistent() bool { return strings.HasPrefix(k.topic, "persistent://") }
+func (k *tailKey) persistent() bool { return names.Persistent(k.topic) }
 
 // tail is the [stream] at the end of a topic. Its ring holds at most
 // Limits.TailBytes. A cursor behind the ring has fallen out, and its

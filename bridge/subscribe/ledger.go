@@ -1,7 +1,6 @@
 package subscribe
 
 import (
-	"cmp"
 	"sync/atomic"
 	"time"
 
@@ -82,11 +81,16 @@ func clock() time.Duration { return latency.Now() }
 
 // heldKey identifies a message within a subscription, also one over many
 // topics, as no two topics share a ledger of the broker. All messages of a non-persistent topic
-// have one id, so serial tells them apart.
+// have one id, so serial tells them apart. It has the parts of a [codec.Position], not one, whose
+// padding would cost each message held eight bytes.
 type heldKey struct {
 	ledger, entry    int64
 	partition, batch int32
 	serial           uint64 // 0 on persistent topics
+}
+
+func (k *heldKey) position() codec.Position {
+	return codec.Position{Ledger: k.ledger, Entry: k.entry, Batch: k.batch}
 }
 
 func heldKeyOf(id *codec.MessageID) heldKey {
@@ -104,7 +108,7 @@ func (l *ledger) known(key *heldKey) *delivery {
 		first := *key
 		l.furthest = &first
 		return nil
-	case key.partition == far.partition && cmp.Or(cmp.Compare(key.ledger, far.ledger), cmp.Compare(key.entry, far.entry), cmp.Compare(key.batch, far.batch)) > 0:
+	case key.partition == far.partition && key.position().Compare(far.position()) > 0:
 		*far = *key
 		return nil
 	}

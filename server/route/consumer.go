@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 const (
@@ -16,11 +17,11 @@ const (
 // consumer reads a consumer's parameters.
 func (p params) consumer(e endpoint, o Options, r *Request) (err error) {
 	s, c := &r.Consumer, &r.Consume
-	s.Topic, s.Subscription = e.topic, e.subscription
-	if e.many {
-		if err = p.manyTopics(s, o); err != nil {
-			return err
-		}
+	s.Subscription = e.subscription
+	if !e.many {
+		s.Topic, r.Topics = e.topic.String(), []topic.Name{e.topic}
+	} else if err = p.manyTopics(r, o); err != nil {
+		return err
 	}
 	if s.Type, err = choice(p, "subscriptionType",
 		word[bridge.SubscriptionType]{"Exclusive", bridge.Exclusive},
@@ -61,16 +62,19 @@ func (p params) consumer(e endpoint, o Options, r *Request) (err error) {
 }
 
 // manyTopics reads what a v3 session consumes.
-func (p params) manyTopics(s *bridge.ConsumerSpec, o Options) (err error) {
+func (p params) manyTopics(r *Request, o Options) (err error) {
 	topics, list := p["topics"]
 	pattern, byPattern := p["topicsPattern"]
 	switch {
 	case list && byPattern:
 		return invalid("topics and topicsPattern cannot both be given")
 	case list:
-		s.Topics, err = topicList(topics, o)
+		r.Topics, err = topicList(topics, o)
+		r.Consumer.Topics = joined(r.Topics)
 	case byPattern:
-		s.TopicsPattern, err = topicPattern(pattern, o)
+		var name topic.Name
+		name, err = topicPattern(pattern, o)
+		r.Pattern, r.Consumer.TopicsPattern = &name, name.String()
 	default:
 		return invalid("topics or topicsPattern must be given")
 	}
@@ -79,11 +83,11 @@ func (p params) manyTopics(s *bridge.ConsumerSpec, o Options) (err error) {
 
 // deadLetters reads when a message is given up and where it goes then.
 func (p params) deadLetters(s *bridge.ConsumerSpec, o Options) error {
-	topic, err := p.name("deadLetterTopic")
+	given, err := p.name("deadLetterTopic")
 	if err != nil {
 		return err
 	}
-	if topic != "" && !p.has("maxRedeliverCount") {
+	if given != "" && !p.has("maxRedeliverCount") {
 		return invalid("deadLetterTopic requires maxRedeliverCount")
 	}
 	n, err := p.number("maxRedeliverCount", 1, math.MaxInt32, 0)
@@ -91,9 +95,11 @@ func (p params) deadLetters(s *bridge.ConsumerSpec, o Options) error {
 		return err
 	}
 	s.MaxRedeliver = int(n)
-	if topic = strings.TrimSpace(topic); topic != "" {
-		s.DeadLetterTopic, err = fullName("deadLetterTopic", topic, o)
+	if given = strings.TrimSpace(given); given == "" {
+		return nil
 	}
+	name, err := fullName("deadLetterTopic", given, o)
+	s.DeadLetterTopic = name.String()
 	return err
 }
 

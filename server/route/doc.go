@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 // Kind is what a session does.
@@ -30,6 +31,13 @@ func (k Kind) String() string { return [...]string{"producer", "consumer", "read
 // Request is what one upgrade asks for. Only the fields of its Kind are set.
 type Request struct {
 	Kind Kind
+
+	// Topics are what the session is on, several or none on a v3 path only; Pattern stands
+	// for them if it is not nil. A session must have the permission for these. What is
+	// opened is the same names: the specs have their texts, since specs are compared, which
+	// tells who shares what, and stay as long as the session does.
+	Topics  []topic.Name
+	Pattern *topic.Name
 
 	Producer bridge.ProducerSpec
 
@@ -99,14 +107,9 @@ func shown(v string) string {
 // Parse reads the target of an upgrade request: path and query as they came,
 // not decoded. The request keeps parts of the query, and none of the path. The error is always an [*Error].
 func Parse(path, query string, o Options) (*Request, error) {
-	e, err := parsePath(path)
+	e, err := parsePath(path, o)
 	if err != nil {
 		return nil, err
-	}
-	if e.topic != "" {
-		if e.topic, err = o.brokerName("the path", e.topic); err != nil {
-			return nil, err
-		}
 	}
 	p, err := parseQuery(query)
 	if err != nil {

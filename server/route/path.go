@@ -12,9 +12,9 @@ import (
 type endpoint struct {
 	kind         Kind
 	v1           bool
-	many         bool   // a v3 path: the topics are in the query
-	topic        string // full name, "" if many
-	subscription string // of a consumer
+	many         bool       // a v3 path: the topics are in the query
+	topic        topic.Name // zero if many
+	subscription string     // of a consumer
 }
 
 // maxNameBytes bounds a topic's or subscription's name. Brokers keep names in
@@ -60,7 +60,7 @@ func split(path string) (version int, kind Kind, rest []string, ok bool) {
 
 // parsePath reads a session's path. A producer's or reader's topic may go on
 // over several segments, a consumer's ends before the subscription.
-func parsePath(path string) (endpoint, error) {
+func parsePath(path string, o Options) (endpoint, error) {
 	version, kind, segments, ok := split(path)
 	if !ok || segments == nil {
 		return endpoint{}, ErrNotFound
@@ -96,8 +96,8 @@ func parsePath(path string) (endpoint, error) {
 	if err != nil {
 		return e, err
 	}
-	e.topic = segments[0] + "://" + strings.Join(segments[1:names], "/") + "/" + local
-	return e, nil
+	e.topic, err = o.brokerName("the path", segments[0]+"://"+strings.Join(segments[1:names], "/")+"/"+local)
+	return e, err
 }
 
 func (e *endpoint) setSubscription(segment string) (err error) {

@@ -4,29 +4,32 @@ import (
 	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 // topicPattern reads the topicsPattern parameter: a topic's name of which the
 // last part is a regular expression.
-func topicPattern(value string, o Options) (string, error) {
-	pattern, err := fullName("topicsPattern", value, o)
+func topicPattern(value string, o Options) (topic.Name, error) {
+	name, err := fullName("topicsPattern", value, o)
 	if err != nil {
-		return "", err
+		return topic.Name{}, err
 	}
+	pattern := name.String()
 	if patternWork(pattern) > maxPatternWork {
-		return "", invalid("topicsPattern: %s has too many character classes, or too large ones", shown(value))
+		return topic.Name{}, invalid("topicsPattern: %s has too many character classes, or too large ones", shown(value))
 	}
 	// As it is, and as a part of another: an open \Q would quote what is put behind it.
 	for _, text := range []string{pattern, "(?:" + pattern + ")"} {
 		tree, err := syntax.Parse(text, syntax.Perl)
 		if err != nil {
-			return "", invalid("topicsPattern: %s is not a regular expression in RE2 syntax", shown(value))
+			return topic.Name{}, invalid("topicsPattern: %s is not a regular expression in RE2 syntax", shown(value))
 		}
 		if patternSize(tree) > maxPatternSize {
-			return "", invalid("topicsPattern: %s is too large once its repetitions are written out", shown(value))
+			return topic.Name{}, invalid("topicsPattern: %s is too large once its repetitions are written out", shown(value))
 		}
 	}
-	return pattern, nil
+	return name, nil
 }
 
 // maxPatternSize bounds what a pattern may be compiled to, in instructions: a

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bridge"
 	"github.com/pulsegate/pulsegate/codec"
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 const (
@@ -22,7 +23,7 @@ const (
 // producer reads a producer's parameters.
 func (p params) producer(e endpoint, r *Request) (err error) {
 	s := &r.Producer
-	s.Topic = e.topic
+	s.Topic, r.Topics = e.topic.String(), []topic.Name{e.topic}
 	if s.Name, err = p.name("producerName"); err != nil {
 		return err
 	}

@@ -4,12 +4,13 @@ import (
 	"strings"
 
 	"github.com/pulsegate/pulsegate/bridge"
+	"github.com/pulsegate/pulsegate/topic"
 )
 
 // reader reads a reader's parameters.
 func (p params) reader(e endpoint, r *Request) (err error) {
 	s := &r.Reader
-	s.Topic = e.topic
+	s.Topic, r.Topics = e.topic.String(), []topic.Name{e.topic}
 	s.Name = strings.TrimSpace(p["readerName"])
 	switch id := p["messageId"]; id {
 	case "", "latest":

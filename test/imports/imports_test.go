@@ -55,8 +55,8 @@ var rules = []rule{
 	{"operator/console", nil, "it is files"},
 	{"operator/ask", []string{"operator"}, "it knows the answers, and nothing of who gives them"},
 
-	{"server", []string{"auth", "bridge", "bridge/census", "codec", "inturn", "latency", "memory", "operator", "operator/console", "protocol", "seldom", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsconf", "server/tlsio", "server/wheel"},
-		"sockets and HTTP; of what is behind the bridge it knows nothing, and of the configuration only its own options"},
+	{"server", []string{"auth", "bridge", "bridge/census", "codec", "inturn", "latency", "memory", "operator", "operator/console", "protocol", "seldom", "server/http1", "server/life", "server/proxyproto", "server/route", "server/tlsconf", "server/tlsio", "server/wheel", "topic"},
+		"sockets and HTTP, and names of topics on their way from a request to who judges it; of what is behind the bridge it knows nothing, and of the configuration only its own options"},
 	{"server/http1", nil, "requests are bytes"},
 	{"server/life", nil, "the table of a connection's life is pure"},
 	{"server/proxyproto", nil, "the PROXY header is bytes"},

@@ -101,16 +101,6 @@ func (a *Admin) CreateNamespace(ctx context.Context, namespace string) error {
 	return ignoreConflict(a.Do(ctx, http.MethodPut, namespacePath(namespace), nil, nil))
 }
 
-// DeleteNamespace deletes a namespace with all its topics.
-func (a *Admin) DeleteNamespace(ctx context.Context, namespace string) error {
-	return a.Do(ctx, http.MethodDelete, namespacePath(namespace)+"?force=true", nil, nil)
-}
-
-// UnloadNamespace makes the broker drop all producers and consumers of a namespace and open its topics anew.
-func (a *Admin) UnloadNamespace(ctx context.Context, namespace string) error {
-	return a.Do(ctx, http.MethodPut, namespacePath(namespace)+"/unload", nil, nil)
-}
-
 // SetNamespacePolicy sets one policy, named as the admin API does, such as schemaCompatibilityStrategy, messageTTL or
 // autoTopicCreation.
 func (a *Admin) SetNamespacePolicy(ctx context.Context, namespace, policy string, value any) error {
