@@ -294,6 +294,8 @@ func (p *groupMember) Opened(x *Consumer, err error) {
 		default:
 			g.end(err)
 		}
+	} else {
+		g.keep(p.at, x) // messages may come before who makes x has come to that
 	}
 	turn := p.turn
 	p.turn = nil

@@ -488,3 +488,22 @@ func TestFoundWhileRefused(t *testing.T) {
 		t.Errorf("the group has %p, not %p", x, second)
 	}
 }
+
+// TestFoundOnceOpened finds the consumer of a part as soon as that is opened, so that what it delivers can be acknowledged.
+func TestFoundOnceOpened(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.TopicWatchers = true
+	b.Topics = []string{watched + "yes"}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	g, _ := openMatching(t, c, "s")
+	x := g.Consumer(watched + "yes")
+	g.mu.Lock()
+	at := g.parts[x.topic]
+	at.x = nil // its maker has not come to that yet
+	g.opening++
+	g.mu.Unlock()
+	(&groupMember{g: g, at: at}).Opened(x, nil)
+	if found := g.Consumer(x.topic); found != x {
+		t.Errorf("found %p, not %p", found, x)
+	}
+}
