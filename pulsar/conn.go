@@ -51,6 +51,7 @@ const (
 type request struct {
 	done func(wire.Command, error)
 	due  time.Time
+	kind requestKind
 }
 
 // conn is a connection to a broker, from the decision to open it on. Its reader goroutine is
@@ -229,6 +230,7 @@ func (c *conn) fail(err error) {
 		done(err)
 	}
 	for _, r := range requests {
+		c.client.requests[r.kind][outcomeLost].Add(1)
 		r.done(nil, err)
 	}
 	for _, p := range producers {
@@ -249,7 +251,7 @@ func (c *conn) fail(err error) {
 func (c *conn) heartbeat() {
 	every := c.client.o.KeepAlive
 	if silent := time.Since(time.Unix(0, c.lastRead.Load())); silent > 2*every {
-		c.fail(fmt.Errorf("nothing came for %s", silent.Round(time.Millisecond)))
+		c.fail(fmt.Errorf("%w for %s", errSilent, silent.Round(time.Millisecond)))
 		return
 	}
 	c.client.alarms.set(&c.beat, every)
@@ -284,6 +286,7 @@ func (c *conn) request(build func(id uint64) wire.Command, done func(wire.Comman
 	err := c.err
 	if c.state == connUp && len(c.requests) >= maxRequests {
 		err = ErrTooMany
+		c.client.requests[requestKindOf(build(0).Type())][outcomeFull].Add(1)
 	}
 	if err != nil {
 		c.mu.Unlock()
@@ -292,9 +295,10 @@ func (c *conn) request(build func(id uint64) wire.Command, done func(wire.Comman
 	}
 	c.lastRequest++
 	id := c.lastRequest
-	c.requests[id] = request{done, time.Now().Add(timeout)}
+	cmd := build(id)
+	c.requests[id] = request{done, time.Now().Add(timeout), requestKindOf(cmd.Type())}
 	first := len(c.requests) == 1
-	c.out.command(build(id))
+	c.out.command(cmd)
 	c.wakeLocked()
 	c.mu.Unlock()
 	if first {
@@ -308,9 +312,15 @@ func (c *conn) answer(id uint64, cmd wire.Command, err error) {
 	r, ok := c.requests[id]
 	delete(c.requests, id)
 	c.mu.Unlock()
-	if ok {
-		r.done(cmd, err)
+	if !ok {
+		return
 	}
+	of := outcomeDone
+	if err != nil {
+		of = outcomeRefused
+	}
+	c.client.requests[r.kind][of].Add(1)
+	r.done(cmd, err)
 }
 
 // expire answers the requests that waited too long.
@@ -329,6 +339,7 @@ func (c *conn) expire() {
 	}
 	c.mu.Unlock()
 	for _, r := range expired {
+		c.client.requests[r.kind][outcomeTimeout].Add(1)
 		r.done(nil, fmt.Errorf("%s: %w", c.to, ErrTimeout))
 	}
 }

@@ -205,7 +205,7 @@ func TestDashboardAndAlerts(t *testing.T) {
 	}
 	explained(t, scraped)
 	queries := append(dashboardQueries(t), alertQueries(t)...)
-	if len(queries) < 67 {
+	if len(queries) < 71 {
 		t.Errorf("only %d queries were found", len(queries))
 	}
 	for _, q := range queries {
