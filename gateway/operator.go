@@ -53,10 +53,20 @@ func (s *source) WriteConfig(w io.Writer) error {
 	return cfg.Write(w)
 }
 
-// connections are what a cluster tells of its connections to brokers.
+// forwards reports that brokers are told of clients' roles.
+func (s *source) forwards() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg.ForwardOriginalPrincipal
+}
+
+// connections are what a cluster tells of its connections to brokers, and of what came of them.
 type connections interface {
 	Connections() []pulsar.ConnStatus
 	ConnCounts() pulsar.ConnCounts
+	RequestCounts() []pulsar.RequestCount
+	DroppedChunked() int64
+	Principals() (used, most int)
 }
 
 // Brokers implements [operator.Source].
@@ -89,6 +99,10 @@ func (s *source) Status() operator.Status {
 	status.Ready = "yes"
 	if err := s.up.Ready(ctx); err != nil {
 		status.Ready = err.Error()
+	}
+	if cluster, ok := s.up.(connections); ok && s.forwards() {
+		used, most := cluster.Principals()
+		status.Limits = append(status.Limits, operator.Limit{Key: "maxOriginalPrincipals", Used: int64(used), Most: int64(most)})
 	}
 	if s.level != nil {
 		status.LogLevel = levelName(s.level.Level())

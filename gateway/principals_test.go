@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"slices"
@@ -83,7 +84,17 @@ type oneConnection struct{ bridge.Upstream }
 func (oneConnection) Connections() []pulsar.ConnStatus {
 	return []pulsar.ConnStatus{{Broker: "broker:6650", Principal: "alice", State: "up"}}
 }
-func (oneConnection) ConnCounts() pulsar.ConnCounts { return pulsar.ConnCounts{} }
+func (oneConnection) ConnCounts() pulsar.ConnCounts {
+	var n pulsar.ConnCounts
+	n.Opened, n.Failed[pulsar.ReasonDenied], n.Lost[pulsar.ReasonTimeout] = 3, 4, 5
+	return n
+}
+func (oneConnection) RequestCounts() []pulsar.RequestCount {
+	return []pulsar.RequestCount{{Request: "acknowledge", Outcome: "refused", Count: 6}}
+}
+func (oneConnection) DroppedChunked() int64        { return 7 }
+func (oneConnection) Principals() (used, most int) { return 8, 9 }
+func (oneConnection) Ready(context.Context) error  { return nil }
 
 // An operator sees on whose behalf a connection is.
 func TestBrokersByRole(t *testing.T) {

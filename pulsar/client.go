@@ -37,7 +37,8 @@ type Client struct {
 	slot       atomic.Uint32 // of the connection for the next producer
 	memory     atomic.Int64  // bytes of unanswered publishes
 	dropped    atomic.Int64  // messages in chunks
-	unreadable seldom.Line   // messages that were discarded
+	requests   requestCounts
+	unreadable seldom.Line // messages that were discarded
 
 	close sync.Once
 

@@ -52,6 +52,7 @@ const (
 type request struct {
 	done func(wire.Command, error)
 	due  time.Time
+	kind requestKind
 }
 
 // conn is a connection to a broker, from the decision to open it on. Its reader goroutine is
@@ -230,6 +231,7 @@ func (c *conn) fail(err error) {
 		done(err)
 	}
 	for _, r := range requests {
+		c.client.requests[r.kind][outcomeLost].Add(1)
 		r.done(nil, err)
 	}
 	for _, p := range producers {
@@ -250,7 +252,7 @@ func (c *conn) fail(err error) {
 func (c *conn) heartbeat() {
 	every := c.client.o.KeepAlive
 	if silent := time.Since(time.Unix(0, c.lastRead.Load())); silent > 2*every {
-		c.fail(fmt.Errorf("nothing came for %s", silent.Round(time.Millisecond)))
+		c.fail(fmt.Errorf("%w for %s", errSilent, silent.Round(time.Millisecond)))
 		return
 	}
 	c.client.alarms.set(&c.beat, every)
@@ -296,6 +298,7 @@ func (c *conn) ask(build func(id uint64) wire.Command, done func(wire.Command, e
 	err := c.err
 	if c.state == connUp && len(c.requests) >= most {
 		err = ErrTooMany
+		c.client.requests[requestKindOf(build(0).Type())][outcomeFull].Add(1)
 	}
 	if err != nil {
 		c.mu.Unlock()
@@ -304,9 +307,10 @@ func (c *conn) ask(build func(id uint64) wire.Command, done func(wire.Command, e
 	}
 	c.lastRequest++
 	id := c.lastRequest
-	c.requests[id] = request{done, time.Now().Add(timeout)}
+	cmd := build(id)
+	c.requests[id] = request{done, time.Now().Add(timeout), requestKindOf(cmd.Type())}
 	first := len(c.requests) == 1
-	c.out.command(build(id))
+	c.out.command(cmd)
 	c.wakeLocked()
 	c.mu.Unlock()
 	if first {
@@ -320,9 +324,15 @@ func (c *conn) answer(id uint64, cmd wire.Command, err error) {
 	r, ok := c.requests[id]
 	delete(c.requests, id)
 	c.mu.Unlock()
-	if ok {
-		r.done(cmd, err)
+	if !ok {
+		return
 	}
+	of := outcomeDone
+	if err != nil {
+		of = outcomeRefused
+	}
+	c.client.requests[r.kind][of].Add(1)
+	r.done(cmd, err)
 }
 
 // expire answers the requests that waited too long.
@@ -341,6 +351,7 @@ func (c *conn) expire() {
 	}
 	c.mu.Unlock()
 	for _, r := range expired {
+		c.client.requests[r.kind][outcomeTimeout].Add(1)
 		r.done(nil, fmt.Errorf("%s: %w", c.to, ErrTimeout))
 	}
 }

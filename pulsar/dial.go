@@ -48,7 +48,7 @@ func (c *conn) dial() (net.Conn, error) {
 func (c *Client) dialTLS(ctx context.Context, addr string) (net.Conn, error) {
 	config, err := c.o.TLS()
 	if err != nil {
-		return nil, fmt.Errorf("TLS: %w", err)
+		return nil, fmt.Errorf("%w: %w", errTLS, err)
 	}
 	config = config.Clone()
 	if config.ServerName == "" {
@@ -58,7 +58,7 @@ func (c *Client) dialTLS(ctx context.Context, addr string) (net.Conn, error) {
 	}
 	cert, err := c.o.Login.Certificate()
 	if err != nil {
-		return nil, fmt.Errorf("certificate of the login: %w", err)
+		return nil, fmt.Errorf("certificate of the %w: %w", errLogin, err)
 	}
 	if cert != nil {
 		config.Certificates = []tls.Certificate{*cert}
@@ -71,7 +71,7 @@ func (c *conn) shakeHands(nc net.Conn, r *frames) error {
 	o := &c.client.o
 	data, err := o.Login.Data(c.client.ctx)
 	if err != nil {
-		return fmt.Errorf("login: %w", err)
+		return fmt.Errorf("%w: %w", errLogin, err)
 	}
 	// The broker's time begins here: the login may have asked somebody else.
 	if err := nc.SetDeadline(time.Now().Add(o.OperationTimeout)); err != nil {
@@ -144,7 +144,7 @@ func (c *conn) authResponse() (wire.Command, error) {
 	login := c.client.o.Login
 	data, err := login.Data(c.client.ctx)
 	if err != nil {
-		return nil, fmt.Errorf("login: %w", err)
+		return nil, fmt.Errorf("%w: %w", errLogin, err)
 	}
 	if data == nil {
 		data = []byte{} // brokers want it to be set

@@ -42,8 +42,9 @@ func (k *Credentials) outlast(now *Credentials) bool {
 type principals struct {
 	client *Client
 
-	mu  sync.Mutex // guards what follows, and conn.shown; pool.mu and alarms.mu may be taken with it
-	all map[string]*principal
+	mu   sync.Mutex // guards what follows, and conn.shown; pool.mu and alarms.mu may be taken with it
+	all  map[string]*principal
+	used int // those of all that have users
 }
 
 // principal is one of them, with all that is known of it.
@@ -77,11 +78,20 @@ func (s *principals) enter(name string) error {
 		p.idle.ring = func() { s.expire(p) }
 		s.all[name] = p
 	}
-	p.users++
+	if p.users++; p.users == 1 {
+		s.used++
+	}
 	s.client.alarms.clear(&p.idle)
 	s.mu.Unlock()
 	closeUnused(unused)
 	return nil
+}
+
+// Principals tells on behalf of how many principals connections are used, and how many there may be, see [Options.MaxPrincipals].
+func (c *Client) Principals() (used, most int) {
+	c.principals.mu.Lock()
+	defer c.principals.mu.Unlock()
+	return c.principals.used, c.o.MaxPrincipals
 }
 
 // leave notes one user less.
@@ -93,6 +103,7 @@ func (s *principals) leave(name string) {
 	defer s.mu.Unlock()
 	p := s.all[name]
 	if p.users--; p.users == 0 {
+		s.used--
 		s.client.alarms.set(&p.idle, s.client.o.PrincipalIdle)
 	}
 }

@@ -152,7 +152,7 @@ func TestPrincipalsWatch(t *testing.T) {
 		g.Close(nil)
 	}
 	eventually(t, "nobody's connections are closed and forgotten", func() bool { return slices.Equal(shown(), []string{"up "}) })
-	if n := c.ConnCounts(); n.Lost != 0 {
+	if n := c.ConnCounts(); n.Lost.Sum() != 0 {
 		t.Errorf("%+v", n)
 	}
 }
@@ -162,10 +162,16 @@ func TestTooManyPrincipals(t *testing.T) {
 	b := fakebroker.Start(t)
 	c := newClient(t, Options{ServiceURL: b.URL(), MaxPrincipals: 2, PrincipalIdle: time.Hour})
 	p, _ := openProducer(t, c, ProducerOptions{Topic: topic, Principal: "alice"})
+	if used, most := c.Principals(); used != 1 || most != 2 {
+		t.Errorf("%d of %d", used, most)
+	}
 	if err := c.Hold("bob", Credentials{}); err != nil {
 		t.Fatal(err)
 	}
 	openProducer(t, c, ProducerOptions{Topic: topic, Principal: "bob"})
+	if used, _ := c.Principals(); used != 2 {
+		t.Errorf("%d are used", used)
+	}
 	refused := func() {
 		t.Helper()
 		w, x := newWatcher(), newListener()
@@ -186,6 +192,9 @@ func TestTooManyPrincipals(t *testing.T) {
 	receive(t, "the end", closed)
 	openProducer(t, c, ProducerOptions{Topic: topic, Principal: "carol"})
 	gone(t, b, "alice")
+	if used, _ := c.Principals(); used != 2 {
+		t.Errorf("bob and carol are there, and %d are used", used)
+	}
 	c.Release("bob") // its producer is still there
 	w := newWatcher()
 	c.NewProducer(ProducerOptions{Topic: topic, Principal: "alice"}, producerOwner{w})

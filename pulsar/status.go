@@ -23,9 +23,9 @@ type ConnStatus struct {
 
 // ConnCounts are sums since the client was made.
 type ConnCounts struct {
-	Opened uint64 // connections that came up
-	Failed uint64 // that could not be opened
-	Lost   uint64 // that broke
+	Opened uint64  // connections that came up
+	Failed Reasons // that could not be opened
+	Lost   Reasons // that broke
 }
 
 // maxTroubles bounds the brokers, and principals there, whose last error is kept, and troubleFor is for how long it tells anything: a broker
@@ -55,9 +55,9 @@ func (p *pool) note(key connKey, opening bool, err error) {
 		delete(p.troubles, key)
 		return
 	case opening:
-		p.counts.Failed++
+		p.counts.Failed[reasonOf(err)]++
 	default:
-		p.counts.Lost++
+		p.counts.Lost[reasonOf(err)]++
 	}
 	if _, known := p.troubles[key]; !known && len(p.troubles) >= maxTroubles {
 		clear(p.troubles)

@@ -22,12 +22,12 @@ func TestConnections(t *testing.T) {
 	b.Close()
 	eventually(t, "the broker is known to be gone", func() bool {
 		list = c.Connections()
-		return len(list) == 1 && list[0].State == "down" && c.ConnCounts().Failed > 0
+		return len(list) == 1 && list[0].State == "down" && c.ConnCounts().Failed[ReasonUnreachable] > 0
 	})
 	if list[0].Err == nil || list[0].Broker != b.URL()[len("pulsar://"):] {
 		t.Errorf("%+v", list)
 	}
-	if n := c.ConnCounts(); n.Opened == 0 || n.Lost == 0 {
+	if n := c.ConnCounts(); n.Opened == 0 || n.Lost[ReasonClosed] == 0 || n.Failed[ReasonUnreachable] == 0 {
 		t.Errorf("%+v", n)
 	}
 }

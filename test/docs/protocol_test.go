@@ -1,7 +1,9 @@
 package docs
 
 import (
+	"encoding/json"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/codec"
 	"github.com/pulsegate/pulsegate/protocol"
+	"github.com/pulsegate/pulsegate/server/route"
 )
 
 // source returns the text of Go's files in directories, without their tests.
@@ -47,6 +50,105 @@ func section(t *testing.T, page, heading string) string {
 	}
 	text, _, _ := strings.Cut(rest, "\n#")
 	return text
+}
+
+// rows returns the first cell and the example of each row of a section's first table, as they are there.
+func rows(t *testing.T, page, heading string) (list [][2]string) {
+	t.Helper()
+	for line := range strings.Lines(section(t, page, heading)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		if !strings.HasPrefix(line, "| ") {
+			if len(list) > 0 && !strings.HasPrefix(line, "|") {
+				break
+			}
+			continue
+		}
+		list = append(list, [2]string{strings.TrimSpace(cells[0]), strings.Trim(cells[len(cells)-1], " |`")})
+	}
+	if len(list) == 0 || list[0][1] != "example" {
+		t.Fatalf("the table of %s has no examples", heading)
+	}
+	return list[1:]
+}
+
+// The sections with parameters, and a path that takes them.
+var takesParameters = map[string]string{
+	"Producer":                  "/ws/v2/producer/persistent/public/default/t",
+	"Consumer":                  "/ws/v2/consumer/persistent/public/default/t/s",
+	"Consumer over many topics": "/ws/v3/consumer/s",
+	"Reader":                    "/ws/v2/reader/persistent/public/default/t",
+}
+
+// filledIn is what the server puts into its texts.
+var filledIn = regexp.MustCompile(`persistent://[\w/]+|at byte \d+`)
+
+// examples tries the examples in the tables of the protocol's page: paths and parameters are taken, and what the server is said to
+// send is in the source.
+func examples(t *testing.T, page string) {
+	t.Helper()
+	for _, row := range rows(t, page, "Paths") {
+		form := strings.Trim(row[0], "`")
+		path, query, _ := strings.Cut(row[1], "?")
+		if _, err := route.Parse(path, query, route.Options{}); err != nil || !strings.HasPrefix(path, form[:strings.Index(form, "{")]) {
+			t.Errorf("%s: the example %s: %v", form, path, err)
+		}
+	}
+	for heading, path := range takesParameters {
+		for _, row := range rows(t, page, heading) {
+			name, value, _ := strings.Cut(row[1], "=")
+			query := url.Values{name: {value}}
+			if name == "deadLetterTopic" {
+				query.Set("maxRedeliverCount", "1")
+			}
+			if _, err := route.Parse(path, query.Encode(), route.Options{}); err != nil || value == "" || !strings.Contains(row[0], "`"+name+"`") {
+				t.Errorf("%s: %s: the example %s: %v", heading, row[0], row[1], err)
+			}
+		}
+	}
+
+	said := source(t, "server", "codec", "codec/ws", "bridge", "bridge/read", "auth")
+	isSaid := func(where, text string) {
+		t.Helper()
+		for _, part := range strings.Split(filledIn.ReplaceAllString(text, ": "), ": ") {
+			if part = strings.Trim(part, " …"); !strings.Contains(said, part) {
+				t.Errorf("%s: nothing says %q", where, part)
+			}
+		}
+	}
+	for _, row := range rows(t, page, "Errors") {
+		if row[0] == "4" { // which no client gets
+			continue
+		}
+		var answer struct{ Result, ErrorMsg, Reason string }
+		if err := json.Unmarshal([]byte(row[1]), &answer); err != nil {
+			t.Errorf("error %s: the example %s: %v", row[0], row[1], err)
+			continue
+		}
+		number, err := strconv.Atoi(row[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, ok := strings.CutPrefix(answer.ErrorMsg, codec.Code(number).Text()+": "); ok && answer.Result == "send-error:"+row[0] {
+			isSaid("error "+row[0], text)
+		} else if answer.Reason == "" {
+			t.Errorf("error %s: the example %s", row[0], row[1])
+		} else {
+			isSaid("error "+row[0], answer.Reason)
+		}
+	}
+	for _, row := range rows(t, page, "Close codes") {
+		text := row[1]
+		if row[0] == "1000" { // which is an echo without a reason
+			continue
+		}
+		if code, err := strconv.Atoi(row[0]); err == nil && code > 4000 {
+			text = strings.TrimPrefix(text, codec.Code(code-4000).Text()+": ")
+		}
+		if text == "" || len(row[1]) > 123 || text == row[1] && strings.HasPrefix(row[0], "4") {
+			t.Errorf("close code %s: the example %q", row[0], row[1])
+		}
+		isSaid("close code "+row[0], text)
+	}
 }
 
 // TestProtocolIsComplete looks in the protocol's page for all that a client can
@@ -105,6 +207,8 @@ func TestProtocolIsComplete(t *testing.T) {
 			t.Errorf("error %d, %s, is not explained", code, code.Text())
 		}
 	}
+
+	examples(t, page)
 
 	var doc struct {
 		Channels   map[string]struct{ Address string }

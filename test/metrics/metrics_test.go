@@ -46,6 +46,12 @@ func dashboardQueries(t *testing.T) (list []query) {
 		t.Fatal(err)
 	}
 	var dashboard struct {
+		Templating struct {
+			List []struct {
+				Name, Type string
+				Query      json.RawMessage
+			}
+		}
 		Panels []struct {
 			Title   string
 			Targets []struct{ Expr string }
@@ -55,6 +61,16 @@ func dashboardQueries(t *testing.T) (list []query) {
 		t.Fatal(err)
 	}
 	fill := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*", "$job", "pulsegate")
+	for _, v := range dashboard.Templating.List {
+		if v.Type != "query" {
+			continue
+		}
+		var asks struct{ Query string }
+		if err := json.Unmarshal(v.Query, &asks); err != nil {
+			t.Errorf("variable %s: %v", v.Name, err)
+		}
+		list = append(list, query{"variable " + v.Name, fill.Replace(asks.Query)})
+	}
 	for _, p := range dashboard.Panels {
 		for _, target := range p.Targets {
 			list = append(list, query{"panel " + p.Title, fill.Replace(target.Expr)})
@@ -117,19 +133,27 @@ func prometheus(t *testing.T, target string) string {
 	return "http://" + at
 }
 
+// labelValues is what a variable of a dashboard asks: the values that a label has in series. Grafana asks Prometheus
+// for labels then.
+var labelValues = regexp.MustCompile(`^label_values\((.+), *([a-z_]+)\)$`)
+
 // ask runs a query as an operator would, and returns its lines.
 func ask(t *testing.T, server string, q query) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "promtool", "query", "instant", server, q.text).CombinedOutput()
+	args := []string{"query", "instant", server, q.text}
+	if m := labelValues.FindStringSubmatch(q.text); m != nil {
+		args = []string{"query", "labels", "--match", m[1], server, m[2]}
+	}
+	out, err := exec.CommandContext(ctx, "promtool", args...).CombinedOutput()
 	if err != nil {
 		t.Errorf("%s: %v: %s\n%s", q.where, err, out, q.text)
 	}
 	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
-// A panel shows something, and an alert does not fire: but for the certificate's, which is made for half a day, and
+// A panel shows something, a variable has values, and an alert does not fire: but for the certificate's, which is made for half a day, and
 // those that tell of a busy machine, which this may be.
 var (
 	fires = map[string]bool{"alert PulsegateCertificateExpires": true}
@@ -181,7 +205,7 @@ func TestDashboardAndAlerts(t *testing.T) {
 	}
 	explained(t, scraped)
 	queries := append(dashboardQueries(t), alertQueries(t)...)
-	if len(queries) < 65 {
+	if len(queries) < 71 {
 		t.Errorf("only %d queries were found", len(queries))
 	}
 	for _, q := range queries {
@@ -191,7 +215,7 @@ func TestDashboardAndAlerts(t *testing.T) {
 			}
 		}
 		lines := ask(t, server, q)
-		if shows := lines[0] != ""; shows != (strings.HasPrefix(q.where, "panel") || fires[q.where]) && !busy[q.where] {
+		if shows := lines[0] != ""; shows != (!strings.HasPrefix(q.where, "alert") || fires[q.where]) && !busy[q.where] {
 			t.Errorf("%s: %q\n%s", q.where, lines, q.text)
 		}
 	}
@@ -264,6 +288,42 @@ func explained(t *testing.T, scraped map[string]float64) {
 	}
 	if len(said) < 50 {
 		t.Errorf("only %d metrics are explained", len(said))
+	}
+}
+
+// TestAlertsFire lets promtool run the rules over series that were made up, and wants a test of each rule in which it fires.
+func TestAlertsFire(t *testing.T) {
+	const tests = "alerts_test.yaml"
+	if out, err := exec.Command("promtool", "test", "rules", tests).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	text, err := os.ReadFile(tests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Tests []struct {
+			Alerts []struct {
+				Alert    string           `yaml:"alertname"`
+				Expected []map[string]any `yaml:"exp_alerts"`
+			} `yaml:"alert_rule_test"`
+		}
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	fires, silent := map[string]bool{}, map[string]bool{}
+	for _, test := range file.Tests {
+		for _, a := range test.Alerts {
+			name := "alert " + a.Alert
+			fires[name] = fires[name] || len(a.Expected) > 0
+			silent[name] = silent[name] || len(a.Expected) == 0
+		}
+	}
+	for _, q := range alertQueries(t) {
+		if !fires[q.where] || !silent[q.where] {
+			t.Errorf("%s: %s tells whether it fires: %t, and whether it keeps silent: %t", q.where, tests, fires[q.where], silent[q.where])
+		}
 	}
 }
 

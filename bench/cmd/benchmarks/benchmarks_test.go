@@ -117,6 +117,39 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// What the Java proxy is better in has a heading when there is something; latencies at loads that differ are under Latency.
+func TestPageOfTheBetter(t *testing.T) {
+	const heading, loads = "## Where the Java proxy is better\n", "As fast as it goes, each server is at a load of its own"
+	for name, test := range map[string]struct {
+		rate, p99     float64 // ours; theirs are 1,000 and 10
+		better, loads bool
+	}{
+		"nothing": {1000, 10, false, false}, "a latency": {1000, 20, true, false}, "a latency at another load": {5000, 20, false, true},
+	} {
+		dir := t.TempDir()
+		o := &options{results: filepath.Join(dir, "r.json"), charts: filepath.Join(dir, "charts"), page: filepath.Join(dir, "page.md"), file: "s.yaml", binary: "true"}
+		outcome := func(contestant string, rate, p99 float64) bench.Outcome {
+			r := &bench.Result{Server: &bench.Server{PublishedPerCPU: 1}, Series: []bench.Second{{}}}
+			r.Rates.Published, r.Latency.Publish.Count, r.Latency.Publish.P99 = rate, 1, p99
+			return bench.Outcome{Trial: bench.Trial{Name: "publish 100 B", Command: "publish"}, Contestant: contestant, Results: []*bench.Result{r}}
+		}
+		m := &measured{}
+		c := &bench.Comparison{Runs: 1, Contestants: []bench.Contestant{{Name: java}, {Name: ours}}, Outcomes: []bench.Outcome{outcome(java, 1000, 10), outcome(ours, test.rate, test.p99)}}
+		if err := m.add(c.Outcomes[0].Trial, c, o); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.write(o); err != nil {
+			t.Fatal(err)
+		}
+		text := readFile(t, o.page)
+		_, latency, _ := strings.Cut(text, "\n## Latency\n")
+		latency, _, _ = strings.Cut(latency, "\n## ")
+		if strings.Contains(text, heading) != test.better || strings.Contains(latency, loads) != test.loads || strings.Count(text, loads) > 1 {
+			t.Errorf("%s:\n%s", name, text)
+		}
+	}
+}
+
 // No process gets more sessions than it has room for, and none is started for nothing.
 func TestSpreadOver(t *testing.T) {
 	room := roomIn(20_000)
