@@ -20,8 +20,8 @@
 //   - bridge/census: which sessions there are, and what they do.
 //
 // They know this package and bridge/pool, which has the life of an upstream client from its creation to its leaving, and
-// not each other. Package bridge/hub puts them together. No goroutine runs here, and but for [Bounds]
-// and [Questions] nothing here has state.
+// not each other. Package bridge/hub puts them together. No goroutine runs here, and but for [Bounds],
+// [Questions] and [FullWindows] nothing here has state.
 //
 // # Locks
 //

@@ -1,5 +1,10 @@
 // Package gateway puts the rooms together: configuration, upstream, bridge and
 // server.
+//
+// [Run] makes them in that order and takes them apart in the other. Its own goroutine owns the configuration, reads it again
+// when it is told to (live), and drains in the end. Three more run beside it at most, and Run ends them and waits for them: one looks
+// whether the brokers can be reached, one sets the garbage collector's pace, and one serves the operator's pages where they have
+// a port of their own. What operators are told (source) is the only state that others share, under its lock.
 package gateway
 
 import (

@@ -20,4 +20,7 @@
 //     repeats all that is not acknowledged and counts nothing.
 //   - The active consumer of a Failover subscription on a topic without
 //     partitions is the first that came, not one chosen by a hash.
+//
+// All state is the [Upstream]'s, under its one lock. Receivers are called without it, by whoever brought something about or by the
+// one goroutine that the Upstream has, which also runs the timers (of delayed messages, for instance). Its Close ends that and waits for it.
 package embedded

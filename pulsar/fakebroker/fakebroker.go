@@ -1,5 +1,8 @@
 // Package fakebroker is a broker for tests that does what a script says: it can be late, wrong,
 // unfair or gone at any point. It speaks the binary protocol and keeps what is published in memory.
+//
+// All state is the [Broker]'s, under its one lock. One goroutine accepts and one reads from each connection; Close ends them and waits for
+// them, at the latest when the test ends.
 package fakebroker
 
 import (

@@ -4,7 +4,8 @@
 // that client come in one package, and with Athenz's bring a client of Kubernetes into every program.
 //
 // Logins are shared by all connections and called from any goroutine. Those that get
-// something from elsewhere keep it until it expires, and may take half a minute when they have to ask for it.
+// something from elsewhere keep it until it expires, and may take half a minute when they have to ask for it. That is
+// their only state, under a lock of each. One goroutine asks for all who wait, and ends with the answer, after that time at the latest.
 package login
 
 import (

@@ -1,5 +1,8 @@
 // Package tlsconf makes the TLS configuration of a server from files, and makes
 // it again when the files change.
+//
+// No goroutine runs here: the server's asks a [Source] now and then to look at the files. What it has read is the Source's only
+// state; handshakes read it without a lock.
 package tlsconf
 
 import (
