@@ -146,9 +146,9 @@ func newStatus() *cobra.Command {
 }
 
 const listHelp = `
---where filters by a field: a text by a pattern in which * stands for anything
-(--where 'topic=*/orders'), a number by the least value (--where unsentBytes=1).
---sort names a field, with a - in front for falling order.`
+--where filters by a field: a string by a pattern in which * stands for anything
+(--where 'topic=*/orders'), a number by a minimum (--where unsentBytes=1).
+--sort names a field, with a - in front for descending order.`
 
 // mostListed is how many lines a gateway lists at once.
 const mostListed = 1000
@@ -162,7 +162,7 @@ type list struct {
 
 func (l *list) flags(cmd *cobra.Command, sort string) {
 	cmd.Flags().StringArrayVar(&l.where, "where", nil, "`field=value` to filter by; may be repeated")
-	cmd.Flags().StringVar(&l.sort, "sort", sort, "`field` to sort by, with a - in front for falling order")
+	cmd.Flags().StringVar(&l.sort, "sort", sort, "`field` to sort by, with a - in front for descending order")
 	cmd.Flags().IntVarP(&l.count, "count", "n", 50, "how many to print")
 }
 

@@ -67,3 +67,15 @@ func TestAskingGoesWrong(t *testing.T) {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}
 }
+
+// The help of lists tells what filters and sorting take, in the words of the documentation.
+func TestHelpOfLists(t *testing.T) {
+	for _, list := range []string{"sessions", "topics"} {
+		code, stdout, _ := command(t, list, "--help")
+		for _, want := range []string{"a string by a pattern", "a number by a minimum", "in front for descending order.", "in front for descending order (default"} {
+			if code != exitOK || !strings.Contains(stdout, want) {
+				t.Errorf("%s: no %q in %s", list, want, stdout)
+			}
+		}
+	}
+}
