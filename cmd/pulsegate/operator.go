@@ -222,6 +222,18 @@ func newTopics() *cobra.Command {
 		})
 }
 
+func newUpstream() *cobra.Command {
+	return newList("upstream", "Print what a running gateway has at the brokers, and how many sessions share it",
+		"Print the producers, consumers, readers and tails that a running gateway has at the\nbrokers, and how many sessions share each.", "-sessions",
+		func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) error {
+			page, err := c.Upstream(ctx, query)
+			if err != nil {
+				return err
+			}
+			return ask.PrintClients(w, page)
+		})
+}
+
 func newTop() *cobra.Command {
 	var every time.Duration
 	var rows int
@@ -301,5 +313,5 @@ func newProfile() *cobra.Command {
 
 // operatorCommands are those that ask a running gateway.
 func operatorCommands() []*cobra.Command {
-	return []*cobra.Command{newStatus(), newSessions(), newTopics(), newTop(), newClose(), newLogLevel(), newProfile()}
+	return []*cobra.Command{newStatus(), newSessions(), newTopics(), newUpstream(), newTop(), newClose(), newLogLevel(), newProfile()}
 }
