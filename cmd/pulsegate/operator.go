@@ -93,17 +93,22 @@ func (r *running) command(use, short, long string, args cobra.PositionalArgs, ru
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: long, Args: args,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := r.client()
-			if err != nil {
-				return err
-			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
-			defer stop()
-			return r.explain(run(ctx, cmd, c, args))
+			return r.ask(cmd, func(ctx context.Context, c *ask.Client) error { return run(ctx, cmd, c, args) })
 		},
 	}
 	r.flags(cmd)
 	return cmd
+}
+
+// ask runs what asks the gateway, until a signal ends it.
+func (r *running) ask(cmd *cobra.Command, run func(ctx context.Context, c *ask.Client) error) error {
+	c, err := r.client()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	return r.explain(run(ctx, c))
 }
 
 // explain says where else to ask if nothing answers here, and marks a wrong question as a mistake in the command line.

@@ -125,6 +125,16 @@ func PrintClients(w io.Writer, page operator.Upstream) error {
 	}, page.Clients), rest(w, len(page.Clients), page.Total, "clients"))
 }
 
+// PrintConfig prints the lines of a configuration, fit for a terminal.
+func PrintConfig(w io.Writer, text string) error {
+	for line := range strings.Lines(text) {
+		if _, err := fmt.Fprintln(w, visible(strings.TrimSuffix(line, "\n"))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // PrintStatus prints the gateway at a glance, with its brokers and the last refusals.
 func PrintStatus(w io.Writer, s operator.Status, brokers []operator.Broker, refusals []operator.Refusal, now time.Time) error {
 	state := "serving"
