@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pulsegate/pulsegate/cmd/usage"
 	"github.com/pulsegate/pulsegate/filename"
 	"github.com/pulsegate/pulsegate/gateway"
 	"github.com/pulsegate/pulsegate/operator/ask"
@@ -43,7 +44,7 @@ func (r *running) flags(cmd *cobra.Command) {
 	flags.StringVar(&r.trust, "tls-trust", "", "`file` with the certificates that an https address is checked with (default the system's)")
 	flags.StringVar(&r.token, "token", "", "JSON web token of a super-user")
 	flags.StringVar(&r.tokenFile, "token-file", "", "`file` that holds the token")
-	cmd.MarkFlagsMutuallyExclusive("token", "token-file")
+	usage.Exclusive(cmd, "token", "token-file")
 }
 
 // client makes the client. What is wrong with the flags is said before anything is asked.
@@ -52,7 +53,7 @@ func (r *running) client() (*ask.Client, error) {
 	if r.tokenFile != "" {
 		text, err := os.ReadFile(r.tokenFile)
 		if err != nil {
-			return nil, fmt.Errorf("--token-file: %w", filename.Fault(err, r.tokenFile))
+			return nil, usage.Unreadable("--token-file", r.tokenFile, filename.Fault(err, r.tokenFile))
 		}
 		token = strings.TrimSpace(string(text))
 	}
@@ -77,7 +78,7 @@ func (r *running) client() (*ask.Client, error) {
 	if r.trust != "" {
 		text, err := os.ReadFile(r.trust)
 		if err != nil {
-			return nil, fmt.Errorf("--tls-trust: %w", filename.Fault(err, r.trust))
+			return nil, usage.Unreadable("--tls-trust", r.trust, filename.Fault(err, r.trust))
 		}
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(text) {
@@ -294,7 +295,7 @@ func newProfile() *cobra.Command {
 			}
 			file, err := os.OpenFile(args[1], os.O_CREATE|os.O_WRONLY, 0o600)
 			if err != nil { // rather than after the profile is taken
-				return fmt.Errorf("FILE: %w", err)
+				return usage.Unwritable("FILE", args[1], err)
 			}
 			defer file.Close()
 			ctx, cancel := context.WithTimeout(ctx, askTimeout+time.Duration(seconds)*time.Second)
