@@ -40,8 +40,8 @@ type query[T any] struct {
 	offset, limit int
 }
 
-// parseQuery reads the parameters: a field's name filters, a text by a pattern in which * stands for anything,
-// a number by a least value; sort names a field, behind a - in falling order; offset and
+// parseQuery reads the parameters: a field's name filters, a string by a pattern in which * stands for anything,
+// a number by a minimum; sort names a field, behind a - in descending order; offset and
 // limit make pages. tie decides where that leaves two equal.
 func parseQuery[T any](values url.Values, fields []field[T], tie func(a, b *T) int) (*query[T], error) {
 	q := &query[T]{order: tie, limit: defaultPage}

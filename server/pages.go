@@ -37,20 +37,27 @@ func (s *Server) pages(apart bool) http.Handler {
 
 // isPage reports that a path, as it came, is one of the pages on the clients' door.
 func (s *Server) isPage(path string) bool {
-	if s.o.Operator == nil || s.o.PagesApart {
-		return false
+	if path == "/" {
+		return s.o.Broker == nil
 	}
-	return strings.HasPrefix(path, operator.Prefix) || strings.HasPrefix(path+"/", console.Path) || path == "/" && s.o.Broker == nil
+	return s.pagesHere() && (strings.HasPrefix(path, operator.Prefix) || strings.HasPrefix(path+"/", console.Path))
 }
 
-// home leads browsers to the console, and says what is here to all others.
+// pagesHere reports that the console, and what it shows, is on the clients' door.
+func (s *Server) pagesHere() bool { return s.o.Operator != nil && !s.o.PagesApart }
+
+// home leads browsers to the console if it is on this door, and says what is here to all others.
 func (s *Server) home(apart bool) http.HandlerFunc {
-	welcome := "pulsegate: Pulsar's WebSocket API is below /ws/, the console at " + console.Path + ", metrics at " + s.metricsPath() + ".\n"
-	if apart {
+	leads := apart || s.pagesHere()
+	welcome := "pulsegate: Pulsar's WebSocket API is below /ws/, metrics are at " + s.metricsPath() + ".\n"
+	switch {
+	case apart:
 		welcome = "pulsegate: the console is at " + console.Path + ", what it shows below " + operator.Prefix + ".\n"
+	case leads:
+		welcome = "pulsegate: Pulsar's WebSocket API is below /ws/, the console at " + console.Path + ", metrics at " + s.metricsPath() + ".\n"
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		if leads && strings.Contains(r.Header.Get("Accept"), "text/html") {
 			http.Redirect(w, r, console.Path, http.StatusFound)
 			return
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pulsegate/pulsegate/cmd/usage"
 	"github.com/pulsegate/pulsegate/filename"
 	"github.com/pulsegate/pulsegate/gateway"
 	"github.com/pulsegate/pulsegate/operator/ask"
@@ -43,7 +44,7 @@ func (r *running) flags(cmd *cobra.Command) {
 	flags.StringVar(&r.trust, "tls-trust", "", "`file` with the certificates that an https address is checked with (default the system's)")
 	flags.StringVar(&r.token, "token", "", "JSON web token of a super-user")
 	flags.StringVar(&r.tokenFile, "token-file", "", "`file` that holds the token")
-	cmd.MarkFlagsMutuallyExclusive("token", "token-file")
+	usage.Exclusive(cmd, "token", "token-file")
 }
 
 // client makes the client. What is wrong with the flags is said before anything is asked.
@@ -52,7 +53,7 @@ func (r *running) client() (*ask.Client, error) {
 	if r.tokenFile != "" {
 		text, err := os.ReadFile(r.tokenFile)
 		if err != nil {
-			return nil, fmt.Errorf("--token-file: %w", filename.Fault(err, r.tokenFile))
+			return nil, usage.Unreadable("--token-file", r.tokenFile, filename.Fault(err, r.tokenFile))
 		}
 		token = strings.TrimSpace(string(text))
 	}
@@ -77,7 +78,7 @@ func (r *running) client() (*ask.Client, error) {
 	if r.trust != "" {
 		text, err := os.ReadFile(r.trust)
 		if err != nil {
-			return nil, fmt.Errorf("--tls-trust: %w", filename.Fault(err, r.trust))
+			return nil, usage.Unreadable("--tls-trust", r.trust, filename.Fault(err, r.trust))
 		}
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(text) {
@@ -93,17 +94,22 @@ func (r *running) command(use, short, long string, args cobra.PositionalArgs, ru
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: long, Args: args,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := r.client()
-			if err != nil {
-				return err
-			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
-			defer stop()
-			return r.explain(run(ctx, cmd, c, args))
+			return r.ask(cmd, func(ctx context.Context, c *ask.Client) error { return run(ctx, cmd, c, args) })
 		},
 	}
 	r.flags(cmd)
 	return cmd
+}
+
+// ask runs what asks the gateway, until a signal ends it.
+func (r *running) ask(cmd *cobra.Command, run func(ctx context.Context, c *ask.Client) error) error {
+	c, err := r.client()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	return r.explain(run(ctx, c))
 }
 
 // explain says where else to ask if nothing answers here, and marks a wrong question as a mistake in the command line.
@@ -146,9 +152,9 @@ func newStatus() *cobra.Command {
 }
 
 const listHelp = `
---where filters by a field: a text by a pattern in which * stands for anything
-(--where 'topic=*/orders'), a number by the least value (--where unsentBytes=1).
---sort names a field, with a - in front for falling order.`
+--where filters by a field: a string by a pattern in which * stands for anything
+(--where 'topic=*/orders'), a number by a minimum (--where unsentBytes=1).
+--sort names a field, with a - in front for descending order.`
 
 // mostListed is how many lines a gateway lists at once.
 const mostListed = 1000
@@ -162,7 +168,7 @@ type list struct {
 
 func (l *list) flags(cmd *cobra.Command, sort string) {
 	cmd.Flags().StringArrayVar(&l.where, "where", nil, "`field=value` to filter by; may be repeated")
-	cmd.Flags().StringVar(&l.sort, "sort", sort, "`field` to sort by, with a - in front for falling order")
+	cmd.Flags().StringVar(&l.sort, "sort", sort, "`field` to sort by, with a - in front for descending order")
 	cmd.Flags().IntVarP(&l.count, "count", "n", 50, "how many to print")
 }
 
@@ -222,6 +228,18 @@ func newTopics() *cobra.Command {
 		})
 }
 
+func newUpstream() *cobra.Command {
+	return newList("upstream", "Print what a running gateway has at the brokers, and how many sessions share it",
+		"Print the producers, consumers, readers and tails that a running gateway has at the\nbrokers, and how many sessions share each.", "-sessions",
+		func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) error {
+			page, err := c.Upstream(ctx, query)
+			if err != nil {
+				return err
+			}
+			return ask.PrintClients(w, page)
+		})
+}
+
 func newTop() *cobra.Command {
 	var every time.Duration
 	var rows int
@@ -277,7 +295,7 @@ func newProfile() *cobra.Command {
 			}
 			file, err := os.OpenFile(args[1], os.O_CREATE|os.O_WRONLY, 0o600)
 			if err != nil { // rather than after the profile is taken
-				return fmt.Errorf("FILE: %w", err)
+				return usage.Unwritable("FILE", args[1], err)
 			}
 			defer file.Close()
 			ctx, cancel := context.WithTimeout(ctx, askTimeout+time.Duration(seconds)*time.Second)
@@ -301,5 +319,5 @@ func newProfile() *cobra.Command {
 
 // operatorCommands are those that ask a running gateway.
 func operatorCommands() []*cobra.Command {
-	return []*cobra.Command{newStatus(), newSessions(), newTopics(), newTop(), newClose(), newLogLevel(), newProfile()}
+	return []*cobra.Command{newStatus(), newSessions(), newTopics(), newUpstream(), newTop(), newClose(), newLogLevel(), newProfile()}
 }

@@ -2,12 +2,16 @@ package main
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pulsegate/pulsegate/operator"
 )
 
 // What a gateway, or something that is none, answers instead of what was asked says what to do, with an exit code.
@@ -65,5 +69,69 @@ func TestAskingGoesWrong(t *testing.T) {
 	_, port, _ := strings.Cut(at, ":")
 	if code, _, stderr := command(t, "status", "--set", "webServicePort="+port); code != exitRuntime || !strings.Contains(stderr, "name the address of another with --url") {
 		t.Errorf("exit code %d, %q", code, stderr)
+	}
+}
+
+// The help of lists tells what filters and sorting take, in the words of the documentation.
+func TestHelpOfLists(t *testing.T) {
+	for _, list := range []string{"sessions", "topics", "upstream"} {
+		code, stdout, _ := command(t, list, "--help")
+		for _, want := range []string{"a string by a pattern", "a number by a minimum", "in front for descending order.", "in front for descending order (default"} {
+			if code != exitOK || !strings.Contains(stdout, want) {
+				t.Errorf("%s: no %q in %s", list, want, stdout)
+			}
+		}
+	}
+}
+
+// shares is a gateway that has these at the brokers. Nothing else may be asked of it.
+type shares struct {
+	operator.Source
+	clients []operator.Client
+}
+
+func (s *shares) Brokers() []operator.Broker { return nil }
+
+func (s *shares) Clients(visit func(*operator.Client) bool) {
+	for i := range s.clients {
+		if !visit(&s.clients[i]) {
+			return
+		}
+	}
+}
+
+// upstream lists what is shared, the most shared first, and takes the filters, the order and the count of the other lists.
+func TestWhatIsShared(t *testing.T) {
+	const orders, bills = "persistent://public/default/orders", "persistent://public/default/bills"
+	s := httptest.NewServer(operator.NewHandler(&shares{clients: []operator.Client{
+		{Kind: "producer", Topic: orders, Sessions: 7, Connected: true},
+		{Kind: "consumer", Topic: orders, Subscription: "s", Role: "app", Sessions: 3},
+		{Kind: "tail", Topic: bills, Sessions: 900, Connected: true},
+	}}, slog.New(slog.DiscardHandler)))
+	defer s.Close()
+	const (
+		head     = "SESSIONS KIND CONNECTED ROLE TOPIC SUBSCRIPTION"
+		tail     = "900 tail true - public/default/bills -"
+		producer = "7 producer true - public/default/orders -"
+		consumer = "3 consumer false app public/default/orders s"
+	)
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{nil, []string{head, tail, producer, consumer}},
+		{[]string{"--sort", "sessions"}, []string{head, consumer, producer, tail}},
+		{[]string{"--where", "topic=*/orders", "--where", "sessions=5"}, []string{head, producer}},
+		{[]string{"--where", "connected=false"}, []string{head, consumer}},
+		{[]string{"-n", "1"}, []string{head, tail, "… 1 of 3 clients"}},
+	} {
+		code, stdout, stderr := command(t, append([]string{"upstream", "--url", s.URL}, c.args...)...)
+		var got []string
+		for line := range strings.Lines(stdout) {
+			got = append(got, strings.Join(strings.Fields(line), " "))
+		}
+		if code != exitOK || !slices.Equal(got, c.want) {
+			t.Errorf("%q: exit code %d, %q %s", c.args, code, got, stderr)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pulsegate/pulsegate/cmd/usage"
 	"github.com/pulsegate/pulsegate/config"
 	"github.com/pulsegate/pulsegate/gateway"
 )
@@ -49,7 +50,7 @@ func newServe() *cobra.Command {
 	}
 	from.flags(cmd)
 	embeddedFlag(cmd, &embedded)
-	cmd.MarkFlagsMutuallyExclusive("embedded", "broker-conf")
+	usage.Exclusive(cmd, "embedded", "broker-conf")
 	return cmd
 }
 

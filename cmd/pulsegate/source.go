@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pulsegate/pulsegate/cmd/usage"
 	"github.com/pulsegate/pulsegate/config"
 )
 
@@ -25,7 +26,7 @@ type source struct {
 func (s *source) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&s.path, "config", "c", "", "configuration file (default "+config.DefaultPath+" if there is one)")
 	cmd.Flags().StringVar(&s.broker, "broker-conf", "", "serve as the WebSocket service of the broker with this configuration `file`, and hand it all other HTTP")
-	cmd.MarkFlagsMutuallyExclusive("config", "broker-conf")
+	usage.Exclusive(cmd, "config", "broker-conf")
 	cmd.Flags().StringArrayVar(&s.sets, "set", nil, "set `key=value`, more than the file and the environment; may be repeated")
 }
 
@@ -46,14 +47,10 @@ func (s *source) explain(err error) error {
 		flag = "--broker-conf"
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && s.broker != "":
-		return fmt.Errorf("%s %s: there is no such file", flag, s.path)
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && s.broker == "":
 		return fmt.Errorf("%s %s: there is no such file; pulsegate config defaults prints one to start from", flag, s.path)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s %s: user %d may not read it", flag, s.path, os.Getuid())
-	case errors.Is(err, syscall.EISDIR):
-		return fmt.Errorf("%s %s: it is a directory; name the file in it", flag, s.path)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EISDIR):
+		return usage.Unreadable(flag, s.path, err)
 	}
 	return err
 }

@@ -34,6 +34,14 @@ func TestNamesOfClientsAreFitForATerminal(t *testing.T) {
 	}
 }
 
+// What a configuration says reaches a terminal line by line, as text.
+func TestConfigurationIsFitForATerminal(t *testing.T) {
+	var out strings.Builder
+	if err := PrintConfig(&out, "# default\nclusterName=a\x1b[2J\\n\n"); err != nil || out.String() != "# default\nclusterName=a\\x1b[2J\\\\n\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
 // A refusal is told with the gateway's reason, and what is no gateway is told to be none.
 func TestRefusals(t *testing.T) {
 	gate := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

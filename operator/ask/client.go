@@ -72,6 +72,15 @@ func (c *Client) Refusals(ctx context.Context) ([]operator.Refusal, error) {
 	return r.Refusals, err
 }
 
+// Config asks for the configuration in effect, in which secrets are masked, as lines of a file.
+func (c *Client) Config(ctx context.Context) (string, error) {
+	answer, err := c.do(ctx, http.MethodGet, "config", nil, nil)
+	if err == nil && !bytes.HasPrefix(answer, []byte("# ")) { // where the first key was set
+		err = fmt.Errorf("%s%sconfig: the answer is not from a pulsegate of this version", c.base, operator.Prefix)
+	}
+	return string(answer), err
+}
+
 // CloseSession ends a session. reason "" leaves the words to the gateway.
 func (c *Client) CloseSession(ctx context.Context, id uint64, reason string) error {
 	query := url.Values{}

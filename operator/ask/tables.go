@@ -113,6 +113,28 @@ func PrintTopics(w io.Writer, page operator.Topics) error {
 	}, page.Topics), rest(w, len(page.Topics), page.Total, "topics"))
 }
 
+// PrintClients prints a page of what the gateway has at the brokers, and how many sessions share it.
+func PrintClients(w io.Writer, page operator.Upstream) error {
+	return cmp.Or(table(w, []column[operator.Client]{
+		{"SESSIONS", func(c *operator.Client) string { return number(c.Sessions) }},
+		{"KIND", func(c *operator.Client) string { return c.Kind }},
+		{"CONNECTED", func(c *operator.Client) string { return strconv.FormatBool(c.Connected) }},
+		{"ROLE", func(c *operator.Client) string { return c.Role }},
+		{"TOPIC", func(c *operator.Client) string { return short(c.Topic) }},
+		{"SUBSCRIPTION", func(c *operator.Client) string { return c.Subscription }},
+	}, page.Clients), rest(w, len(page.Clients), page.Total, "clients"))
+}
+
+// PrintConfig prints the lines of a configuration, fit for a terminal.
+func PrintConfig(w io.Writer, text string) error {
+	for line := range strings.Lines(text) {
+		if _, err := fmt.Fprintln(w, visible(strings.TrimSuffix(line, "\n"))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // PrintStatus prints the gateway at a glance, with its brokers and the last refusals.
 func PrintStatus(w io.Writer, s operator.Status, brokers []operator.Broker, refusals []operator.Refusal, now time.Time) error {
 	state := "serving"
