@@ -117,14 +117,6 @@ func eventMillis(t time.Time) uint64 {
 	return uint64(t.UnixMilli())
 }
 
-// millis is a time as the protocol has it, 0 for none.
-func millis(t time.Time) uint64 {
-	if t.IsZero() {
-		return 0
-	}
-	return uint64(max(t.UnixMilli(), 0))
-}
-
 // payload is what is published.
 func (m *Message) payload() []byte {
 	if m.NullValue {
