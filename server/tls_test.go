@@ -123,7 +123,7 @@ func TestHTTPOverTLS(t *testing.T) {
 			t.Fatalf("%d %v %s", resp.StatusCode, err, body)
 		}
 	}
-	if resp, _ := dialTLSRaw(t, s, ca.Client()).ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n"); resp.StatusCode != 404 {
+	if resp, _ := dialTLSRaw(t, s, ca.Client()).ask("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"); resp.StatusCode != 404 {
 		t.Errorf("status %d", resp.StatusCode)
 	}
 }

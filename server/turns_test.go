@@ -603,6 +603,7 @@ func TestWhatIsLeftTakesTurns(t *testing.T) {
 	left := make([]*conn, 3)
 	for i := range left {
 		c := w.standing(life.Lost)
+		c.connected(t)
 		c.session = newFakeSession(c)
 		c.stalled, c.yielded, c.rest = true, true, keep([]byte(strings.Repeat(clientFrame(1, strings.Repeat("x", 1<<10)), messages)))
 		c.wake(wantGone)
