@@ -212,7 +212,7 @@ func newSessions() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return ask.PrintSessions(w, page, time.Now())
+			return ask.PrintSessions(w, page, nil, time.Now())
 		})
 }
 

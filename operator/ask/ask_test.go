@@ -2,6 +2,7 @@ package ask
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -20,7 +21,7 @@ func TestNamesOfClientsAreFitForATerminal(t *testing.T) {
 		ID: 7, Kind: "consumer", Topic: "persistent://public/default/a\x1b[2Jb", Subscription: "s\nt", UserAgent: "\u202eagent",
 		Address: netip.MustParseAddrPort("192.0.2.1:1000"), Opened: time.Now(), UnsentBytes: 2048,
 	}}}
-	if err := PrintSessions(&out, page, time.Now()); err != nil {
+	if err := PrintSessions(&out, page, nil, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
@@ -62,5 +63,27 @@ func TestRefusals(t *testing.T) {
 	defer other.Close()
 	if _, err := New(other.URL, other.Client(), nil).Status(context.Background()); err == nil || !strings.Contains(err.Error(), "is this a pulsegate") {
 		t.Error(err)
+	}
+}
+
+// A rate is what came since the answer before; a session that was not in that has none, and one that has gone does not matter.
+func TestRatesOfSessions(t *testing.T) {
+	session := func(id, messages uint64) operator.Session {
+		return operator.Session{ID: id, Messages: messages, Kind: "reader", Address: netip.MustParseAddrPort("127.0.0.1:1")}
+	}
+	now := []operator.Session{session(2, 70), session(3, 5), session(4, 100)}
+	rates := ratesSince([]operator.Session{session(1, 9), session(2, 20), session(4, 100)}, now, 2*time.Second)
+	if want := (Rates{2: 25, 4: 0}); !maps.Equal(rates, want) {
+		t.Errorf("%v, not %v", rates, want)
+	}
+	var out strings.Builder
+	if err := PrintSessions(&out, operator.Sessions{Sessions: now, Total: len(now)}, rates, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(out.String(), "\n")
+	for i, want := range []string{"RATE", "25/s", "-", "0/s"} {
+		if got := strings.Fields(lines[i])[7]; got != want {
+			t.Errorf("%q has %q, not %q", lines[i], got, want)
+		}
 	}
 }

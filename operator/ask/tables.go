@@ -78,9 +78,34 @@ func size(n int64) string {
 // short leaves out of a topic's name what goes without saying.
 func short(topic string) string { return strings.TrimPrefix(topic, "persistent://") }
 
-// PrintSessions prints a page of sessions.
-func PrintSessions(w io.Writer, page operator.Sessions, now time.Time) error {
-	return cmp.Or(table(w, []column[operator.Session]{
+// Rates are messages a second by a session's id. Without one a session has none that is known.
+type Rates map[uint64]float64
+
+// ratesSince are those since an earlier answer, from which passed has passed.
+func ratesSince(before, now []operator.Session, passed time.Duration) Rates {
+	messages := make(map[uint64]uint64, len(before))
+	for i := range before {
+		messages[before[i].ID] = before[i].Messages
+	}
+	rates := Rates{}
+	for i := range now {
+		if earlier, ok := messages[now[i].ID]; ok {
+			rates[now[i].ID] = float64(now[i].Messages-earlier) / passed.Seconds()
+		}
+	}
+	return rates
+}
+
+func (r Rates) of(s *operator.Session) string {
+	if rate, ok := r[s.ID]; ok {
+		return fmt.Sprintf("%.0f/s", rate)
+	}
+	return ""
+}
+
+// PrintSessions prints a page of sessions, with their rates unless those are nil.
+func PrintSessions(w io.Writer, page operator.Sessions, rates Rates, now time.Time) error {
+	columns := []column[operator.Session]{
 		{"ID", func(s *operator.Session) string { return number(s.ID) }},
 		{"KIND", func(s *operator.Session) string { return s.Kind }},
 		{"ROLE", func(s *operator.Session) string { return s.Role }},
@@ -94,7 +119,11 @@ func PrintSessions(w io.Writer, page operator.Sessions, now time.Time) error {
 		{"TOPIC", func(s *operator.Session) string { return short(s.Topic) }},
 		{"SUBSCRIPTION", func(s *operator.Session) string { return s.Subscription }},
 		{"AGENT", func(s *operator.Session) string { return s.UserAgent }},
-	}, page.Sessions), rest(w, len(page.Sessions), page.Total, "sessions"))
+	}
+	if rates != nil {
+		columns = slices.Insert(columns, 7, column[operator.Session]{"RATE", rates.of})
+	}
+	return cmp.Or(table(w, columns, page.Sessions), rest(w, len(page.Sessions), page.Total, "sessions"))
 }
 
 // PrintTopics prints a page of topics.

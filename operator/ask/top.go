@@ -14,26 +14,34 @@ import (
 // clearScreen is what terminals take for "empty, and write from the first line on".
 const clearScreen = "\x1b[H\x1b[2J"
 
+// look is what one refresh of Top has seen.
+type look struct {
+	at     time.Time
+	status operator.Status
+	slow   []operator.Session
+}
+
 // Top prints the gateway's state again and again until ctx ends: rates, the clients that read
 // too slowly, and the topics with most sessions, rows of each.
 func Top(ctx context.Context, c *Client, w io.Writer, every time.Duration, rows int) error {
 	next := time.NewTicker(every)
 	defer next.Stop()
-	var before operator.Status
-	for at := time.Now(); ; at = time.Now() {
-		status, err := c.statusIn(ctx)
-		if err != nil {
+	var before look
+	for {
+		now := look{at: time.Now()}
+		var err error
+		if now.status, err = c.statusIn(ctx); err != nil {
 			return endOf(ctx, err)
 		}
 		screen := bufio.NewWriter(w)
 		_, _ = screen.WriteString(clearScreen)
-		if err := c.screen(ctx, screen, before, status, every, rows, at); err != nil {
+		if err := c.screen(ctx, screen, &before, &now, rows); err != nil {
 			return endOf(ctx, err)
 		}
 		if err := screen.Flush(); err != nil {
 			return err
 		}
-		before = status
+		before = now
 		select {
 		case <-next.C:
 		case <-ctx.Done():
@@ -50,7 +58,8 @@ func endOf(ctx context.Context, err error) error {
 	return err
 }
 
-func (c *Client) screen(ctx context.Context, w io.Writer, before, now operator.Status, every time.Duration, rows int, at time.Time) error {
+// screen prints one refresh, and notes the sessions that it lists.
+func (c *Client) screen(ctx context.Context, w io.Writer, before, now *look, rows int) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	limit := fmt.Sprint(rows)
@@ -58,21 +67,25 @@ func (c *Client) screen(ctx context.Context, w io.Writer, before, now operator.S
 	if err != nil {
 		return err
 	}
+	now.slow = slow.Sessions
 	topics, err := c.Topics(ctx, url.Values{"sort": {"-sessions"}, "limit": {limit}})
 	if err != nil {
 		return err
 	}
-	if err := PrintStatus(w, now, nil, nil, at); err != nil {
+	if err := PrintStatus(w, now.status, nil, nil, now.at); err != nil {
 		return err
 	}
-	if before.Counters != nil && before.Started.Equal(now.Started) { // else it was started again
-		fmt.Fprintf(w, "\npublished %s, delivered %s, acknowledged %s, from clients %sB/s, to clients %sB/s\n",
-			rate(before, now, "published", every), rate(before, now, "delivered", every), rate(before, now, "acknowledged", every),
-			size(int64(perSecond(before, now, "receivedBytes", every))), size(int64(perSecond(before, now, "sentBytes", every))))
+	rates := Rates{}
+	if before.status.Counters != nil && before.status.Started.Equal(now.status.Started) { // else it was started again
+		passed := now.at.Sub(before.at)
+		rates = ratesSince(before.slow, now.slow, passed)
+		rate := func(counter string) float64 { return perSecond(&before.status, &now.status, counter, passed) }
+		fmt.Fprintf(w, "\npublished %.0f/s, delivered %.0f/s, acknowledged %.0f/s, from clients %sB/s, to clients %sB/s\n",
+			rate("published"), rate("delivered"), rate("acknowledged"), size(int64(rate("receivedBytes"))), size(int64(rate("sentBytes"))))
 	}
 	fmt.Fprintf(w, "\nclients whose output waits: %d\n", slow.Total)
 	if slow.Total > 0 {
-		if err := PrintSessions(w, slow, at); err != nil {
+		if err := PrintSessions(w, slow, rates, now.at); err != nil {
 			return err
 		}
 	}
@@ -80,12 +93,8 @@ func (c *Client) screen(ctx context.Context, w io.Writer, before, now operator.S
 	return PrintTopics(w, topics)
 }
 
-func perSecond(before, now operator.Status, counter string, every time.Duration) float64 {
-	return float64(now.Counters[counter]-before.Counters[counter]) / every.Seconds()
-}
-
-func rate(before, now operator.Status, counter string, every time.Duration) string {
-	return fmt.Sprintf("%.0f/s", perSecond(before, now, counter, every))
+func perSecond(before, now *operator.Status, counter string, passed time.Duration) float64 {
+	return float64(now.Counters[counter]-before.Counters[counter]) / passed.Seconds()
 }
 
 // patience bounds how long Top waits for one look.

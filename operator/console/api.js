@@ -39,3 +39,4 @@ export const get = async (path, parameters) => (await ask("GET", path, parameter
 export const getText = async (path) => (await ask("GET", path)).text();
 export const closeSession = (id, reason) => ask("DELETE", "sessions/" + id, { reason });
 export const setLevel = (level) => ask("PUT", "log-level", {}, JSON.stringify({ level }));
+export const profile = async (kind) => (await ask("POST", "profiles/" + kind, kind === "cpu" ? { seconds: 10 } : {})).blob();

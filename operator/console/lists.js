@@ -16,8 +16,30 @@ async function close(session, refresh) {
 
 const slow = (s) => s.unsentBytes > 0 ? element("span", { class: s.slowSeconds > 5 ? "bad" : "warn" }, seconds(s.slowSeconds)) : "";
 
+// Rates are messages a second by a session's id, from one answer to the next. Answers that follow each other at once, as when a filter
+// is changed, are not compared.
+class Rates {
+  before = { time: 0, messages: new Map() };
+  rates = new Map();
+
+  take(sessions, time = performance.now()) {
+    const passed = (time - this.before.time) / 1000;
+    if (passed >= 1) {
+      const earlier = this.before.messages;
+      this.rates = new Map(sessions.filter((s) => earlier.get(s.id) <= s.messages).map((s) => [s.id, (s.messages - earlier.get(s.id)) / passed]));
+      this.before = { time, messages: new Map(sessions.map((s) => [s.id, s.messages])) };
+    }
+  }
+
+  of(session) {
+    const rate = this.rates.get(session.id);
+    return rate === undefined ? "" : count(Math.round(rate));
+  }
+}
+
 // lists makes them. refresh draws the page that is shown anew; failed is told of errors.
 export function lists(refresh, failed) {
+  const rates = new Rates();
   const sessions = new List("sessions", [
     n("Id", "id", (s) => String(s.id)),
     t("Kind", "kind", (s) => s.kind),
@@ -28,6 +50,7 @@ export function lists(refresh, failed) {
     n("Age", "ageSeconds", (s) => ago(s.opened)),
     n("Idle", "idleSeconds", (s) => seconds(s.idleSeconds)),
     n("Messages", "messages", (s) => count(s.messages)),
+    n("Per second", null, (s) => rates.of(s)),
     n("Unacknowledged", "unacknowledged", (s) => s.window ? `${s.unacknowledged} of ${s.window}` : String(s.unacknowledged)),
     n("In flight", "inFlight", (s) => String(s.inFlight)),
     n("Unsent", "unsentBytes", (s) => size(s.unsentBytes)),
@@ -37,6 +60,7 @@ export function lists(refresh, failed) {
     { head: "Action", cell: (s) => element("button", { type: "button", "aria-label": "Close session " + s.id, "data-focus": "close-" + s.id, onclick: () => close(s, refresh).catch(failed) }, "Close") },
   ], { field: "unsentBytes", falling: true }, async (query) => {
     const page = await get("sessions", query);
+    rates.take(page.sessions);
     return { rows: page.sessions, total: page.total };
   });
 

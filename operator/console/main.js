@@ -1,8 +1,9 @@
 // The console: which page is shown, and when it is drawn anew.
 
-import { get, getText, setLevel, setToken, token } from "./api.js";
+import { get, getText, profile, setLevel, setToken, token } from "./api.js";
 import { lists, showRefusals } from "./lists.js";
 import { sample } from "./overview.js";
+import { element } from "./table.js";
 import { start as startTrying } from "./tryit.js";
 
 const every = 2000; // ms between two looks
@@ -22,6 +23,13 @@ const { sessions, topics, upstream } = lists(() => refresh(), failed);
 async function showConfig() {
   document.getElementById("config-text").textContent = await getText("config");
   if (document.activeElement !== level) level.value = (await get("log-level")).level;
+}
+
+// save takes a profile and has the browser keep it as a file.
+async function save(kind) {
+  const url = URL.createObjectURL(await profile(kind));
+  element("a", { href: url, download: `pulsegate-${kind}.pprof` }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser may still read it
 }
 
 // What is drawn of each page, beside the sample that all have.
@@ -72,6 +80,12 @@ document.getElementById("login").addEventListener("submit", (event) => {
   refresh();
 });
 level.addEventListener("change", () => setLevel(level.value).then(refresh, failed));
+for (const button of document.querySelectorAll("[data-profile]")) {
+  button.addEventListener("click", () => {
+    button.disabled = true;
+    save(button.dataset.profile).catch(failed).finally(() => button.disabled = false);
+  });
+}
 document.getElementById("token").value = token();
 addEventListener("hashchange", route);
 startTrying();

@@ -209,7 +209,8 @@ func TestOperatorCloses(t *testing.T) {
 	evaluate[int](t, ctx, `window.prompt = () => "for maintenance"; 0`)
 	await(t, ctx, "there is nothing to try out", `document.querySelector('nav a[href="#try"]') === null`)
 	await(t, ctx, "the session is listed", `document.querySelector("#sessions tbody button") !== null`)
-	do(t, ctx, "close it", chromedp.Click("#sessions tbody button"))
+	await(t, ctx, "its rate is known", `document.querySelector("#sessions tbody tr")?.cells[9].textContent === "0"`)
+	do(t, ctx, "close it by the keyboard", chromedp.Focus("#sessions tbody button"), chromedp.KeyEvent(kb.Enter))
 	wait("for maintenance")
 	await(t, ctx, "it is gone", `document.querySelector("#sessions tbody")?.textContent === "none"`)
 
@@ -220,4 +221,10 @@ func TestOperatorCloses(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	wait("by the command")
+
+	evaluate[string](t, ctx, `location.hash = "config"`)
+	evaluate[int](t, ctx, `{ const make = URL.createObjectURL; URL.createObjectURL = (b) => { b.bytes().then((all) => window.saved = all); return make(b) } }; 0`)
+	do(t, ctx, "take a profile", chromedp.Click(`[data-profile="heap"]`))
+	await(t, ctx, "it is compressed, as profiles are", `window.saved?.[0] === 0x1f && window.saved[1] === 0x8b`)
+	await(t, ctx, "another may be taken", `!document.querySelector('[data-profile="heap"]').disabled`)
 }
