@@ -9,13 +9,9 @@ import (
 // appendTime appends t in UTC as YYYY-MM-DD, sep, hh:mm:ss.mmm. Years of other than four digits get a sign, as
 // ISO 8601 wants it and Java writes it.
 func appendTime(dst []byte, t time.Time, sep byte) []byte {
-	const day = 24 * 60 * 60
-	seconds := t.Unix()
-	second := int(seconds % day)
-	if second < 0 {
-		second += day
-	}
-	year, month, date := t.UTC().Date()
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
 	switch {
 	case year < 0:
 		dst = append(dst, '-')
@@ -31,10 +27,10 @@ func appendTime(dst []byte, t time.Time, sep byte) []byte {
 	}
 	milli := t.Nanosecond() / int(time.Millisecond)
 	dst = appendTwo(append(dst, '-'), int(month))
-	dst = appendTwo(append(dst, '-'), date)
-	dst = appendTwo(append(dst, sep), second/3600)
-	dst = appendTwo(append(dst, ':'), second/60%60)
-	dst = appendTwo(append(dst, ':'), second%60)
+	dst = appendTwo(append(dst, '-'), day)
+	dst = appendTwo(append(dst, sep), hour)
+	dst = appendTwo(append(dst, ':'), minute)
+	dst = appendTwo(append(dst, ':'), second)
 	return appendTwo(append(dst, '.', byte('0'+milli/100)), milli%100)
 }
 
