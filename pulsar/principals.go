@@ -42,9 +42,8 @@ func (k *Credentials) outlast(now *Credentials) bool {
 type principals struct {
 	client *Client
 
-	mu   sync.Mutex // guards what follows, and conn.shown; pool.mu and alarms.mu may be taken with it
-	all  map[string]*principal
-	used int // those of all that have users
+	mu  sync.Mutex // guards what follows, and conn.shown; pool.mu and alarms.mu may be taken with it
+	all map[string]*principal
 }
 
 // principal is one of them, with all that is known of it.
@@ -78,9 +77,7 @@ func (s *principals) enter(name string) error {
 		p.idle.ring = func() { s.expire(p) }
 		s.all[name] = p
 	}
-	if p.users++; p.users == 1 {
-		s.used++
-	}
+	p.users++
 	s.client.alarms.clear(&p.idle)
 	s.mu.Unlock()
 	closeUnused(unused)
@@ -91,7 +88,12 @@ func (s *principals) enter(name string) error {
 func (c *Client) Principals() (used, most int) {
 	c.principals.mu.Lock()
 	defer c.principals.mu.Unlock()
-	return c.principals.used, c.o.MaxPrincipals
+	for _, p := range c.principals.all {
+		if p.users > 0 {
+			used++
+		}
+	}
+	return used, c.o.MaxPrincipals
 }
 
 // leave notes one user less.
@@ -103,7 +105,6 @@ func (s *principals) leave(name string) {
 	defer s.mu.Unlock()
 	p := s.all[name]
 	if p.users--; p.users == 0 {
-		s.used--
 		s.client.alarms.set(&p.idle, s.client.o.PrincipalIdle)
 	}
 }
