@@ -64,15 +64,20 @@ func TestCollectionsAreTold(t *testing.T) {
 	}
 }
 
-func TestHeapIsGivenBackOnceAfterLoad(t *testing.T) {
-	const mib = 1 << 20
+// looks is a look at a heap of so many bytes, which says how much was allocated since the one before, and hears whether memory is given back.
+func looks(live uint64) func(grown uint64) (release bool) {
 	p := heapPacer{percent: usualPercent}
 	var allocated uint64
-	look := func(grown uint64) bool {
+	return func(grown uint64) bool {
 		allocated += grown
-		_, release := p.look(allocated, 10*mib, 0)
+		_, release := p.look(allocated, live, 0)
 		return release
 	}
+}
+
+func TestHeapIsGivenBackOnceAfterLoad(t *testing.T) {
+	const mib = 1 << 20
+	look := looks(10 * mib)
 	if look(100 * mib) {
 		t.Error("under load")
 	}
@@ -130,14 +135,14 @@ func TestHeapIsSeldomGivenBack(t *testing.T) {
 		{"large heap, larger bursts", 4096 * mib, 500 * mib, 50, []int{1, 11, 21, 31, 41}},
 		{"garbage of the heap's size", 100 * mib, 100 * mib, 6, []int{1, 3, 5}},
 	} {
-		p := heapPacer{percent: usualPercent}
-		var allocated uint64
+		look := looks(c.live)
 		var releases []int
 		for i := range c.looks {
-			if i%2 == 0 {
-				allocated += c.burst
+			grown := c.burst
+			if i%2 == 1 {
+				grown = 0
 			}
-			if _, release := p.look(allocated, c.live, 0); release {
+			if look(grown) {
 				releases = append(releases, i)
 			}
 		}
@@ -150,13 +155,7 @@ func TestHeapIsSeldomGivenBack(t *testing.T) {
 // TestHeapIsGivenBackInTheEnd has a little left soon after memory was given back: it follows.
 func TestHeapIsGivenBackInTheEnd(t *testing.T) {
 	const mib = 1 << 20
-	p := heapPacer{percent: usualPercent}
-	var allocated uint64
-	look := func(grown uint64) bool {
-		allocated += grown
-		_, release := p.look(allocated, 200*mib, 0)
-		return release
-	}
+	look := looks(200 * mib)
 	if look(100*mib) || !look(0) {
 		t.Error("not once after load")
 	}
