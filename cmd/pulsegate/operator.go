@@ -204,6 +204,17 @@ func newList(use, short, long, sort string, show func(ctx context.Context, c *as
 	return cmd
 }
 
+// page makes a list of how to ask for a page of it, and of how that is printed.
+func page[P any](get func(*ask.Client, context.Context, url.Values) (P, error), print func(io.Writer, P) error) func(context.Context, *ask.Client, url.Values, io.Writer) error {
+	return func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) error {
+		p, err := get(c, ctx, query)
+		if err != nil {
+			return err
+		}
+		return print(w, p)
+	}
+}
+
 func newSessions() *cobra.Command {
 	return newList("sessions", "Print the sessions of a running gateway: who is connected, and who is slow",
 		"Print the sessions of a running gateway.", "-unsentBytes",
@@ -219,25 +230,13 @@ func newSessions() *cobra.Command {
 func newTopics() *cobra.Command {
 	return newList("topics", "Print the topics of a running gateway: where the sessions are",
 		"Print the topics that the sessions of a running gateway are on.", "-sessions",
-		func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) error {
-			page, err := c.Topics(ctx, query)
-			if err != nil {
-				return err
-			}
-			return ask.PrintTopics(w, page)
-		})
+		page((*ask.Client).Topics, ask.PrintTopics))
 }
 
 func newUpstream() *cobra.Command {
 	return newList("upstream", "Print what a running gateway has at the brokers, and how many sessions share it",
 		"Print the producers, consumers, readers and tails that a running gateway has at the\nbrokers, and how many sessions share each.", "-sessions",
-		func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) error {
-			page, err := c.Upstream(ctx, query)
-			if err != nil {
-				return err
-			}
-			return ask.PrintClients(w, page)
-		})
+		page((*ask.Client).Upstream, ask.PrintClients))
 }
 
 func newTop() *cobra.Command {
