@@ -19,7 +19,11 @@ const watchedDiscovery = 15 * time.Minute
 // as RE2 does or as Java, and takes none that is long; and so all groups on a namespace share one watcher.
 const everyTopic = ".*"
 
-var errNoWatchers = errors.New("the broker tells nobody of topics")
+var (
+	errNoWatchers = errors.New("the broker tells nobody of topics")
+	// errTopicGone ends an attempt on a topic that is said to be.
+	errTopicGone = errors.New("the topic is said to be deleted")
+)
 
 // watchKey is which groups share a watcher: a broker may tell each principal of topics of its own.
 type watchKey struct{ namespace, principal string }
@@ -281,13 +285,12 @@ func (g *Group) changed(there, gone []string) {
 	if early {
 		return
 	}
-	// A topic whose consumer is connected is there, whatever was said of it before.
 	for _, topic := range gone {
 		g.mu.Lock()
 		at := g.parts[topic]
 		x := at.consumer()
 		g.mu.Unlock()
-		if x != nil && x.adrift() {
+		if x != nil && x.deleted() {
 			g.leave(at, topic)
 			x.Close(nil)
 		}
@@ -314,11 +317,21 @@ func (g *Group) matching(topics []string) (list []member) {
 	return list
 }
 
-// adrift reports that the consumer was open and has no broker.
-func (x *Consumer) adrift() bool {
+// deleted takes the news that the topic is gone, and reports that the consumer was open and has no broker: it is to be left.
+//
+// One that has a broker, or is asking it, is made anew. The news may be old and the topic there again. But a broker that deletes a topic while somebody
+// subscribes to it may confirm the consumer and then never send it anything, not even when the topic is created again.
+func (x *Consumer) deleted() (adrift bool) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.state == consumerOpen && !x.connected
+	n, c, id := x.attempt, x.on, x.id
+	adrift = x.state == consumerOpen && !x.connected
+	anew := x.state < consumerClosing && !adrift && c != nil
+	x.mu.Unlock()
+	if anew {
+		c.leave(id)
+		x.failed(n, errTopicGone)
+	}
+	return adrift
 }
 
 // leaveWatch makes the broker forget a watcher.

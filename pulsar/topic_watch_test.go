@@ -97,7 +97,7 @@ func TestTopicWatch(t *testing.T) {
 	deleted.Store(true)
 	b.CloseConsumers(watched+"yes-new", "")
 	x, x2 := g.Consumer(watched+"yes-new"), g2.Consumer(watched+"yes-new")
-	eventually(t, "consumers without a broker", func() bool { return x.adrift() && x2.adrift() })
+	eventually(t, "consumers without a broker", func() bool { return !x.Connected() && !x2.Connected() })
 	b.DeleteTopic(watched + "yes-new")
 	eventually(t, "one less", func() bool { return g.Consumer(watched+"yes-new") == nil && g2.Consumer(watched+"yes-new") == nil })
 	deleted.Store(false)
@@ -292,15 +292,14 @@ func TestTopicWatchLost(t *testing.T) {
 	}
 }
 
-// TestTopicWatchDisorder is told of what came and went in any order, of topics that it has, and before it has begun: the consumers of topics that
-// are there stay.
+// TestTopicWatchDisorder is told of what came and went in any order, of topics that it has, and before it has begun: topics that are there are
+// consumed in the end.
 func TestTopicWatchDisorder(t *testing.T) {
 	b := fakebroker.Start(t)
 	b.TopicWatchers = true
 	b.Topics = []string{watched + "yes"}
 	hold, held := make(chan struct{}), make(chan struct{}, 1)
 	var lists atomic.Int32
-	var subscribed sync.Map
 	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		switch cmd := cmd.(type) {
 		case *wire.GetTopics: // the first list is old when it arrives
@@ -311,10 +310,6 @@ func TestTopicWatchDisorder(t *testing.T) {
 					c.Send(&wire.GetTopicsResponse{RequestID: cmd.RequestID, Topics: []string{watched + "yes"}})
 				}()
 				return fakebroker.Ignore
-			}
-		case *wire.Subscribe:
-			if _, again := subscribed.LoadOrStore(cmd.Topic, true); again {
-				t.Errorf("%s is subscribed to twice", cmd.Topic)
 			}
 		}
 		return fakebroker.Handle
@@ -337,11 +332,61 @@ func TestTopicWatchDisorder(t *testing.T) {
 		b.TellWatchers([]string{fmt.Sprint("persistent://other/ns/yes", i), "", "persistent://"}, nil)
 	}
 	b.CreateTopic(watched + "yes-last")
-	eventually(t, "the last", func() bool {
-		return g.Consumer(watched+"yes-last") != nil && g.Consumer(watched+"yes-last").Connected()
+	eventually(t, "all three", func() bool {
+		list := g.Consumers()
+		return g.Consumer(watched+"yes-last") != nil && len(list) == 3 && !slices.ContainsFunc(list, func(x *Consumer) bool { return !x.Connected() })
 	})
-	if n := len(g.Consumers()); n != 3 || lists.Load() != 1 {
+	if n := b.Consumers(); n != 3 || lists.Load() != 1 {
 		t.Errorf("%d consumers, %d listings", n, lists.Load())
+	}
+}
+
+// TestTopicDeletedWhileOpened has a broker that confirms a consumer of a topic which is being deleted, before or after it tells of that. The consumer would never
+// get anything.
+func TestTopicDeletedWhileOpened(t *testing.T) {
+	for _, first := range []string{"the consumer", "the news"} {
+		for _, again := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s first, again %t", first, again), func(t *testing.T) {
+				b := fakebroker.Start(t)
+				b.TopicWatchers = true
+				var asked atomic.Int32
+				b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+					s, ok := cmd.(*wire.Subscribe)
+					if !ok {
+						return fakebroker.Handle
+					}
+					if asked.Add(1) > 1 {
+						if again {
+							return fakebroker.Handle
+						}
+						c.Send(&wire.Error{RequestID: s.RequestID, Error: wire.TopicNotFound})
+						return fakebroker.Ignore
+					}
+					if first == "the news" {
+						b.DeleteTopic(s.Topic)
+					}
+					c.Send(&wire.Success{RequestID: s.RequestID}) // of a consumer that there is not
+					if first == "the consumer" {
+						b.DeleteTopic(s.Topic)
+					}
+					return fakebroker.Ignore
+				}
+				c := newClient(t, Options{ServiceURL: b.URL()})
+				g, in := openMatching(t, c, "s")
+				eventually(t, "the watcher", func() bool { return isWatching(c) })
+				b.CreateTopic(watched + "yes")
+				eventually(t, "the second time", func() bool { return asked.Load() == 2 })
+				if again {
+					publishText(b, watched+"yes", "x")
+					eventually(t, "a message", func() bool { return len(in.on(watched+"yes")) == 1 })
+				} else {
+					eventually(t, "the end", func() bool { return len(g.Consumers()) == 0 })
+				}
+				if len(in.ended) > 0 {
+					t.Error("the group has ended")
+				}
+			})
+		}
 	}
 }
 
