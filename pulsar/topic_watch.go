@@ -29,7 +29,7 @@ var (
 type watchKey struct{ namespace, principal string }
 
 // topicWatch tells groups with a pattern which topics of a namespace there are. A broker that has topic list watchers tells it of each that comes and goes. Else,
-// and now and then for what went unnoticed, it lists them. Groups may be told of topics that they know.
+// and once it has a watcher and now and then for what went unnoticed, it lists them. Groups may be told of topics that they know.
 //
 // It goes through attempts to have a watcher as a [Consumer] does to be connected.
 type topicWatch struct {
@@ -47,8 +47,9 @@ type topicWatch struct {
 	connected bool   // the broker has the watcher
 	wait      backoff
 	// hash is the broker's, of the last list that groups were told of, and compared with its next one; "": a topic has come or gone since, or a group
-	// has not what it was told of.
+	// has not what it was told of, as news has counted.
 	hash string
+	news uint64
 }
 
 // watchTopics makes g be told of the topics of its namespace until unwatchTopics. Until then g uses its principal. It fails when there are too many of those.
@@ -151,7 +152,7 @@ func (w *topicWatch) ask(n uint64, c *conn, turn uint32) {
 		return
 	}
 	w.on, w.id = c, id
-	hash := w.hash
+	hash, news := w.hash, w.news
 	w.mu.Unlock()
 	if err := c.watches.add(id, w); err != nil {
 		w.failed(n, err)
@@ -178,7 +179,8 @@ func (w *topicWatch) ask(n uint64, c *conn, turn uint32) {
 			w.failed(n, err)
 			return
 		}
-		w.tell(answer.Topics, answer.TopicsHash, hash)
+		w.tell(answer.Topics, answer.TopicsHash, news)
+		w.list() // a broker tells nobody of what comes between its list and the watcher
 	})
 }
 
@@ -220,6 +222,7 @@ func (w *topicWatch) update(c *conn, cmd *wire.WatchTopicUpdate) {
 	mine := w.on == c && !w.ended
 	if mine {
 		w.hash = ""
+		w.news++
 	}
 	w.mu.Unlock()
 	if mine {
@@ -227,11 +230,11 @@ func (w *topicWatch) update(c *conn, cmd *wire.WatchTopicUpdate) {
 	}
 }
 
-// tell tells all groups of a whole list. hash is the broker's of it, "": it has none. If that is known, the one the broker was asked with, the list is
-// empty; then it may also have been forgotten meanwhile, and stays so.
-func (w *topicWatch) tell(list []string, hash, known string) {
+// tell tells all groups of a whole list, which is empty if the broker knows that they have it. hash is the broker's of it, "": it has none. It is of no
+// use if there was news since the broker was asked.
+func (w *topicWatch) tell(list []string, hash string, news uint64) {
 	w.mu.Lock()
-	if hash != known {
+	if w.news == news {
 		w.hash = hash
 	}
 	w.mu.Unlock()
@@ -242,14 +245,15 @@ func (w *topicWatch) tell(list []string, hash, known string) {
 func (w *topicWatch) forgot() {
 	w.mu.Lock()
 	w.hash = ""
+	w.news++
 	w.mu.Unlock()
 	w.client.alarms.set(&w.next, partitionDiscovery)
 }
 
-// list is the alarm that lists the topics.
+// list lists the topics. It is also the alarm that does so.
 func (w *topicWatch) list() {
 	w.mu.Lock()
-	hash, ended := w.hash, w.ended
+	hash, news, ended := w.hash, w.news, w.ended
 	w.mu.Unlock()
 	if ended {
 		return
@@ -259,11 +263,11 @@ func (w *topicWatch) list() {
 		case err != nil:
 			w.client.o.Log.Debug("look for new topics", "namespace", w.namespace, "error", err)
 		case !answer.Unchanged:
-			w.tell(answer.Topics, answer.TopicsHash, hash)
+			w.tell(answer.Topics, answer.TopicsHash, news)
 		}
 		w.mu.Lock()
 		ended, every := w.ended, partitionDiscovery
-		if w.connected {
+		if w.connected && err == nil && w.news == news {
 			every = watchedDiscovery
 		}
 		w.mu.Unlock()

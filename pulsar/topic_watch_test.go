@@ -49,7 +49,7 @@ func isWatching(c *Client) bool {
 	return w.connected
 }
 
-// TestTopicWatch has groups told by the broker of topics that come and go, and lists none.
+// TestTopicWatch has groups told by the broker of topics that come and go. They are listed for each group once, and when there is a watcher.
 func TestTopicWatch(t *testing.T) {
 	b := fakebroker.Start(t)
 	b.TopicWatchers = true
@@ -106,7 +106,7 @@ func TestTopicWatch(t *testing.T) {
 		y := g.Consumer(watched + "yes-new")
 		return y != nil && y != x && y.Connected()
 	})
-	if lists, watches := lists.Load(), watches.Load(); lists != 2 || watches != 1 {
+	if lists, watches := lists.Load(), watches.Load(); lists != 3 || watches != 1 {
 		t.Errorf("%d listings, %d watchers", lists, watches)
 	}
 	g.Close(nil)
@@ -243,7 +243,7 @@ func TestTopicWatchLost(t *testing.T) {
 	b := fakebroker.Start(t)
 	b.TopicWatchers = true
 	b.Topics = []string{watched + "yes"}
-	var away atomic.Bool
+	var away, listed atomic.Bool
 	answers := make(chan string, 100) // the hashes that were sent
 	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		switch cmd := cmd.(type) {
@@ -252,7 +252,10 @@ func TestTopicWatchLost(t *testing.T) {
 				return fakebroker.Drop
 			}
 		case *wire.WatchTopicList:
+			listed.Store(false)
 			answers <- cmd.TopicsHash
+		case *wire.GetTopics:
+			listed.Store(true)
 		}
 		return fakebroker.Handle
 	}
@@ -283,13 +286,36 @@ func TestTopicWatchLost(t *testing.T) {
 		t.Errorf("%q, where the answer was %q", hash, first)
 	}
 	// Of a list that has changed since, the hash says nothing: who has missed a change could not know.
-	eventually(t, "the watcher", func() bool { return isWatching(c) })
+	eventually(t, "the watcher, and the list", func() bool { return isWatching(c) && listed.Load() })
 	b.CreateTopic(watched + "yes-last")
 	eventually(t, "what is told of", func() bool { return g.Consumer(watched+"yes-last") != nil })
 	drop()
 	if hash := receive(t, "the question", answers); hash != "" {
 		t.Errorf("%q of a list that has changed", hash)
 	}
+}
+
+// TestTopicWatchGap has a topic that was created after the broker made its list, and before it had the watcher.
+func TestTopicWatchGap(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.TopicWatchers = true
+	b.Topics = []string{watched + "yes"}
+	var asked atomic.Int32
+	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if cmd, ok := cmd.(*wire.WatchTopicList); ok && asked.Add(1) == 2 {
+			b.CreateTopic(watched + "yes-between")
+			c.Send(&wire.WatchTopicListSuccess{RequestID: cmd.RequestID, WatcherID: cmd.WatcherID, Topics: []string{watched + "yes"}, TopicsHash: "old"})
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	g, _ := openMatching(t, c, "s")
+	eventually(t, "the watcher", func() bool { return isWatching(c) })
+	for _, conn := range b.Conns() {
+		conn.Close()
+	}
+	eventually(t, "what came between", func() bool { return g.Consumer(watched+"yes-between") != nil })
 }
 
 // TestTopicWatchDisorder is told of what came and went in any order, of topics that it has, and before it has begun: topics that are there are
@@ -336,7 +362,7 @@ func TestTopicWatchDisorder(t *testing.T) {
 		list := g.Consumers()
 		return g.Consumer(watched+"yes-last") != nil && len(list) == 3 && !slices.ContainsFunc(list, func(x *Consumer) bool { return !x.Connected() })
 	})
-	if n := b.Consumers(); n != 3 || lists.Load() != 1 {
+	if n := b.Consumers(); n != 3 || lists.Load() != 2 {
 		t.Errorf("%d consumers, %d listings", n, lists.Load())
 	}
 }
@@ -444,17 +470,27 @@ func TestForgotWhileAsked(t *testing.T) {
 	b := fakebroker.Start(t)
 	b.TopicWatchers = true
 	b.Topics = []string{watched + "yes"}
-	asked, forgotten := make(chan string), make(chan struct{})
+	asked, forgotten, listed := make(chan string), make(chan struct{}), make(chan string, 10)
 	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
-		if cmd, ok := cmd.(*wire.WatchTopicList); ok && cmd.TopicsHash != "" {
-			asked <- cmd.TopicsHash
-			<-forgotten
+		switch cmd := cmd.(type) {
+		case *wire.WatchTopicList:
+			if cmd.TopicsHash != "" {
+				asked <- cmd.TopicsHash
+				<-forgotten
+			}
+		case *wire.GetTopics:
+			listed <- cmd.TopicsHash
 		}
 		return fakebroker.Handle
 	}
 	c := newClient(t, Options{ServiceURL: b.URL()})
 	openMatching(t, c, "s")
-	eventually(t, "the watcher", func() bool { return isWatching(c) })
+	receive(t, "the group's listing", listed)
+	receive(t, "the watcher's", listed)
+	answered := make(chan error, 1)
+	c.TopicsOf(matching.Namespace, "", func(_ []string, err error) { answered <- err })
+	receive(t, "ours", listed)
+	receive(t, "the answers to all three", answered)
 	w := watchOf(c)
 	w.mu.Lock()
 	on := w.on
@@ -463,11 +499,8 @@ func TestForgotWhileAsked(t *testing.T) {
 	receive(t, "the question", asked)
 	w.forgot()
 	close(forgotten)
-	eventually(t, "the watcher again", func() bool { return isWatching(c) })
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.hash != "" {
-		t.Errorf("the next listing is compared with %q", w.hash)
+	if hash := receive(t, "the next listing", listed); hash != "" {
+		t.Errorf("the next listing is compared with %q", hash)
 	}
 }
 
