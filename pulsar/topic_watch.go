@@ -279,16 +279,6 @@ func (w *topicWatch) list() {
 
 // changed takes the names of topics that there are, of which some may be new, and of some that are gone.
 func (g *Group) changed(there, gone []string) {
-	list := g.matching(there)
-	g.mu.Lock()
-	early := !g.listed
-	if early {
-		g.early = append(g.early, list...)
-	}
-	g.mu.Unlock()
-	if early {
-		return
-	}
 	for _, topic := range gone {
 		g.mu.Lock()
 		at := g.parts[topic]
@@ -299,7 +289,16 @@ func (g *Group) changed(there, gone []string) {
 			x.Close(nil)
 		}
 	}
-	g.join(list, g.fresh)
+	list := g.matching(there)
+	g.mu.Lock()
+	early := !g.listed
+	if early {
+		g.early = append(g.early, list...)
+	}
+	g.mu.Unlock()
+	if !early {
+		g.join(list, g.fresh)
+	}
 }
 
 // started says that the first list of topics is being consumed. What was told of meanwhile may not be on it.
