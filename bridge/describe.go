@@ -10,6 +10,9 @@ type SessionInfo struct {
 	Window       int    // how many it may have of them; 0: as many as it asks for
 	InFlight     int    // publishes whose answer is not written
 	Sharing      int    // sessions that use the same client at the upstream
+	// Upstream are the clients at the upstream that it uses, by [ClientInfo.ID]. A session whose client is its own, which no
+	// other will ever use, has none; a reader has more than one on a topic with partitions, and where it is behind.
+	Upstream []uint64
 }
 
 // ClientKind is what a client at the upstream is.
@@ -28,6 +31,7 @@ func (k ClientKind) String() string { return [...]string{"producer", "consumer",
 
 // ClientInfo is a client at the upstream that sessions may share, for an operator.
 type ClientInfo struct {
+	ID           uint64 // see [SessionInfo.Upstream]: from 1, never given twice in a process
 	Kind         ClientKind
 	Topic        string
 	Subscription string

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ func (f *fake) CloseSession(id uint64, reason string) bool {
 }
 
 func (f *fake) Clients(visit func(*Client) bool) {
-	visit(&Client{Kind: "tail", Topic: "persistent://public/default/a", Sessions: 2, Connected: true})
+	visit(&Client{ID: 11, Kind: "tail", Topic: "persistent://public/default/a", Sessions: 2, Connected: true})
 }
 func (f *fake) Brokers() []Broker { return []Broker{{Address: "broker:6650", State: "up"}} }
 func (f *fake) Status() Status    { return Status{Version: "v1"} }
@@ -61,6 +62,7 @@ func newFake() *fake {
 		})
 	}
 	f.sessions[1].Subscription = "s"
+	f.sessions[2].Upstream, f.sessions[3].Upstream, f.sessions[4].Upstream = []uint64{11}, []uint64{12}, []uint64{13, 11}
 	return f
 }
 
@@ -106,6 +108,25 @@ func TestWhichTopicHasMostSessions(t *testing.T) {
 	}
 }
 
+// From a client at the brokers to its sessions, from one of them to its clients, and from there back.
+func TestWhichSessionSharesWhat(t *testing.T) {
+	for path, want := range map[string][]uint64{"sessions?upstream=11": {3, 5}, "sessions?upstream=12": {4}, "sessions?upstream=99": {}, "sessions?sort=-upstream": {5, 4, 3, 1, 2}} {
+		w := ask(newFake(), false, "GET", path, "")
+		got := []uint64{}
+		var list Sessions
+		err := json.Unmarshal(w.Body.Bytes(), &list)
+		for _, s := range list.Sessions {
+			got = append(got, s.ID)
+		}
+		if path == "sessions?sort=-upstream" {
+			slices.Sort(got[3:])
+		}
+		if err != nil || w.Code != http.StatusOK || !slices.Equal(got, want) || list.Total != len(want) {
+			t.Errorf("%s: %v of %d, not %v", path, got, list.Total, want)
+		}
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	for _, c := range []struct {
 		act                bool
@@ -115,10 +136,14 @@ func TestAnswers(t *testing.T) {
 	}{
 		{false, "GET", "status", "", 200, `"version":"v1"`},
 		{false, "GET", "sessions/3", "", 200, `"id":3`},
+		{false, "GET", "sessions/5", "", 200, `"upstream":[13,11]`},
+		{false, "GET", "sessions?upstream=x", "", 400, `parameter upstream: \"x\": expected the id of a client at the brokers, as the list upstream has it`},
 		{false, "GET", "sessions/9", "", 404, "no session with this id"},
 		{false, "GET", "sessions/x", "", 400, "is a number"},
 		{false, "GET", "sessions?colour=red", "", 400, "colour"},
 		{false, "GET", "upstream", "", 200, `"kind":"tail"`},
+		{false, "GET", "upstream?id=11", "", 200, `"id":11`},
+		{false, "GET", "upstream?id=10", "", 200, `"clients":[]`},
 		{false, "GET", "upstream?connected=false", "", 200, `"clients":[]`},
 		{false, "GET", "refusals", "", 200, `{"refusals":[]}`},
 		{false, "GET", "config", "", 200, "webServicePort=8080"},

@@ -3,6 +3,7 @@ package operator
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,6 +28,15 @@ func sessionFields(now time.Time) []field[Session] {
 		{name: "unsentBytes", number: func(s *Session) float64 { return float64(s.UnsentBytes) }},
 		{name: "slowSeconds", number: func(s *Session) float64 { return s.SlowSeconds }},
 		{name: "sharing", number: func(s *Session) float64 { return float64(s.Sharing) }},
+		{
+			name: "upstream", has: func(s *Session, id uint64) bool { return slices.Contains(s.Upstream, id) },
+			number: func(s *Session) float64 {
+				if len(s.Upstream) == 0 {
+					return 0
+				}
+				return float64(s.Upstream[0])
+			},
+		},
 	}
 }
 
@@ -158,6 +168,7 @@ func (t *Topic) add(s *Session) {
 }
 
 var clientFields = []field[Client]{
+	{name: "id", has: func(c *Client, id uint64) bool { return c.ID == id }, number: func(c *Client) float64 { return float64(c.ID) }},
 	{name: "kind", text: func(c *Client) string { return c.Kind }},
 	{name: "topic", text: func(c *Client) string { return c.Topic }},
 	{name: "subscription", text: func(c *Client) string { return c.Subscription }},
@@ -172,7 +183,7 @@ var clientFields = []field[Client]{
 }
 
 func clientTie(a, b *Client) int {
-	return cmp.Or(strings.Compare(a.Topic, b.Topic), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Subscription, b.Subscription), strings.Compare(a.Role, b.Role))
+	return cmp.Or(strings.Compare(a.Topic, b.Topic), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Subscription, b.Subscription), strings.Compare(a.Role, b.Role), cmp.Compare(a.ID, b.ID))
 }
 
 // Upstream is the answer to a request for what the gateway has at the brokers.

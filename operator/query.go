@@ -19,11 +19,13 @@ const (
 	defaultPage = 100
 )
 
-// field is something of a T that lists can be filtered and sorted by. One of text and number is set.
+// field is something of a T that lists can be filtered and sorted by. One of text and number is set. Where
+// has is set, too, the filter is the id of a client at the upstream, and has tells which pass it.
 type field[T any] struct {
 	name   string
 	text   func(*T) string
 	number func(*T) float64
+	has    func(t *T, id uint64) bool
 }
 
 func (f *field[T]) compare(a, b *T) int {
@@ -41,7 +43,7 @@ type query[T any] struct {
 }
 
 // parseQuery reads the parameters: a field's name filters, a string by a pattern in which * stands for anything,
-// a number by a minimum; sort names a field, behind a - in descending order; offset and
+// a number by a minimum, the id of a client at the upstream by itself; sort names a field, behind a - in descending order; offset and
 // limit make pages. tie decides where that leaves two equal.
 func parseQuery[T any](values url.Values, fields []field[T], tie func(a, b *T) int) (*query[T], error) {
 	q := &query[T]{order: tie, limit: defaultPage}
@@ -88,6 +90,14 @@ func (q *query[T]) parameter(name, value string, fields []field[T], tie func(a, 
 	}
 	if f.text != nil {
 		q.filters = append(q.filters, func(t *T) bool { return matches(value, f.text(t)) })
+		return nil
+	}
+	if f.has != nil {
+		id, err := strconv.ParseUint(value, 10, 64)
+		if err != nil || id == 0 {
+			return fmt.Errorf("%.50q: expected the id of a client at the brokers, as the list upstream has it", value)
+		}
+		q.filters = append(q.filters, func(t *T) bool { return f.has(t, id) })
 		return nil
 	}
 	least, err := strconv.ParseFloat(value, 64)

@@ -13,11 +13,13 @@ import (
 type item struct {
 	name string
 	n    int
+	id   uint64
 }
 
 var itemFields = []field[item]{
 	{name: "name", text: func(i *item) string { return i.name }},
 	{name: "n", number: func(i *item) float64 { return float64(i.n) }},
+	{name: "id", has: func(i *item, id uint64) bool { return i.id == id }, number: func(i *item) float64 { return float64(i.id) }},
 }
 
 func itemTie(a, b *item) int { return strings.Compare(a.name, b.name) }
@@ -28,7 +30,7 @@ func TestPageIsAPartOfTheSortedList(t *testing.T) {
 	for range 300 {
 		var all []item
 		for i := range random.IntN(60) {
-			all = append(all, item{string(rune('a' + i)), random.IntN(5)})
+			all = append(all, item{name: string(rune('a' + i)), n: random.IntN(5)})
 		}
 		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		offset, limit := random.IntN(70), 1+random.IntN(20)
@@ -59,10 +61,13 @@ func TestPageIsAPartOfTheSortedList(t *testing.T) {
 
 func TestQueriesThatAreWrong(t *testing.T) {
 	for query, want := range map[string]string{
-		"colour=red":        `parameter colour: "colour" is not a field of this list; its fields are name, n`,
-		"sort=-colour":      `parameter sort: "colour" is not a field of this list; its fields are name, n`,
+		"colour=red":        `parameter colour: "colour" is not a field of this list; its fields are name, n, id`,
+		"sort=-colour":      `parameter sort: "colour" is not a field of this list; its fields are name, n, id`,
 		"n=many":            `parameter n: "many": expected a number, the smallest to list`,
 		"n=NaN":             `parameter n: "NaN": expected a number, the smallest to list`,
+		"id=many":           `parameter id: "many": expected the id of a client at the brokers, as the list upstream has it`,
+		"id=0":              `parameter id: "0": expected the id of a client at the brokers, as the list upstream has it`,
+		"id=-2":             `parameter id: "-2": expected the id of a client at the brokers, as the list upstream has it`,
 		"limit=0":           `parameter limit: "0": expected a number from 1 to 1000`,
 		"limit=1001":        `parameter limit: "1001": expected a number from 1 to 1000`,
 		"offset=-1":         `parameter offset: "-1": expected a number from 0 to 10000`,
@@ -77,6 +82,21 @@ func TestQueriesThatAreWrong(t *testing.T) {
 		if _, err = parseQuery(values, itemFields, itemTie); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, expected %s", query, err, want)
 		}
+	}
+}
+
+// An id is looked for by itself, not as a minimum.
+func TestQueryByID(t *testing.T) {
+	q, err := parseQuery(url.Values{"id": {"2"}}, itemFields, itemTie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := page[item]{query: q}
+	for id := range uint64(4) {
+		p.add(&item{id: id})
+	}
+	if got := p.list(); p.total != 1 || !slices.Equal(got, []item{{id: 2}}) {
+		t.Errorf("%d: %v", p.total, got)
 	}
 }
 

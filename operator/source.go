@@ -61,10 +61,14 @@ type Session struct {
 	UnsentBytes int64   `json:"unsentBytes"` // output that waits for the client to read
 	SlowSeconds float64 `json:"slowSeconds"` // for how long it has read none of that
 	Sharing     int     `json:"sharing"`     // sessions that use the same client at the upstream, this one included
+	// The clients at the upstream that it uses, by their ids; none where its client is its own, which no other may use. A reader
+	// of a topic with partitions has one in each, and one more in those in which it is behind.
+	Upstream []uint64 `json:"upstream,omitempty"`
 }
 
 // Client is one producer, consumer, reader or tail at the upstream that sessions may share.
 type Client struct {
+	ID           uint64 `json:"id"`   // of this process, never used twice
 	Kind         string `json:"kind"` // producer, consumer, reader or tail
 	Topic        string `json:"topic"`
 	Subscription string `json:"subscription,omitempty"`

@@ -39,7 +39,7 @@ func (c *conn) describe(to *operator.Session) bool {
 		Address: c.remote(), UserAgent: c.agent.Value(), TLS: c.tls != nil,
 		Opened: s.started.Add(c.opened), IdleSeconds: s.since(now, c.lastSeen.Load()),
 		Received: uint64(c.messages), Messages: i.Messages, SentBytes: c.sent.Load(),
-		Unacknowledged: i.Unacked, Window: i.Window, InFlight: i.InFlight, Sharing: i.Sharing,
+		Unacknowledged: i.Unacked, Window: i.Window, InFlight: i.InFlight, Sharing: i.Sharing, Upstream: i.Upstream,
 		UnsentBytes: c.unsent.Load(),
 	}
 	if c.kind == route.Consumer {
@@ -84,7 +84,7 @@ func (c *conn) closeIf(id uint64, reason string) bool {
 func (s *Server) Clients(visit func(*operator.Client) bool) {
 	s.o.Bridge.Clients(func(i *bridge.ClientInfo) bool {
 		return visit(&operator.Client{
-			Kind: i.Kind.String(), Topic: i.Topic, Subscription: i.Subscription, Role: i.Principal, Sessions: i.Sessions, Connected: i.Connected,
+			ID: i.ID, Kind: i.Kind.String(), Topic: i.Topic, Subscription: i.Subscription, Role: i.Principal, Sessions: i.Sessions, Connected: i.Connected,
 		})
 	})
 }

@@ -227,9 +227,9 @@ func (b *fakeBridge) Outlets(visit func(bridge.Outlet) bool) {
 }
 
 func (b *fakeBridge) Clients(visit func(*bridge.ClientInfo) bool) {
-	visit(&bridge.ClientInfo{Kind: bridge.ClientTail, Topic: "persistent://public/default/t", Sessions: 2, Connected: true})
+	visit(&bridge.ClientInfo{ID: 7, Kind: bridge.ClientTail, Topic: "persistent://public/default/t", Sessions: 2, Connected: true})
 }
 
 func (s *fakeSession) Describe(i *bridge.SessionInfo) {
-	*i = bridge.SessionInfo{Topic: "persistent://public/default/t", Messages: 5, Unacked: 2, Window: 10, Sharing: 3}
+	*i = bridge.SessionInfo{Topic: "persistent://public/default/t", Messages: 5, Unacked: 2, Window: 10, Sharing: 3, Upstream: []uint64{7}}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -192,6 +193,12 @@ func TestOperatorSeesAndCloses(t *testing.T) {
 		list[0].Address.String() != nc.LocalAddr().String() || list[0].Sharing != 3 || list[0].Opened.IsZero() || list[0].SubscriptionType != "" {
 		t.Errorf("%+v", list)
 	}
+	s.Clients(func(c *operator.Client) bool {
+		if len(list) != 1 || !slices.Equal(list[0].Upstream, []uint64{c.ID}) || c.ID != 7 {
+			t.Errorf("%+v does not use %+v", list, c)
+		}
+		return true
+	})
 	if _, err := json.Marshal(list); err != nil {
 		t.Error(err)
 	}

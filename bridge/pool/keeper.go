@@ -33,6 +33,7 @@ type Keeper struct {
 	slots  chan struct{} // creations under way, at most Options.OpenConcurrency; those that take long left out
 	// patience is slotPatience.
 	patience time.Duration
+	ids      atomic.Uint64 // the last that ID has given
 
 	mu       sync.Mutex
 	closed   bool
@@ -61,6 +62,9 @@ func (k *Keeper) Close() {
 
 // Wait returns when all goroutines have ended.
 func (k *Keeper) Wait() { k.work.Wait() }
+
+// ID names an upstream client that sessions may share, for its life: from 1, and never twice.
+func (k *Keeper) ID() uint64 { return k.ids.Add(1) }
 
 // Context ends with Close.
 func (k *Keeper) Context() context.Context { return k.ctx }

@@ -25,6 +25,7 @@ const entryQueue = 1000
 type entry struct {
 	producers *Producers
 	spec      bridge.ProducerSpec
+	id        uint64 // see [pool.Keeper.ID]; 0: it is one session's own
 
 	ready chan struct{}
 	up    atomic.Pointer[bridge.Producer]
@@ -88,6 +89,7 @@ func (ps *Producers) join(ctx context.Context, spec bridge.ProducerSpec) (e *ent
 		}
 		e.turns.init(queue, spec.Batching, &e.renewal)
 		if e.pooled {
+			e.id = ps.pool.ID()
 			ps.entries[spec] = e
 		}
 		// The creation belongs to the entry, not to the session that asked
@@ -157,8 +159,12 @@ func (e *entry) unpool() {
 
 // hide is unpool for a caller that holds the pool's mutex.
 func (e *entry) hide() {
+	ps := e.producers
 	if e.pooled {
-		delete(e.producers.entries, e.spec)
+		delete(ps.entries, e.spec)
+		if e.lease.Count() > 0 {
+			ps.hidden[e] = struct{}{}
+		}
 	}
 	e.pooled = false
 }
@@ -182,6 +188,7 @@ func (e *entry) expire() {
 	over := e.lease.End()
 	if over {
 		e.hide()
+		delete(ps.hidden, e)
 	}
 	ps.mu.Unlock()
 	if !over {

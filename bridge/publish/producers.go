@@ -45,7 +45,7 @@ type Options struct {
 
 // Producers are the upstream producers that sessions publish through.
 //
-// Its methods may be called from any goroutine. mu guards entries and the lease of each; under
+// Its methods may be called from any goroutine. mu guards entries, hidden and the lease of each; under
 // it nothing is called but the [pool.Keeper].
 type Producers struct {
 	up     Upstream
@@ -60,13 +60,14 @@ type Producers struct {
 
 	mu      sync.Mutex
 	entries map[bridge.ProducerSpec]*entry
+	hidden  map[*entry]struct{} // that were among the entries, and have sessions still
 }
 
 // New returns the producers of up, without any. The keeper outlives them.
 func New(up Upstream, keeper *pool.Keeper, o Options) *Producers {
 	return &Producers{
 		up: up, pool: keeper, limits: o.Limits, memory: o.Memory, log: o.Logger, enter: o.Enter,
-		entries: map[bridge.ProducerSpec]*entry{},
+		entries: map[bridge.ProducerSpec]*entry{}, hidden: map[*entry]struct{}{},
 	}
 }
 
@@ -85,17 +86,23 @@ func (ps *Producers) Attach(spec bridge.ProducerSpec, out bridge.Outlet, done br
 // Open is how many upstream producers are open.
 func (ps *Producers) Open() int { return int(ps.upstream.Load()) }
 
-// Clients lists the upstream producers that sessions may find, for an operator.
+// Clients lists the upstream producers that sessions may find, or have found, for an operator.
 func (ps *Producers) Clients() []bridge.ClientInfo {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	list := make([]bridge.ClientInfo, 0, len(ps.entries))
-	for _, e := range ps.entries {
+	list := make([]bridge.ClientInfo, 0, len(ps.entries)+len(ps.hidden))
+	add := func(e *entry) {
 		if e.up.Load() != nil {
 			list = append(list, bridge.ClientInfo{
-				Kind: bridge.ClientProducer, Topic: e.spec.Topic, Principal: e.spec.Principal, Sessions: e.lease.Count(), Connected: true,
+				ID: e.id, Kind: bridge.ClientProducer, Topic: e.spec.Topic, Principal: e.spec.Principal, Sessions: e.lease.Count(), Connected: true,
 			})
 		}
+	}
+	for _, e := range ps.entries {
+		add(e)
+	}
+	for e := range ps.hidden {
+		add(e)
 	}
 	return list
 }

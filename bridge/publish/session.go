@@ -234,6 +234,9 @@ func (s *session) Describe(i *bridge.SessionInfo) {
 	i.Topic = s.e.spec.Topic
 	i.Messages = s.stats.Messages()
 	i.InFlight = s.InFlight()
+	if s.e.id != 0 {
+		i.Upstream = []uint64{s.e.id}
+	}
 	ps := s.e.producers
 	ps.mu.Lock()
 	i.Sharing = s.e.lease.Count()

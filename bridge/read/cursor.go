@@ -77,6 +77,15 @@ func (p *cursor) startOnTail(ctx context.Context, spec *bridge.ReaderSpec, end *
 	return p.startCatchUp(ctx, *spec)
 }
 
+// upstream adds the streams that p has a lease on to a list, by their ids. The session's mutex is held.
+func (p *cursor) upstream(ids []uint64) []uint64 {
+	ids = append(ids, p.tail.id)
+	if in := p.spot.in; in != nil && in != &p.tail.stream {
+		ids = append(ids, in.id)
+	}
+	return ids
+}
+
 // leave gives up the tail and the catch-up. The session is closed, or never came to be.
 func (p *cursor) leave() {
 	p.leaveCatchUp()

@@ -32,6 +32,7 @@ type stream struct {
 	readers *Readers
 	key     tailKey
 	kind    streamKind
+	id      uint64 // see [pool.Keeper.ID]
 
 	opened chan struct{} // closed once what follows is set
 	up     bridge.Reader // nil: see err
@@ -83,7 +84,7 @@ type streamKind interface {
 
 // begin opens a stream on a goroutine of its own, which may be done before begin returns. The mutex of rs is held.
 func (t *stream) begin(rs *Readers, key tailKey, kind streamKind) {
-	t.readers, t.key, t.kind = rs, key, kind
+	t.readers, t.key, t.kind, t.id = rs, key, kind, rs.pool.ID()
 	t.opened = make(chan struct{})
 	t.members = map[*cursor]struct{}{}
 	rs.pool.Go(t.create)

@@ -250,6 +250,9 @@ func (s *session) Describe(i *bridge.SessionInfo) {
 	spec := sub.spec.get()
 	i.Topic, i.Subscription, i.Type = topicName(&spec), spec.Subscription, spec.Type
 	i.Messages = s.stats.Messages()
+	if sub.id != 0 {
+		i.Upstream = []uint64{sub.id}
+	}
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
 	i.Unacked, i.Sharing = int(s.owned), sub.ledger.expected

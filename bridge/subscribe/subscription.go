@@ -33,7 +33,8 @@ type subscription struct {
 	opened latch // the first feed is there or err is set
 	err    error // constant from then on
 
-	own bool // has exactly one session for its whole life; it is in no group
+	own bool   // has exactly one session for its whole life; it is in no group
+	id  uint64 // see [pool.Keeper.ID]; 0: it is one session's own
 
 	mu        sync.Mutex
 	ledger    ledger
@@ -104,6 +105,7 @@ func (cs *Consumers) joinGroup(spec bridge.ConsumerSpec, own bool) *subscription
 	}
 	sub.opened.begin()
 	if !own {
+		sub.id = cs.pool.ID()
 		g := cs.groups[spec]
 		if g == nil {
 			g = &group{}

@@ -215,8 +215,23 @@ func page[P any](get func(*ask.Client, context.Context, url.Values) (P, error), 
 	}
 }
 
+// clientID is a flag's value: the id of a client at the brokers, "" until it is given.
+type clientID string
+
+// Set, String and Type implement [pflag.Value].
+func (id *clientID) Set(text string) error {
+	if n, err := strconv.ParseUint(text, 10, 64); err != nil || n == 0 {
+		return errors.New("pulsegate upstream prints them")
+	}
+	*id = clientID(text)
+	return nil
+}
+func (id *clientID) String() string { return string(*id) }
+func (id *clientID) Type() string   { return "client's id" }
+
 func newSessions() *cobra.Command {
-	return newList("sessions", "Print the sessions of a running gateway: who is connected, and who is slow",
+	var upstream clientID
+	cmd := newList("sessions", "Print the sessions of a running gateway: who is connected, and who is slow",
 		"Print the sessions of a running gateway.", "-unsentBytes",
 		func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) error {
 			page, err := c.Sessions(ctx, query)
@@ -225,6 +240,15 @@ func newSessions() *cobra.Command {
 			}
 			return ask.PrintSessions(w, page, nil, time.Now())
 		})
+	cmd.Flags().Var(&upstream, "upstream", "only those that use the client at the brokers with this `id`, as pulsegate upstream prints it")
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if err := before(cmd, args); err != nil || upstream == "" {
+			return err
+		}
+		return cmd.Flags().Set("where", "upstream="+string(upstream))
+	}
+	return cmd
 }
 
 func newTopics() *cobra.Command {

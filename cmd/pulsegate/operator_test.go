@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,7 +88,16 @@ func TestHelpOfLists(t *testing.T) {
 // shares is a gateway that has these at the brokers. Nothing else may be asked of it.
 type shares struct {
 	operator.Source
-	clients []operator.Client
+	clients  []operator.Client
+	sessions []operator.Session
+}
+
+func (s *shares) Sessions(visit func(*operator.Session) bool) {
+	for i := range s.sessions {
+		if !visit(&s.sessions[i]) {
+			return
+		}
+	}
 }
 
 func (s *shares) Brokers() []operator.Broker { return nil }
@@ -104,16 +114,16 @@ func (s *shares) Clients(visit func(*operator.Client) bool) {
 func TestWhatIsShared(t *testing.T) {
 	const orders, bills = "persistent://public/default/orders", "persistent://public/default/bills"
 	s := httptest.NewServer(operator.NewHandler(&shares{clients: []operator.Client{
-		{Kind: "producer", Topic: orders, Sessions: 7, Connected: true},
-		{Kind: "consumer", Topic: orders, Subscription: "s", Role: "app", Sessions: 3},
-		{Kind: "tail", Topic: bills, Sessions: 900, Connected: true},
+		{ID: 4, Kind: "producer", Topic: orders, Sessions: 7, Connected: true},
+		{ID: 5, Kind: "consumer", Topic: orders, Subscription: "s", Role: "app", Sessions: 3},
+		{ID: 6, Kind: "tail", Topic: bills, Sessions: 900, Connected: true},
 	}}, slog.New(slog.DiscardHandler)))
 	defer s.Close()
 	const (
-		head     = "SESSIONS KIND CONNECTED ROLE TOPIC SUBSCRIPTION"
-		tail     = "900 tail true - public/default/bills -"
-		producer = "7 producer true - public/default/orders -"
-		consumer = "3 consumer false app public/default/orders s"
+		head     = "ID SESSIONS KIND CONNECTED ROLE TOPIC SUBSCRIPTION"
+		tail     = "6 900 tail true - public/default/bills -"
+		producer = "4 7 producer true - public/default/orders -"
+		consumer = "5 3 consumer false app public/default/orders s"
 	)
 	for _, c := range []struct {
 		args []string
@@ -123,6 +133,7 @@ func TestWhatIsShared(t *testing.T) {
 		{[]string{"--sort", "sessions"}, []string{head, consumer, producer, tail}},
 		{[]string{"--where", "topic=*/orders", "--where", "sessions=5"}, []string{head, producer}},
 		{[]string{"--where", "connected=false"}, []string{head, consumer}},
+		{[]string{"--where", "id=5"}, []string{head, consumer}},
 		{[]string{"-n", "1"}, []string{head, tail, "… 1 of 3 clients"}},
 	} {
 		code, stdout, stderr := command(t, append([]string{"upstream", "--url", s.URL}, c.args...)...)
@@ -132,6 +143,43 @@ func TestWhatIsShared(t *testing.T) {
 		}
 		if code != exitOK || !slices.Equal(got, c.want) {
 			t.Errorf("%q: exit code %d, %q %s", c.args, code, got, stderr)
+		}
+	}
+}
+
+// sessions lists those of one client at the brokers, beside other filters, and says where its id is found.
+func TestSessionsOfAClient(t *testing.T) {
+	session := func(id uint64, role string, upstream ...uint64) operator.Session {
+		return operator.Session{ID: id, Kind: "consumer", Role: role, Address: netip.MustParseAddrPort("192.0.2.1:1000"), Upstream: upstream}
+	}
+	s := httptest.NewServer(operator.NewHandler(&shares{sessions: []operator.Session{
+		session(1, "app", 7), session(2, "app", 8), session(3, "web", 9, 7), session(4, "app"),
+	}}, slog.New(slog.DiscardHandler)))
+	defer s.Close()
+	const twice = `--where "upstream=7": expected field=value, once for each field`
+	for _, c := range []struct {
+		args []string
+		ids  []string
+		code int
+		want string // of what is wrong
+	}{
+		{nil, []string{"1", "2", "3", "4"}, exitOK, ""},
+		{[]string{"--upstream", "7"}, []string{"1", "3"}, exitOK, ""},
+		{[]string{"--upstream", "7", "--where", "role=app"}, []string{"1"}, exitOK, ""},
+		{[]string{"--upstream", "6"}, nil, exitOK, ""},
+		{[]string{"--upstream", "x"}, nil, exitUsage, `pulsegate sessions: --upstream "x": it must be a client's id (pulsegate upstream prints them)`},
+		{[]string{"--upstream", "0"}, nil, exitUsage, `--upstream "0": it must be a client's id`},
+		{[]string{"--upstream", "7", "--where", "upstream=7"}, nil, exitUsage, twice},
+		{[]string{"--upstream", "7", "--token", "a", "--token-file", "b"}, nil, exitUsage, "--token and --token-file exclude each other"},
+		{[]string{"--where", "upstream=x"}, nil, exitUsage, `parameter upstream: "x": expected the id of a client at the brokers, as the list upstream has it`},
+	} {
+		code, stdout, stderr := command(t, append([]string{"sessions", "--sort", "id", "--url", s.URL}, c.args...)...)
+		var ids []string
+		for line := range strings.Lines(stdout) {
+			ids = append(ids, strings.Fields(line)[0])
+		}
+		if code != c.code || !strings.Contains(stderr, c.want) || code == exitOK && !slices.Equal(ids[1:], c.ids) {
+			t.Errorf("%q: exit code %d, %v %s", c.args, code, ids, stderr)
 		}
 	}
 }

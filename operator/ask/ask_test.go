@@ -19,7 +19,7 @@ func TestNamesOfClientsAreFitForATerminal(t *testing.T) {
 	var out strings.Builder
 	page := operator.Sessions{Total: 2, Sessions: []operator.Session{{
 		ID: 7, Kind: "consumer", Topic: "persistent://public/default/a\x1b[2Jb", Subscription: "s\nt", UserAgent: "\u202eagent",
-		Address: netip.MustParseAddrPort("192.0.2.1:1000"), Opened: time.Now(), UnsentBytes: 2048,
+		Address: netip.MustParseAddrPort("192.0.2.1:1000"), Opened: time.Now(), UnsentBytes: 2048, Upstream: []uint64{4, 5, 6, 7, 8},
 	}}}
 	if err := PrintSessions(&out, page, nil, time.Now()); err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func TestNamesOfClientsAreFitForATerminal(t *testing.T) {
 	if len(lines) != 3 || strings.ContainsAny(out.String(), "\x1b\u202e") || lines[2] != "… 1 of 2 sessions" {
 		t.Errorf("%q", lines)
 	}
-	for _, part := range []string{`public/default/a\x1b[2Jb`, `s\nt`, "2.0Ki", "192.0.2.1:1000"} {
+	for _, part := range []string{`public/default/a\x1b[2Jb`, `s\nt`, "2.0Ki", "192.0.2.1:1000", " 4,5,6,+2 "} {
 		if !strings.Contains(lines[1], part) {
 			t.Errorf("%q has no %s", lines[1], part)
 		}

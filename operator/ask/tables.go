@@ -75,6 +75,19 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f%ci", value, units[unit])
 }
 
+// ids writes the first of a list of ids, and how many more there are.
+func ids(list []uint64) string {
+	const most = 3
+	texts := make([]string, 0, most+1)
+	for _, id := range list[:min(len(list), most)] {
+		texts = append(texts, number(id))
+	}
+	if more := len(list) - most; more > 0 {
+		texts = append(texts, fmt.Sprintf("+%d", more))
+	}
+	return strings.Join(texts, ",")
+}
+
 // short leaves out of a topic's name what goes without saying.
 func short(topic string) string { return strings.TrimPrefix(topic, "persistent://") }
 
@@ -116,6 +129,7 @@ func PrintSessions(w io.Writer, page operator.Sessions, rates Rates, now time.Ti
 		{"UNACKED", func(s *operator.Session) string { return number(s.Unacknowledged) }},
 		{"UNSENT", func(s *operator.Session) string { return size(s.UnsentBytes) }},
 		{"SLOW", func(s *operator.Session) string { return seconds(s.SlowSeconds) }},
+		{"UPSTREAM", func(s *operator.Session) string { return ids(s.Upstream) }},
 		{"TOPIC", func(s *operator.Session) string { return short(s.Topic) }},
 		{"SUBSCRIPTION", func(s *operator.Session) string { return s.Subscription }},
 		{"AGENT", func(s *operator.Session) string { return s.UserAgent }},
@@ -145,6 +159,7 @@ func PrintTopics(w io.Writer, page operator.Topics) error {
 // PrintClients prints a page of what the gateway has at the brokers, and how many sessions share it.
 func PrintClients(w io.Writer, page operator.Upstream) error {
 	return cmp.Or(table(w, []column[operator.Client]{
+		{"ID", func(c *operator.Client) string { return number(c.ID) }},
 		{"SESSIONS", func(c *operator.Client) string { return number(c.Sessions) }},
 		{"KIND", func(c *operator.Client) string { return c.Kind }},
 		{"CONNECTED", func(c *operator.Client) string { return strconv.FormatBool(c.Connected) }},
