@@ -43,6 +43,7 @@ func NewHandler(source Source, log *slog.Logger) http.Handler {
 	read("sessions/{id}", h.inTurn(h.session))
 	read("topics", h.inTurn(h.topics))
 	read("upstream", h.inTurn(h.upstream))
+	read("brokers", h.inTurn(h.brokers))
 	read("refusals", h.refusals)
 	read("config", h.config)
 	read("log-level", h.level)
@@ -50,7 +51,7 @@ func NewHandler(source Source, log *slog.Logger) http.Handler {
 	do("PUT", "log-level", h.setLevel)
 	do("POST", "profiles/{name}", h.profile)
 	mux.HandleFunc(Prefix, func(w http.ResponseWriter, r *http.Request) {
-		writeReason(w, http.StatusNotFound, "no such page; the pages are status, sessions, topics, upstream, refusals, config and log-level")
+		writeReason(w, http.StatusNotFound, "no such page; the pages are status, sessions, topics, upstream, brokers, refusals, config and log-level")
 	})
 	return http.NewCrossOriginProtection().Handler(mux)
 }
@@ -132,10 +133,6 @@ func (h *handler) inTurn(find func(r *http.Request) (any, *problem)) http.Handle
 }
 
 func (h *handler) status(w http.ResponseWriter, _ *http.Request) { writeJSON(w, h.source.Status()) }
-
-func (h *handler) refusals(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, map[string]any{"refusals": listOf(h.source.Refusals())})
-}
 
 func (h *handler) config(w http.ResponseWriter, _ *http.Request) {
 	var text bytes.Buffer

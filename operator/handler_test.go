@@ -17,6 +17,8 @@ import (
 // fake is a gateway with these sessions.
 type fake struct {
 	sessions []Session
+	brokers  []Broker
+	refusals []Refusal
 	closed   map[uint64]string
 	level    slog.LevelVar
 }
@@ -42,11 +44,9 @@ func (f *fake) CloseSession(id uint64, reason string) bool {
 func (f *fake) Clients(visit func(*Client) bool) {
 	visit(&Client{ID: 11, Kind: "tail", Topic: "persistent://public/default/a", Sessions: 2, Connected: true})
 }
-func (f *fake) Brokers() []Broker { return []Broker{{Address: "broker:6650", State: "up"}} }
-func (f *fake) Status() Status    { return Status{Version: "v1"} }
-func (f *fake) Refusals() []Refusal {
-	return nil
-}
+func (f *fake) Brokers() []Broker   { return f.brokers }
+func (f *fake) Status() Status      { return Status{Version: "v1"} }
+func (f *fake) Refusals() []Refusal { return f.refusals }
 func (f *fake) WriteConfig(w io.Writer) error {
 	_, err := io.WriteString(w, "webServicePort=8080\n")
 	return err
@@ -54,7 +54,7 @@ func (f *fake) WriteConfig(w io.Writer) error {
 func (f *fake) Level() *slog.LevelVar { return &f.level }
 
 func newFake() *fake {
-	f := &fake{closed: map[uint64]string{}}
+	f := &fake{closed: map[uint64]string{}, brokers: []Broker{{Address: "broker:6650", State: "up"}}}
 	for i := range uint64(5) {
 		f.sessions = append(f.sessions, Session{
 			ID: i + 1, Kind: []string{"producer", "consumer", "reader"}[i%3], Topic: "persistent://public/default/" + string('a'+rune(i%2)),
@@ -145,7 +145,13 @@ func TestAnswers(t *testing.T) {
 		{false, "GET", "upstream?id=11", "", 200, `"id":11`},
 		{false, "GET", "upstream?id=10", "", 200, `"clients":[]`},
 		{false, "GET", "upstream?connected=false", "", 200, `"clients":[]`},
-		{false, "GET", "refusals", "", 200, `{"refusals":[]}`},
+		{false, "GET", "refusals", "", 200, `{"total":0,"refusals":[]}`},
+		{false, "GET", "refusals?colour=red", "", 400, `parameter colour: \"colour\" is not a field of this list; its fields are time, what, code, limit, reason, address, path, topic, kind`},
+		{false, "GET", "refusals?time=yesterday", "", 400, `parameter time: \"yesterday\": expected a time such as 2006-01-02T15:04:05Z, the earliest to list`},
+		{false, "GET", "refusals?limit=0", "", 400, `parameter limit: \"0\": expected a number from 1 to 1000`},
+		{false, "GET", "brokers", "", 200, `{"total":1,"brokers":[{"address":"broker:6650"`},
+		{false, "GET", "brokers?state=down", "", 200, `{"total":0,"brokers":[]}`},
+		{false, "GET", "brokers?sort=status", "", 400, `parameter sort: \"status\" is not a field of this list; its fields are address, role, state, since,`},
 		{false, "GET", "config", "", 200, "webServicePort=8080"},
 		{false, "GET", "log-level", "", 200, `{"level":"info"}`},
 		{false, "GET", "nothing", "", 404, "no such page"},

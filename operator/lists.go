@@ -48,18 +48,13 @@ type Sessions struct {
 	Sessions []Session `json:"sessions"`
 }
 
+// Counts tells how many there are and how many of them are listed.
+func (s Sessions) Counts() (listed, total int) { return len(s.Sessions), s.Total }
+
 // sessions answers GET sessions.
 func (h *handler) sessions(r *http.Request) (any, *problem) {
-	q, err := parseQuery(r.URL.Query(), sessionFields(time.Now()), sessionTie)
-	if err != nil {
-		return nil, &problem{http.StatusBadRequest, err.Error()}
-	}
-	p := page[Session]{query: q}
-	h.source.Sessions(func(s *Session) bool {
-		p.add(s)
-		return r.Context().Err() == nil
-	})
-	return Sessions{p.total, listOf(p.list())}, nil
+	total, list, no := pageOf(r, sessionFields(time.Now()), sessionTie, h.source.Sessions)
+	return Sessions{total, list}, no
 }
 
 // session answers GET sessions/{id}.
@@ -118,6 +113,9 @@ type Topics struct {
 	Total  int     `json:"total"`
 	Topics []Topic `json:"topics"`
 }
+
+// Counts tells how many there are and how many of them are listed.
+func (t Topics) Counts() (listed, total int) { return len(t.Topics), t.Total }
 
 // topics answers GET topics.
 func (h *handler) topics(r *http.Request) (any, *problem) {
@@ -188,29 +186,15 @@ func clientTie(a, b *Client) int {
 
 // Upstream is the answer to a request for what the gateway has at the brokers.
 type Upstream struct {
-	Brokers []Broker `json:"brokers"`
-	Total   int      `json:"total"` // of the clients
+	Total   int      `json:"total"`
 	Clients []Client `json:"clients"`
 }
 
+// Counts tells how many there are and how many of them are listed.
+func (u Upstream) Counts() (listed, total int) { return len(u.Clients), u.Total }
+
 // upstream answers GET upstream.
 func (h *handler) upstream(r *http.Request) (any, *problem) {
-	q, err := parseQuery(r.URL.Query(), clientFields, clientTie)
-	if err != nil {
-		return nil, &problem{http.StatusBadRequest, err.Error()}
-	}
-	p := page[Client]{query: q}
-	h.source.Clients(func(c *Client) bool {
-		p.add(c)
-		return r.Context().Err() == nil
-	})
-	return Upstream{listOf(h.source.Brokers()), p.total, listOf(p.list())}, nil
-}
-
-// listOf makes no list an empty one, which JSON writes as [].
-func listOf[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
+	total, list, no := pageOf(r, clientFields, clientTie, h.source.Clients)
+	return Upstream{total, list}, no
 }

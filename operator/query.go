@@ -5,34 +5,41 @@ import (
 	"container/heap"
 	"fmt"
 	"math"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
-	// maxPage bounds what one answer lists, and maxReach how far behind the first one a page may lie:
+	// MaxPage bounds what one answer lists, and MaxReach how far behind the first one a page may end:
 	// so many are kept in memory while all are looked at.
-	maxPage     = 1000
-	maxReach    = 10_000
+	MaxPage     = 1000
+	MaxReach    = 10_000
 	defaultPage = 100
 )
 
-// field is something of a T that lists can be filtered and sorted by. One of text and number is set. Where
-// has is set, too, the filter is the id of a client at the upstream, and has tells which pass it.
+// field is something of a T that lists can be filtered and sorted by. One of text, number and moment is set,
+// or text to filter by and number to sort by. Where has is set, too, the filter is the id of a client at the
+// upstream, and has tells which pass it.
 type field[T any] struct {
 	name   string
 	text   func(*T) string
 	number func(*T) float64
 	has    func(t *T, id uint64) bool
+	moment func(*T) time.Time
 }
 
 func (f *field[T]) compare(a, b *T) int {
-	if f.text != nil {
-		return strings.Compare(f.text(a), f.text(b))
+	switch {
+	case f.number != nil:
+		return cmp.Compare(f.number(a), f.number(b))
+	case f.moment != nil:
+		return f.moment(a).Compare(f.moment(b))
 	}
-	return cmp.Compare(f.number(a), f.number(b))
+	return strings.Compare(f.text(a), f.text(b))
 }
 
 // query is what to list. Its zero value is not useful; see [parseQuery].
@@ -43,7 +50,7 @@ type query[T any] struct {
 }
 
 // parseQuery reads the parameters: a field's name filters, a string by a pattern in which * stands for anything,
-// a number by a minimum, the id of a client at the upstream by itself; sort names a field, behind a - in descending order; offset and
+// a number by a minimum, a time by the earliest, the id of a client at the upstream by itself; sort names a field, behind a - in descending order; offset and
 // limit make pages. tie decides where that leaves two equal.
 func parseQuery[T any](values url.Values, fields []field[T], tie func(a, b *T) int) (*query[T], error) {
 	q := &query[T]{order: tie, limit: defaultPage}
@@ -55,8 +62,8 @@ func parseQuery[T any](values url.Values, fields []field[T], tie func(a, b *T) i
 			return nil, fmt.Errorf("parameter %s: %w", name, err)
 		}
 	}
-	if q.offset+q.limit > maxReach {
-		return nil, fmt.Errorf("parameter offset: a page ends at %d at most; filter the list instead", maxReach)
+	if q.offset+q.limit > MaxReach {
+		return nil, fmt.Errorf("parameter offset: a page ends at %d at most; filter the list instead", MaxReach)
 	}
 	return q, nil
 }
@@ -64,10 +71,10 @@ func parseQuery[T any](values url.Values, fields []field[T], tie func(a, b *T) i
 func (q *query[T]) parameter(name, value string, fields []field[T], tie func(a, b *T) int) (err error) {
 	switch name {
 	case "offset":
-		q.offset, err = count(value, 0, maxReach)
+		q.offset, err = count(value, 0, MaxReach)
 		return err
 	case "limit":
-		q.limit, err = count(value, 1, maxPage)
+		q.limit, err = count(value, 1, MaxPage)
 		return err
 	case "sort":
 		column, falling := strings.CutPrefix(value, "-")
@@ -87,6 +94,14 @@ func (q *query[T]) parameter(name, value string, fields []field[T], tie func(a, 
 	f, err := named(name, fields)
 	if err != nil {
 		return err
+	}
+	if f.moment != nil {
+		first, err := time.Parse(time.RFC3339, value)
+		if err != nil {
+			return fmt.Errorf("%.50q: expected a time such as 2006-01-02T15:04:05Z, the earliest to list", value)
+		}
+		q.filters = append(q.filters, func(t *T) bool { return !f.moment(t).Before(first) })
+		return nil
 	}
 	if f.text != nil {
 		q.filters = append(q.filters, func(t *T) bool { return matches(value, f.text(t)) })
@@ -150,6 +165,28 @@ func matches(pattern, text string) bool {
 		}
 		text, rest = text[at+len(part):], after
 	}
+}
+
+// pageOf is what a request asks for of all that visit is called with, until that returns false, and how many pass the filters.
+func pageOf[T any](r *http.Request, fields []field[T], tie func(a, b *T) int, all func(visit func(*T) bool)) (total int, list []T, no *problem) {
+	q, err := parseQuery(r.URL.Query(), fields, tie)
+	if err != nil {
+		return 0, nil, &problem{http.StatusBadRequest, err.Error()}
+	}
+	p := page[T]{query: q}
+	all(func(t *T) bool {
+		p.add(t)
+		return r.Context().Err() == nil
+	})
+	return p.total, listOf(p.list()), nil
+}
+
+// listOf makes no list an empty one, which JSON writes as [].
+func listOf[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }
 
 // page collects the part of a list that a query asks for, keeping no more than that in memory.

@@ -13,26 +13,27 @@ import (
 // Sessions is as [operator.Source] wants it. It waits for a session whose message is being handled, so
 // it is not called by what handles messages.
 func (s *Server) Sessions(visit func(*operator.Session) bool) {
+	var session operator.Session // of all in turn, as is info: they would be on the heap for each
+	var info bridge.SessionInfo
 	s.o.Bridge.Outlets(func(out bridge.Outlet) bool {
 		c, ok := out.(*conn)
 		if !ok {
 			return true
 		}
-		var session operator.Session
-		return !c.describe(&session) || visit(&session)
+		return !c.describe(&session, &info) || visit(&session)
 	})
 }
 
-// describe tells what the connection's session is doing; false when it has none any more.
-func (c *conn) describe(to *operator.Session) bool {
+// describe tells what the connection's session is doing, with i for its own use; false when it has none any more.
+func (c *conn) describe(to *operator.Session, i *bridge.SessionInfo) bool {
 	s := c.s
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.session == nil || c.id == 0 {
 		return false
 	}
-	var i bridge.SessionInfo
-	c.session.Describe(&i)
+	*i = bridge.SessionInfo{} // a session sets what it has
+	c.session.Describe(i)
 	now := s.now()
 	*to = operator.Session{
 		ID: c.id, Kind: c.kind.String(), Topic: i.Topic, Subscription: i.Subscription,

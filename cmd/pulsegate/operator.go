@@ -21,6 +21,7 @@ import (
 	"github.com/pulsegate/pulsegate/cmd/usage"
 	"github.com/pulsegate/pulsegate/filename"
 	"github.com/pulsegate/pulsegate/gateway"
+	"github.com/pulsegate/pulsegate/operator"
 	"github.com/pulsegate/pulsegate/operator/ask"
 )
 
@@ -139,47 +140,53 @@ func newStatus() *cobra.Command {
 			if err != nil {
 				return asRuntime(err)
 			}
-			up, err := c.Upstream(ctx, url.Values{"limit": {"1"}})
+			brokers, err := c.Brokers(ctx, url.Values{"sort": {worstBroker}, "limit": {"50"}})
 			if err != nil {
 				return asRuntime(err)
 			}
-			refusals, err := c.Refusals(ctx)
+			refusals, err := c.Refusals(ctx, url.Values{"limit": {"10"}})
 			if err != nil {
 				return asRuntime(err)
 			}
-			return asRuntime(ask.PrintStatus(cmd.OutOrStdout(), status, up.Brokers, refusals[:min(len(refusals), 10)], time.Now()))
+			return asRuntime(ask.PrintStatus(cmd.OutOrStdout(), status, brokers, refusals, time.Now()))
 		})
 }
 
 const listHelp = `
 --where filters by a field: a string by a pattern in which * stands for anything
-(--where 'topic=*/orders'), a number by a minimum (--where unsentBytes=1).
---sort names a field, with a - in front for descending order.`
-
-// mostListed is how many lines a gateway lists at once.
-const mostListed = 1000
+(--where 'topic=*/orders'), a number by a minimum (--where unsentBytes=1), a time by
+the earliest (refusals --where time=2006-01-02T15:04:05Z).
+--sort names a field, with a - in front for descending order.
+-n and --offset make pages.`
 
 // list are the flags of a command that prints a list.
 type list struct {
-	where []string
-	sort  string
-	count int
+	where         []string
+	sort          string
+	count, offset int
 }
 
 func (l *list) flags(cmd *cobra.Command, sort string) {
 	cmd.Flags().StringArrayVar(&l.where, "where", nil, "`field=value` to filter by; may be repeated")
 	cmd.Flags().StringVar(&l.sort, "sort", sort, "`field` to sort by, with a - in front for descending order")
 	cmd.Flags().IntVarP(&l.count, "count", "n", 50, "how many to print")
+	cmd.Flags().IntVar(&l.offset, "offset", 0, "how many to leave out before the first")
 }
 
 func (l *list) query() (url.Values, error) {
-	if l.count < 1 || l.count > mostListed {
-		return nil, fmt.Errorf("-n, --count %d: it must be from 1 to %d", l.count, mostListed)
+	switch {
+	case l.count < 1 || l.count > operator.MaxPage:
+		return nil, fmt.Errorf("-n, --count %d: it must be from 1 to %d", l.count, operator.MaxPage)
+	case l.offset < 0 || l.offset > operator.MaxReach-l.count:
+		return nil, fmt.Errorf("--offset %d: with -n %d it must be from 0 to %d; --where leaves out what is not looked for", l.offset, l.count, operator.MaxReach-l.count)
 	}
-	query := url.Values{"sort": {l.sort}, "limit": {strconv.Itoa(l.count)}}
+	query := url.Values{"sort": {l.sort}, "limit": {strconv.Itoa(l.count)}, "offset": {strconv.Itoa(l.offset)}}
 	for _, w := range l.where {
 		field, value, ok := strings.Cut(w, "=")
-		if !ok || query.Has(field) {
+		switch {
+		case ok && (field == "sort" || field == "limit" || field == "offset"):
+			return nil, fmt.Errorf("--where %q: it is no field; the flags are --sort, -n and --offset", w)
+		case !ok || query.Has(field):
 			return nil, fmt.Errorf("--where %q: expected field=value, once for each field", w)
 		}
 		query.Set(field, value)
@@ -187,8 +194,19 @@ func (l *list) query() (url.Values, error) {
 	return query, nil
 }
 
-// newList makes a command that prints a list: show asks for it and prints it.
-func newList(use, short, long, sort string, show func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) error) *cobra.Command {
+// more is what shows the lines behind those that were printed.
+func (l *list) more() string {
+	if next := l.offset + l.count; next <= operator.MaxReach-l.count {
+		return fmt.Sprintf("--offset %d", next)
+	}
+	return "--where with a filter"
+}
+
+// part is a page of a list.
+type part interface{ Counts() (listed, total int) }
+
+// newList makes a command that prints a list: show asks for a page of it and prints that.
+func newList(use, short, long, sort string, show func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) (part, error)) *cobra.Command {
 	var l list
 	cmd := new(running).command(use, short, long+listHelp, cobra.NoArgs,
 		func(ctx context.Context, cmd *cobra.Command, c *ask.Client, _ []string) error {
@@ -198,20 +216,24 @@ func newList(use, short, long, sort string, show func(ctx context.Context, c *as
 			}
 			ctx, cancel := context.WithTimeout(ctx, askTimeout)
 			defer cancel()
-			return asRuntime(show(ctx, c, query, cmd.OutOrStdout()))
+			shown, err := show(ctx, c, query, cmd.OutOrStdout())
+			if err != nil {
+				return asRuntime(err)
+			}
+			return asRuntime(ask.PrintRest(cmd.OutOrStdout(), shown, l.offset, l.more()))
 		})
 	l.flags(cmd, sort)
 	return cmd
 }
 
 // page makes a list of how to ask for a page of it, and of how that is printed.
-func page[P any](get func(*ask.Client, context.Context, url.Values) (P, error), print func(io.Writer, P) error) func(context.Context, *ask.Client, url.Values, io.Writer) error {
-	return func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) error {
+func page[P part](get func(*ask.Client, context.Context, url.Values) (P, error), print func(io.Writer, P) error) func(context.Context, *ask.Client, url.Values, io.Writer) (part, error) {
+	return func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) (part, error) {
 		p, err := get(c, ctx, query)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return print(w, p)
+		return p, print(w, p)
 	}
 }
 
@@ -229,17 +251,16 @@ func (id *clientID) Set(text string) error {
 func (id *clientID) String() string { return string(*id) }
 func (id *clientID) Type() string   { return "client's id" }
 
+// now lets a page be printed that says how long ago something was.
+func now[P part](print func(io.Writer, P, time.Time) error) func(io.Writer, P) error {
+	return func(w io.Writer, p P) error { return print(w, p, time.Now()) }
+}
+
 func newSessions() *cobra.Command {
 	var upstream clientID
 	cmd := newList("sessions", "Print the sessions of a running gateway: who is connected, and who is slow",
 		"Print the sessions of a running gateway.", "-unsentBytes",
-		func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) error {
-			page, err := c.Sessions(ctx, query)
-			if err != nil {
-				return err
-			}
-			return ask.PrintSessions(w, page, nil, time.Now())
-		})
+		page((*ask.Client).Sessions, now(func(w io.Writer, p operator.Sessions, at time.Time) error { return ask.PrintSessions(w, p, nil, at) })))
 	cmd.Flags().Var(&upstream, "upstream", "only those that use the client at the brokers with this `id`, as pulsegate upstream prints it")
 	before := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
@@ -261,6 +282,21 @@ func newUpstream() *cobra.Command {
 	return newList("upstream", "Print what a running gateway has at the brokers, and how many sessions share it",
 		"Print the producers, consumers, readers and tails that a running gateway has at the\nbrokers, and how many sessions share each.", "-sessions",
 		page((*ask.Client).Upstream, ask.PrintClients))
+}
+
+// worstBroker has connections that are down first, then those that are being opened.
+const worstBroker = "state"
+
+func newBrokers() *cobra.Command {
+	return newList("brokers", "Print the connections of a running gateway to brokers, those that are down first",
+		"Print the connections of a running gateway to brokers: down, opening or up, and what they do.", worstBroker,
+		page((*ask.Client).Brokers, now(ask.PrintBrokers)))
+}
+
+func newRefusals() *cobra.Command {
+	return newList("refusals", "Print the last clients that a running gateway refused, and why",
+		"Print the last clients that a running gateway refused or whose sessions it ended, and why.", "-time",
+		page((*ask.Client).Refusals, now(ask.PrintRefusals)))
 }
 
 func newTop() *cobra.Command {
@@ -342,5 +378,5 @@ func newProfile() *cobra.Command {
 
 // operatorCommands are those that ask a running gateway.
 func operatorCommands() []*cobra.Command {
-	return []*cobra.Command{newStatus(), newSessions(), newTopics(), newUpstream(), newTop(), newClose(), newLogLevel(), newProfile()}
+	return []*cobra.Command{newStatus(), newSessions(), newTopics(), newUpstream(), newBrokers(), newRefusals(), newTop(), newClose(), newLogLevel(), newProfile()}
 }

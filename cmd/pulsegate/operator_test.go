@@ -2,15 +2,18 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pulsegate/pulsegate/operator"
 )
@@ -75,9 +78,9 @@ func TestAskingGoesWrong(t *testing.T) {
 
 // The help of lists tells what filters and sorting take, in the words of the documentation.
 func TestHelpOfLists(t *testing.T) {
-	for _, list := range []string{"sessions", "topics", "upstream"} {
+	for _, list := range []string{"sessions", "topics", "upstream", "brokers", "refusals"} {
 		code, stdout, _ := command(t, list, "--help")
-		for _, want := range []string{"a string by a pattern", "a number by a minimum", "in front for descending order.", "in front for descending order (default"} {
+		for _, want := range []string{"a string by a pattern", "a number by a minimum", "a time by\nthe earliest", "-n and --offset make pages", "in front for descending order.", "in front for descending order (default"} {
 			if code != exitOK || !strings.Contains(stdout, want) {
 				t.Errorf("%s: no %q in %s", list, want, stdout)
 			}
@@ -99,8 +102,6 @@ func (s *shares) Sessions(visit func(*operator.Session) bool) {
 		}
 	}
 }
-
-func (s *shares) Brokers() []operator.Broker { return nil }
 
 func (s *shares) Clients(visit func(*operator.Client) bool) {
 	for i := range s.clients {
@@ -134,7 +135,10 @@ func TestWhatIsShared(t *testing.T) {
 		{[]string{"--where", "topic=*/orders", "--where", "sessions=5"}, []string{head, producer}},
 		{[]string{"--where", "connected=false"}, []string{head, consumer}},
 		{[]string{"--where", "id=5"}, []string{head, consumer}},
-		{[]string{"-n", "1"}, []string{head, tail, "… 1 of 3 clients"}},
+		{[]string{"-n", "1"}, []string{head, tail, "… 1 to 1 of 3; --offset 1 shows more"}},
+		{[]string{"-n", "1", "--offset", "1"}, []string{head, producer, "… 2 to 2 of 3; --offset 2 shows more"}},
+		{[]string{"-n", "1", "--offset", "2"}, []string{head, consumer, "… 3 to 3 of 3"}},
+		{[]string{"--offset", "3"}, []string{head, "… none from 4 on, of 3"}},
 	} {
 		code, stdout, stderr := command(t, append([]string{"upstream", "--url", s.URL}, c.args...)...)
 		var got []string
@@ -180,6 +184,81 @@ func TestSessionsOfAClient(t *testing.T) {
 		}
 		if code != c.code || !strings.Contains(stderr, c.want) || code == exitOK && !slices.Equal(ids[1:], c.ids) {
 			t.Errorf("%q: exit code %d, %v %s", c.args, code, ids, stderr)
+		}
+	}
+}
+
+// What is wrong with the flags of a list is told before anything is asked, with what to do instead.
+func TestFlagsOfLists(t *testing.T) {
+	for _, list := range []string{"sessions", "topics", "upstream", "brokers", "refusals"} {
+		for _, c := range []struct {
+			args []string
+			want string
+		}{
+			{[]string{"--offset", "-1"}, "--offset -1: with -n 50 it must be from 0 to 9950"},
+			{[]string{"--offset", "9900", "-n", "101"}, "--offset 9900: with -n 101 it must be from 0 to 9899; --where leaves out"},
+			{[]string{"-n", "1001"}, "-n, --count 1001: it must be from 1 to 1000"},
+			{[]string{"--where", "limit=5"}, `--where "limit=5": it is no field; the flags are --sort, -n and --offset`},
+			{[]string{"--where", "kind"}, `--where "kind": expected field=value`},
+		} {
+			code, stdout, stderr := command(t, slices.Concat([]string{list, "--url", "http://localhost:1"}, c.args)...)
+			if code != exitUsage || stdout != "" || !strings.Contains(stderr, c.want) {
+				t.Errorf("%s %q: exit code %d, %q", list, c.args, code, stderr)
+			}
+		}
+	}
+	if l := (list{count: 50, offset: 9940}); l.more() != "--where with a filter" {
+		t.Error(l.more())
+	}
+}
+
+// troubles is a gateway in trouble.
+type troubles struct{ operator.Source }
+
+func (troubles) Status() operator.Status { return operator.Status{Version: "v1", Ready: "no broker"} }
+
+func (troubles) Brokers() []operator.Broker {
+	return []operator.Broker{{Address: "a:6650", State: "up"}, {Address: "b:6650", State: "down", Error: "connection refused"}}
+}
+
+func (troubles) Refusals() (list []operator.Refusal) {
+	for i := range 12 {
+		list = append(list, operator.Refusal{
+			Time: time.Now().Add(-time.Duration(i) * time.Hour), What: "session refused", Code: 401 + i%2, Reason: fmt.Sprintf("no %d", i), Address: netip.MustParseAddrPort("192.0.2.1:1"),
+		})
+	}
+	return list
+}
+
+// refusals and brokers print what is wrong, found by filters; status prints the beginning of both, and says where there is more.
+func TestTroubles(t *testing.T) {
+	s := httptest.NewServer(operator.NewHandler(troubles{}, slog.New(slog.DiscardHandler)))
+	defer s.Close()
+	for _, c := range []struct {
+		args       []string
+		want, none []string
+		lines      int
+	}{
+		{[]string{"brokers"}, []string{"BROKER", "connection refused\na:6650"}, nil, 3},
+		{[]string{"brokers", "--where", "state=up"}, []string{"a:6650"}, []string{"b:6650"}, 2},
+		{[]string{"refusals"}, []string{"AGO", "no 0\n1h"}, []string{"…"}, 13},
+		{[]string{"refusals", "--where", "code=402", "-n", "3", "--offset", "2"}, []string{"no 5\n", "… 3 to 5 of 6; --offset 5 shows more\n"}, []string{"401", "no 3\n"}, 5},
+		{[]string{"status"}, []string{"connection refused\na:6650", "no 9\n", "… 1 to 10 of 12; pulsegate refusals shows more\n"}, []string{"no 10"}, 0},
+	} {
+		code, stdout, stderr := command(t, append(c.args, "--url", s.URL)...)
+		if code != exitOK || c.lines != 0 && strings.Count(stdout, "\n") != c.lines {
+			t.Errorf("%q: exit code %d, %s%s", c.args, code, stdout, stderr)
+		}
+		text := regexp.MustCompile(` +\n`).ReplaceAllString(stdout, "\n")
+		for _, want := range c.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q: no %q in %s", c.args, want, stdout)
+			}
+		}
+		for _, none := range c.none {
+			if strings.Contains(text, none) {
+				t.Errorf("%q: %q in %s", c.args, none, stdout)
+			}
 		}
 	}
 }

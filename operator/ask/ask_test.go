@@ -17,7 +17,7 @@ import (
 // What a client has named reaches a terminal as text, whatever it holds.
 func TestNamesOfClientsAreFitForATerminal(t *testing.T) {
 	var out strings.Builder
-	page := operator.Sessions{Total: 2, Sessions: []operator.Session{{
+	page := operator.Sessions{Total: 1, Sessions: []operator.Session{{
 		ID: 7, Kind: "consumer", Topic: "persistent://public/default/a\x1b[2Jb", Subscription: "s\nt", UserAgent: "\u202eagent",
 		Address: netip.MustParseAddrPort("192.0.2.1:1000"), Opened: time.Now(), UnsentBytes: 2048, Upstream: []uint64{4, 5, 6, 7, 8},
 	}}}
@@ -25,7 +25,7 @@ func TestNamesOfClientsAreFitForATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
-	if len(lines) != 3 || strings.ContainsAny(out.String(), "\x1b\u202e") || lines[2] != "… 1 of 2 sessions" {
+	if len(lines) != 2 || strings.ContainsAny(out.String(), "\x1b\u202e") {
 		t.Errorf("%q", lines)
 	}
 	for _, part := range []string{`public/default/a\x1b[2Jb`, `s\nt`, "2.0Ki", "192.0.2.1:1000", " 4,5,6,+2 "} {
@@ -84,6 +84,27 @@ func TestRatesOfSessions(t *testing.T) {
 	for i, want := range []string{"RATE", "25/s", "-", "0/s"} {
 		if got := strings.Fields(lines[i])[7]; got != want {
 			t.Errorf("%q has %q, not %q", lines[i], got, want)
+		}
+	}
+}
+
+// What is not printed of a list is told, and what shows it.
+func TestRestOfAList(t *testing.T) {
+	for _, c := range []struct {
+		listed, total, offset int
+		want                  string
+	}{
+		{0, 0, 0, ""},
+		{3, 3, 0, ""},
+		{2, 5, 0, "… 1 to 2 of 5; --offset 2 shows more\n"},
+		{2, 5, 2, "… 3 to 4 of 5; --offset 2 shows more\n"},
+		{1, 5, 4, "… 5 to 5 of 5\n"},
+		{0, 5, 6, "… none from 7 on, of 5\n"},
+	} {
+		var out strings.Builder
+		page := operator.Topics{Total: c.total, Topics: make([]operator.Topic, c.listed)}
+		if err := PrintRest(&out, page, c.offset, "--offset 2"); err != nil || out.String() != c.want {
+			t.Errorf("%+v: %q, %v", c, out.String(), err)
 		}
 	}
 }

@@ -63,13 +63,14 @@ func (c *Client) Upstream(ctx context.Context, query url.Values) (u operator.Ups
 	return u, c.get(ctx, "upstream", query, &u)
 }
 
+// Brokers asks for the connections to brokers.
+func (c *Client) Brokers(ctx context.Context, query url.Values) (b operator.Brokers, err error) {
+	return b, c.get(ctx, "brokers", query, &b)
+}
+
 // Refusals asks for the last clients that were refused.
-func (c *Client) Refusals(ctx context.Context) ([]operator.Refusal, error) {
-	var r struct {
-		Refusals []operator.Refusal `json:"refusals"`
-	}
-	err := c.get(ctx, "refusals", nil, &r)
-	return r.Refusals, err
+func (c *Client) Refusals(ctx context.Context, query url.Values) (r operator.Refusals, err error) {
+	return r, c.get(ctx, "refusals", query, &r)
 }
 
 // Config asks for the configuration in effect, in which secrets are masked, as lines of a file.

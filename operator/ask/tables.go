@@ -137,12 +137,12 @@ func PrintSessions(w io.Writer, page operator.Sessions, rates Rates, now time.Ti
 	if rates != nil {
 		columns = slices.Insert(columns, 7, column[operator.Session]{"RATE", rates.of})
 	}
-	return cmp.Or(table(w, columns, page.Sessions), rest(w, len(page.Sessions), page.Total, "sessions"))
+	return table(w, columns, page.Sessions)
 }
 
 // PrintTopics prints a page of topics.
 func PrintTopics(w io.Writer, page operator.Topics) error {
-	return cmp.Or(table(w, []column[operator.Topic]{
+	return table(w, []column[operator.Topic]{
 		{"SESSIONS", func(t *operator.Topic) string { return number(t.Sessions) }},
 		{"PRODUCERS", func(t *operator.Topic) string { return number(t.Producers) }},
 		{"CONSUMERS", func(t *operator.Topic) string { return number(t.Consumers) }},
@@ -153,12 +153,12 @@ func PrintTopics(w io.Writer, page operator.Topics) error {
 		{"UNSENT", func(t *operator.Topic) string { return size(t.UnsentBytes) }},
 		{"SLOW", func(t *operator.Topic) string { return number(t.Slow) }},
 		{"TOPIC", func(t *operator.Topic) string { return short(t.Topic) }},
-	}, page.Topics), rest(w, len(page.Topics), page.Total, "topics"))
+	}, page.Topics)
 }
 
 // PrintClients prints a page of what the gateway has at the brokers, and how many sessions share it.
 func PrintClients(w io.Writer, page operator.Upstream) error {
-	return cmp.Or(table(w, []column[operator.Client]{
+	return table(w, []column[operator.Client]{
 		{"ID", func(c *operator.Client) string { return number(c.ID) }},
 		{"SESSIONS", func(c *operator.Client) string { return number(c.Sessions) }},
 		{"KIND", func(c *operator.Client) string { return c.Kind }},
@@ -166,7 +166,7 @@ func PrintClients(w io.Writer, page operator.Upstream) error {
 		{"ROLE", func(c *operator.Client) string { return c.Role }},
 		{"TOPIC", func(c *operator.Client) string { return short(c.Topic) }},
 		{"SUBSCRIPTION", func(c *operator.Client) string { return c.Subscription }},
-	}, page.Clients), rest(w, len(page.Clients), page.Total, "clients"))
+	}, page.Clients)
 }
 
 // PrintConfig prints the lines of a configuration, fit for a terminal.
@@ -180,7 +180,7 @@ func PrintConfig(w io.Writer, text string) error {
 }
 
 // PrintStatus prints the gateway at a glance, with its brokers and the last refusals.
-func PrintStatus(w io.Writer, s operator.Status, brokers []operator.Broker, refusals []operator.Refusal, now time.Time) error {
+func PrintStatus(w io.Writer, s operator.Status, brokers operator.Brokers, refusals operator.Refusals, now time.Time) error {
 	state := "serving"
 	if s.Draining {
 		state = "draining"
@@ -201,31 +201,41 @@ func PrintStatus(w io.Writer, s operator.Status, brokers []operator.Broker, refu
 			return amount(l.Most, l.Unit)
 		}},
 	}, s.Limits)
-	if len(brokers) > 0 {
+	if len(brokers.Brokers) > 0 {
 		fmt.Fprintln(w)
-		err = cmp.Or(err, table(w, []column[operator.Broker]{
-			{"BROKER", func(b *operator.Broker) string { return b.Address }},
-			{"ROLE", func(b *operator.Broker) string { return b.Role }},
-			{"STATE", func(b *operator.Broker) string { return b.State }},
-			{"SINCE", func(b *operator.Broker) string { return seconds(now.Sub(b.Since).Seconds()) }},
-			{"PRODUCERS", func(b *operator.Broker) string { return number(b.Producers) }},
-			{"CONSUMERS", func(b *operator.Broker) string { return number(b.Consumers) }},
-			{"REQUESTS", func(b *operator.Broker) string { return number(b.Requests) }},
-			{"PENDING", func(b *operator.Broker) string { return size(b.PendingBytes) }},
-			{"ERROR", func(b *operator.Broker) string { return b.Error }},
-		}, brokers))
+		err = cmp.Or(err, PrintBrokers(w, brokers, now), PrintRest(w, brokers, 0, "pulsegate brokers"))
 	}
-	if len(refusals) > 0 {
+	if len(refusals.Refusals) > 0 {
 		fmt.Fprintln(w)
-		err = cmp.Or(err, table(w, []column[operator.Refusal]{
-			{"AGO", func(r *operator.Refusal) string { return seconds(now.Sub(r.Time).Seconds()) }},
-			{"REFUSED", func(r *operator.Refusal) string { return r.What }},
-			{"CODE", func(r *operator.Refusal) string { return number(r.Code) }},
-			{"ADDRESS", func(r *operator.Refusal) string { return r.Address.String() }},
-			{"REASON", func(r *operator.Refusal) string { return r.Reason + more(r.More) }},
-		}, refusals))
+		err = cmp.Or(err, PrintRefusals(w, refusals, now), PrintRest(w, refusals, 0, "pulsegate refusals"))
 	}
 	return err
+}
+
+// PrintBrokers prints a page of connections to brokers.
+func PrintBrokers(w io.Writer, page operator.Brokers, now time.Time) error {
+	return table(w, []column[operator.Broker]{
+		{"BROKER", func(b *operator.Broker) string { return b.Address }},
+		{"ROLE", func(b *operator.Broker) string { return b.Role }},
+		{"STATE", func(b *operator.Broker) string { return b.State }},
+		{"SINCE", func(b *operator.Broker) string { return seconds(now.Sub(b.Since).Seconds()) }},
+		{"PRODUCERS", func(b *operator.Broker) string { return number(b.Producers) }},
+		{"CONSUMERS", func(b *operator.Broker) string { return number(b.Consumers) }},
+		{"REQUESTS", func(b *operator.Broker) string { return number(b.Requests) }},
+		{"PENDING", func(b *operator.Broker) string { return size(b.PendingBytes) }},
+		{"ERROR", func(b *operator.Broker) string { return b.Error }},
+	}, page.Brokers)
+}
+
+// PrintRefusals prints a page of the last clients that were refused.
+func PrintRefusals(w io.Writer, page operator.Refusals, now time.Time) error {
+	return table(w, []column[operator.Refusal]{
+		{"AGO", func(r *operator.Refusal) string { return seconds(now.Sub(r.Time).Seconds()) }},
+		{"REFUSED", func(r *operator.Refusal) string { return r.What }},
+		{"CODE", func(r *operator.Refusal) string { return number(r.Code) }},
+		{"ADDRESS", func(r *operator.Refusal) string { return r.Address.String() }},
+		{"REASON", func(r *operator.Refusal) string { return r.Reason + more(r.More) }},
+	}, page.Refusals)
 }
 
 func amount(n int64, unit string) string {
@@ -244,11 +254,20 @@ func more(attrs map[string]string) string {
 	return out.String()
 }
 
-// rest says how many are not listed.
-func rest(w io.Writer, listed, total int, what string) error {
-	if listed >= total {
+// PrintRest says which part of a list was printed that begins at offset, and what shows more, unless it is all there is.
+func PrintRest(w io.Writer, page interface{ Counts() (listed, total int) }, offset int, more string) error {
+	listed, total := page.Counts()
+	text := ""
+	switch last := offset + listed; {
+	case offset == 0 && listed >= total:
 		return nil
+	case listed == 0:
+		text = fmt.Sprintf("none from %d on, of %d", offset+1, total)
+	case last >= total:
+		text = fmt.Sprintf("%d to %d of %d", offset+1, last, total)
+	default:
+		text = fmt.Sprintf("%d to %d of %d; %s shows more", offset+1, last, total, more)
 	}
-	_, err := fmt.Fprintf(w, "… %d of %d %s\n", listed, total, what)
+	_, err := fmt.Fprintln(w, "… "+text)
 	return err
 }

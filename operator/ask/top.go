@@ -2,6 +2,7 @@ package ask
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -72,7 +73,7 @@ func (c *Client) screen(ctx context.Context, w io.Writer, before, now *look, row
 	if err != nil {
 		return err
 	}
-	if err := PrintStatus(w, now.status, nil, nil, now.at); err != nil {
+	if err := PrintStatus(w, now.status, operator.Brokers{}, operator.Refusals{}, now.at); err != nil {
 		return err
 	}
 	rates := Rates{}
@@ -85,12 +86,12 @@ func (c *Client) screen(ctx context.Context, w io.Writer, before, now *look, row
 	}
 	fmt.Fprintf(w, "\nclients whose output waits: %d\n", slow.Total)
 	if slow.Total > 0 {
-		if err := PrintSessions(w, slow, rates, now.at); err != nil {
+		if err := cmp.Or(PrintSessions(w, slow, rates, now.at), PrintRest(w, slow, 0, "a larger -n")); err != nil {
 			return err
 		}
 	}
 	fmt.Fprintln(w)
-	return PrintTopics(w, topics)
+	return cmp.Or(PrintTopics(w, topics), PrintRest(w, topics, 0, "a larger -n"))
 }
 
 func perSecond(before, now *operator.Status, counter string, passed time.Duration) float64 {

@@ -2,7 +2,7 @@
 
 import { closeSession, get } from "./api.js";
 import { ago, count, seconds, size, topic } from "./format.js";
-import { draw, element, List } from "./table.js";
+import { element, List } from "./table.js";
 
 const n = (head, field, cell) => ({ head, field, cell, number: true });
 const t = (head, field, cell, long) => ({ head, field, cell, long });
@@ -90,36 +90,38 @@ export function lists(refresh, failed) {
     t("Connected", "connected", (c) => c.connected ? "yes" : element("span", { class: "bad" }, "no")),
   ], { field: "sessions", falling: true }, async (query) => {
     const page = await get("upstream", query);
-    draw(document.getElementById("brokers"), brokerColumns, page.brokers);
     return { rows: page.clients, total: page.total };
   });
 
-  for (const list of [sessions, topics, upstream]) list.changed = refresh;
-  return { sessions, topics, upstream };
-}
+  const brokers = new List("brokers", [
+    t("Broker", "address", (b) => b.address),
+    t("Role", "role", (b) => b.role),
+    t("State", "state", (b) => element("span", { class: b.state === "up" ? "" : "bad" }, b.state)),
+    n("For", "since", (b) => ago(b.since)),
+    n("Producers", "producers", (b) => count(b.producers)),
+    n("Consumers", "consumers", (b) => count(b.consumers)),
+    n("Requests", "requests", (b) => count(b.requests)),
+    n("Unsent bytes", "pendingBytes", (b) => size(b.pendingBytes)),
+    t("Error", "error", (b) => b.error ?? "", true),
+  ], { field: "state", falling: false }, async (query) => {
+    const page = await get("brokers", query);
+    return { rows: page.brokers, total: page.total };
+  });
 
-const brokerColumns = [
-  t("Broker", null, (b) => b.address),
-  t("Role", null, (b) => b.role),
-  t("State", null, (b) => element("span", { class: b.state === "up" ? "" : "bad" }, b.state)),
-  n("For", null, (b) => ago(b.since)),
-  n("Producers", null, (b) => count(b.producers)),
-  n("Consumers", null, (b) => count(b.consumers)),
-  n("Requests", null, (b) => count(b.requests)),
-  n("Unsent bytes", null, (b) => size(b.pendingBytes)),
-  t("Error", null, (b) => b.error ?? "", true),
-];
+  const refusals = new List("refusals", [
+    n("Ago", "time", (r) => ago(r.time)),
+    t("What", "what", (r) => r.what),
+    n("Code", "code", (r) => r.code ? String(r.code) : ""),
+    t("Reason", "reason", (r) => r.reason, true),
+    t("Address", "address", (r) => r.address),
+    t("Limit", "limit", (r) => r.limit),
+    t("More", null, (r) => Object.entries(r.more ?? {}).map(([k, v]) => `${k}=${v}`).join(" "), true),
+  ], { field: "time", falling: true }, async (query) => {
+    const page = await get("refusals", query);
+    return { rows: page.refusals, total: page.total };
+  });
 
-const refusalColumns = [
-  n("Ago", null, (r) => ago(r.time)),
-  t("What", null, (r) => r.what),
-  n("Code", null, (r) => r.code ? String(r.code) : ""),
-  t("Reason", null, (r) => r.reason, true),
-  t("Address", null, (r) => r.address),
-  t("Limit", null, (r) => r.limit),
-  t("More", null, (r) => Object.entries(r.more ?? {}).map(([k, v]) => `${k}=${v}`).join(" "), true),
-];
-
-export async function showRefusals() {
-  draw(document.getElementById("refusal-list"), refusalColumns, (await get("refusals")).refusals);
+  const all = { sessions, topics, upstream, brokers, refusals };
+  for (const list of Object.values(all)) list.changed = refresh;
+  return all;
 }

@@ -1,7 +1,7 @@
 // The console: which page is shown, and when it is drawn anew.
 
 import { get, getText, profile, setLevel, setToken, token } from "./api.js";
-import { lists, showRefusals } from "./lists.js";
+import { lists } from "./lists.js";
 import { sample } from "./overview.js";
 import { element } from "./table.js";
 import { start as startTrying } from "./tryit.js";
@@ -18,7 +18,7 @@ function failed(error) {
   notice.hidden = false;
 }
 
-const { sessions, topics, upstream } = lists(() => refresh(), failed);
+const { sessions, topics, upstream, brokers, refusals } = lists(() => refresh(), failed);
 
 async function showConfig() {
   document.getElementById("config-text").textContent = await getText("config");
@@ -37,8 +37,8 @@ const pages = {
   overview: async () => {},
   sessions: () => sessions.show(),
   topics: () => topics.show(),
-  upstream: () => upstream.show(),
-  refusals: showRefusals,
+  upstream: () => Promise.all([brokers.show(), upstream.show()]),
+  refusals: () => refusals.show(),
   config: showConfig,
   try: null, // nothing is asked for
 };

@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,6 +98,7 @@ func TestConsole(t *testing.T) {
 	g := gateway.OnCluster(t, c, nil)
 	ctx, checker := browser.Start(t, timeout), axe(t)
 	topic := "persistent/" + c.Namespace(t) + "/orders"
+	refused(t, g.HTTPURL()+"/ws/v2/nowhere")
 
 	for _, view := range []struct {
 		name, scheme string
@@ -138,8 +140,8 @@ func TestConsole(t *testing.T) {
 			{"try", `document.querySelector("#try-code")?.textContent.includes("create_connection")`},
 			{"sessions", `document.querySelector("#sessions tbody")?.textContent.includes("/orders")`},
 			{"topics", `document.querySelector("#topics tbody")?.textContent.includes("/orders")`},
-			{"upstream", `document.querySelector("#brokers tbody")?.textContent.includes("up")`},
-			{"refusals", `document.querySelector("#refusal-list tbody") !== null`},
+			{"upstream", `document.querySelector("table[data-list=brokers] tbody")?.textContent.includes("up")`},
+			{"refusals", `document.querySelector("#refusals tbody")?.textContent.includes("/ws/v2/nowhere")`},
 			{"config", `document.querySelector("#config-text")?.textContent.includes("webServicePort=")`},
 			{"overview", `document.querySelector("#chart-messages canvas") !== null && document.querySelector("#cards")?.textContent.includes("serving")`},
 		} {
@@ -174,6 +176,18 @@ func look(t *testing.T, ctx context.Context, checker, name string) {
 		if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// refused asks for what there is not.
+func refused(t *testing.T, url string) {
+	t.Helper()
+	answer, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := answer.Body.Close(); err != nil || answer.StatusCode != http.StatusNotFound {
+		t.Fatal(answer.Status, err)
 	}
 }
 
@@ -221,6 +235,16 @@ func TestOperatorCloses(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	wait("by the command")
+
+	for _, path := range []string{"/ws/v2/nowhere", "/ws/v2/elsewhere"} {
+		refused(t, g.HTTPURL()+path)
+	}
+	evaluate[string](t, ctx, `location.hash = "refusals"`)
+	await(t, ctx, "the newest refusal is the first", `document.querySelector("#refusals tbody tr")?.textContent.includes("/elsewhere")`)
+	do(t, ctx, "look for another", chromedp.SetValue(`#refusals [name="path"]`, "*/nowhere"), chromedp.Click("#refusals button"))
+	await(t, ctx, "it is alone", `document.querySelectorAll("#refusals tbody tr").length === 1 && document.querySelector("#refusals tbody").textContent.includes("/nowhere")`)
+	do(t, ctx, "look for one with another code", chromedp.SetValue(`#refusals [name="code"]`, "5*"), chromedp.Click("#refusals button"))
+	await(t, ctx, "there is none", `document.querySelector("#refusals tbody")?.textContent === "none"`)
 
 	evaluate[string](t, ctx, `location.hash = "config"`)
 	evaluate[int](t, ctx, `{ const make = URL.createObjectURL; URL.createObjectURL = (b) => { b.bytes().then((all) => window.saved = all); return make(b) } }; 0`)
