@@ -24,7 +24,7 @@ import (
 )
 
 // patience bounds every wait; none is expected to use it up.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

@@ -70,19 +70,20 @@ func (b *inbox) Tell(_ *Consumer, e Event) {
 	b.leave()
 }
 
+// Deliver counts a message last, so that who sees it here knows that all is done with it.
 func (b *inbox) Deliver(x *Consumer, m *Received) {
 	b.enter()
-	b.mu.Lock()
-	b.texts = append(b.texts, string(m.Payload))
-	b.ids = append(b.ids, m.ID)
-	b.counts = append(b.counts, m.Redelivered)
-	b.mu.Unlock()
 	if b.ack {
 		x.Ack(m.ID)
 	}
 	if b.take != nil {
 		b.take(x, m)
 	}
+	b.mu.Lock()
+	b.texts = append(b.texts, string(m.Payload))
+	b.ids = append(b.ids, m.ID)
+	b.counts = append(b.counts, m.Redelivered)
+	b.mu.Unlock()
 	b.leave()
 }
 

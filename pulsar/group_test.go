@@ -33,10 +33,10 @@ func (b *groupInbox) Ended(_ *Group, err error)  { b.ended <- err }
 func (b *groupInbox) Tell(*Consumer, Event)      {}
 
 func (b *groupInbox) Deliver(x *Consumer, m *Received) {
+	x.Ack(m.ID) // first: who sees a message here knows that it is acknowledged
 	b.mu.Lock()
 	b.got[x.Topic()] = append(b.got[x.Topic()], fmt.Sprint(string(m.Payload), " ", m.ID.Partition))
 	b.mu.Unlock()
-	x.Ack(m.ID)
 }
 
 func (b *groupInbox) on(topic string) []string {

@@ -189,6 +189,12 @@ func (l *ledger) wait() {
 	}
 }
 
+func (l *ledger) unanswered() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.left
+}
+
 // err is why a message was not stored.
 func (l *ledger) err(text string) error {
 	l.mu.Lock()

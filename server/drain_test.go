@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"net"
@@ -189,8 +188,7 @@ func TestDrainDoesNotWaitForHalfARequest(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = nc.Close() }()
-			_ = nc.SetDeadline(time.Now().Add(patience))
-			c := &rawConn{t: t, Conn: nc, r: bufio.NewReader(nc)}
+			c := newRaw(t, nc)
 			c.send(tc.send)
 			eventually(t, "it is read", func() bool { return s.bytesIn.Load() == uint64(len(tc.send)) })
 			if tc.want < 0 {

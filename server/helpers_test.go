@@ -30,7 +30,7 @@ func bounded(o Options) Options {
 }
 
 // patience bounds every wait of these tests; none is expected to use it up.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -93,11 +93,28 @@ func dialErr(s *Server, path string, header http.Header) (*websocket.Conn, *http
 	return d.Dial("ws://"+s.Addr().String()+path, header)
 }
 
-// rawConn is a client that sends exactly what the test says.
+// rawConn is a client that sends exactly what the test says. Each read and each write may take as long as patience says, so that
+// a test of many bytes may take longer.
 type rawConn struct {
 	t *testing.T
 	net.Conn
 	r *bufio.Reader
+}
+
+func newRaw(t *testing.T, nc net.Conn) *rawConn {
+	c := &rawConn{t: t, Conn: nc}
+	c.r = bufio.NewReader(c)
+	return c
+}
+
+func (c *rawConn) Read(b []byte) (int, error) {
+	_ = c.SetReadDeadline(time.Now().Add(patience))
+	return c.Conn.Read(b)
+}
+
+func (c *rawConn) Write(b []byte) (int, error) {
+	_ = c.SetWriteDeadline(time.Now().Add(patience))
+	return c.Conn.Write(b)
 }
 
 func dialRaw(t *testing.T, s *Server) *rawConn {
@@ -107,8 +124,7 @@ func dialRaw(t *testing.T, s *Server) *rawConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(patience))
-	return &rawConn{t: t, Conn: c, r: bufio.NewReader(c)}
+	return newRaw(t, c)
 }
 
 func (c *rawConn) send(text string) {
@@ -257,6 +273,7 @@ func closeCode(t *testing.T, err error) int {
 
 func message(t *testing.T, c *websocket.Conn) string {
 	t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(patience))
 	_, b, err := c.ReadMessage()
 	if err != nil {
 		t.Fatalf("read: %v", err)

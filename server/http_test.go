@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"crypto/sha1"
 	"encoding/base64"
 	"io"
@@ -182,8 +181,7 @@ func TestHTTPOnTheTLSPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = nc.Close() }()
-	_ = nc.SetDeadline(time.Now().Add(patience))
-	c := &rawConn{t: t, Conn: nc, r: bufio.NewReader(nc)}
+	c := newRaw(t, nc)
 	c.send(upgradeHead(producerPath))
 	if resp, body := c.response(); resp.StatusCode != 400 || !strings.Contains(body, "only TLS") {
 		t.Fatalf("%d %s", resp.StatusCode, body)

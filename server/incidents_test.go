@@ -142,6 +142,7 @@ func TestIncidentsOfAServer(t *testing.T) {
 	request(strings.Replace(upgradeHead(producerPath), "GET", "POST", 1))
 	told(`"session refused" status=405`)
 
+	alone()
 	c := dial(t, s, producerPath)
 	request2 := func(head string) {
 		t.Helper()
@@ -152,6 +153,7 @@ func TestIncidentsOfAServer(t *testing.T) {
 	}
 	request2(upgradeHead(producerPath))
 	told(`"session refused" status=429 limit=maxSessionsPerAddress`, "remote=127.0.0.1:")
+	eventually(t, "only one is left", func() bool { return s.conns.Load() == 1 }) // or another limit refuses the next
 	budget.Take(memory.Tails, 2<<20)
 	request2(upgradeHead(producerPath))
 	budget.Take(memory.Tails, -2<<20)

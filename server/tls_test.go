@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -54,8 +53,7 @@ func dialTLSRaw(t *testing.T, s *Server, config *tls.Config) *rawConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(patience))
-	return &rawConn{t: t, Conn: c, r: bufio.NewReader(c)}
+	return newRaw(t, c)
 }
 
 func TestTLSSession(t *testing.T) {

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/tls"
 	"net"
@@ -41,7 +40,7 @@ func dialHeld(t *testing.T, s *Server, config *tls.Config) (*rawConn, *held) {
 	t.Cleanup(func() { _ = raw.Close() })
 	_ = raw.SetDeadline(time.Now().Add(patience))
 	secured := tls.Client(h, config)
-	c := &rawConn{t: t, Conn: secured, r: bufio.NewReader(secured)}
+	c := newRaw(t, secured)
 	c.send(upgradeHead(producerPath))
 	if res, _ := c.response(); res.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatal(res.Status)

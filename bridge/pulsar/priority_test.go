@@ -69,6 +69,13 @@ func TestPriorityLevels(t *testing.T) {
 		}
 	}
 	check("at first")
+	await(t, "all acknowledgements", func() bool { // what is not acknowledged comes again, and to who is back first
+		stats, err := c.Admin.Stats(ctx, topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stats.Subscriptions["s"].MsgBacklog == 0
+	})
 	if err := c.Admin.UnloadTopic(ctx, topic); err != nil {
 		t.Fatal(err)
 	}

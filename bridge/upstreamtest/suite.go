@@ -148,13 +148,12 @@ func (p *sender) send(m *bridge.Outgoing) codec.MessageID {
 	return r.id
 }
 
-// batch publishes texts as one batch, if they are handed over within 200 ms,
-// and returns their ids.
+// batch publishes texts as one batch and returns their ids.
 func (s *suite) batch(topic string, texts ...string) []codec.MessageID {
 	s.Helper()
 	p := s.producerOf(bridge.ProducerSpec{
 		Topic: topic, SendTimeout: patience / 2,
-		Batching: true, BatchingMaxDelay: 200 * time.Millisecond, BatchingMaxPending: len(texts),
+		Batching: true, BatchingMaxDelay: patience, BatchingMaxPending: len(texts), // full with the last one, and not before
 	})
 	out := make(outcomes, len(texts))
 	for _, text := range texts {
