@@ -152,16 +152,16 @@ func (p *program) expect(texts ...string) {
 	}
 }
 
-// count returns how many lines so far hold a text.
-func (p *program) count(text string) (n int) {
+// printed returns the lines so far that hold a text.
+func (p *program) printed(text string) (lines []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, line := range p.all {
 		if strings.Contains(line, text) {
-			n++
+			lines = append(lines, line)
 		}
 	}
-	return n
+	return lines
 }
 
 func holdsAll(line string, texts []string) bool {
