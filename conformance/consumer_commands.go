@@ -3,7 +3,6 @@ package conformance
 import (
 	"fmt"
 	"slices"
-	"time"
 )
 
 // javaClose is why Java fails the cases of malformed commands.
@@ -233,7 +232,7 @@ func otherCommandCases() []Case {
 			for _, s := range []*Session{c, r, p} {
 				s.Close()
 			}
-			t.EventuallyWithin(8*time.Second, "it is deleted", func() bool {
+			t.Eventually("it is deleted", func() bool {
 				status, _ := t.adminRequest("DELETE", "/admin/v2/"+string(topic), "")
 				return status == 204
 			})

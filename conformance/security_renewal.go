@@ -86,8 +86,8 @@ func renewalCases() Area {
 		}},
 		Case{ID: "renew/off", Text: "without authenticationRefreshCheckSeconds a session outlives its token", Timeout: 40 * time.Second, Run: func(t *T) {
 			topic := t.Topic()
-			s := t.Open(ProducerPath(topic), Bearer(Token(AdminRole, "exp", at(2*time.Second))))
-			token := Token(AdminRole, "exp", at(2*time.Second))
+			s := t.Open(ProducerPath(topic), Bearer(Token(AdminRole, "exp", at(3*time.Second))))
+			token := Token(AdminRole, "exp", at(3*time.Second))
 			t.Eventually("a token of the same time has run out", func() bool {
 				c, resp, _ := t.do(Handshake{Target: ProducerPath(topic), Headers: []string{Bearer(token)}})
 				c.Kill()

@@ -161,9 +161,6 @@ func round(t *testing.T, a *attack, beside *victims) *figures {
 	if out.Reason != "" {
 		t.Logf("last refusal: %s", out.Reason)
 	}
-	if out.Did == 0 && out.Refused == 0 {
-		fault("the attackers did nothing")
-	}
 	if a.hung {
 		s.resumeBroker(t)
 		v.pause(false)

@@ -113,6 +113,9 @@ func (f *figures) worst() probe {
 // broken says which bounds do not hold.
 func (f *figures) broken() []string {
 	var all []string
+	if f.did == 0 && f.refused == 0 { // their priority is low
+		all = append(all, "the attackers did nothing")
+	}
 	for p := range probes {
 		if f.judges(p) && f.during[p] > f.slowest(p) {
 			all = append(all, fmt.Sprintf("%s p99 %s, bound %s (%d × the greater of %s before and %s beside + %s)",

@@ -23,6 +23,8 @@ func TestBounds(t *testing.T) {
 		want   string // in the only thing that is broken; "": nothing is
 	}{
 		"harmless":            {func(*figures) {}, ""},
+		"no attack":           {func(f *figures) { f.did = 0 }, "the attackers did nothing"},
+		"all of it refused":   {func(f *figures) { f.did, f.refused = 0, 1 }, ""},
 		"slow answers":        {func(f *figures) { f.during[publish] = 46*ms + 1 }, "publish p99 46.0 ms, bound 46.0 ms"},
 		"not quite as slow":   {func(f *figures) { f.during[publish] = 46 * ms }, ""},
 		"slow deliveries":     {func(f *figures) { f.during[deliver] = time.Second }, "deliver p99 1000.0 ms"},

@@ -6,6 +6,8 @@ package clients
 import (
 	"bufio"
 	"context"
+	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,16 +154,16 @@ func (p *program) expect(texts ...string) {
 	}
 }
 
-// count returns how many lines so far hold a text.
-func (p *program) count(text string) (n int) {
+// printed returns the lines so far that hold a text.
+func (p *program) printed(text string) (lines []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, line := range p.all {
 		if strings.Contains(line, text) {
-			n++
+			lines = append(lines, line)
 		}
 	}
-	return n
+	return lines
 }
 
 func holdsAll(line string, texts []string) bool {
@@ -187,19 +189,23 @@ func run(t *testing.T, dir, name string, args ...string) string {
 	return string(out)
 }
 
-// awaitSubscription returns once a subscription has a consumer: only then does a message published next reach it.
-func awaitSubscription(t *testing.T, c *pulsar.Cluster, topic, subscription string) {
+// consume starts a program that consumes, and returns once its subscription has a consumer: only then does a message published next
+// reach it. Where another program has had the subscription, it starts when that one's consumer is gone: there is room for one.
+func consume(t *testing.T, c *pulsar.Cluster, topic, subscription, name string, args ...string) *program {
 	t.Helper()
-	awaitStats(t, c, topic, subscription, "a consumer", func(s pulsar.SubscriptionStats) bool { return len(s.Consumers) > 0 })
+	awaitStats(t, c, topic, subscription, "no consumer", func(s pulsar.SubscriptionStats, _ bool) bool { return len(s.Consumers) == 0 })
+	p := start(t, name, args...)
+	awaitStats(t, c, topic, subscription, "a consumer", func(s pulsar.SubscriptionStats, _ bool) bool { return len(s.Consumers) > 0 })
+	return p
 }
 
 // awaitAcknowledged returns once a subscription has no backlog.
 func awaitAcknowledged(t *testing.T, c *pulsar.Cluster, topic, subscription string) {
 	t.Helper()
-	awaitStats(t, c, topic, subscription, "no backlog", func(s pulsar.SubscriptionStats) bool { return s.MsgBacklog == 0 })
+	awaitStats(t, c, topic, subscription, "no backlog", func(s pulsar.SubscriptionStats, there bool) bool { return there && s.MsgBacklog == 0 })
 }
 
-func awaitStats(t *testing.T, c *pulsar.Cluster, topic, subscription, what string, ok func(pulsar.SubscriptionStats) bool) {
+func awaitStats(t *testing.T, c *pulsar.Cluster, topic, subscription, what string, ok func(s pulsar.SubscriptionStats, there bool) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
@@ -207,8 +213,9 @@ func awaitStats(t *testing.T, c *pulsar.Cluster, topic, subscription, what strin
 	defer tick.Stop()
 	for {
 		stats, err := c.Admin.Stats(ctx, brokerName(c, topic))
-		if err == nil {
-			if s, there := stats.Subscriptions[subscription]; there && ok(s) {
+		var status *pulsar.StatusError
+		if err == nil || errors.As(err, &status) && status.Code == http.StatusNotFound {
+			if s, there := stats.Subscriptions[subscription]; ok(s, there) {
 				return
 			}
 		}

@@ -20,8 +20,7 @@ func TestNode(t *testing.T) {
 	const topic = "persistent://my-property/us-west/my-ns/my-topic1"
 	for name, url := range addresses(t, c, url) {
 		t.Run(name, func(t *testing.T) {
-			consumer := start(t, "node", dir+"/consumer.js", url)
-			awaitSubscription(t, c, topic, "my-sub1")
+			consumer := consume(t, c, topic, "my-sub1", "node", dir+"/consumer.js", url)
 			for range 2 {
 				out := run(t, dir, "node", "producer.js", url)
 				if !holdsAll(out, []string{"received ack:", `"result":"ok"`, `"messageId":"`, `"context":"1"`}) || strings.Count(out, "\n") != 1 {

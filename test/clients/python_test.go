@@ -17,8 +17,7 @@ func TestPython(t *testing.T) {
 	const topic = "persistent://sample/standalone/ns1/my-topic"
 	for name, url := range addresses(t, c, url) {
 		t.Run(name, func(t *testing.T) {
-			consumer := start(t, python, absolute(t, "python", "consumer.py"), url)
-			awaitSubscription(t, c, topic, "my-sub")
+			consumer := consume(t, c, topic, "my-sub", python, absolute(t, "python", "consumer.py"), url)
 			for range 2 {
 				if out := run(t, ".", python, absolute(t, "python", "producer.py"), url); out != "Message published successfully\n" {
 					t.Errorf("the producer printed %q", out)

@@ -42,8 +42,7 @@ func TestTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		run(t, dir, "npm", "ci", "--no-audit", "--no-fund")
-		consumer := start(t, "node", dir+"/consumer.js", url)
-		awaitSubscription(t, c, "persistent://my-property/us-west/my-ns/my-topic1", "my-sub1")
+		consumer := consume(t, c, "persistent://my-property/us-west/my-ns/my-topic1", "my-sub1", "node", dir+"/consumer.js", url)
 		if out := run(t, dir, "node", "producer.js", url); !holdsAll(out, []string{"received ack:", `"result":"ok"`}) {
 			t.Errorf("the producer printed %q", out)
 		}
@@ -54,8 +53,7 @@ func TestTLS(t *testing.T) {
 		run(t, ".", "python3", "-m", "venv", venv)
 		python := filepath.Join(venv, "bin", "python")
 		run(t, ".", python, "-m", "pip", "install", "--quiet", "--requirement", absolute(t, "python", "requirements.txt"))
-		consumer := start(t, python, absolute(t, "python", "consumer.py"), url)
-		awaitSubscription(t, c, "persistent://sample/standalone/ns1/my-topic", "my-sub")
+		consumer := consume(t, c, "persistent://sample/standalone/ns1/my-topic", "my-sub", python, absolute(t, "python", "consumer.py"), url)
 		if out := run(t, ".", python, absolute(t, "python", "producer.py"), url); out != "Message published successfully\n" {
 			t.Errorf("the producer printed %q", out)
 		}

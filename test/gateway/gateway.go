@@ -287,7 +287,8 @@ func Binary(t testing.TB) string {
 	return bin
 }
 
-// build makes the binary once for this test binary, in bin/ at the top of the module.
+// build makes the binary once for this test binary, in bin/ at the top of the module. Other test binaries do so meanwhile,
+// and run what is there: go has to link beside it, as it renames what it has linked on the same file system, and else copies.
 var build = sync.OnceValues(func() (string, error) {
 	gomod, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
@@ -295,12 +296,16 @@ var build = sync.OnceValues(func() (string, error) {
 	}
 	root := filepath.Dir(strings.TrimSpace(string(gomod)))
 	bin := filepath.Join(root, "bin", "pulsegate")
-	env := append(os.Environ(), "CGO_ENABLED=0")
+	work := filepath.Join(root, "bin", ".build") // ./... leaves it out
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return "", err
+	}
+	env := append(os.Environ(), "GOTMPDIR="+work, "CGO_ENABLED=0")
 	args := []string{"build"}
 	if os.Getenv(EnvRace) != "" {
 		bin += "-race"
 		args = append(args, "-race")
-		env = append(os.Environ(), "CGO_ENABLED=1")
+		env = append(env, "CGO_ENABLED=1")
 	}
 	cmd := exec.Command("go", append(args, "-o", bin, "./cmd/pulsegate")...)
 	cmd.Dir, cmd.Env = root, env

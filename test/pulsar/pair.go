@@ -99,8 +99,12 @@ func (p *Pair) start(ctx context.Context, conf map[string]string) error {
 		}
 		p.Brokers[i] = b
 	}
+	// One after the other: the first that a store sees makes Pulsar's own tenant, and of two that do so at once one gives up.
 	for _, b := range p.Brokers {
 		if err := b.launch(ctx); err != nil {
+			return err
+		}
+		if err := b.jvm.await(ctx, answers200(b.Admin.URL+"/admin/v2/brokers/ready", "")); err != nil {
 			return err
 		}
 	}
@@ -135,13 +139,8 @@ func (p *Pair) startStore(ctx context.Context, zkPort, bkPort int) error {
 	return p.store.await(ctx, z.hasBookie)
 }
 
-// prepare makes what a cluster's set-up makes, once both brokers answer.
+// prepare makes what a cluster's set-up makes, and returns when both brokers serve.
 func (p *Pair) prepare(ctx context.Context) error {
-	for _, b := range p.Brokers {
-		if err := b.jvm.await(ctx, answers200(b.Admin.URL+"/admin/v2/brokers/ready", "")); err != nil {
-			return err
-		}
-	}
 	first := p.Brokers[0]
 	err := first.Admin.CreateCluster(ctx, pairCluster, p.Brokers[0].URL)
 	if err == nil {
