@@ -5,6 +5,7 @@ FUZZTIME    ?= 30s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ERRCHECK    ?= github.com/kisielk/errcheck@v1.30.0
 REVIVE      ?= github.com/mgechev/revive@v1.17.0
+UNPARAM     ?= mvdan.cc/unparam@v0.0.0-20260823230713-2fa3d841b0c8
 MISSPELL    ?= github.com/golangci/misspell/cmd/misspell@v0.8.0
 GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLICENSES  ?= github.com/google/go-licenses@v1.6.0
@@ -36,7 +37,7 @@ NEWEST_PULSAR  ?= 4.2.4
 export PULSEGATE_TEST_PULSAR_VERSION := $(PULSAR_VERSION)
 
 .PHONY: help build run test test-fast unit race real attack conformance conformance-on newest protocol protocol-test clients restart \
-	packages charts image dist release release-test bench record lint fmt vet staticcheck errcheck revive misspell shellcheck vulncheck licences fuzz deps clean
+	packages charts image dist release release-test bench record lint fmt vet staticcheck errcheck unparam revive misspell shellcheck vulncheck licences fuzz deps clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -137,7 +138,7 @@ newest: ## a short run on the newest Pulsar that Maven has whole, which differs 
 	PULSEGATE_TEST_PULSAR_VERSION=$(NEWEST_PULSAR) PULSEGATE_TEST_CASES='^(path|stats|exchange)/' \
 		$(GO) test $(REAL_FLAGS) -timeout 10m -run 'TestCluster|TestPython|TestNode' ./conformance ./test/clients
 
-lint: fmt vet staticcheck errcheck revive misspell ## gofmt, go vet, staticcheck, errcheck, revive and misspell
+lint: fmt vet staticcheck errcheck unparam revive misspell ## gofmt, go vet, staticcheck, errcheck, unparam, revive and misspell
 
 fmt:
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
@@ -152,6 +153,11 @@ staticcheck:
 
 errcheck:
 	$(GO) run $(ERRCHECK) -ignoretests -exclude test/tools/errcheck.txt -tags "pulsar packages charts node release" ./...
+
+# Tests are left out: their helpers may say what all tests have in common. It has no flag for build tags, but reads the
+# environment as go list does.
+unparam:
+	GOFLAGS="$$($(GO) env GOFLAGS) -tags=pulsar,packages,charts,node,release" $(GO) run $(UNPARAM) ./...
 
 revive:
 	$(GO) run $(REVIVE) -config test/tools/revive.toml -formatter friendly -set_exit_status ./...

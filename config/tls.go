@@ -108,7 +108,7 @@ func (c *Config) settleTLS() (notices []Notice, errs []error) {
 		}
 	}
 	if c.WebServicePortTLS == NoPort {
-		return c.withoutTLS()
+		return nil, c.withoutTLS()
 	}
 	if c.WebServicePort == c.WebServicePortTLS && c.WebServicePort != 0 {
 		errs = append(errs, c.faultOf("webServicePortTls", "webServicePort (%s) is the same", c.source("webServicePort")))
@@ -156,7 +156,7 @@ func (c *Config) settleTLS() (notices []Notice, errs []error) {
 }
 
 // withoutTLS checks a configuration that speaks no TLS.
-func (c *Config) withoutTLS() (notices []Notice, errs []error) {
+func (c *Config) withoutTLS() (errs []error) {
 	if c.WebServicePort == NoPort {
 		errs = append(errs, fmt.Errorf("webServicePort is empty (%s), and so is webServicePortTls: nothing would be served", c.source("webServicePort")))
 	}
@@ -167,7 +167,7 @@ func (c *Config) withoutTLS() (notices []Notice, errs []error) {
 	if s := c.settings[byName["tlsEnabled"]]; strings.EqualFold(s.value, "true") {
 		errs = append(errs, fmt.Errorf("tlsEnabled=true (%s) is the old switch: set webServicePortTls for TLS towards clients, or remove it; towards the brokers brokerClientTlsEnabled counts", s.source))
 	}
-	return notices, errs
+	return errs
 }
 
 // trust is the file with the authorities of client certificates, "" for none.

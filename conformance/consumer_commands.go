@@ -13,9 +13,9 @@ func consumerCommandCases() Area {
 }
 
 // received publishes one message and receives it on a subscription "s".
-func received(t *T, params ...string) (Topic, *Session, Message) {
+func received(t *T) (Topic, *Session, Message) {
 	topic := t.Topic()
-	c := t.Consumer(topic, "s", params...)
+	c := t.Consumer(topic, "s")
 	t.Producer(topic).Publish("x")
 	return topic, c, c.Take("x")[0]
 }

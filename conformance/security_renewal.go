@@ -14,8 +14,8 @@ func answer(token string) string {
 	return fmt.Sprintf(`{"type":"AUTH_RESPONSE","authResponse":{"clientVersion":"v0","protocolVersion":0,"response":{"authMethodName":"token","authData":%q}}}`, token)
 }
 
-// shortLived is a token that runs out in a moment.
-func shortLived(role string) string { return ecToken(role, "exp", at(3*time.Second)) }
+// shortLived is a token of the super-user that runs out in a moment.
+func shortLived() string { return ecToken(AdminRole, "exp", at(3*time.Second)) }
 
 func renewalCases() Area {
 	const gone = "Failed to authenticate client"
@@ -40,7 +40,7 @@ func renewalCases() Area {
 			ID: "renew/" + kind, Text: "a " + kind + "'s client is asked for a new token when its own runs out, and goes on with it", Better: noRenewal, Conf: ecConf, Slow: true, Timeout: 40 * time.Second,
 			Run: func(t *T) {
 				topic := t.Topic()
-				s := t.Open(path(topic), Bearer(shortLived(AdminRole)))
+				s := t.Open(path(topic), Bearer(shortLived()))
 				s.Expect(challenge)
 				s.Send(answer(ecToken(AdminRole, "exp", at(time.Hour))))
 				works(t, kind, topic, s)
@@ -48,7 +48,7 @@ func renewalCases() Area {
 		}, Case{
 			ID: "renew/" + kind + "-silent", Text: "a " + kind + " whose client does not answer is closed with 4005", Better: noRenewal, Conf: ecConf, Slow: true, Timeout: 40 * time.Second,
 			Run: func(t *T) {
-				s := t.Open(path(t.Topic()), Bearer(shortLived(AdminRole)))
+				s := t.Open(path(t.Topic()), Bearer(shortLived()))
 				s.Expect(challenge)
 				s.ExpectClose(4005, gone)
 			},
@@ -56,17 +56,17 @@ func renewalCases() Area {
 	}
 	return Area{Name: "Security: tokens that run out", Cases: append(cases,
 		Case{ID: "renew/again", Text: "the new token runs out like the first", Better: noRenewal, Conf: ecConf, Slow: true, Timeout: 40 * time.Second, Run: func(t *T) {
-			s := t.Open(ProducerPath(t.Topic()), Bearer(shortLived(AdminRole)))
+			s := t.Open(ProducerPath(t.Topic()), Bearer(shortLived()))
 			for range 2 {
 				s.Expect(challenge)
-				s.Send(answer(shortLived(AdminRole)))
+				s.Send(answer(shortLived()))
 			}
 			s.Expect(challenge)
 			s.ExpectClose(4005, gone)
 		}},
 		Case{ID: "renew/early", Text: "a new token may come before it is asked for", Better: noRenewal, Conf: ecConf, Slow: true, Timeout: 40 * time.Second, Run: func(t *T) {
 			topic := t.Topic()
-			early, late := t.Open(ReaderPath(topic), Bearer(shortLived(AdminRole))), t.Open(ReaderPath(topic), Bearer(shortLived(AdminRole)))
+			early, late := t.Open(ReaderPath(topic), Bearer(shortLived())), t.Open(ReaderPath(topic), Bearer(shortLived()))
 			early.Send(answer(ecToken(AdminRole)))
 			late.Expect(challenge)
 			late.ExpectClose(4005, gone)
@@ -75,7 +75,7 @@ func renewalCases() Area {
 		Case{ID: "renew/bad", Text: "a token that is forged, has run out or is for another role is no answer", Better: noRenewal, Conf: ecConf, Slow: true, Timeout: 40 * time.Second, Run: func(t *T) {
 			var sessions []*Session
 			for _, bad := range []string{Token(AdminRole), ecToken(AdminRole, "exp", at(-time.Minute)), ecToken("guest"), "garbage"} {
-				s := t.Open(ProducerPath(t.Topic()), Bearer(shortLived(AdminRole)))
+				s := t.Open(ProducerPath(t.Topic()), Bearer(shortLived()))
 				s.Send(answer(bad))
 				sessions = append(sessions, s)
 			}

@@ -226,7 +226,7 @@ func TestPermissionTakenAway(t *testing.T) {
 func TestPermissionTakenAwayWhileOpening(t *testing.T) {
 	b := newFakeBridge()
 	s, p := guarded(t, b, 0)
-	first, _ := openWith2(t, s, b, "both") // holds the namespace, so that it is kept fresh
+	first := openWith2(t, s, b, "both") // holds the namespace, so that it is kept fresh
 	c := dialRaw(t, s)
 	c.send(upgradeHead(producerPath, "Authorization: Bearer "+tokenOf("both", 0)))
 	o := opened(t, b)
@@ -244,22 +244,20 @@ func TestPermissionTakenAwayWhileOpening(t *testing.T) {
 }
 
 // openWith2 opens a producer on a bridge that the test drives.
-func openWith2(t *testing.T, s *Server, b *fakeBridge, role string) (*websocket.Conn, *fakeSession) {
+func openWith2(t *testing.T, s *Server, b *fakeBridge, role string) *websocket.Conn {
 	t.Helper()
-	var fs *fakeSession
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		o := <-b.opens
-		fs = newFakeSession(o.out)
-		o.done(fs, nil)
+		o.done(newFakeSession(o.out), nil)
 	}()
 	c, status := openWith(t, s, producerPath, bearerOf(role))
 	receive(t, done, "the opening")
 	if status != 101 {
 		t.Fatalf("status %d", status)
 	}
-	return c, fs
+	return c
 }
 
 // renewalBridge hands credentials to the outlet, as the bridge's sessions do.
@@ -341,7 +339,7 @@ func TestTokenOfAClientThatDoesNotRead(t *testing.T) {
 		fs.push(large)
 	}
 	receive(t, fs.closed, "the session's end")
-	other, _ := openWith2(t, s, b, "both")
+	other := openWith2(t, s, b, "both")
 	_ = other.Close()
 }
 

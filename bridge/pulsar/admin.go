@@ -69,14 +69,14 @@ func (a *admin) close() {
 	}
 }
 
-// do makes a request; out may be nil. Any broker can answer, so when one does
+// get makes a request; out may be nil. Any broker can answer, so when one does
 // not the next is asked, and later requests begin with the one that did.
-func (a *admin) do(ctx context.Context, method, path string, out any) error {
+func (a *admin) get(ctx context.Context, path string, out any) error {
 	var resp *http.Response
 	first := int(a.working.Load())
 	for i := range a.hosts {
 		host := (first + i) % len(a.hosts)
-		req, err := http.NewRequestWithContext(ctx, method, a.hosts[host]+path, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.hosts[host]+path, nil)
 		if err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (u *Upstream) AdminGet(ctx context.Context, path string, out any) (found bo
 	if u.admin == nil {
 		return false, errors.New("the address of the admin API is not known")
 	}
-	err = u.admin.do(ctx, http.MethodGet, path, out)
+	err = u.admin.get(ctx, path, out)
 	if status := (*statusError)(nil); errors.As(err, &status) && status.status == http.StatusNotFound {
 		return false, nil
 	}

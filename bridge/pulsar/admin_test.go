@@ -101,7 +101,7 @@ func TestAdminTokenIsRenewed(t *testing.T) {
 
 func ask(t *testing.T, a *admin) {
 	t.Helper()
-	if err := a.do(t.Context(), http.MethodGet, "/", nil); err != nil {
+	if err := a.get(t.Context(), "/", nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -200,7 +200,7 @@ func TestAdminCertificatesAreRenewed(t *testing.T) {
 	a.hosts = []string{one.URL}
 	ask(t, a)
 	a.hosts = []string{two.URL}
-	if err := a.do(t.Context(), http.MethodGet, "/", nil); err == nil {
+	if err := a.get(t.Context(), "/", nil); err == nil {
 		t.Fatal("a certificate of an unknown authority is accepted")
 	}
 	renew(second, "gateway-2")
@@ -211,7 +211,7 @@ func TestAdminCertificatesAreRenewed(t *testing.T) {
 	options.TLS.VerifyHostname = true
 	strict := newTestAdmin(t, options)
 	strict.hosts = []string{two.URL}
-	if err := strict.do(t.Context(), http.MethodGet, "/", nil); err == nil || !strings.Contains(err.Error(), "127.0.0.1") {
+	if err := strict.get(t.Context(), "/", nil); err == nil || !strings.Contains(err.Error(), "127.0.0.1") {
 		t.Errorf("a certificate for another name is accepted: %v", err)
 	}
 	// The library's own TLS login, by parameters.

@@ -2,7 +2,6 @@ package pulsar
 
 import (
 	"context"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -75,7 +74,7 @@ func (s *endings) ask(u *Upstream, topic string) *ending {
 	go func() {
 		defer u.calls.Done()
 		defer close(e.done)
-		if err := u.admin.do(u.ctx, http.MethodGet, topicPath(topic)+"/internalStats", &e.stats); err != nil {
+		if err := u.admin.get(u.ctx, topicPath(topic)+"/internalStats", &e.stats); err != nil {
 			e.stats = internalStats{}
 			u.log.Debug("ask for the end of a topic", "topic", topic, "error", err)
 		}

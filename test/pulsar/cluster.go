@@ -152,7 +152,7 @@ func (c *Cluster) Conf() string { return c.conf }
 func (c *Cluster) ClusterName() string { return c.name }
 
 // BrokerLog is the end of what the broker printed, for a failing test to show.
-func (c *Cluster) BrokerLog() string { return tail(filepath.Join(c.dir, "broker.log"), 40) }
+func (c *Cluster) BrokerLog() string { return tail(filepath.Join(c.dir, "broker.log")) }
 
 // brokerHeap are the JVM's flags.
 func brokerHeap(load bool) []string {

@@ -115,10 +115,10 @@ func (j *jvm) await(ctx context.Context, ready func(context.Context) error) erro
 		}
 		select {
 		case <-j.done:
-			return fmt.Errorf("%s ended while starting (%v); its log %s ends with:\n%s", j.name, j.err, j.log, tail(j.log, 40))
+			return fmt.Errorf("%s ended while starting (%v); its log %s ends with:\n%s", j.name, j.err, j.log, tail(j.log))
 		case <-ctx.Done():
 			j.kill()
-			return fmt.Errorf("%s is not ready: %w (last: %v); its log %s ends with:\n%s", j.name, ctx.Err(), last, j.log, tail(j.log, 40))
+			return fmt.Errorf("%s is not ready: %w (last: %v); its log %s ends with:\n%s", j.name, ctx.Err(), last, j.log, tail(j.log))
 		case <-tick.C:
 		}
 	}

@@ -202,7 +202,7 @@ func (b *Broker) Kill() {
 }
 
 // Log is the end of what the broker printed.
-func (b *Broker) Log() string { return tail(strings.TrimSuffix(b.conf, ".conf")+".log", 40) }
+func (b *Broker) Log() string { return tail(strings.TrimSuffix(b.conf, ".conf") + ".log") }
 
 // Owner is the broker that serves a topic, by the word of one that runs.
 func (p *Pair) Owner(ctx context.Context, topic string) (*Broker, error) {

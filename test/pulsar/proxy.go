@@ -101,7 +101,7 @@ func (p *Proxy) HTTPURL() string { return "http://" + p.addr }
 func (p *Proxy) Pid() int { return p.jvm.cmd.Process.Pid }
 
 // Log is the end of what the proxy printed.
-func (p *Proxy) Log() string { return tail(p.jvm.log, 40) }
+func (p *Proxy) Log() string { return tail(p.jvm.log) }
 
 // Kill ends the proxy as kill -9 does.
 func (p *Proxy) Kill() { p.jvm.kill() }

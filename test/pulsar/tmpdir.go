@@ -30,14 +30,17 @@ func tempDir() (string, error) {
 	return os.MkdirTemp("", fmt.Sprintf("%s%d-", tempPrefix, os.Getpid()))
 }
 
-// tail returns the last lines of a file, or why it cannot.
-func tail(path string, lines int) string {
+// tail returns the last 40 lines of a file, or why it cannot.
+func tail(path string) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return err.Error()
 	}
 	defer f.Close()
-	const window = 16 << 10
+	const (
+		window = 16 << 10
+		lines  = 40
+	)
 	if info, err := f.Stat(); err == nil && info.Size() > window {
 		if _, err := f.Seek(-window, io.SeekEnd); err != nil {
 			return err.Error()

@@ -139,7 +139,7 @@ func (z *ZooKeeper) SetCluster(chroot, name string, data ClusterData) error {
 }
 
 // Log is the end of what the server printed.
-func (z *ZooKeeper) Log() string { return tail(z.jvm.log, 40) }
+func (z *ZooKeeper) Log() string { return tail(z.jvm.log) }
 
 // Kill ends the server as kill -9 does.
 func (z *ZooKeeper) Kill() { z.jvm.kill() }
