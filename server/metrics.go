@@ -121,7 +121,7 @@ func (t *totals) Collect(ch chan<- prometheus.Metric) {
 func (t *totals) ofServer() []sample {
 	s, m := t.s, t.s.metrics
 	list := []sample{
-		{name: "broker_requests", help: "Requests of HTTP that are being handed to the broker.", value: float64(s.streams.used.Load())},
+		{name: "broker_web_requests", help: "Requests of HTTP that are being handed to the web service of the broker.", value: float64(s.streams.used.Load())},
 		{name: "connections", help: "Open sockets.", value: float64(s.conns.Load())},
 		{name: "connections_limit", help: "How many there may be (maxHttpServerConnections).", value: float64(s.places.most.Load())},
 		{name: "http_requests", help: "Requests of HTTP that are being answered.", value: float64(s.requests.used.Load())},

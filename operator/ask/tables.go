@@ -196,7 +196,7 @@ func PrintStatus(w io.Writer, s operator.Status, brokers []operator.Broker, refu
 			{"PRODUCERS", func(b *operator.Broker) string { return number(b.Producers) }},
 			{"CONSUMERS", func(b *operator.Broker) string { return number(b.Consumers) }},
 			{"REQUESTS", func(b *operator.Broker) string { return number(b.Requests) }},
-			{"PENDING", func(b *operator.Broker) string { return size(b.PendingBytes) }},
+			{"UNSENT", func(b *operator.Broker) string { return size(b.UnsentBytes) }},
 			{"ERROR", func(b *operator.Broker) string { return b.Error }},
 		}, brokers))
 	}

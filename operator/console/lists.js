@@ -106,7 +106,7 @@ const brokerColumns = [
   n("Producers", null, (b) => count(b.producers)),
   n("Consumers", null, (b) => count(b.consumers)),
   n("Requests", null, (b) => count(b.requests)),
-  n("Unsent bytes", null, (b) => size(b.pendingBytes)),
+  n("Unsent bytes", null, (b) => size(b.unsentBytes)),
   t("Error", null, (b) => b.error ?? "", true),
 ];
 
