@@ -192,7 +192,7 @@ func TestDrainDoesNotWaitForHalfARequest(t *testing.T) {
 			_ = nc.SetDeadline(time.Now().Add(patience))
 			c := &rawConn{t: t, Conn: nc, r: bufio.NewReader(nc)}
 			c.send(tc.send)
-			eventually(t, "it is read", func() bool { return s.bytesIn.Load() == uint64(len(tc.send)) })
+			eventually(t, "it is read", func() bool { return s.bytesIn() == uint64(len(tc.send)) })
 			if tc.want < 0 {
 				eventually(t, "output waits", func() bool {
 					c := serverSide(t, s)
