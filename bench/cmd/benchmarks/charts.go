@@ -22,7 +22,7 @@ func (m *measured) drawCharts(dir string) error {
 		figure      figure
 		with        func(*trial) bool
 	}{
-		{"per-cpu-second.svg", "messages per CPU-second of the server (more is better)", perCPU, func(t *trial) bool { return !isIdle(t) && !isWatched(t.Compared.Outcomes[0].Trial) }},
+		{"per-cpu-second.svg", "messages per CPU-second of the server (more is better)", perCPU, func(t *trial) bool { return !isIdle(t) }},
 		{"latency-p99.svg", "p99 latency at a fixed rate (less is better)", p99, isPaced},
 		{"memory-per-session.svg", "server memory per session (less is better)", memory, isSettled},
 		{"cpu-to-open.svg", "server CPU to open a session (less is better)", openCPU, isIdle},
@@ -32,8 +32,8 @@ func (m *measured) drawCharts(dir string) error {
 			some.Contestants = some.Contestants[:2]
 		}
 		for i := range m.Trials {
-			if chart.with(&m.Trials[i]) {
-				some.Outcomes = append(some.Outcomes, m.Trials[i].Compared.Outcomes...)
+			if t := &m.Trials[i]; chart.with(t) && !isWatched(t.Compared.Outcomes[0].Trial) {
+				some.Outcomes = append(some.Outcomes, t.Compared.Outcomes...)
 			}
 		}
 		svg, err := report.Compared(some, chart.label, chart.figure.of, chart.figure.text)

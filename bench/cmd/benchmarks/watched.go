@@ -153,7 +153,6 @@ func (s *servers) unwatch() {
 // watchingCost is what a trial says that watching costs: a part of the messages per second of the server's CPU time.
 type watchingCost struct {
 	Median, Least, Most float64 // of the pairs; below 0: it did more while watched
-	Throughput          float64 // likewise of the messages per second, whose own noise is greater
 	Pairs               int
 }
 
@@ -171,31 +170,18 @@ func paired(c *bench.Comparison) (cost watchingCost, err error) {
 	if n := len(plain.Results); n == 0 || n != len(with.Results) || len(plain.Errors)+len(with.Errors) > 0 {
 		return cost, fmt.Errorf("%d runs without and %d with watching were possible: %s", n, len(with.Results), strings.Join(append(plain.Errors, with.Errors...), "; "))
 	}
-	var cpu, rate []float64
+	var costs []float64
 	for i := range plain.Results {
 		a := bench.Outcome{Results: plain.Results[i : i+1]}
 		b := bench.Outcome{Results: with.Results[i : i+1]}
 		if a.PerCPUSecond() == 0 || b.PerCPUSecond() == 0 {
 			return cost, fmt.Errorf("run %d has used no CPU that could be measured", i+1)
 		}
-		cpu = append(cpu, 1-b.PerCPUSecond()/a.PerCPUSecond())
-		rate = append(rate, 1-carried(&b)/carried(&a))
+		costs = append(costs, 1-b.PerCPUSecond()/a.PerCPUSecond())
 	}
-	slices.Sort(cpu)
-	slices.Sort(rate)
-	return watchingCost{middle(cpu), cpu[0], cpu[len(cpu)-1], middle(rate), len(cpu)}, nil
-}
-
-// carried is how many messages per second were received, or published where there are no receivers.
-func carried(o *bench.Outcome) float64 {
-	if n := o.Received(); n > 0 {
-		return n
-	}
-	return o.Published()
-}
-
-func middle(sorted []float64) float64 {
-	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+	slices.Sort(costs)
+	n := len(costs)
+	return watchingCost{(costs[(n-1)/2] + costs[n/2]) / 2, costs[0], costs[n-1], n}, nil
 }
 
 // String tells the cost, as a part of what is done without watching.
@@ -213,8 +199,8 @@ func (c watchingCost) sentence(t bench.Trial) string {
 		verdict = "over"
 	}
 	return fmt.Sprintf("%s: metrics scraped every second and an open console cost %s of the messages per CPU-second, %s the budget of %s "+
-		"(median of %d pairs, from %s to %s; of the messages per second: %s): make bench BENCH=\"-only '%s'\"",
-		t.Name, c, verdict, percent(mostWatching), c.Pairs, percent(c.Least), percent(c.Most), percent(c.Throughput), t.Name)
+		"(median of %d pairs, from %s to %s): make bench BENCH=\"-only '%s'\"",
+		t.Name, c, verdict, percent(mostWatching), c.Pairs, percent(c.Least), percent(c.Most), t.Name)
 }
 
 // eachWatched calls f with each trial that says what watching costs.
@@ -236,11 +222,11 @@ func load(t *trial) string { return strings.TrimSuffix(t.name(), ofWatching) }
 // watchingTable has what all such trials say.
 func (m *measured) watchingTable() string {
 	t := &table{}
-	t.add("scenario", "per CPU-second: alone", "watched", "cost: median of the pairs", "least", "most", "of messages per second")
+	t.add("scenario", "per CPU-second: alone", "watched", "cost: median of the pairs", "least", "most")
 	m.eachWatched(func(x *trial, c watchingCost) {
 		alone, _ := m.cell(x.name(), ours, perCPU)
 		with, _ := m.cell(x.name(), watched, perCPU)
-		t.add(load(x), alone, with, c.String(), percent(c.Least), percent(c.Most), percent(c.Throughput))
+		t.add(load(x), alone, with, c.String(), percent(c.Least), percent(c.Most))
 	})
 	return t.orNone()
 }
