@@ -78,7 +78,7 @@ func (s *source) Brokers() (list []operator.Broker) {
 	for _, c := range cluster.Connections() {
 		b := operator.Broker{
 			Address: c.Broker, Role: c.Principal, State: c.State, Since: c.Since, Producers: c.Producers, Consumers: c.Consumers,
-			Requests: c.Requests, PendingBytes: int64(c.Waiting),
+			Requests: c.Requests, UnsentBytes: int64(c.Waiting),
 		}
 		if c.Err != nil {
 			b.Error = c.Err.Error()

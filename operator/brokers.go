@@ -15,7 +15,7 @@ var brokerFields = []field[Broker]{
 	{name: "producers", number: func(b *Broker) float64 { return float64(b.Producers) }},
 	{name: "consumers", number: func(b *Broker) float64 { return float64(b.Consumers) }},
 	{name: "requests", number: func(b *Broker) float64 { return float64(b.Requests) }},
-	{name: "pendingBytes", number: func(b *Broker) float64 { return float64(b.PendingBytes) }},
+	{name: "unsentBytes", number: func(b *Broker) float64 { return float64(b.UnsentBytes) }},
 	{name: "error", text: func(b *Broker) string { return b.Error }},
 }
 

@@ -79,15 +79,15 @@ type Client struct {
 
 // Broker is one connection to a broker.
 type Broker struct {
-	Address      string    `json:"address"`
-	Role         string    `json:"role,omitempty"` // on whose behalf it is; "": the gateway's own
-	State        string    `json:"state"`          // opening, up, or down: the last connection broke or could not be opened
-	Since        time.Time `json:"since"`          // of the state
-	Producers    int       `json:"producers"`
-	Consumers    int       `json:"consumers"`
-	Requests     int       `json:"requests"`     // without an answer
-	PendingBytes int64     `json:"pendingBytes"` // that wait for the broker to read
-	Error        string    `json:"error,omitempty"`
+	Address     string    `json:"address"`
+	Role        string    `json:"role,omitempty"` // on whose behalf it is; "": the gateway's own
+	State       string    `json:"state"`          // opening, up, or down: the last connection broke or could not be opened
+	Since       time.Time `json:"since"`          // of the state
+	Producers   int       `json:"producers"`
+	Consumers   int       `json:"consumers"`
+	Requests    int       `json:"requests"`    // without an answer
+	UnsentBytes int64     `json:"unsentBytes"` // that wait for the broker to read
+	Error       string    `json:"error,omitempty"`
 }
 
 // Refusal is a client that was not let in, or whose session was ended.

@@ -209,9 +209,9 @@ func TestPingsWhileOutputWaits(t *testing.T) {
 	eventually(t, "output stops", func() bool { return c.unsent.Load() >= maxUnread/2 && c.tellTaken.Load() })
 
 	flood := strings.Repeat(clientFrame(9, strings.Repeat("p", 125)), pings-1) + clientFrame(9, "the last")
-	before := s.bytesIn.Load()
+	before := s.bytesIn()
 	client.send(flood)
-	eventually(t, "all pings are read", func() bool { return s.bytesIn.Load() == before+uint64(len(flood)) && c.wants.Load() == 0 })
+	eventually(t, "all pings are read", func() bool { return s.bytesIn() == before+uint64(len(flood)) && c.wants.Load() == 0 })
 	if unsent := c.unsent.Load(); unsent > maxUnread+int64(len(frame))+maxPongs+200 {
 		t.Fatalf("%d bytes wait for a client that reads nothing", unsent)
 	}

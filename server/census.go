@@ -111,7 +111,7 @@ func (s *Server) Status() operator.Status {
 		Counters: map[string]uint64{
 			"published": c.Published, "publishFailed": c.Failed(), "delivered": c.Consumers.Delivered + c.Readers.Delivered,
 			"acknowledged": c.Consumers.Acked + c.Readers.Acked, "negativelyAcknowledged": c.Nacked,
-			"receivedBytes": s.bytesIn.Load(), "sentBytes": s.bytesOut.Load(), "unacknowledged": uint64(max(g.Unacked, 0)),
+			"receivedBytes": s.bytesIn(), "sentBytes": s.bytesOut(), "unacknowledged": uint64(max(g.Unacked, 0)),
 			"slowClosed": s.metrics.slow.Load(),
 		},
 	}

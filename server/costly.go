@@ -131,7 +131,7 @@ func (h *frameHandler) Costly(m *ws.Costly) {
 		return
 	}
 	c.messages++
-	c.s.metrics.messagesIn.Add(1)
+	c.traffic().messagesIn.Add(1)
 	c.costly = &costly{message: m, bytes: m.Len()}
 	c.stalled, c.yielded = true, true
 	c.s.costly.push(c)

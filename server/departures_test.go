@@ -213,10 +213,10 @@ func TestDrainDoesNotHearForEver(t *testing.T) {
 	if op, _ := client.frame(); op != 8 {
 		t.Fatalf("opcode %d", op)
 	}
-	read := s.bytesIn.Load()
+	read := s.bytesIn()
 	nonsense := clientFrame(1, "nonsense")
 	client.send(nonsense + nonsense)
-	eventually(t, "both are read", func() bool { return s.bytesIn.Load() == read+uint64(2*len(nonsense)) })
+	eventually(t, "both are read", func() bool { return s.bytesIn() == read+uint64(2*len(nonsense)) })
 	clock.forward(t, s, s.set().ticks.close+1)
 	receive(t, fs.closed, "the session's end")
 	client.ended()

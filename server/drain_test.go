@@ -190,7 +190,7 @@ func TestDrainDoesNotWaitForHalfARequest(t *testing.T) {
 			defer func() { _ = nc.Close() }()
 			c := newRaw(t, nc)
 			c.send(tc.send)
-			eventually(t, "it is read", func() bool { return s.bytesIn.Load() == uint64(len(tc.send)) })
+			eventually(t, "it is read", func() bool { return s.bytesIn() == uint64(len(tc.send)) })
 			if tc.want < 0 {
 				eventually(t, "output waits", func() bool {
 					c := serverSide(t, s)

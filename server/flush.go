@@ -45,7 +45,7 @@ func (w *worker) flush(c *conn) {
 				c.lastSeen.Store(w.s.now())
 			}
 			c.sent.Add(uint64(n))
-			w.s.metrics.messagesOut.Add(out.frames)
+			c.traffic().messagesOut.Add(out.frames)
 		}
 	}
 	more, ends := out.refused, false
@@ -112,7 +112,7 @@ func (w *worker) write(c *conn, more bool) {
 	}
 	if len(b) > 0 && c.unsent.Load() == 0 {
 		n := c.writeNow(b)
-		w.s.bytesOut.Add(uint64(n))
+		c.traffic().bytesOut.Add(uint64(n))
 		b = b[n:]
 	}
 	if len(b) > 0 {
@@ -166,7 +166,7 @@ func (c *conn) writeNow(b []byte) (n int) {
 
 // onWritten is called when the kernel took n bytes of what was kept.
 func (s *Server) onWritten(c *conn, n int) {
-	s.bytesOut.Add(uint64(n))
+	c.traffic().bytesOut.Add(uint64(n))
 	c.lastTake.Store(s.now())
 	left := c.holdUnread(-n)
 	if c.tellTaken.Load() && (left == 0 || left < int64(s.unreadBound())/2) {

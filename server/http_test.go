@@ -281,7 +281,7 @@ func TestHandshakeTimeout(t *testing.T) {
 	s := start(t, echoBridge(), clock.drive, func(o *Options) { o.HandshakeTimeout = 50 * time.Millisecond })
 	silent, partial := dialRaw(t, s), dialRaw(t, s)
 	partial.send("GET / HTTP/1.1\r\nHost: ")
-	eventually(t, "the part is read", func() bool { return s.conns.Load() == 2 && s.bytesIn.Load() > 0 })
+	eventually(t, "the part is read", func() bool { return s.conns.Load() == 2 && s.bytesIn() > 0 })
 	clock.forward(t, s, s.set().ticks.handshake)
 	if resp, _ := partial.response(); resp.StatusCode != http.StatusRequestTimeout {
 		t.Fatalf("status %d", resp.StatusCode)

@@ -19,7 +19,6 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 
-	messagesIn, messagesOut atomic.Uint64
 	acceptErrors, overLimit atomic.Uint64
 	acceptWaits             atomic.Uint64
 	slow, panics            atomic.Uint64
@@ -121,16 +120,12 @@ func (t *totals) Collect(ch chan<- prometheus.Metric) {
 func (t *totals) ofServer() []sample {
 	s, m := t.s, t.s.metrics
 	list := []sample{
-		{name: "broker_requests", help: "Requests of HTTP that are being handed to the broker.", value: float64(s.streams.used.Load())},
+		{name: "broker_web_requests", help: "Requests of HTTP that are being handed to the web service of the broker.", value: float64(s.streams.used.Load())},
 		{name: "connections", help: "Open sockets.", value: float64(s.conns.Load())},
 		{name: "connections_limit", help: "How many there may be (maxHttpServerConnections).", value: float64(s.places.most.Load())},
 		{name: "http_requests", help: "Requests of HTTP that are being answered.", value: float64(s.requests.used.Load())},
 		{name: "http_requests_limit", help: "How many there may be (maxConcurrentHttpRequests); 0: no limit.", value: float64(s.requests.most.Load())},
 		{name: "draining", help: "1 while the server is about to stop.", value: one(s.leaving.Load())},
-		{name: "received_bytes_total", help: "Bytes read from clients.", counter: true, value: float64(s.bytesIn.Load())},
-		{name: "sent_bytes_total", help: "Bytes written to clients.", counter: true, value: float64(s.bytesOut.Load())},
-		{name: "received_messages_total", help: "WebSocket messages received.", counter: true, value: float64(m.messagesIn.Load())},
-		{name: "sent_messages_total", help: "WebSocket messages written.", counter: true, value: float64(m.messagesOut.Load())},
 		{name: "accept_errors_total", help: "Connections that could not be accepted.", counter: true, value: float64(m.acceptErrors.Load())},
 		{name: "accept_waits_total", help: "Connections that waited to be accepted because very many others came, went or asked for answers.", counter: true,
 			value: float64(m.acceptWaits.Load())},
@@ -145,6 +140,7 @@ func (t *totals) ofServer() []sample {
 	list = append(list,
 		sample{name: "memory_limit_bytes", help: "What they may take together (memoryLimitInMB).", value: float64(s.o.Memory.Limit())},
 		sample{name: "memory_refusals_total", help: "Sessions refused or closed for want of memory.", counter: true, value: float64(s.o.Memory.Refusals())})
+	list = append(list, s.ofTraffic()...)
 	for kind := range s.sessions {
 		list = append(list, sample{name: "sessions", help: "Open sessions.", value: float64(s.sessions[kind].Load()), kind: route.Kind(kind).String()})
 	}

@@ -73,7 +73,7 @@ func TestInputWhileOpening(t *testing.T) {
 		}
 		sent <- nil
 	}()
-	eventually(t, "input stops", func() bool { return s.bytesIn.Load() > maxPending })
+	eventually(t, "input stops", func() bool { return s.bytesIn() > maxPending })
 	fs := newFakeSession(o.out)
 	fs.handled = make(chan string, n)
 	o.done(fs, nil)

@@ -116,7 +116,7 @@ func (c *conn) salvage(buf []byte) {
 		if err != nil || n <= 0 {
 			break
 		}
-		c.s.bytesIn.Add(uint64(n))
+		c.traffic().bytesIn.Add(uint64(n))
 		if c.tls == nil {
 			c.rest = c.rest.with(buf[:n])
 		} else if c.tls.Append(buf[:n]) != nil {
@@ -169,7 +169,7 @@ func (c *conn) receive(buf []byte, inPoller bool) (read int) {
 			}
 			return read
 		}
-		c.s.bytesIn.Add(uint64(n))
+		c.traffic().bytesIn.Add(uint64(n))
 		c.lastSeen.Store(c.s.now())
 		switch {
 		case c.secured():
@@ -342,7 +342,7 @@ func (h *frameHandler) Message(_ ws.Opcode, payload []byte) (more bool) {
 		return true
 	}
 	c.messages++
-	c.s.metrics.messagesIn.Add(1)
+	c.traffic().messagesIn.Add(1)
 	if err := c.session.Handle(payload); err != nil {
 		c.refusedBy(err)
 		return true

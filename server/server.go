@@ -64,15 +64,14 @@ type Server struct {
 	closeOnce sync.Once
 	stopOnce  sync.Once
 
-	sessions    [3]atomic.Int64 // open ones by kind
-	lastSession atomic.Uint64   // the id of the newest
+	sessions    [withoutSession]atomic.Int64 // open ones by kind
+	lastSession atomic.Uint64                // the id of the newest
 	requests    bound
 	probes      bound // requests by which balancers ask, see placeOf
 	streams     bound // requests for Options.Broker
 	awaiting    bound // see maxAwaiting
 	addresses   addressBound
-	bytesIn     atomic.Uint64
-	bytesOut    atomic.Uint64
+	traffic     [withoutSession + 1]traffic
 
 	incidents                                                                    *incidents
 	acceptWarning, slowWarning, panicWarning, certificateWarning, metricsWarning seldom.Line

@@ -111,7 +111,7 @@ func TestCompressedSession(t *testing.T) {
 	if got := message(t, c); got != m {
 		t.Fatalf("got %d bytes", len(got))
 	}
-	if sent := s.bytesOut.Load(); sent > 4000 {
+	if sent := s.bytesOut(); sent > 4000 {
 		t.Fatalf("%d bytes were sent: not compressed", sent)
 	}
 }

@@ -143,7 +143,7 @@ func TestMetrics(t *testing.T) {
 		_, body := get(t, s, "/metrics")
 		for _, line := range []string{
 			`pulsegate_sessions{kind="producer"} 1`, `pulsegate_handshakes_total{reason="",status="101"} 1`,
-			`pulsegate_received_messages_total 1`, `pulsegate_sent_messages_total 1`, `pulsegate_build_info{version="v1"} 1`, `go_goroutines`, `process_open_fds`,
+			`pulsegate_received_messages_total{kind="producer"} 1`, `pulsegate_sent_messages_total{kind="producer"} 1`, `pulsegate_build_info{version="v1"} 1`, `pulsegate_broker_web_requests 0`, `go_goroutines`, `process_open_fds`,
 		} {
 			if !strings.Contains(body, line) {
 				t.Logf("no %s", line)

@@ -147,8 +147,8 @@ func TestStreamBackPressure(t *testing.T) {
 		_, err := fmt.Fprintf(up, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", size, data)
 		sent <- err
 	}()
-	steady(t, func() int64 { return int64(s.bytesIn.Load()) })
-	if n := s.bytesIn.Load(); n > maxPending+3*readBuffer {
+	steady(t, func() int64 { return int64(s.bytesIn()) })
+	if n := s.bytesIn(); n > maxPending+3*readBuffer {
 		t.Errorf("%d bytes were taken though nobody reads them", n)
 	}
 	close(goOn)

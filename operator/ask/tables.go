@@ -222,7 +222,7 @@ func PrintBrokers(w io.Writer, page operator.Brokers, now time.Time) error {
 		{"PRODUCERS", func(b *operator.Broker) string { return number(b.Producers) }},
 		{"CONSUMERS", func(b *operator.Broker) string { return number(b.Consumers) }},
 		{"REQUESTS", func(b *operator.Broker) string { return number(b.Requests) }},
-		{"PENDING", func(b *operator.Broker) string { return size(b.PendingBytes) }},
+		{"UNSENT", func(b *operator.Broker) string { return size(b.UnsentBytes) }},
 		{"ERROR", func(b *operator.Broker) string { return b.Error }},
 	}, page.Brokers)
 }

@@ -101,7 +101,7 @@ export function lists(refresh, failed) {
     n("Producers", "producers", (b) => count(b.producers)),
     n("Consumers", "consumers", (b) => count(b.consumers)),
     n("Requests", "requests", (b) => count(b.requests)),
-    n("Unsent bytes", "pendingBytes", (b) => size(b.pendingBytes)),
+    n("Unsent bytes", "unsentBytes", (b) => size(b.unsentBytes)),
     t("Error", "error", (b) => b.error ?? "", true),
   ], { field: "state", falling: false }, async (query) => {
     const page = await get("brokers", query);

@@ -32,8 +32,8 @@ func (m *measured) drawCharts(dir string) error {
 			some.Contestants = some.Contestants[:2]
 		}
 		for i := range m.Trials {
-			if chart.with(&m.Trials[i]) {
-				some.Outcomes = append(some.Outcomes, m.Trials[i].Compared.Outcomes...)
+			if t := &m.Trials[i]; chart.with(t) && !isWatched(t.Compared.Outcomes[0].Trial) {
+				some.Outcomes = append(some.Outcomes, t.Compared.Outcomes...)
 			}
 		}
 		svg, err := report.Compared(some, chart.label, chart.figure.of, chart.figure.text)

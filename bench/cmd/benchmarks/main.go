@@ -135,10 +135,14 @@ func measure(ctx context.Context, o *options, m *measured) error {
 				return err
 			}
 		}
+		runs := o.runs
+		if isWatched(t) && !o.quick {
+			runs = max(runs, pairs)
+		}
 		c, err := bench.Compare(ctx, []bench.Trial{t}, s.contestants(t), bench.CompareOptions{
-			Runs: o.runs, Pause: pause, Prepare: s.prepare, Worker: []string{o.load, "worker"},
+			Runs: runs, Pause: pause, Prepare: s.prepare, Worker: []string{o.load, "worker"},
 			Watch: func(t bench.Trial, c bench.Contestant, run int) func(bench.Progress) {
-				return display.Start(fmt.Sprintf("== %d of %d: %s: %s, run %d of %d", i+1, len(trials), t.Name, c.Name, run+1, t.RunsOf(o.runs)))
+				return display.Start(fmt.Sprintf("== %d of %d: %s: %s, run %d of %d", i+1, len(trials), t.Name, c.Name, run+1, t.RunsOf(runs)))
 			},
 		})
 		if err != nil {
@@ -147,7 +151,11 @@ func measure(ctx context.Context, o *options, m *measured) error {
 		if c.Interrupted { // what is not whole does not take the place of what was
 			return errors.New("interrupted; what was measured so far is kept")
 		}
-		if err := complete(c); err != nil { // nor what could not be measured
+		err = complete(c)
+		if isWatched(t) {
+			err = s.watching(t, c)
+		}
+		if err != nil { // nor what could not be measured
 			failed = errors.Join(failed, fmt.Errorf("%s: what was measured before is kept: %w", t.Name, err))
 			continue
 		}

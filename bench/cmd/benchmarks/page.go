@@ -35,7 +35,7 @@ func (m *measured) write(o *options) error {
 	err := page.Execute(&b, map[string]any{
 		"Machine": m.Machine, "Chart": func(alt, file string) string { return image(alt, filepath.Join(o.charts, file)) }, "Scenarios": o.file, "Codec": m.Codec,
 		"Budgets": m.budgetTable(), "Payloads": m.payloadTable(), "Memory": m.memoryTable(), "Fanout": m.fanoutTable(),
-		"Latency": m.latencyTable(), "Record": m.recordTable(), "Largest": m.largest(), "LargestText": m.largest().number(),
+		"Latency": m.latencyTable(), "Watching": m.watchingTable(), "Record": m.recordTable(), "Largest": m.largest(), "LargestText": m.largest().number(),
 		"Sources": m.largest().sources(), "RecordVersion": m.largest().version(), "Ping": recordPing, "Slabs": m.slabText(),
 		"All": m.allTable(), "Commands": m.commandTable(), "CodecTable": m.codecTable(true), "FramingTable": m.codecTable(false),
 		"Better": better, "Loaded": loaded, "Quick": slices.ContainsFunc(m.Trials, func(t trial) bool { return t.Quick }),
@@ -152,6 +152,9 @@ func (m *measured) budgetTable() string {
 			t.add(b.what+", topics embedded", "", text, "", "", goal)
 		}
 	}
+	m.eachWatched(func(x *trial, c watchingCost) {
+		t.add("messages per CPU-second that scraped metrics and an open console cost: "+load(x), "", c.String(), "", "", "≤ "+percent(mostWatching))
+	})
 	return t.orNone()
 }
 

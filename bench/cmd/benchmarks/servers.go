@@ -51,8 +51,11 @@ type servers struct {
 	proxy    *pulsar.Proxy
 	gateway  *gateway
 	embedded *gateway
+	watch    *watch          // nil: nobody watches
 	warmUp   bench.Trial     // what the Java proxy, and with it the broker, does before it is measured under load
 	warm     map[string]bool // the contestants whose server has done so since its start
+
+	unwatched error // why somebody who should have watched did not
 }
 
 // tidy makes the broker drop what nobody wants any more. All trials together write more
@@ -124,6 +127,7 @@ func (s *servers) upstream() []string {
 }
 
 func (s *servers) stop() {
+	s.unwatch()
 	for _, g := range []*gateway{s.gateway, s.embedded} {
 		if g != nil {
 			g.stop()
@@ -150,6 +154,9 @@ func (s *servers) contestants(t bench.Trial) []bench.Contestant {
 	if spread(t) {
 		return []bench.Contestant{gateway} // the Java proxy cannot share its port
 	}
+	if isWatched(t) {
+		return []bench.Contestant{gateway, {Name: watched}}
+	}
 	all := []bench.Contestant{{Name: java}, gateway}
 	switch kind(t) {
 	case "publish":
@@ -170,6 +177,7 @@ const processesOfServer = 6
 // prepare says where the contestant is. For what is said of memory, its server is
 // started anew.
 func (s *servers) prepare(ctx context.Context, t bench.Trial, c *bench.Contestant, _ int) (err error) {
+	s.unwatch()
 	fresh := kind(t) == "idle"
 	if fresh {
 		delete(s.warm, c.Name)
@@ -180,7 +188,7 @@ func (s *servers) prepare(ctx context.Context, t bench.Trial, c *bench.Contestan
 			return err
 		}
 		c.URL, c.PIDs = s.proxy.URL(), []int{s.proxy.Pid()}
-	case ours:
+	case ours, watched:
 		processes := 1
 		if spread(t) {
 			processes = processesOfServer
@@ -204,11 +212,17 @@ func (s *servers) prepare(ctx context.Context, t bench.Trial, c *bench.Contestan
 	case floor:
 		c.URL = s.cluster.BrokerURL()
 	}
-	if fresh || s.warm[c.Name] || c.Name != java { // what is compiled already needs no warmth
-		return nil
+	// What is compiled already needs no warmth, but the broker does where no Java proxy has warmed it.
+	if !fresh && !s.warm[c.Name] && (c.Name == java || isWatched(t) && len(s.warm) == 0) {
+		s.warm[c.Name] = true
+		if err := s.warmTo(ctx, c); err != nil {
+			return err
+		}
 	}
-	s.warm[c.Name] = true
-	return s.warmTo(ctx, c)
+	if c.Name == watched {
+		s.watch = startWatch(s.gateway.addr)
+	}
+	return nil
 }
 
 // warmTo puts load on a server that nobody looks at, so that a JVM has compiled what
