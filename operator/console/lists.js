@@ -37,6 +37,16 @@ class Rates {
   }
 }
 
+// link leads to a list with that filter only. focus is not that of another link in the table.
+const link = (text, list, filter, label, focus) => element("a", { href: `#${list}?${new URLSearchParams(filter)}`, "aria-label": label, "data-focus": focus }, text);
+
+// clients are links to those of a session at the brokers. There are many where a topic has many partitions.
+function clients(session) {
+  const all = session.upstream ?? [], most = 3;
+  const shown = all.slice(0, most).flatMap((id, i) => [i ? ", " : "", link(String(id), "upstream", { id }, "Client " + id, `client-${session.id}-${id}`)]);
+  return element("span", {}, ...shown, all.length > most ? ` and ${all.length - most} more` : "");
+}
+
 // lists makes them. refresh draws the page that is shown anew; failed is told of errors.
 export function lists(refresh, failed) {
   const rates = new Rates();
@@ -56,6 +66,7 @@ export function lists(refresh, failed) {
     n("Unsent", "unsentBytes", (s) => size(s.unsentBytes)),
     n("Slow for", "slowSeconds", slow),
     n("Shared by", "sharing", (s) => String(s.sharing)),
+    n("Client", "upstream", clients),
     { head: "User agent", field: "userAgent", cut: true, cell: (s) => s.userAgent },
     { head: "Action", cell: (s) => element("button", { type: "button", "aria-label": "Close session " + s.id, "data-focus": "close-" + s.id, onclick: () => close(s, refresh).catch(failed) }, "Close") },
   ], { field: "unsentBytes", falling: true }, async (query) => {
@@ -82,11 +93,12 @@ export function lists(refresh, failed) {
   });
 
   const upstream = new List("upstream", [
+    n("Id", "id", (c) => String(c.id)),
     t("Kind", "kind", (c) => c.kind),
     t("Topic", "topic", (c) => topic(c.topic)),
     t("Subscription", "subscription", (c) => c.subscription),
     t("Role", "role", (c) => c.role),
-    n("Sessions", "sessions", (c) => count(c.sessions)),
+    n("Sessions", "sessions", (c) => link(count(c.sessions), "sessions", { upstream: c.id }, `Sessions of client ${c.id}: ${count(c.sessions)}`, "sessions-" + c.id)),
     t("Connected", "connected", (c) => c.connected ? "yes" : element("span", { class: "bad" }, "no")),
   ], { field: "sessions", falling: true }, async (query) => {
     const page = await get("upstream", query);

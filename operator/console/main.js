@@ -18,7 +18,8 @@ function failed(error) {
   notice.hidden = false;
 }
 
-const { sessions, topics, upstream, brokers, refusals } = lists(() => refresh(), failed);
+const filtered = lists(() => refresh(), failed);
+const { sessions, topics, upstream, brokers, refusals } = filtered;
 
 async function showConfig() {
   document.getElementById("config-text").textContent = await getText("config");
@@ -43,7 +44,9 @@ const pages = {
   try: null, // nothing is asked for
 };
 
-const current = () => location.hash.slice(1) in pages ? location.hash.slice(1) : "overview";
+// A hash is the name of a page and, where that is a list, what it is filtered by: #sessions?upstream=7.
+const parts = () => location.hash.slice(1).split("?");
+const current = () => parts()[0] in pages ? parts()[0] : "overview";
 
 let timer;
 let turn = 0; // of the newest refresh; older ones draw no more
@@ -65,6 +68,8 @@ async function refresh() {
 
 function route() {
   const page = current();
+  const filters = parts()[1];
+  if (filters) filtered[page]?.filter(new URLSearchParams(filters));
   for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== page;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === "#" + page) link.setAttribute("aria-current", "page");

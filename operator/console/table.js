@@ -37,12 +37,29 @@ export class List {
     Object.assign(this, { name, columns, order, load, offset: 0, filters: {} });
     this.table = document.querySelector(`table[data-list="${name}"]`);
     this.pager = document.querySelector(`.pager[data-list="${name}"]`);
-    const form = document.querySelector(`form[data-list="${name}"]`);
-    form.addEventListener("submit", (event) => {
+    this.form = document.querySelector(`form[data-list="${name}"]`);
+    this.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.filters = Object.fromEntries(new FormData(form));
-      this.turn(0);
+      this.take();
+      history.replaceState(null, "", "#" + name); // what a link has said counts no more, and it may be followed again
+      this.changed();
     });
+  }
+
+  // filter fills the form with these filters, and no others. The page is to be shown anew.
+  filter(values) {
+    this.form.reset();
+    for (const [name, value] of values) {
+      const field = this.form.elements.namedItem(name);
+      if (field) field.value = value;
+    }
+    this.take();
+  }
+
+  // take filters by what is in the form.
+  take() {
+    this.filters = Object.fromEntries(new FormData(this.form));
+    this.offset = 0;
   }
 
   turn(offset) {
