@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// MaxPage bounds what one answer lists, and MaxReach how far behind the first one a page may end:
-	// so many are kept in memory while all are looked at.
-	MaxPage     = 1000
+	// MaxPage bounds what one answer lists.
+	MaxPage = 1000
+	// MaxReach bounds how far behind the first one a page may end: so many are kept in memory while all are looked at.
 	MaxReach    = 10_000
 	defaultPage = 100
 )
