@@ -286,7 +286,7 @@ func (c *conn) request(build func(id uint64) wire.Command, done func(wire.Comman
 }
 
 // dismiss is request for a command that has the broker forget what it was asked for before: one that was not sent would leave there what nobody knows of
-// any more. There is at most one for each request that was sent.
+// any more. There are at most two for each request that was sent: when nobody wants its answer any more, and when that comes.
 func (c *conn) dismiss(build func(id uint64) wire.Command, done func(wire.Command, error)) {
 	c.ask(build, done, math.MaxInt)
 }

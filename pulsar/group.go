@@ -288,7 +288,7 @@ func (p *groupMember) Opened(x *Consumer, err error) {
 		g.mu.Unlock()
 		switch c, _ := code(err); {
 		case ended:
-		case g.sel.Match != nil && c == wire.TopicNotFound: // it was deleted since it was listed
+		case g.sel.Match != nil && (c == wire.TopicNotFound || errors.Is(err, errTopicGone)): // it was deleted since it was listed
 		case opened:
 			g.client.o.Log.Warn("a topic that was found cannot be consumed", "topic", x.topic, "subscription", g.subscription, "error", err)
 		default:

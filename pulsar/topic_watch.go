@@ -322,13 +322,15 @@ func (g *Group) matching(topics []string) (list []member) {
 
 // deleted takes the news that the topic is gone, and reports that the consumer was open and has no broker: it is to be left.
 //
-// One that has a broker, or is asking it, is made anew. The news may be old and the topic there again. But a broker that deletes a topic while somebody
-// subscribes to it may confirm the consumer and then never send it anything, not even when the topic is created again.
+// One that has a broker, or is asking for the first time, is made anew. The news may be old and the topic there again. But a broker that deletes a topic
+// while somebody subscribes to it may confirm the consumer and then never send it anything, not even when the topic is created again. A subscription
+// that would be lost with its consumer, and cannot be resumed, stays as it is, as what comes meanwhile would be lost, too.
 func (x *Consumer) deleted() (adrift bool) {
 	x.mu.Lock()
 	n, c, id := x.attempt, x.on, x.id
 	adrift = x.state == consumerOpen && !x.connected
-	anew := x.state < consumerClosing && !adrift && c != nil
+	precious := x.connected && x.o.NonDurable && x.place == nil
+	anew := x.state < consumerClosing && !adrift && c != nil && !precious
 	x.mu.Unlock()
 	if anew {
 		c.leave(id)

@@ -328,8 +328,8 @@ func TestTopicWatchDisorder(t *testing.T) {
 	var lists atomic.Int32
 	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		switch cmd := cmd.(type) {
-		case *wire.GetTopics: // the first list is old when it arrives
-			if lists.Add(1) == 1 {
+		case *wire.GetTopics: // the group's is old when it arrives; the watcher's is asked for with a hash
+			if lists.Add(1); cmd.TopicsHash == "" {
 				go func() {
 					held <- struct{}{}
 					<-hold
@@ -414,6 +414,28 @@ func TestTopicDeletedWhileOpened(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestGoneEndsNoGroup has a topic that is said to be gone when no time is left to ask once more. The group does without it, as with one that is not found.
+func TestGoneEndsNoGroup(t *testing.T) {
+	b := fakebroker.Start(t)
+	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if _, ok := cmd.(*wire.GetTopics); ok {
+			return fakebroker.Ignore
+		}
+		return fakebroker.Handle
+	}
+	c := newClient(t, Options{ServiceURL: b.URL()})
+	in := newGroupInbox()
+	g := c.OpenGroup(matching, "s", &ConsumerOptions{Type: wire.Shared}, &in.permits, in)
+	g.mu.Lock()
+	g.waiting, g.opening = 2, 1 // the other is never opened
+	g.mu.Unlock()
+	(&groupMember{g: g, at: &groupPart{}}).Opened(&Consumer{topic: watched + "yes"}, errTopicGone)
+	if len(in.opened) > 0 {
+		t.Errorf("the group has ended: %v", <-in.opened)
+	}
+	g.Close(nil)
 }
 
 // TestLongList has a namespace whose list is longer than a message may be, which nobody else notices.
