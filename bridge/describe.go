@@ -11,7 +11,8 @@ type SessionInfo struct {
 	InFlight     int    // publishes whose answer is not written
 	Sharing      int    // sessions that use the same client at the upstream
 	// Upstream are the clients at the upstream that it uses, by [ClientInfo.ID]. A session whose client is its own, which no
-	// other will ever use, has none; a reader has more than one on a topic with partitions, and where it is behind.
+	// other will ever use, has none; a reader has more than one on a topic with partitions, and where it is behind. They are
+	// not to be changed.
 	Upstream []uint64
 }
 

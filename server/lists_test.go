@@ -30,6 +30,7 @@ type crowded struct {
 	fakeSession
 	topic string
 	n     int
+	ids   [1]uint64
 }
 
 func (s *crowded) Counted() (bridge.SessionKind, bridge.Outlet) {
@@ -37,7 +38,7 @@ func (s *crowded) Counted() (bridge.SessionKind, bridge.Outlet) {
 }
 
 func (s *crowded) Describe(i *bridge.SessionInfo) {
-	*i = bridge.SessionInfo{Topic: s.topic, Subscription: "s", Messages: uint64(s.n), Unacked: s.n % 100, Window: 1000, Sharing: 10}
+	*i = bridge.SessionInfo{Topic: s.topic, Subscription: "s", Messages: uint64(s.n), Unacked: s.n % 100, Window: 1000, Sharing: 10, Upstream: s.ids[:]}
 }
 
 // crowdSource tells operators of a server's sessions, and of nothing else.

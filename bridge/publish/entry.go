@@ -25,7 +25,7 @@ const entryQueue = 1000
 type entry struct {
 	producers *Producers
 	spec      bridge.ProducerSpec
-	id        uint64 // see [pool.Keeper.ID]; 0: it is one session's own
+	id        [1]uint64 // see [pool.Keeper.ID], constant; 0: it is one session's own
 
 	ready chan struct{}
 	up    atomic.Pointer[bridge.Producer]
@@ -89,7 +89,7 @@ func (ps *Producers) join(ctx context.Context, spec bridge.ProducerSpec) (e *ent
 		}
 		e.turns.init(queue, spec.Batching, &e.renewal)
 		if e.pooled {
-			e.id = ps.pool.ID()
+			e.id[0] = ps.pool.ID()
 			ps.entries[spec] = e
 		}
 		// The creation belongs to the entry, not to the session that asked

@@ -94,7 +94,7 @@ func (ps *Producers) Clients() []bridge.ClientInfo {
 	add := func(e *entry) {
 		if e.up.Load() != nil {
 			list = append(list, bridge.ClientInfo{
-				ID: e.id, Kind: bridge.ClientProducer, Topic: e.spec.Topic, Principal: e.spec.Principal, Sessions: e.lease.Count(), Connected: true,
+				ID: e.id[0], Kind: bridge.ClientProducer, Topic: e.spec.Topic, Principal: e.spec.Principal, Sessions: e.lease.Count(), Connected: true,
 			})
 		}
 	}

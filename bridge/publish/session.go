@@ -234,8 +234,8 @@ func (s *session) Describe(i *bridge.SessionInfo) {
 	i.Topic = s.e.spec.Topic
 	i.Messages = s.stats.Messages()
 	i.InFlight = s.InFlight()
-	if s.e.id != 0 {
-		i.Upstream = []uint64{s.e.id}
+	if s.e.id[0] != 0 {
+		i.Upstream = s.e.id[:]
 	}
 	ps := s.e.producers
 	ps.mu.Lock()

@@ -77,11 +77,15 @@ func (p *cursor) startOnTail(ctx context.Context, spec *bridge.ReaderSpec, end *
 	return p.startCatchUp(ctx, *spec)
 }
 
-// upstream adds the streams that p has a lease on to a list, by their ids. The session's mutex is held.
+// upstream adds the streams that p has a lease on to a list, by their ids; to no list the one of most, which is not copied. The session's mutex is held.
 func (p *cursor) upstream(ids []uint64) []uint64 {
-	ids = append(ids, p.tail.id)
+	if ids == nil {
+		ids = p.tail.id[:]
+	} else {
+		ids = append(ids, p.tail.id[0])
+	}
 	if in := p.spot.in; in != nil && in != &p.tail.stream {
-		ids = append(ids, in.id)
+		ids = append(ids, in.id[0])
 	}
 	return ids
 }

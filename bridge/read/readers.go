@@ -113,7 +113,7 @@ func (rs *Readers) Clients() []bridge.ClientInfo {
 	list := make([]bridge.ClientInfo, 0, len(rs.tails))
 	add := func(kind bridge.ClientKind, t *stream) {
 		list = append(list, bridge.ClientInfo{
-			ID: t.id, Kind: kind, Topic: t.key.topic, Principal: t.key.principal, Sessions: t.lease.Count(), Connected: true,
+			ID: t.id[0], Kind: kind, Topic: t.key.topic, Principal: t.key.principal, Sessions: t.lease.Count(), Connected: true,
 		})
 	}
 	for _, t := range rs.tails {

@@ -119,7 +119,6 @@ func (s *session) Describe(i *bridge.SessionInfo) {
 	i.Messages = s.stats.Messages()
 	s.mu.Lock()
 	i.Unacked = int(s.sent)
-	i.Upstream = make([]uint64, 0, s.cursors())
 	for n := range s.cursors() {
 		i.Upstream = s.cursor(n).upstream(i.Upstream)
 	}

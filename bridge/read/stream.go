@@ -32,7 +32,7 @@ type stream struct {
 	readers *Readers
 	key     tailKey
 	kind    streamKind
-	id      uint64 // see [pool.Keeper.ID]
+	id      [1]uint64 // see [pool.Keeper.ID], constant
 
 	opened chan struct{} // closed once what follows is set
 	up     bridge.Reader // nil: see err
@@ -84,7 +84,7 @@ type streamKind interface {
 
 // begin opens a stream on a goroutine of its own, which may be done before begin returns. The mutex of rs is held.
 func (t *stream) begin(rs *Readers, key tailKey, kind streamKind) {
-	t.readers, t.key, t.kind, t.id = rs, key, kind, rs.pool.ID()
+	t.readers, t.key, t.kind, t.id[0] = rs, key, kind, rs.pool.ID()
 	t.opened = make(chan struct{})
 	t.members = map[*cursor]struct{}{}
 	rs.pool.Go(t.create)

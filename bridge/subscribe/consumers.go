@@ -135,7 +135,7 @@ func (cs *Consumers) Clients() []bridge.ClientInfo {
 		n, _ := sub.load()
 		spec := sub.spec.get()
 		list = append(list, bridge.ClientInfo{
-			ID: sub.id, Kind: bridge.ClientConsumer, Topic: topicName(&spec), Subscription: spec.Subscription, Principal: spec.Principal,
+			ID: sub.id[0], Kind: bridge.ClientConsumer, Topic: topicName(&spec), Subscription: spec.Subscription, Principal: spec.Principal,
 			Sessions: n, Connected: sub.connected(),
 		})
 	}

@@ -250,11 +250,11 @@ func (s *session) Describe(i *bridge.SessionInfo) {
 	spec := sub.spec.get()
 	i.Topic, i.Subscription, i.Type = topicName(&spec), spec.Subscription, spec.Type
 	i.Messages = s.stats.Messages()
-	if sub.id != 0 {
-		i.Upstream = []uint64{sub.id}
-	}
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
+	if sub.id[0] != 0 && !sub.gone {
+		i.Upstream = sub.id[:]
+	}
 	i.Unacked, i.Sharing = int(s.owned), sub.ledger.expected
 	if !s.pull {
 		i.Window = int(s.window)

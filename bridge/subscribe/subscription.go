@@ -33,8 +33,8 @@ type subscription struct {
 	opened latch // the first feed is there or err is set
 	err    error // constant from then on
 
-	own bool   // has exactly one session for its whole life; it is in no group
-	id  uint64 // see [pool.Keeper.ID]; 0: it is one session's own
+	own bool      // has exactly one session for its whole life; it is in no group
+	id  [1]uint64 // see [pool.Keeper.ID], constant; 0: it is one session's own
 
 	mu        sync.Mutex
 	ledger    ledger
@@ -105,7 +105,7 @@ func (cs *Consumers) joinGroup(spec bridge.ConsumerSpec, own bool) *subscription
 	}
 	sub.opened.begin()
 	if !own {
-		sub.id = cs.pool.ID()
+		sub.id[0] = cs.pool.ID()
 		g := cs.groups[spec]
 		if g == nil {
 			g = &group{}
