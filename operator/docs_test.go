@@ -37,6 +37,11 @@ func TestFieldsAreDocumented(t *testing.T) {
 		"sessions": names(sessionFields(time.Now())), "topics": names(topicFields), "upstream": names(clientFields),
 		"brokers": names(brokerFields), "refusals": names(refusalFields),
 	} {
+		for _, taken := range []string{"sort", "limit", "offset"} {
+			if slices.Contains(want, taken) {
+				t.Errorf("%s: the field %s cannot be filtered by, as the parameter means something else", list, taken)
+			}
+		}
 		if got := documented[list]; !slices.Equal(got, want) {
 			t.Errorf("%s: %q, not %q", list, got, want)
 		}

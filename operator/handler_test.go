@@ -146,7 +146,7 @@ func TestAnswers(t *testing.T) {
 		{false, "GET", "upstream?id=10", "", 200, `"clients":[]`},
 		{false, "GET", "upstream?connected=false", "", 200, `"clients":[]`},
 		{false, "GET", "refusals", "", 200, `{"total":0,"refusals":[]}`},
-		{false, "GET", "refusals?colour=red", "", 400, `parameter colour: \"colour\" is not a field of this list; its fields are time, what, code, limit, reason, address, path, topic, kind`},
+		{false, "GET", "refusals?colour=red", "", 400, `parameter colour: \"colour\" is not a field of this list; its fields are time, what, code, key, reason, address, path, topic, kind`},
 		{false, "GET", "refusals?time=yesterday", "", 400, `parameter time: \"yesterday\": expected a time such as 2006-01-02T15:04:05Z, the earliest to list`},
 		{false, "GET", "refusals?limit=0", "", 400, `parameter limit: \"0\": expected a number from 1 to 1000`},
 		{false, "GET", "brokers", "", 200, `{"total":1,"brokers":[{"address":"broker:6650"`},

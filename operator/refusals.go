@@ -13,7 +13,7 @@ var refusalFields = []field[Refusal]{
 	{name: "time", moment: func(r *Refusal) time.Time { return r.Time }},
 	{name: "what", text: func(r *Refusal) string { return r.What }},
 	{name: "code", text: func(r *Refusal) string { return strconv.Itoa(r.Code) }, number: func(r *Refusal) float64 { return float64(r.Code) }},
-	{name: "limit", text: func(r *Refusal) string { return r.Limit }},
+	{name: "key", text: func(r *Refusal) string { return r.Key }},
 	{name: "reason", text: func(r *Refusal) string { return r.Reason }},
 	{name: "address", text: func(r *Refusal) string { return r.Address.String() }},
 	{name: "path", text: func(r *Refusal) string { return r.More["path"] }},
@@ -23,7 +23,7 @@ var refusalFields = []field[Refusal]{
 
 // refusalTie has the newest first.
 func refusalTie(a, b *Refusal) int {
-	return cmp.Or(b.Time.Compare(a.Time), strings.Compare(a.What, b.What), a.Address.Compare(b.Address), strings.Compare(a.Reason, b.Reason))
+	return cmp.Or(b.Time.Compare(a.Time), strings.Compare(a.What, b.What), a.Address.Compare(b.Address), strings.Compare(a.Reason, b.Reason), cmp.Compare(a.Code, b.Code))
 }
 
 // Refusals is the answer to a request for the last clients that were refused.

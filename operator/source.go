@@ -95,7 +95,7 @@ type Refusal struct {
 	Time    time.Time         `json:"time"`
 	What    string            `json:"what"`           // such as "session refused"
 	Code    int               `json:"code,omitempty"` // HTTP status or close code
-	Limit   string            `json:"limit,omitempty"`
+	Key     string            `json:"key,omitempty"`
 	Reason  string            `json:"reason"`
 	Address netip.AddrPort    `json:"address"`
 	More    map[string]string `json:"more,omitempty"` // such as topic and kind

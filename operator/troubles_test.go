@@ -29,7 +29,7 @@ func TestWhoWasRefused(t *testing.T) {
 	f := newFake()
 	f.refusals = []Refusal{ // the newest first
 		{Time: night(40), What: "session ended", Code: 1008, Reason: "it does not read", Address: from("192.0.2.1:1"), More: map[string]string{"kind": "reader"}},
-		{Time: night(30), What: "session refused", Code: 503, Limit: "maxHttpServerConnections", Reason: "full", Address: from("192.0.2.2:1")},
+		{Time: night(30), What: "session refused", Code: 503, Key: "maxHttpServerConnections", Reason: "full", Address: from("192.0.2.2:1")},
 		{Time: night(20), What: "session refused", Code: 401, Reason: "token expired", Address: from("198.51.100.1:1"), More: map[string]string{"kind": "consumer", "topic": "persistent://public/default/orders"}},
 		{Time: night(10), What: "session refused", Code: 404, Reason: "no such path", Address: from("192.0.2.1:2"), More: map[string]string{"path": "/ws/v2/nothing"}},
 	}

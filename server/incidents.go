@@ -130,7 +130,7 @@ const maxLatest = 200
 
 // remember keeps an incident for the operator. Called with mu held.
 func (i *incidents) remember(now time.Time, in *incident) {
-	r := operator.Refusal{Time: now, What: in.what, Code: in.code, Limit: in.limit, Reason: printable(in.reason), Address: in.remote}
+	r := operator.Refusal{Time: now, What: in.what, Code: in.code, Key: in.limit, Reason: printable(in.reason), Address: in.remote}
 	for j := 0; j+1 < len(in.more); j += 2 {
 		if r.More == nil {
 			r.More = map[string]string{}

@@ -99,7 +99,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"topics", "--where", "x", "--url", "http://localhost:1"}, `--where "x": expected field=value`},
 		{[]string{"top", "--every", "1ms", "--url", "http://localhost:1"}, "--every 1ms: it must be a second or more"},
 		{[]string{"top", "--every", "5", "--url", "http://localhost:1"}, `--every "5": it must be `},
-		{[]string{"top", "-n", "0", "--url", "http://localhost:1"}, "-n, --count 0: it must be 1 or more"},
+		{[]string{"top", "-n", "0", "--url", "http://localhost:1"}, "-n, --count 0: it must be from 1 to 1000"},
 		{[]string{"close", "x", "--url", "http://localhost:1"}, `"x": expected the id of a session, as pulsegate sessions prints it`},
 		{[]string{"profile", "cpu", "gone/file", "--url", "http://localhost:1"}, "FILE gone/file: there is no directory gone; make it, or name a file elsewhere"},
 		{[]string{"serve", "--embedded", "--set", "webServicePort=0", "--set", "webServicePortTls=0", "--set", "tlsCertificateFilePath=gone", "--set", "tlsKeyFilePath=gone"},

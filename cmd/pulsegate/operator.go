@@ -21,7 +21,6 @@ import (
 	"github.com/pulsegate/pulsegate/cmd/usage"
 	"github.com/pulsegate/pulsegate/filename"
 	"github.com/pulsegate/pulsegate/gateway"
-	"github.com/pulsegate/pulsegate/operator"
 	"github.com/pulsegate/pulsegate/operator/ask"
 )
 
@@ -155,62 +154,17 @@ func newStatus() *cobra.Command {
 const listHelp = `
 --where filters by a field: a string by a pattern in which * stands for anything
 (--where 'topic=*/orders'), a number by a minimum (--where unsentBytes=1), a time by
-the earliest (refusals --where time=2006-01-02T15:04:05Z).
+the earliest (refusals --where time=2006-01-02T15:04:05Z), a client at the brokers
+by its id (upstream --where id=5).
 --sort names a field, with a - in front for descending order.
 -n and --offset make pages.`
 
-// list are the flags of a command that prints a list.
-type list struct {
-	where         []string
-	sort          string
-	count, offset int
-}
-
-func (l *list) flags(cmd *cobra.Command, sort string) {
-	cmd.Flags().StringArrayVar(&l.where, "where", nil, "`field=value` to filter by; may be repeated")
-	cmd.Flags().StringVar(&l.sort, "sort", sort, "`field` to sort by, with a - in front for descending order")
-	cmd.Flags().IntVarP(&l.count, "count", "n", 50, "how many to print")
-	cmd.Flags().IntVar(&l.offset, "offset", 0, "how many to leave out before the first")
-}
-
-func (l *list) query() (url.Values, error) {
-	switch {
-	case l.count < 1 || l.count > operator.MaxPage:
-		return nil, fmt.Errorf("-n, --count %d: it must be from 1 to %d", l.count, operator.MaxPage)
-	case l.offset < 0 || l.offset > operator.MaxReach-l.count:
-		return nil, fmt.Errorf("--offset %d: with -n %d it must be from 0 to %d; --where leaves out what is not looked for", l.offset, l.count, operator.MaxReach-l.count)
-	}
-	query := url.Values{"sort": {l.sort}, "limit": {strconv.Itoa(l.count)}, "offset": {strconv.Itoa(l.offset)}}
-	for _, w := range l.where {
-		field, value, ok := strings.Cut(w, "=")
-		switch {
-		case ok && (field == "sort" || field == "limit" || field == "offset"):
-			return nil, fmt.Errorf("--where %q: it is no field; the flags are --sort, -n and --offset", w)
-		case !ok || query.Has(field):
-			return nil, fmt.Errorf("--where %q: expected field=value, once for each field", w)
-		}
-		query.Set(field, value)
-	}
-	return query, nil
-}
-
-// more is what shows the lines behind those that were printed.
-func (l *list) more() string {
-	if next := l.offset + l.count; next <= operator.MaxReach-l.count {
-		return fmt.Sprintf("--offset %d", next)
-	}
-	return "--where with a filter"
-}
-
-// part is a page of a list.
-type part interface{ Counts() (listed, total int) }
-
 // newList makes a command that prints a list: show asks for a page of it and prints that.
-func newList(use, short, long, sort string, show func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) (part, error)) *cobra.Command {
-	var l list
+func newList(use, short, long, sort string, show func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) (ask.Part, error)) *cobra.Command {
+	var l ask.Page
 	cmd := new(running).command(use, short, long+listHelp, cobra.NoArgs,
 		func(ctx context.Context, cmd *cobra.Command, c *ask.Client, _ []string) error {
-			query, err := l.query()
+			query, err := l.Query()
 			if err != nil {
 				return err
 			}
@@ -220,15 +174,18 @@ func newList(use, short, long, sort string, show func(ctx context.Context, c *as
 			if err != nil {
 				return asRuntime(err)
 			}
-			return asRuntime(ask.PrintRest(cmd.OutOrStdout(), shown, l.offset, l.more()))
+			return asRuntime(ask.PrintRest(cmd.OutOrStdout(), shown, l.Offset, l.More()))
 		})
-	l.flags(cmd, sort)
+	cmd.Flags().StringArrayVar(&l.Where, "where", nil, "`field=value` to filter by; may be repeated")
+	cmd.Flags().StringVar(&l.Sort, "sort", sort, "`field` to sort by, with a - in front for descending order")
+	cmd.Flags().IntVarP(&l.Count, "count", "n", 50, "how many to print")
+	cmd.Flags().IntVar(&l.Offset, "offset", 0, "how many to leave out before the first")
 	return cmd
 }
 
 // page makes a list of how to ask for a page of it, and of how that is printed.
-func page[P part](get func(*ask.Client, context.Context, url.Values) (P, error), print func(io.Writer, P) error) func(context.Context, *ask.Client, url.Values, io.Writer) (part, error) {
-	return func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) (part, error) {
+func page[P ask.Part](get func(*ask.Client, context.Context, url.Values) (P, error), print func(io.Writer, P) error) func(context.Context, *ask.Client, url.Values, io.Writer) (ask.Part, error) {
+	return func(ctx context.Context, c *ask.Client, query url.Values, w io.Writer) (ask.Part, error) {
 		p, err := get(c, ctx, query)
 		if err != nil {
 			return nil, err
@@ -252,7 +209,7 @@ func (id *clientID) String() string { return string(*id) }
 func (id *clientID) Type() string   { return "client's id" }
 
 // now lets a page be printed that says how long ago something was.
-func now[P part](print func(io.Writer, P, time.Time) error) func(io.Writer, P) error {
+func now[P ask.Part](print func(io.Writer, P, time.Time) error) func(io.Writer, P) error {
 	return func(w io.Writer, p P) error { return print(w, p, time.Now()) }
 }
 
@@ -260,7 +217,7 @@ func newSessions() *cobra.Command {
 	var upstream clientID
 	cmd := newList("sessions", "Print the sessions of a running gateway: who is connected, and who is slow",
 		"Print the sessions of a running gateway.", "-unsentBytes",
-		page((*ask.Client).Sessions, now(func(w io.Writer, p operator.Sessions, at time.Time) error { return ask.PrintSessions(w, p, nil, at) })))
+		page((*ask.Client).Sessions, now(ask.PrintSessions)))
 	cmd.Flags().Var(&upstream, "upstream", "only those that use the client at the brokers with this `id`, as pulsegate upstream prints it")
 	before := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
@@ -307,8 +264,8 @@ func newTop() *cobra.Command {
 			if every < time.Second {
 				return fmt.Errorf("--every %v: it must be a second or more", every)
 			}
-			if rows < 1 {
-				return fmt.Errorf("-n, --count %d: it must be 1 or more", rows)
+			if rows < 1 || rows > ask.MaxPage {
+				return fmt.Errorf("-n, --count %d: it must be from 1 to %d", rows, ask.MaxPage)
 			}
 			return asRuntime(ask.Top(ctx, c, cmd.OutOrStdout(), every, rows))
 		})

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pulsegate/pulsegate/operator"
+	"github.com/pulsegate/pulsegate/operator/ask"
 )
 
 // What a gateway, or something that is none, answers instead of what was asked says what to do, with an exit code.
@@ -207,8 +208,8 @@ func TestFlagsOfLists(t *testing.T) {
 			}
 		}
 	}
-	if l := (list{count: 50, offset: 9940}); l.more() != "--where with a filter" {
-		t.Error(l.more())
+	if l := (ask.Page{Count: 50, Offset: 9940}); l.More() != "--where with a filter" {
+		t.Error(l.More())
 	}
 }
 

@@ -21,7 +21,7 @@ func TestNamesOfClientsAreFitForATerminal(t *testing.T) {
 		ID: 7, Kind: "consumer", Topic: "persistent://public/default/a\x1b[2Jb", Subscription: "s\nt", UserAgent: "\u202eagent",
 		Address: netip.MustParseAddrPort("192.0.2.1:1000"), Opened: time.Now(), UnsentBytes: 2048, Upstream: []uint64{4, 5, 6, 7, 8},
 	}}}
-	if err := PrintSessions(&out, page, nil, time.Now()); err != nil {
+	if err := PrintSessions(&out, page, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
@@ -77,7 +77,7 @@ func TestRatesOfSessions(t *testing.T) {
 		t.Errorf("%v, not %v", rates, want)
 	}
 	var out strings.Builder
-	if err := PrintSessions(&out, operator.Sessions{Sessions: now, Total: len(now)}, rates, time.Now()); err != nil {
+	if err := printRated(&out, operator.Sessions{Sessions: now, Total: len(now)}, rates, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(out.String(), "\n")

@@ -116,8 +116,13 @@ func (r Rates) of(s *operator.Session) string {
 	return ""
 }
 
-// PrintSessions prints a page of sessions, with their rates unless those are nil.
-func PrintSessions(w io.Writer, page operator.Sessions, rates Rates, now time.Time) error {
+// PrintSessions prints a page of sessions.
+func PrintSessions(w io.Writer, page operator.Sessions, now time.Time) error {
+	return printRated(w, page, nil, now)
+}
+
+// printRated is PrintSessions with the sessions' rates, unless those are nil.
+func printRated(w io.Writer, page operator.Sessions, rates Rates, now time.Time) error {
 	columns := []column[operator.Session]{
 		{"ID", func(s *operator.Session) string { return number(s.ID) }},
 		{"KIND", func(s *operator.Session) string { return s.Kind }},
@@ -255,7 +260,7 @@ func more(attrs map[string]string) string {
 }
 
 // PrintRest says which part of a list was printed that begins at offset, and what shows more, unless it is all there is.
-func PrintRest(w io.Writer, page interface{ Counts() (listed, total int) }, offset int, more string) error {
+func PrintRest(w io.Writer, page Part, offset int, more string) error {
 	listed, total := page.Counts()
 	text := ""
 	switch last := offset + listed; {

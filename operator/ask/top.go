@@ -86,12 +86,12 @@ func (c *Client) screen(ctx context.Context, w io.Writer, before, now *look, row
 	}
 	fmt.Fprintf(w, "\nclients whose output waits: %d\n", slow.Total)
 	if slow.Total > 0 {
-		if err := cmp.Or(PrintSessions(w, slow, rates, now.at), PrintRest(w, slow, 0, "a larger -n")); err != nil {
+		if err := cmp.Or(printRated(w, slow, rates, now.at), PrintRest(w, slow, 0, "pulsegate sessions --sort -unsentBytes")); err != nil {
 			return err
 		}
 	}
 	fmt.Fprintln(w)
-	return cmp.Or(PrintTopics(w, topics), PrintRest(w, topics, 0, "a larger -n"))
+	return cmp.Or(PrintTopics(w, topics), PrintRest(w, topics, 0, "pulsegate topics"))
 }
 
 func perSecond(before, now *operator.Status, counter string, passed time.Duration) float64 {

@@ -126,7 +126,7 @@ export function lists(refresh, failed) {
     n("Code", "code", (r) => r.code ? String(r.code) : ""),
     t("Reason", "reason", (r) => r.reason, true),
     t("Address", "address", (r) => r.address),
-    t("Limit", "limit", (r) => r.limit),
+    t("Limit", "key", (r) => r.key),
     t("More", null, (r) => Object.entries(r.more ?? {}).map(([k, v]) => `${k}=${v}`).join(" "), true),
   ], { field: "time", falling: true }, async (query) => {
     const page = await get("refusals", query);

@@ -41,7 +41,7 @@ export class List {
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.take();
-      history.replaceState(null, "", "#" + name); // what a link has said counts no more, and it may be followed again
+      history.replaceState(null, "", "#" + this.form.closest("section").id); // what a link has said counts no more, and it may be followed again
       this.changed();
     });
   }

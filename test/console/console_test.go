@@ -241,6 +241,10 @@ func TestOperatorCloses(t *testing.T) {
 	for _, path := range []string{"/ws/v2/nowhere", "/ws/v2/elsewhere"} {
 		refused(t, g.HTTPURL()+path)
 	}
+	evaluate[string](t, ctx, `location.hash = "upstream"`)
+	await(t, ctx, "the broker is up", `document.querySelector('table[data-list="brokers"] tbody')?.textContent.includes("up")`)
+	do(t, ctx, "look for those that are down", chromedp.SetValue(`form[data-list="brokers"] [name="state"]`, "down"), chromedp.Click(`form[data-list="brokers"] button`))
+	await(t, ctx, "there is none", `document.querySelector('table[data-list="brokers"] tbody')?.textContent === "none" && location.hash === "#upstream"`)
 	evaluate[string](t, ctx, `location.hash = "refusals"`)
 	await(t, ctx, "the newest refusal is the first", `document.querySelector("#refusals tbody tr")?.textContent.includes("/elsewhere")`)
 	do(t, ctx, "look for another", chromedp.SetValue(`#refusals [name="path"]`, "*/nowhere"), chromedp.Click("#refusals button"))
