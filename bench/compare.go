@@ -152,18 +152,23 @@ func (o *Outcome) add(ctx context.Context, with Contestant, run int, options *Co
 	return nil
 }
 
-// median is the middle of what value gives for the results; of an even number
-// the mean of the two in the middle.
+// median is that of what value gives for the results.
 func (o *Outcome) median(value func(*Result) float64) float64 {
 	var all []float64
 	for _, r := range o.Results {
 		all = append(all, value(r))
 	}
-	if len(all) == 0 {
+	return Median(all)
+}
+
+// Median is the middle of values, which it sorts; of an even number the mean of the two
+// in the middle, of none 0.
+func Median(values []float64) float64 {
+	if len(values) == 0 {
 		return 0
 	}
-	slices.Sort(all)
-	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+	slices.Sort(values)
+	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
 }
 
 // PerCPUSecond is how many messages the server handled per second of its CPU

@@ -32,7 +32,7 @@ func (m *measured) drawCharts(dir string) error {
 			some.Contestants = some.Contestants[:2]
 		}
 		for i := range m.Trials {
-			if t := &m.Trials[i]; chart.with(t) && !isWatched(t.Compared.Outcomes[0].Trial) {
+			if t := &m.Trials[i]; chart.with(t) && !isWatched(t.name()) {
 				some.Outcomes = append(some.Outcomes, t.Compared.Outcomes...)
 			}
 		}

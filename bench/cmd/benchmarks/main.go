@@ -136,7 +136,7 @@ func measure(ctx context.Context, o *options, m *measured) error {
 			}
 		}
 		runs := o.runs
-		if isWatched(t) && !o.quick {
+		if isWatched(t.Name) && !o.quick {
 			runs = max(runs, pairs)
 		}
 		c, err := bench.Compare(ctx, []bench.Trial{t}, s.contestants(t), bench.CompareOptions{
@@ -152,7 +152,7 @@ func measure(ctx context.Context, o *options, m *measured) error {
 			return errors.New("interrupted; what was measured so far is kept")
 		}
 		err = complete(c)
-		if isWatched(t) {
+		if isWatched(t.Name) {
 			err = s.watching(t, c)
 		}
 		if err != nil { // nor what could not be measured

@@ -37,8 +37,16 @@ func (t *trial) command() string { return t.Compared.Outcomes[0].Trial.Command }
 
 // of is what a contestant did; nil: it did not take part, or no run was possible.
 func (t *trial) of(contestant string) *bench.Outcome {
-	for i := range t.Compared.Outcomes {
-		if o := &t.Compared.Outcomes[i]; o.Contestant == contestant && len(o.Results) > 0 {
+	if o := outcomeOf(&t.Compared, contestant); o != nil && len(o.Results) > 0 {
+		return o
+	}
+	return nil
+}
+
+// outcomeOf is what a contestant did in the first trial compared; nil: it did not take part.
+func outcomeOf(c *bench.Comparison, contestant string) *bench.Outcome {
+	for i := range c.Outcomes {
+		if o := &c.Outcomes[i]; o.Contestant == contestant {
 			return o
 		}
 	}

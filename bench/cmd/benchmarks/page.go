@@ -264,10 +264,8 @@ func (m *measured) allTable() string {
 }
 
 func (t *trial) remarks(contestant string) string {
-	for i := range t.Compared.Outcomes {
-		if o := &t.Compared.Outcomes[i]; o.Contestant == contestant {
-			return o.Remarks()
-		}
+	if o := outcomeOf(&t.Compared, contestant); o != nil {
+		return o.Remarks()
 	}
 	return ""
 }

@@ -154,7 +154,7 @@ func (s *servers) contestants(t bench.Trial) []bench.Contestant {
 	if spread(t) {
 		return []bench.Contestant{gateway} // the Java proxy cannot share its port
 	}
-	if isWatched(t) {
+	if isWatched(t.Name) {
 		return []bench.Contestant{gateway, {Name: watched}}
 	}
 	all := []bench.Contestant{{Name: java}, gateway}
@@ -213,7 +213,7 @@ func (s *servers) prepare(ctx context.Context, t bench.Trial, c *bench.Contestan
 		c.URL = s.cluster.BrokerURL()
 	}
 	// What is compiled already needs no warmth, but the broker does where no Java proxy has warmed it.
-	if !fresh && !s.warm[c.Name] && (c.Name == java || isWatched(t) && len(s.warm) == 0) {
+	if !fresh && !s.warm[c.Name] && (c.Name == java || isWatched(t.Name) && len(s.warm) == 0) {
 		s.warm[c.Name] = true
 		if err := s.warmTo(ctx, c); err != nil {
 			return err

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ const watched = "pulsegate, watched"
 // ofWatching is the end of the names of trials that say what watching costs.
 const ofWatching = ", watched"
 
-func isWatched(t bench.Trial) bool { return strings.HasSuffix(t.Name, ofWatching) }
+func isWatched(trial string) bool { return strings.HasSuffix(trial, ofWatching) }
 
 // pairs is how many runs without and with watching there are in turn. A run alone differs by more than what is looked for.
 const pairs = 7
@@ -158,15 +159,8 @@ type watchingCost struct {
 
 // paired compares each run with its neighbour. It wants all of them: of what is not whole, no pairs can be made.
 func paired(c *bench.Comparison) (cost watchingCost, err error) {
-	find := func(name string) (o bench.Outcome) {
-		for _, o := range c.Outcomes {
-			if o.Contestant == name {
-				return o
-			}
-		}
-		return o
-	}
-	plain, with := find(ours), find(watched)
+	var none bench.Outcome
+	plain, with := cmp.Or(outcomeOf(c, ours), &none), cmp.Or(outcomeOf(c, watched), &none)
 	if n := len(plain.Results); n == 0 || n != len(with.Results) || len(plain.Errors)+len(with.Errors) > 0 {
 		return cost, fmt.Errorf("%d runs without and %d with watching were possible: %s", n, len(with.Results), strings.Join(append(plain.Errors, with.Errors...), "; "))
 	}
@@ -179,9 +173,7 @@ func paired(c *bench.Comparison) (cost watchingCost, err error) {
 		}
 		costs = append(costs, 1-b.PerCPUSecond()/a.PerCPUSecond())
 	}
-	slices.Sort(costs)
-	n := len(costs)
-	return watchingCost{(costs[(n-1)/2] + costs[n/2]) / 2, costs[0], costs[n-1], n}, nil
+	return watchingCost{bench.Median(costs), slices.Min(costs), slices.Max(costs), len(costs)}, nil
 }
 
 // String tells the cost, as a part of what is done without watching.
@@ -207,7 +199,7 @@ func (c watchingCost) sentence(t bench.Trial) string {
 func (m *measured) eachWatched(f func(*trial, watchingCost)) {
 	for i := range m.Trials {
 		x := &m.Trials[i]
-		if !isWatched(x.Compared.Outcomes[0].Trial) {
+		if !isWatched(x.name()) {
 			continue
 		}
 		if c, err := paired(&x.Compared); err == nil { // else it was not kept
