@@ -2,6 +2,7 @@ package operator
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -119,10 +120,12 @@ func (t Topics) Counts() (listed, total int) { return len(t.Topics), t.Total }
 
 // topics answers GET topics.
 func (h *handler) topics(r *http.Request) (any, *problem) {
-	q, err := parseQuery(r.URL.Query(), topicFields, topicTie)
-	if err != nil {
-		return nil, &problem{http.StatusBadRequest, err.Error()}
-	}
+	total, list, no := pageOf(r, topicFields, topicTie, func(visit func(*Topic) bool) { h.eachTopic(r.Context(), visit) })
+	return Topics{total, list}, no
+}
+
+// eachTopic visits what the sessions on each topic do together, in no order, until visit returns false. When ctx has ended, some are left out.
+func (h *handler) eachTopic(ctx context.Context, visit func(*Topic) bool) {
 	type subscription struct{ topic, name string }
 	all, seen := map[string]*Topic{}, map[subscription]bool{}
 	h.source.Sessions(func(s *Session) bool {
@@ -136,13 +139,13 @@ func (h *handler) topics(r *http.Request) (any, *problem) {
 			seen[at] = true
 			t.Subscriptions++
 		}
-		return r.Context().Err() == nil
+		return ctx.Err() == nil
 	})
-	p := page[Topic]{query: q}
 	for _, t := range all {
-		p.add(t)
+		if !visit(t) {
+			return
+		}
 	}
-	return Topics{p.total, listOf(p.list())}, nil
 }
 
 func (t *Topic) add(s *Session) {

@@ -50,8 +50,8 @@ type query[T any] struct {
 }
 
 // parseQuery reads the parameters: a field's name filters, a string by a pattern in which * stands for anything,
-// a number by a minimum, a time by the earliest, the id of a client at the upstream by itself; sort names a field, behind a - in descending order; offset and
-// limit make pages. tie decides where that leaves two equal.
+// a number by a minimum, a time by the earliest, the id of a client at the upstream by itself; sort names a field,
+// behind a - in descending order; offset and limit make pages. tie decides where that leaves two equal.
 func parseQuery[T any](values url.Values, fields []field[T], tie func(a, b *T) int) (*query[T], error) {
 	q := &query[T]{order: tie, limit: defaultPage}
 	for name, given := range values {

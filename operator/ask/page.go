@@ -2,6 +2,7 @@ package ask
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"strconv"
 	"strings"
@@ -33,11 +34,12 @@ func (p *Page) Query() (url.Values, error) {
 	case p.Offset < 0 || p.Offset > operator.MaxReach-p.Count:
 		return nil, fmt.Errorf("--offset %d: with -n %d it must be from 0 to %d; --where leaves out what is not looked for", p.Offset, p.Count, operator.MaxReach-p.Count)
 	}
-	query := url.Values{"sort": {p.Sort}, "limit": {strconv.Itoa(p.Count)}, "offset": {strconv.Itoa(p.Offset)}}
+	page := url.Values{"sort": {p.Sort}, "limit": {strconv.Itoa(p.Count)}, "offset": {strconv.Itoa(p.Offset)}}
+	query := maps.Clone(page)
 	for _, w := range p.Where {
 		field, value, ok := strings.Cut(w, "=")
 		switch {
-		case ok && (field == "sort" || field == "limit" || field == "offset"):
+		case ok && page.Has(field):
 			return nil, fmt.Errorf("--where %q: it is no field; the flags are --sort, -n and --offset", w)
 		case !ok || query.Has(field):
 			return nil, fmt.Errorf("--where %q: expected field=value, once for each field", w)

@@ -47,6 +47,12 @@ function clients(session) {
   return element("span", {}, ...shown, all.length > most ? ` and ${all.length - most} more` : "");
 }
 
+// loading asks for a page of a list, whose lines the answer has under another name at most.
+const loading = (list, lines = list) => async (query) => {
+  const page = await get(list, query);
+  return { rows: page[lines], total: page.total };
+};
+
 // lists makes them. refresh draws the page that is shown anew; failed is told of errors.
 export function lists(refresh, failed) {
   const rates = new Rates();
@@ -87,10 +93,7 @@ export function lists(refresh, failed) {
     n("Unacknowledged", "unacknowledged", (x) => count(x.unacknowledged)),
     n("Unsent", "unsentBytes", (x) => size(x.unsentBytes)),
     n("Slow clients", "slow", (x) => count(x.slow)),
-  ], { field: "sessions", falling: true }, async (query) => {
-    const page = await get("topics", query);
-    return { rows: page.topics, total: page.total };
-  });
+  ], { field: "sessions", falling: true }, loading("topics"));
 
   const upstream = new List("upstream", [
     n("Id", "id", (c) => String(c.id)),
@@ -100,10 +103,7 @@ export function lists(refresh, failed) {
     t("Role", "role", (c) => c.role),
     n("Sessions", "sessions", (c) => link(count(c.sessions), "sessions", { upstream: c.id }, `Sessions of client ${c.id}: ${count(c.sessions)}`, "sessions-" + c.id)),
     t("Connected", "connected", (c) => c.connected ? "yes" : element("span", { class: "bad" }, "no")),
-  ], { field: "sessions", falling: true }, async (query) => {
-    const page = await get("upstream", query);
-    return { rows: page.clients, total: page.total };
-  });
+  ], { field: "sessions", falling: true }, loading("upstream", "clients"));
 
   const brokers = new List("brokers", [
     t("Broker", "address", (b) => b.address),
@@ -115,10 +115,7 @@ export function lists(refresh, failed) {
     n("Requests", "requests", (b) => count(b.requests)),
     n("Unsent bytes", "unsentBytes", (b) => size(b.unsentBytes)),
     t("Error", "error", (b) => b.error ?? "", true),
-  ], { field: "state", falling: false }, async (query) => {
-    const page = await get("brokers", query);
-    return { rows: page.brokers, total: page.total };
-  });
+  ], { field: "state", falling: false }, loading("brokers"));
 
   const refusals = new List("refusals", [
     n("Ago", "time", (r) => ago(r.time)),
@@ -128,10 +125,7 @@ export function lists(refresh, failed) {
     t("Address", "address", (r) => r.address),
     t("Limit", "key", (r) => r.key),
     t("More", null, (r) => Object.entries(r.more ?? {}).map(([k, v]) => `${k}=${v}`).join(" "), true),
-  ], { field: "time", falling: true }, async (query) => {
-    const page = await get("refusals", query);
-    return { rows: page.refusals, total: page.total };
-  });
+  ], { field: "time", falling: true }, loading("refusals"));
 
   const all = { sessions, topics, upstream, brokers, refusals };
   for (const list of Object.values(all)) list.changed = refresh;
