@@ -112,11 +112,7 @@ func collections(ctx context.Context) <-chan struct{} {
 // heap that has grown since the last look would at the same pace grow by more
 // than maxHeadroom until the next collection.
 func (p *heapPacer) bound(live uint64) (percent int) {
-	most := max(int(maxHeadroom*100/max(live, leastHeap)), usualPercent)
-	if p.percent > most+most/4 {
-		return most
-	}
-	return p.percent
+	return min(p.percent, max(int(maxHeadroom*100/max(live, leastHeap)), usualPercent))
 }
 
 // look takes the bytes allocated so far, the size of the heap after its last
@@ -139,11 +135,10 @@ func (p *heapPacer) look(allocated, live uint64, used int64) (percent int, relea
 		}
 		return usualPercent, release
 	}
-	live = max(live, leastHeap)
-	percent = max(int(min(grown, maxHeadroom)*100/live), usualPercent)
+	percent = max(int(min(grown, maxHeadroom)*100/max(live, leastHeap)), usualPercent)
 	// Each change stops the world for a moment: small ones are left out.
 	if d := percent - p.percent; d < p.percent/4 && -d < p.percent/4 {
-		percent = p.percent
+		percent = p.bound(live)
 	}
 	return percent, false
 }

@@ -38,6 +38,10 @@ func TestHeapPaceIsSteady(t *testing.T) {
 	if percent, _ := p.look(45*mib+80*mib, 10*mib, 0); percent != 800 {
 		t.Errorf("a large change made it %d", percent)
 	}
+	p = heapPacer{percent: 1600}
+	if percent, _ := p.look(4000*mib, 10*mib, 0); percent != 1280 {
+		t.Errorf("a small change beyond the bound made it %d", percent)
+	}
 }
 
 func TestHeapPaceIsBoundAsTheHeapGrows(t *testing.T) {
@@ -47,7 +51,7 @@ func TestHeapPaceIsBoundAsTheHeapGrows(t *testing.T) {
 	for _, c := range []struct {
 		live    uint64
 		percent int
-	}{{4 * mib, 3200}, {1, 3200}, {5 * mib, 3200}, {8 * mib, 1600}, {64 * mib, 200}, {4 * mib, 200}, {4000 * mib, usualPercent}} {
+	}{{4 * mib, 3200}, {1, 3200}, {5 * mib, 2560}, {8 * mib, 1600}, {64 * mib, 200}, {4 * mib, 200}, {4000 * mib, usualPercent}} {
 		if p.percent = p.bound(c.live); p.percent != c.percent {
 			t.Errorf("%d MiB: %d, want %d", c.live/mib, p.percent, c.percent)
 		}
