@@ -94,7 +94,7 @@ real: ## the tests against a real Pulsar: the conformance matrix, restarts, the 
 
 # ATTACK picks some, as go test -run does, such as ATTACK=deflate or ATTACK=broker.
 attack: ## attack a gateway while others use it, and bound what they notice and what it costs (three minutes; ATTACK=word: some)
-	$(GO) test $(REAL_FLAGS) -timeout 15m -v -run 'TestAttacks/.*$(ATTACK)' ./test/attack
+	$(GO) test $(REAL_FLAGS) -timeout 40m -v -run 'TestAttacks/.*$(ATTACK)' ./test/attack
 
 clients: ## the examples in each language against a real Pulsar, and with connections that are cut
 	$(GO) test $(REAL_FLAGS) -timeout 10m -v ./test/clients

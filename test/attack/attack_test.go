@@ -51,7 +51,7 @@ const (
 	warmFor   = 300 * time.Millisecond
 	quietFor  = 900 * time.Millisecond
 	attackFor = 1500 * time.Millisecond
-	restFor   = 4 * time.Second // at most, until what the attackers have cost is given back
+	restFor   = patience // at most, until what the attackers have cost is given back
 )
 
 // maxData bounds the memory of the gateway's process, so that an attack that takes more ends it and not the machine.
@@ -103,11 +103,11 @@ func TestAttacks(t *testing.T) {
 }
 
 // attempt is an attack in as many rounds as it takes. It returns the figures of the round in which
-// all bounds hold, undisturbed, else of the last.
+// all bounds hold, undisturbed if that may be, else of the last.
 func attempt(t *testing.T, a *attack, beside *victims) *figures {
 	for n := 1; ; n++ {
 		f := round(t, a, beside)
-		if len(f.faults) > 0 || len(f.broken()) == 0 && !f.disturbed() || n == rounds {
+		if len(f.faults) > 0 || len(f.broken()) == 0 && (!f.disturbed() || n >= calmRounds) || n == rounds {
 			return f
 		}
 		t.Logf("round %d: disturbed: %v; %s", n, f.disturbed(), strings.Join(f.broken(), "; "))
@@ -171,9 +171,10 @@ func round(t *testing.T, a *attack, beside *victims) *figures {
 		return f
 	}
 	v.finish()
+	beside.settle()
 	f.faults = append(f.faults, v.losses()...)
 	for p := range probes {
-		f.before[p], f.during[p], f.beside[p] = v.p99(p, quiet), v.p99(p, attacked), beside.p99(p, attacked)
+		f.before[p], f.during[p], f.beside[p] = v.slow(p, quiet), v.slow(p, attacked), beside.slow(p, attacked)
 		f.counted[p] = v.latency[p][attacked].Count()
 	}
 	f.rssAfter = atRest(s.gateway.Pid(), f.rssBefore)

@@ -39,7 +39,7 @@ type order struct {
 type outcome struct {
 	Did, Refused int64
 	Reason       string // of the last refusal
-	Error        string // why the attack could not go on
+	Error        string // why the attack could not go on, or what the gateway must not have done
 }
 
 // hostile is what the functions of an attack work with, in the process of the attackers.
@@ -54,6 +54,7 @@ type hostile struct {
 	mu     sync.Mutex
 	conns  map[net.Conn]bool // the open ones
 	reason string
+	failed error // what must not happen, the first of it
 }
 
 // begin is called by each attack, when what it needs is open, and returns when it is to begin.
@@ -77,6 +78,15 @@ func (h *hostile) refuse(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.reason = err.Error()
+}
+
+// fail takes note of something that the gateway must not have done.
+func (h *hostile) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failed == nil {
+		h.failed = err
+	}
 }
 
 // dial connects. The connection is closed when the attack ends.
@@ -269,10 +279,13 @@ func serveHostile(name string) {
 		}
 	}()
 	if err := attacks[i].run(h); err != nil {
-		out.Error = err.Error()
+		h.fail(err)
 	}
 	h.ready()
 	<-ctx.Done()
+	if h.failed != nil {
+		out.Error = h.failed.Error()
+	}
 	out.Did, out.Refused, out.Reason = h.did.Load(), h.refused.Load(), h.reason
 	_ = json.NewEncoder(os.Stdout).Encode(out)
 }

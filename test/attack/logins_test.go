@@ -36,7 +36,7 @@ func (h *hostile) login(line string) error {
 	nc, _, err := h.open(h.producer(0), line)
 	if err == nil {
 		h.drop(nc)
-		return fmt.Errorf("a session was opened with %.40q", line)
+		h.fail(fmt.Errorf("a session was opened with %.40q", line))
 	}
 	h.did.Add(1)
 	h.pause(5 * time.Millisecond)

@@ -42,6 +42,7 @@ type victim struct {
 
 	sender   uint32
 	next     uint64 // number of the next message or request
+	before   uint64 // what next was when the phase began
 	start    int64  // when number 0 is due
 	every    int64
 	answered measure.Sequence

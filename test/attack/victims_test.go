@@ -28,7 +28,7 @@ const (
 )
 
 // patience is how long victims wait for what they are owed before it is lost.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // phase is a part of a round. A latency belongs to the phase in which it began.
 type phase int
@@ -138,6 +138,9 @@ func (v *victims) do(f func()) {
 func (v *victims) enter(p phase) {
 	v.do(func() {
 		v.phase[p] = v.loop.Now()
+		for _, s := range v.sessions {
+			s.before = s.next
+		}
 		if !v.begun {
 			v.begun = true
 			for i, s := range v.sessions {
@@ -160,9 +163,16 @@ func (v *victims) again() {
 	})
 }
 
-// p99 is the 99th percentile of what began in a phase.
-func (v *victims) p99(p probe, in phase) (d time.Duration) {
-	v.do(func() { d = time.Duration(v.latency[p][in].Percentiles().P99 * float64(time.Millisecond)) })
+// slow is the percentile that is judged of what began in a phase.
+func (v *victims) slow(p probe, in phase) (d time.Duration) {
+	v.do(func() {
+		all := v.latency[p][in].Percentiles()
+		ms := all.P99
+		if p.seldom() {
+			ms = all.P90
+		}
+		d = time.Duration(ms * float64(time.Millisecond))
+	})
 	return d
 }
 
@@ -216,17 +226,28 @@ func (v *victims) losses() (lost []string) {
 // finish stops publishing and returns when everything is answered and delivered, or patience ends.
 func (v *victims) finish() {
 	v.do(func() { v.ending = true })
+	v.await(func(s *victim) uint64 { return s.next })
+	v.do(func() { v.leaving = true })
+}
+
+// settle returns when everything is answered and delivered that was sent before this phase, or patience ends.
+func (v *victims) settle() {
+	v.await(func(s *victim) uint64 { return s.before })
+}
+
+// await waits until nothing is missing of what each session has sent before a number. What is when patience ends is lost.
+func (v *victims) await(until func(*victim) uint64) {
 	limit := patience
 	for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) {
 		var missing []string
 		v.do(func() {
-			missing = v.missing()
+			missing = v.missing(until)
 			if len(v.lost) > 0 {
 				limit = time.Second // what a session that is gone had will not come
 			}
 		})
 		if len(missing) == 0 {
-			break
+			return
 		}
 		if time.Since(begun) > limit {
 			v.do(func() {
@@ -234,29 +255,29 @@ func (v *victims) finish() {
 					v.lose("%s", what)
 				}
 			})
-			break
+			return
 		}
 	}
-	v.do(func() { v.leaving = true })
 }
 
-// missing says what has not come yet of what was sent.
-func (v *victims) missing() []string {
+// missing says what has not come yet of what each session has sent before a number.
+func (v *victims) missing(until func(*victim) uint64) []string {
 	var sent, unanswered, unconsumed, unread, unasked uint64
 	for _, s := range v.sessions {
+		n := until(s)
 		switch s.kind {
 		case publisher:
 			source := measure.Source{Sender: s.sender}
-			sent += s.next
-			unanswered += s.answered.Lost(s.next, nil)
-			unconsumed += v.consumed.Get(source).Lost(s.next, nil)
+			sent += n
+			unanswered += s.answered.Lost(n, nil)
+			unconsumed += v.consumed.Get(source).Lost(n, nil)
 			for _, r := range v.sessions {
 				if r.kind == reader {
-					unread += r.read.Get(source).Lost(s.next, nil)
+					unread += r.read.Get(source).Lost(n, nil)
 				}
 			}
 		case asker:
-			unasked = s.answered.Lost(s.next, nil)
+			unasked = s.answered.Lost(n, nil)
 		}
 	}
 	var missing []string
