@@ -129,12 +129,13 @@ type ledger struct {
 	ids  map[string]MessageID
 	errs map[string]error
 	none chan struct{} // closed while nothing is left
+	news chan struct{} // holds one when there are more answers
 }
 
 func newLedger(t testing.TB) *ledger {
 	none := make(chan struct{})
 	close(none)
-	return &ledger{t: t, done: map[string]int{}, ids: map[string]MessageID{}, errs: map[string]error{}, none: none}
+	return &ledger{t: t, done: map[string]int{}, ids: map[string]MessageID{}, errs: map[string]error{}, none: none, news: make(chan struct{}, 1)}
 }
 
 // receiptFor is the Done of one message.
@@ -158,6 +159,10 @@ func (r receiptFor) Sent(id MessageID, err error) {
 	if l.left--; l.left == 0 {
 		close(l.none)
 	}
+	select {
+	case l.news <- struct{}{}:
+	default:
+	}
 }
 
 // send publishes a text, which must be a new one.
@@ -177,15 +182,39 @@ func (l *ledger) sendMessage(p Publisher, text string, m *Message) {
 // wait waits until everything is answered.
 func (l *ledger) wait() {
 	l.t.Helper()
+	l.waitWithin(patience)
+}
+
+func (l *ledger) waitWithin(limit time.Duration) {
+	l.t.Helper()
 	l.mu.Lock()
 	none := l.none
 	l.mu.Unlock()
 	select {
 	case <-none:
-	case <-time.After(patience):
+	case <-time.After(limit):
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.t.Fatalf("%d messages are not answered", l.left)
+	}
+}
+
+// waitFor waits until at least n messages are answered in all.
+func (l *ledger) waitFor(n int) {
+	l.t.Helper()
+	late := time.After(patience)
+	for {
+		l.mu.Lock()
+		have := len(l.done)
+		l.mu.Unlock()
+		if have >= n {
+			return
+		}
+		select {
+		case <-l.news:
+		case <-late:
+			l.t.Fatalf("%d messages are answered, want %d", have, n)
+		}
 	}
 }
 

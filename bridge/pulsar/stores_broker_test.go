@@ -3,6 +3,7 @@
 package pulsar
 
 import (
+	"context"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -25,7 +26,9 @@ func TestStoresWithBroker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := pulsartest.Start(testContext(t), pulsartest.Options{BrokerConf: map[string]string{
+	starting, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	c, err := pulsartest.Start(starting, pulsartest.Options{BrokerConf: map[string]string{
 		"brokerServicePortTls": strconv.Itoa(ports[0]), "webServicePortTls": strconv.Itoa(ports[1]),
 		"tlsEnabledWithKeyStore": "true", "tlsRequireTrustedClientCertOnConnect": "true",
 		"tlsKeyStoreType": "JKS", "tlsKeyStore": stores + "/key.jks", "tlsKeyStorePassword": storePassword,

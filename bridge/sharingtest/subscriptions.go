@@ -49,14 +49,19 @@ func subscriptions(r *round, kind bridge.SubscriptionType, batched, few bool) {
 
 	// Of a batch that is acknowledged in part, an upstream consumer forgets which part
 	// when it ends; where there is only one, one of the sessions keeps it. So it does where a
-	// subscription without any consumer begins anew.
+	// subscription without any consumer begins anew. It is there before the others, as
+	// those come and go from then on.
 	stays := kind == bridge.Shared && (batched || r.env.LeavesOut)
 	var work sync.WaitGroup
 	for i := range clients {
+		random, life := r.source(i), func() {}
+		if stays && i == 0 {
+			life = c.begin(random, true)
+		}
 		work.Go(func() {
-			random := r.source(i)
+			life()
 			for !r.Failed() && !c.book.over() {
-				c.live(random, stays && i == 0)
+				c.begin(random, false)()
 			}
 		})
 	}
@@ -131,14 +136,19 @@ func (c *consumers) change(f func()) {
 	c.await(c.b, func(g census.Gauges) bool { return g.UpstreamConsumers == g.ConsumerSessions })
 }
 
-// live is the life of one session. stay makes it last until all is acknowledged.
-func (c *consumers) live(random *rand.Rand, stay bool) {
+// begin opens a session, and returns its life. stay makes it last until all is acknowledged.
+func (c *consumers) begin(random *rand.Rand, stay bool) (life func()) {
 	me := c.book.join()
 	var s *socket
 	c.change(func() { s = c.open(random) })
 	if s == nil {
-		return
+		return func() {}
 	}
+	return func() { c.live(random, me, s, stay) }
+}
+
+// live is the life of one session.
+func (c *consumers) live(random *rand.Rand, me *member, s *socket, stay bool) {
 	defer c.change(func() {
 		c.book.leave(me)
 		s.session.Close()

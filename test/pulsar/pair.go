@@ -242,8 +242,8 @@ func (p *Pair) Move(ctx context.Context, topic string, to *Broker) error {
 
 // bundle names the bundle that a topic lies in. The answer is no JSON.
 func (p *Pair) bundle(ctx context.Context, topic string) (string, error) {
-	url := p.running().Admin.URL + "/lookup/v2/topic/" + strings.Replace(topic, "://", "/", 1) + "/bundle"
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	path := "/lookup/v2/topic/" + strings.Replace(topic, "://", "/", 1) + "/bundle"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.running().Admin.URL+path, nil)
 	if err != nil {
 		return "", err
 	}
@@ -253,8 +253,11 @@ func (p *Pair) bundle(ctx context.Context, topic string) (string, error) {
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("find a topic's bundle: %s: %s: %w", resp.Status, text, err)
+	if err != nil {
+		return "", fmt.Errorf("find a topic's bundle: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", &StatusError{Method: req.Method, Path: path, Code: resp.StatusCode, Reason: string(text)}
 	}
 	return string(text), nil
 }

@@ -19,7 +19,8 @@ type direct struct {
 }
 
 func newDirect(t *testing.T, url string) *direct {
-	c, err := pulsar.New(pulsar.Options{ServiceURL: url})
+	// As a gateway, it tries again sooner than the package does by itself: what waits for it ends after a timeout, too.
+	c, err := pulsar.New(pulsar.Options{ServiceURL: url, MaxBackoff: time.Second, OperationTimeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package twobrokers
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"sync"
 	"testing"
@@ -75,11 +76,11 @@ func (s *sessions) stop() {
 	s.others.Wait()
 }
 
-// produce publishes numbers until publishing stops, or count of them. A message that is refused, as while its topic is nowhere, is
-// not published again.
+// produce publishes numbers until publishing stops, or count of them. A message that is refused is not
+// published again.
 func (s *sessions) produce(x *topic, count int) {
 	s.t.Helper()
-	conn := s.open("producer/persistent/" + x.name)
+	conn := s.open(fmt.Sprintf("producer/persistent/%s?sendTimeoutMillis=%d", x.name, timeout.Milliseconds()))
 	slots := make(chan struct{}, window)
 	closed := make(chan struct{})
 	s.others.Go(func() {

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// timeout bounds everything a test waits for.
-const timeout = time.Minute
+// timeout bounds everything a test waits for: above all that the topics of a broker that was killed are served by the other, which waits
+// for ZooKeeper to miss it, for the other to take each and to read its state, on a machine that is busy.
+const timeout = 3 * time.Minute
 
 // topic is one with one producer, whose messages are numbered from 0, and all that is known of them. Its methods may be called from
 // any goroutine.
