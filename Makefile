@@ -187,9 +187,10 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 		$(GO) test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$(dirname $$file)"; \
 	done
 
-deps: ## install what the tests need beside Go, or name it
+deps: ## install what the tests need beside Go, or name it, and bring what they need from registries
 	@./test/tools/deps
+	@$(GO) run ./test/installed/cmd/install
 
 clean: ## remove what was built and what the tests cached
 	rm -rf bin dist protocol/tools/node_modules examples/node/node_modules examples/python/.venv
-	rm -rf "$$(dirname "$$($(GO) run ./test/pulsar/cmd/devpulsar -cache)")"/pulsar-*
+	cache="$$(dirname "$$($(GO) run ./test/pulsar/cmd/devpulsar -cache)")" && rm -rf "$$cache"/pulsar-* "$$cache"/python-* "$$cache"/node-*

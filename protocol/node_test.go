@@ -4,11 +4,14 @@ package protocol
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/pulsegate/pulsegate/test/installed"
 )
 
 // tools returns the directory of the programs that make and check what is here,
@@ -18,12 +21,7 @@ var tools = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", &exec.Error{Name: string(out), Err: err}
-	}
-	return dir, nil
+	return dir, installed.NPM(context.Background(), dir)
 })
 
 // node runs one of the tools, which has to end well, and returns what it printed.

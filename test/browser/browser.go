@@ -11,11 +11,13 @@ import (
 
 // Start starts one with flags beside those that every test needs. It goes when the test ends, or after
 // timeout at the latest, which therefore bounds everything the test waits for in it.
+//
+// Its profile is in a directory that chromedp makes, as only chromedp waits until the browser's children are gone, too, before it
+// removes it: they write there after the browser is killed, and t.TempDir fails the test when files come while it removes them.
 func Start(t *testing.T, timeout time.Duration, flags ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.NoSandbox, // Chromium refuses to run as root with it
-		chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-background-networking", true),

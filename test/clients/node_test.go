@@ -3,19 +3,13 @@
 package clients
 
 import (
-	"os"
 	"strings"
 	"testing"
 )
 
 func TestNode(t *testing.T) {
 	c, url := server(t)
-	// Node looks for the packages of a program beside it, so they are installed beside a copy.
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, filesOnly(absolute(t, "node"))); err != nil {
-		t.Fatal(err)
-	}
-	run(t, dir, "npm", "ci", "--no-audit", "--no-fund")
+	dir := node(t)
 
 	const topic = "persistent://my-property/us-west/my-ns/my-topic1"
 	for name, url := range addresses(t, c, url) {

@@ -2,17 +2,11 @@
 
 package clients
 
-import (
-	"path/filepath"
-	"testing"
-)
+import "testing"
 
 func TestPython(t *testing.T) {
 	c, url := server(t)
-	venv := filepath.Join(t.TempDir(), "venv")
-	run(t, ".", "python3", "-m", "venv", venv)
-	python := filepath.Join(venv, "bin", "python")
-	run(t, ".", python, "-m", "pip", "install", "--quiet", "--requirement", absolute(t, "python", "requirements.txt"))
+	python := python(t)
 
 	const topic = "persistent://sample/standalone/ns1/my-topic"
 	for name, url := range addresses(t, c, url) {

@@ -19,21 +19,8 @@ import (
 // broker for it: the gateway keeps the topics itself.
 func TestReconnect(t *testing.T) {
 	for language, prepare := range map[string]func(*testing.T) []string{
-		"Python": func(t *testing.T) []string {
-			venv := filepath.Join(t.TempDir(), "venv")
-			run(t, ".", "python3", "-m", "venv", venv)
-			python := filepath.Join(venv, "bin", "python")
-			run(t, ".", python, "-m", "pip", "install", "--quiet", "--requirement", absolute(t, "python", "requirements.txt"))
-			return []string{python, absolute(t, "python", "client.py")}
-		},
-		"Node": func(t *testing.T) []string {
-			dir := t.TempDir()
-			if err := os.CopyFS(dir, filesOnly(absolute(t, "node"))); err != nil {
-				t.Fatal(err)
-			}
-			run(t, dir, "npm", "ci", "--no-audit", "--no-fund")
-			return []string{"node", dir + "/client.js"}
-		},
+		"Python": func(t *testing.T) []string { return []string{python(t), absolute(t, "python", "client.py")} },
+		"Node":   func(t *testing.T) []string { return []string{"node", filepath.Join(node(t), "client.js")} },
 		"Go": func(t *testing.T) []string {
 			program := filepath.Join(t.TempDir(), "client")
 			run(t, absolute(t, "go"), "go", "build", "-o", program, ".")

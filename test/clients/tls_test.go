@@ -4,8 +4,6 @@ package clients
 
 import (
 	"maps"
-	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -37,11 +35,7 @@ func TestTLS(t *testing.T) {
 	t.Setenv("WEBSOCKET_CLIENT_CA_BUNDLE", ca.File)
 
 	t.Run("Node", func(t *testing.T) {
-		dir := t.TempDir()
-		if err := os.CopyFS(dir, filesOnly(absolute(t, "node"))); err != nil {
-			t.Fatal(err)
-		}
-		run(t, dir, "npm", "ci", "--no-audit", "--no-fund")
+		dir := node(t)
 		consumer := consume(t, c, "persistent://my-property/us-west/my-ns/my-topic1", "my-sub1", "node", dir+"/consumer.js", url)
 		if out := run(t, dir, "node", "producer.js", url); !holdsAll(out, []string{"received ack:", `"result":"ok"`}) {
 			t.Errorf("the producer printed %q", out)
@@ -49,10 +43,7 @@ func TestTLS(t *testing.T) {
 		consumer.expect("received:", "payload: Hello World")
 	})
 	t.Run("Python", func(t *testing.T) {
-		venv := filepath.Join(t.TempDir(), "venv")
-		run(t, ".", "python3", "-m", "venv", venv)
-		python := filepath.Join(venv, "bin", "python")
-		run(t, ".", python, "-m", "pip", "install", "--quiet", "--requirement", absolute(t, "python", "requirements.txt"))
+		python := python(t)
 		consumer := consume(t, c, "persistent://sample/standalone/ns1/my-topic", "my-sub", python, absolute(t, "python", "consumer.py"), url)
 		if out := run(t, ".", python, absolute(t, "python", "producer.py"), url); out != "Message published successfully\n" {
 			t.Errorf("the producer printed %q", out)

@@ -5,7 +5,6 @@ package console
 
 import (
 	"context"
-	_ "embed"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/test/browser"
 	"github.com/pulsegate/pulsegate/test/gateway"
+	"github.com/pulsegate/pulsegate/test/installed"
 	"github.com/pulsegate/pulsegate/test/port"
 	"github.com/pulsegate/pulsegate/test/pulsar"
 )
@@ -35,26 +35,20 @@ const EnvScreenshots = "PULSEGATE_SCREENSHOTS"
 // timeout bounds everything a test waits for; it takes seconds, except on a machine that is very busy.
 const timeout = 3 * time.Minute
 
-//go:embed package.json
-var packages []byte
-
-//go:embed package-lock.json
-var lock []byte
+// modules is the directory with the packages that package.json names.
+func modules(t *testing.T) string {
+	t.Helper()
+	dir, err := installed.Node(t.Context(), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
 
 // axe returns the program that looks for what keeps people from using a page.
 func axe(t *testing.T) string {
-	dir := t.TempDir()
-	for name, text := range map[string][]byte{"package.json": packages, "package-lock.json": lock} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, out)
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "node_modules", "axe-core", "axe.min.js"))
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(modules(t), "axe-core", "axe.min.js"))
 	if err != nil {
 		t.Fatal(err)
 	}

