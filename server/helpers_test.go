@@ -72,6 +72,19 @@ func (k *testClock) forward(t *testing.T, s *Server, n uint32) {
 	}
 }
 
+// until moves the clock on, tick by tick, until cond holds: for a deadline that starts, or starts again, at whatever tick
+// the server sees something, such as that the kernel has taken more of its output.
+func (k *testClock) until(t *testing.T, s *Server, what string, cond func() bool) {
+	t.Helper()
+	eventually(t, what, func() bool {
+		if cond() {
+			return true
+		}
+		k.forward(t, s, 1)
+		return false
+	})
+}
+
 const producerPath = "/ws/v2/producer/persistent/public/default/t"
 
 func consumerPath(sub string) string { return "/ws/v2/consumer/persistent/public/default/t/" + sub }
