@@ -39,7 +39,7 @@ func start(t testing.TB, b Bridge, change ...func(*Options)) *Server {
 	t.Helper()
 	o := Options{
 		Bridge: b, Address: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		MaxConnections: 10_000, tick: 5 * time.Millisecond, workers: 2, pollers: 2,
+		MaxConnections: 10_000, HandshakeTimeout: time.Hour, tick: 5 * time.Millisecond, workers: 2, pollers: 2,
 	}
 	for _, f := range change {
 		f(&o)
