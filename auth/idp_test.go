@@ -123,17 +123,20 @@ func openID(t *testing.T, change func(*OpenIDOptions), issuers ...*idp) (*openID
 		t.Fatal(err)
 	}
 	t.Cleanup(p.close)
-	c := &clock{}
+	c := &clock{base: time.Now()}
 	for _, i := range p.issuers {
 		i.now = c.now
 	}
 	return p, c
 }
 
-// clock is real time and some.
-type clock struct{ ahead atomic.Int64 }
+// clock stands, but for what the test lets pass.
+type clock struct {
+	base  time.Time
+	ahead atomic.Int64
+}
 
-func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) now() time.Time { return c.base.Add(time.Duration(c.ahead.Load())) }
 
 func (c *clock) pass(d time.Duration) { c.ahead.Add(int64(d)) }
 

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"sync"
@@ -15,17 +16,11 @@ import (
 // waits returns once as many checks wait in a turn.
 func (c *checks) waits(t *testing.T, in turn, n int) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+	eventually(t, fmt.Sprintf("%d checks wait", n), func() bool {
 		c.mu.Lock()
-		got := len(c.waiting[in])
-		c.mu.Unlock()
-		if got == n {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d checks wait, want %d", got, n)
-		}
-	}
+		defer c.mu.Unlock()
+		return len(c.waiting[in]) == n
+	})
 }
 
 // Renewals go before logins, and those before what comes from where very many

@@ -70,12 +70,7 @@ func TestBrokersAreToldOnce(t *testing.T) {
 // Brokers that cannot be reached do not keep the gateway from listening, and when
 // they are there that is told.
 func TestBrokersThatComeLater(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
+	addr := freeAddress(t)
 	cfg := config.Defaults()
 	cfg.BindAddress, cfg.WebServicePort, cfg.BrokerServiceURL = "127.0.0.1", 0, "pulsar://"+addr
 	log := &logBuffer{ready: make(chan string, 1)}
@@ -103,7 +98,8 @@ func TestBrokersThatComeLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	said(`cannot be reached: new sessions get 503 until they can" brokers=pulsar://` + addr + " error=")
-	if l, err = net.Listen("tcp", addr); err != nil {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()

@@ -14,11 +14,13 @@ import (
 	"net/http/httputil"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/pulsegate/pulsegate/config"
 	"github.com/pulsegate/pulsegate/server/tlsconf/tlstest"
+	"github.com/pulsegate/pulsegate/test/port"
 )
 
 // besideBroker runs a gateway that hands other HTTP to h.
@@ -124,12 +126,7 @@ func TestBrokersAnswers(t *testing.T) {
 
 // A broker that is not there, one that breaks off, and one that is ourselves.
 func TestBrokerThatDoesNotAnswer(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone := "http://" + l.Addr().String()
-	_ = l.Close()
+	gone := "http://" + freeAddress(t)
 	addr, log, _ := serve(t, func(c *config.Config) { c.BrokerWebServiceURL = gone })
 	if resp, body := ask(t, "http://"+addr, "GET /admin/v2/clusters?token=hidden"); resp.StatusCode != 502 || !strings.Contains(body, `"reason":"the broker's web service does not answer"`) {
 		t.Errorf("%d %s", resp.StatusCode, body)
@@ -155,10 +152,10 @@ func TestBrokerThatDoesNotAnswer(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 
 	self := freeAddress(t)
-	_, port, _ := net.SplitHostPort(self)
+	_, number, _ := net.SplitHostPort(self)
 	_, _, _ = serve(t, func(c *config.Config) {
 		c.BrokerWebServiceURL = "http://" + self
-		_, _ = fmt.Sscan(port, &c.WebServicePort)
+		_, _ = fmt.Sscan(number, &c.WebServicePort)
 	})
 	if resp, body := ask(t, "http://"+self, "GET /admin/v2/clusters"); resp.StatusCode != 508 || !strings.Contains(body, "leads back") {
 		t.Errorf("%d %s", resp.StatusCode, body)
@@ -192,14 +189,14 @@ func TestBrokerOverTLS(t *testing.T) {
 	}
 }
 
+// freeAddress is an address on which nothing listens, and which no client is given meanwhile.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := port.Free(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
 }
 
 // Long bodies go through whole, in both directions at once; sessions are served beside them.

@@ -133,7 +133,7 @@ func TestDrainSpreads(t *testing.T) {
 	for range sessions {
 		receive(t, ended, "the end of a session")
 	}
-	clock.forward(t, s, s.set().ticks.linger+1)
+	clock.until(t, s, "the last is let go", func() bool { return len(drained) == 1 })
 	if err := receive(t, drained, "the end of the drain"); err != nil {
 		t.Fatal(err)
 	}

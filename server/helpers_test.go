@@ -39,7 +39,7 @@ func start(t testing.TB, b Bridge, change ...func(*Options)) *Server {
 	t.Helper()
 	o := Options{
 		Bridge: b, Address: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		MaxConnections: 10_000, tick: 5 * time.Millisecond, workers: 2, pollers: 2,
+		MaxConnections: 10_000, HandshakeTimeout: time.Hour, tick: 5 * time.Millisecond, workers: 2, pollers: 2,
 	}
 	for _, f := range change {
 		f(&o)
@@ -70,6 +70,19 @@ func (k *testClock) forward(t *testing.T, s *Server, n uint32) {
 		now := k.ticks.Add(1)
 		eventually(t, "the clock goes on", func() bool { return s.now() == now })
 	}
+}
+
+// until moves the clock on, tick by tick, until cond holds: for a deadline that starts, or starts again, at whatever tick
+// the server sees something, such as that the kernel has taken more of its output.
+func (k *testClock) until(t *testing.T, s *Server, what string, cond func() bool) {
+	t.Helper()
+	eventually(t, what, func() bool {
+		if cond() {
+			return true
+		}
+		k.forward(t, s, 1)
+		return false
+	})
 }
 
 const producerPath = "/ws/v2/producer/persistent/public/default/t"

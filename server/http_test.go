@@ -287,6 +287,7 @@ func TestHandshakeTimeout(t *testing.T) {
 		t.Fatalf("status %d", resp.StatusCode)
 	}
 	partial.ended()
+	clock.until(t, s, "the silent one is ended", func() bool { return s.conns.Load() <= 1 }) // its poller may be late to hand it over
 	silent.ended()
 }
 

@@ -96,7 +96,7 @@ func TestIncidentsOfAServer(t *testing.T) {
 	s := start(t, b, func(o *Options) {
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		o.MaxConnections, o.MaxSessionsPerAddress, o.MaxMessage, o.MaxURLBytes, o.MaxHeaderBytes = 3, 1, 100, 3000, 4000
-		o.AllowedOrigins, o.HandshakeTimeout, o.Memory, o.TrustForwardedFor = []string{"https://here.example"}, 2*time.Second, budget, true
+		o.AllowedOrigins, o.Memory, o.TrustForwardedFor = []string{"https://here.example"}, budget, true
 	})
 	told := func(parts ...string) {
 		t.Helper()
@@ -135,8 +135,15 @@ func TestIncidentsOfAServer(t *testing.T) {
 	told("status=414 limit=maxUrlBytes")
 	request("GET / HTTP/1.1\r\nHost: " + strings.Repeat("x", 5000))
 	told("status=431 limit=maxHttpHeaderBytes")
-	request("GET / HT")
+	alone()
+	late := dialRaw(t, s)
+	read := s.bytesIn()
+	late.send("GET / HT")
+	eventually(t, "the part is read", func() bool { return s.bytesIn() > read })
+	apply(s, func(o *Options) { o.HandshakeTimeout = 10 * time.Millisecond })
 	told("status=408 limit=handshakeTimeoutMillis")
+	apply(s, func(o *Options) { o.HandshakeTimeout = time.Hour })
+	_ = late.Close()
 	request(strings.Replace(upgradeHead(producerPath), "\r\n\r\n", "\r\nOrigin: https://there.example\r\n\r\n", 1))
 	told(`"session refused" status=403`, "Origin", "path="+producerPath)
 	request(strings.Replace(upgradeHead(producerPath), "GET", "POST", 1))

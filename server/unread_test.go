@@ -107,7 +107,8 @@ func TestUnreadingClientIsToldWhy(t *testing.T) {
 		change func(*Options)
 		path   string
 		full   bool
-		end    func(*Server, *testClock, *fakeSession)
+		span   func(*Server) uint32                    // it ends so long after the kernel last took output
+		end    func(*Server, *testClock, *fakeSession) // else this ends it
 		code   uint16
 		reason string
 		slow   uint64
@@ -115,16 +116,16 @@ func TestUnreadingClientIsToldWhy(t *testing.T) {
 	}{
 		"idle timeout": {
 			change: idle, path: consumerPath("s"), code: closeGoingAway, reason: "idle timeout: the client does not read", slow: 1,
-			end: func(s *Server, clock *testClock, _ *fakeSession) { clock.forward(t, s, s.set().ticks.idle+1) },
+			span: func(s *Server) uint32 { return s.set().ticks.idle },
 		},
 		"a producer that reads no answers": {
 			change: idle, path: producerPath, full: true, code: closeGoingAway, reason: "idle timeout: the client does not read", slow: 1,
-			end: func(s *Server, clock *testClock, _ *fakeSession) { clock.forward(t, s, s.set().ticks.idle+1) },
+			span: func(s *Server) uint32 { return s.set().ticks.idle },
 		},
 		"a bound of its own": {
 			change: func(o *Options) { o.IdleTimeout, o.SlowTimeout = time.Hour, 200*time.Millisecond },
 			path:   consumerPath("s"), code: closePolicy, reason: "the client does not read", slow: 1,
-			end: func(s *Server, clock *testClock, _ *fakeSession) { clock.forward(t, s, s.set().ticks.slow+1) },
+			span: func(s *Server) uint32 { return s.set().ticks.slow },
 		},
 		"drain": {
 			change: idle, path: consumerPath("s"), code: closeGoingAway, reason: drainReason, listen: true,
@@ -152,7 +153,11 @@ func TestUnreadingClientIsToldWhy(t *testing.T) {
 				receive(t, fs.handled, "a message")
 			}
 			c := fs.out.(*conn)
-			tt.end(s, &clock, fs)
+			if tt.span != nil {
+				clock.untilUnread(t, c, life.Session, tt.span(s))
+			} else {
+				tt.end(s, &clock, fs)
+			}
 			if !tt.listen {
 				receive(t, fs.closed, "the session's end")
 			}
@@ -171,6 +176,24 @@ func TestUnreadingClientIsToldWhy(t *testing.T) {
 				t.Errorf("%d clients counted that did not read, want %d", n, tt.slow)
 			}
 		})
+	}
+}
+
+// untilUnread moves the clock on until c leaves a stage of its life. That is to be when span ticks have passed since the
+// kernel last took some of its output, which it may still do while the clock goes on.
+func (k *testClock) untilUnread(t *testing.T, c *conn, stage life.Stage, span uint32) {
+	t.Helper()
+	var last uint32
+	k.until(t, c.s, "the client is given up", func() bool {
+		take := c.lastTake.Load()
+		if c.state().Stage() != stage {
+			return true // what is taken from then on does not count
+		}
+		last = take
+		return false
+	})
+	if passed := c.s.now() - last; passed < span || passed > 2*span {
+		t.Errorf("given up %d ticks after the kernel took output, want %d", passed, span)
 	}
 }
 
@@ -212,8 +235,8 @@ func TestUnreadingClientIsGivenUp(t *testing.T) {
 	if s.conns.Load() != 1 {
 		t.Fatal("ended at once")
 	}
-	clock.forward(t, s, 4)
-	eventually(t, "the connection is forgotten", func() bool { return s.conns.Load() == 0 })
+	// The end makes the kernel take more, and gives the client more time.
+	clock.until(t, s, "the connection is forgotten", func() bool { return s.conns.Load() == 0 })
 	_, err := io.Copy(io.Discard, client.r)
 	if e := net.Error(nil); errors.As(err, &e) && e.Timeout() {
 		t.Fatal("the connection was not ended")

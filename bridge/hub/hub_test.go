@@ -2,7 +2,9 @@ package hub
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
@@ -83,11 +85,13 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 // slowMany is an upstream that takes its time over sessions with many topics.
 type slowMany struct {
 	*bridgetest.Upstream
+	held atomic.Int32 // those it takes its time over
 	hold chan struct{}
 }
 
 func (u *slowMany) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r bridge.Receiver) (bridge.Consumer, error) {
 	if spec.Topic == "" {
+		u.held.Add(1)
 		<-u.hold
 	}
 	return u.Upstream.Subscribe(ctx, spec, r)
@@ -95,26 +99,36 @@ func (u *slowMany) Subscribe(ctx context.Context, spec bridge.ConsumerSpec, r br
 
 // While sessions over very many topics are being opened, others are not kept waiting.
 func TestManyTopicsKeepNobodyWaiting(t *testing.T) {
-	u := &slowMany{&bridgetest.Upstream{}, make(chan struct{})}
-	h := newHub(t, u, Options{OpenConcurrency: 1, MaxTopics: 7})
-	opened := make(chan bridge.Session, 2)
-	for range cap(opened) {
-		h.Consume(bridge.ConsumerSpec{Topics: "persistent://a/b/c,persistent://a/b/d", Subscription: "s", Queue: 1}, minute, &bridgetest.Outlet{}, func(s bridge.Session, err error) {
-			if err != nil {
-				t.Error(err)
-			}
-			opened <- s
-		})
-	}
-	consume(t, h, bridge.ConsumerSpec{Topic: "persistent://a/b/c", Subscription: "s", Queue: 1}, minute)
-	produce(t, h, bridge.ProducerSpec{Topic: "persistent://a/b/c"})
-	close(u.hold)
-	for range cap(opened) {
-		(<-opened).Close()
-	}
-	for _, c := range u.All() {
-		if want := map[bool]int{true: 7}[c.Spec.Topic == ""]; c.Spec.MaxTopics != want {
-			t.Errorf("the upstream got a bound of %d topics for %s%s", c.Spec.MaxTopics, c.Spec.Topic, c.Spec.Topics)
+	synctest.Test(t, func(t *testing.T) {
+		u := &slowMany{Upstream: &bridgetest.Upstream{}, hold: make(chan struct{})}
+		h := newHub(t, u, Options{OpenConcurrency: 1, MaxTopics: 7})
+		opened := make(chan bridge.Session, 2)
+		begun := time.Now()
+		for range cap(opened) {
+			h.Consume(bridge.ConsumerSpec{Topics: "persistent://a/b/c,persistent://a/b/d", Subscription: "s", Queue: 1}, minute, &bridgetest.Outlet{}, func(s bridge.Session, err error) {
+				if err != nil {
+					t.Error(err)
+				}
+				opened <- s
+			})
 		}
-	}
+		synctest.Wait()
+		if n := int(u.held.Load()); n != cap(opened) {
+			t.Errorf("%d are being opened, want %d", n, cap(opened))
+		}
+		consume(t, h, bridge.ConsumerSpec{Topic: "persistent://a/b/c", Subscription: "s", Queue: 1}, minute)
+		produce(t, h, bridge.ProducerSpec{Topic: "persistent://a/b/c"})
+		if waited := time.Since(begun); waited != 0 {
+			t.Errorf("others waited for %v", waited)
+		}
+		close(u.hold)
+		for range cap(opened) {
+			(<-opened).Close()
+		}
+		for _, c := range u.All() {
+			if want := map[bool]int{true: 7}[c.Spec.Topic == ""]; c.Spec.MaxTopics != want {
+				t.Errorf("the upstream got a bound of %d topics for %s%s", c.Spec.MaxTopics, c.Spec.Topic, c.Spec.Topics)
+			}
+		}
+	})
 }
