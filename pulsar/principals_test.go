@@ -105,6 +105,22 @@ func TestPrincipals(t *testing.T) {
 	}
 }
 
+// TestPrincipalOfAQuestion is there until who has asked has the answer: what he opens then is over the same connection.
+func TestPrincipalOfAQuestion(t *testing.T) {
+	c := newClient(t, Options{ServiceURL: fakebroker.Start(t).URL()})
+	answered := make(chan error, 1)
+	c.Partitions(topic, "alice", func(_ int, err error) {
+		if used, _ := c.Principals(); used != 1 {
+			t.Errorf("%d principals are used when the answer comes", used)
+		}
+		answered <- err
+	})
+	if err := receive(t, "the answer", answered); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the end of its use", func() bool { used, _ := c.Principals(); return used == 0 })
+}
+
 // listener is a GroupHandler that only knows whether it was opened.
 type listener struct{ opened chan error }
 
