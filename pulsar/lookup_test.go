@@ -99,7 +99,7 @@ func TestServiceHostWithoutAnswer(t *testing.T) {
 				}
 			}
 			c := newClient(t, Options{ServiceURL: url, OperationTimeout: 300 * time.Millisecond})
-			openMatching(t, c, "s")
+			openMatchingLate(t, c, "s")
 			eventually(t, "the watcher", func() bool { return good.Watchers() == 1 })
 		})
 	}
