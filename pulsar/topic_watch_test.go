@@ -100,7 +100,7 @@ func TestTopicWatch(t *testing.T) {
 	g, in := openMatching(t, c, "s")
 	g2, in2 := openMatching(t, c, "s2")
 	eventually(t, "the watcher", func() bool { return isWatching(c) })
-	for _, name := range []string{"yes-new", "yes-parted-partition-0", "not"} {
+	for _, name := range []string{"not", "yes-new", "yes-parted-partition-0"} { // in this order they are told of
 		publishText(b, watched+name, "x")
 		b.CreateTopic(watched + name)
 	}

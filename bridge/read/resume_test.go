@@ -385,21 +385,27 @@ func TestReaderOfPartitionsAtAnIDThatWasTrimmed(t *testing.T) {
 		"it is itself nothing, or trash": func(look *bridgetest.Consumer) { passed(look, 5) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
-			rs := newReaders(t, u, options{Linger: -1})
-			o, opened := attach(rs, atID(1, 5))
-			look := lookedAt(t, u, 1, 5)
-			passed(look, 4) // which says nothing
-			deliver(look)
-			succeeds(t, opened)
-			if !look.IsClosed() {
-				t.Error("who looked for the time is still there")
-			}
-			if r := openedAt(t, u, 1, bridge.StartAtPosition, false); r.ReaderSpec.Position.EntryID != 5 {
-				t.Errorf("in the id's partition: %+v", r.ReaderSpec)
-			}
-			openedAt(t, u, 0, bridge.StartEarliest, false)
-			o.Session.Close()
+			synctest.Test(t, func(t *testing.T) {
+				u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
+				rs := newReaders(t, u, options{Linger: -1})
+				o, opened := attach(rs, atID(1, 5))
+				look := lookedAt(t, u, 1, 5)
+				passed(look, 4) // which says nothing
+				time.Sleep(3 * firstPassed)
+				if look.IsClosed() {
+					t.Error("what is in front of the message has ended the look-up")
+				}
+				deliver(look)
+				succeeds(t, opened)
+				if !look.IsClosed() {
+					t.Error("who looked for the time is still there")
+				}
+				if r := openedAt(t, u, 1, bridge.StartAtPosition, false); r.ReaderSpec.Position.EntryID != 5 {
+					t.Errorf("in the id's partition: %+v", r.ReaderSpec)
+				}
+				openedAt(t, u, 0, bridge.StartEarliest, false)
+				o.Session.Close()
+			})
 		})
 	}
 }
