@@ -83,7 +83,7 @@ func mustRun(t *testing.T, p Plan) *Result {
 }
 
 // shortDrain is for servers that never deliver all.
-func shortDrain(p *Plan) { p.Drain = time.Second }
+func shortDrain(p *Plan) { p.Drain = 3 * time.Second }
 
 func TestAllWell(t *testing.T) {
 	f := newFake(t).start(t, false)

@@ -11,16 +11,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/pulsegate/pulsegate/test/port"
 )
 
 func TestUnreachable(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
-	_, err = Run(t.Context(), planFor("ws://"+addr), nil)
+	_, err := Run(t.Context(), planFor("ws://"+port.Deaf(t).String()), nil)
 	if !errors.Is(err, ErrNoSession) || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("got %v", err)
 	}

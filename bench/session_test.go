@@ -51,6 +51,7 @@ func TestBacklog(t *testing.T) {
 func TestLifetime(t *testing.T) {
 	f := newFake(t).start(t, false)
 	r := mustRun(t, planFor(f.target(), func(p *Plan) {
+		p.Duration = 2 * time.Second // in which each could end forty times, where two are enough
 		p.Groups = []Group{{Name: "idle", Kind: Consumer, Sessions: 10, Subscription: "s", Subscriptions: 1, Lifetime: 50 * time.Millisecond}}
 	}))
 	if s := r.Sessions; s.Ended < 20 || s.Opened < s.Ended || r.Faulty() || s.ChurnSec <= 0 {
@@ -131,7 +132,12 @@ func TestDeflate(t *testing.T) {
 
 // The costs of a process are read: here our own.
 func TestCosts(t *testing.T) {
-	f := newFake(t).start(t, false)
+	f := newFake(t, func(f *fake) {
+		f.taken = func(int) { // processor time is told in ticks of 10 ms, which little work may all fall between
+			for begin := time.Now(); time.Since(begin) < time.Millisecond; {
+			}
+		}
+	}).start(t, false)
 	r := mustRun(t, planFor(f.target(), func(p *Plan) { p.PIDs = []int{os.Getpid()} }))
 	s := r.Server
 	if s == nil || s.CPUSeconds <= 0 || s.MemoryEnd <= 0 || s.PublishedPerCPU <= 0 || s.Threads == 0 || s.Trouble != "" {

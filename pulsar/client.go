@@ -119,13 +119,19 @@ func enter[T comparable](c *Client, set map[T]struct{}, x T, principal string) e
 
 // leave forgets what enter has noted. It reports whether it had.
 func leave[T comparable](c *Client, set map[T]struct{}, x T, principal string) bool {
-	c.mu.Lock()
-	_, noted := set[x]
-	delete(set, x)
-	c.mu.Unlock()
+	noted := forget(c, set, x)
 	if noted {
 		c.principals.leave(principal)
 	}
+	return noted
+}
+
+// forget is leave for one who still speaks for the principal.
+func forget[T comparable](c *Client, set map[T]struct{}, x T) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, noted := set[x]
+	delete(set, x)
 	return noted
 }
 

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -202,39 +203,25 @@ func TestTLS(t *testing.T) {
 // TestKeepAlive has both sides probe: the client answers, and leaves a broker that does not.
 func TestKeepAlive(t *testing.T) {
 	b := fakebroker.Start(t)
-	pong := make(chan struct{}, 1)
-	pings := make(chan struct{}, 100)
+	var pong, ping sync.Once
+	ponged, pinged := make(chan struct{}), make(chan *fakebroker.Conn, 1)
 	b.Script = func(c *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
 		switch cmd.(type) {
 		case *wire.Producer:
 			c.Send(&wire.Ping{})
 		case *wire.Pong:
-			pong <- struct{}{}
+			pong.Do(func() { close(ponged) })
 		case *wire.Ping:
-			pings <- struct{}{}
+			ping.Do(func() { pinged <- c })
 			return fakebroker.Ignore
 		}
 		return fakebroker.Handle
 	}
 	c := newClient(t, Options{ServiceURL: b.URL(), KeepAlive: 20 * time.Millisecond})
 	openProducer(t, c, ProducerOptions{Topic: topic})
-	receive(t, "PONG", pong)
-	receive(t, "PING", pings)
-	conn := b.Conns()[0]
-	gone := func() bool {
-		for _, c := range b.Conns() {
-			if c == conn {
-				return false
-			}
-		}
-		return true
-	}
-	for deadline := time.Now().Add(patience); !gone(); {
-		if time.Now().After(deadline) {
-			t.Fatal("the connection stays")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	receive(t, "PONG", ponged)
+	unanswered := receive(t, "PING", pinged)
+	eventually(t, "the end of the connection", func() bool { return !slices.Contains(b.Conns(), unanswered) })
 }
 
 // TestStalledSocket has a broker that reads nothing: what waits stays within its bounds, the caller is

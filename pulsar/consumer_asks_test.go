@@ -65,8 +65,8 @@ func TestConsumerEvents(t *testing.T) {
 	}
 	b.CloseConsumers(topic, "")
 	in.await("another connection", func() bool { return len(in.events) >= 5 })
-	if want := []Event{Active, Inactive, EndOfTopic, Disconnected, Connected}; !slices.Equal(in.events[:5], want) {
-		t.Errorf("%d", in.events)
+	if got, want := in.told(), []Event{Active, Inactive, EndOfTopic, Disconnected, Connected}; !slices.Equal(got[:5], want) {
+		t.Errorf("%d", got)
 	}
 	var last MessageID
 	done := make(chan error, 1)

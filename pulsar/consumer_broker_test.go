@@ -253,7 +253,7 @@ func TestReaderUnload(t *testing.T) {
 	if all := later.all(); !slices.Equal(all, got) || !slices.Equal(later.received(), reader.received()) {
 		t.Errorf("%d messages, then %d", len(got), len(all))
 	}
-	if events := reader.events; !slices.Contains(events, Disconnected) || !slices.Contains(events, Connected) {
+	if events := reader.told(); !slices.Contains(events, Disconnected) || !slices.Contains(events, Connected) {
 		t.Errorf("%d", events)
 	}
 	durable.awaitAll(want...)

@@ -133,6 +133,13 @@ func (b *inbox) received() []MessageID {
 	return slices.Clone(b.ids)
 }
 
+// told are the events so far.
+func (b *inbox) told() []Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.events)
+}
+
 func (b *inbox) all() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

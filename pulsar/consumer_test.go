@@ -358,15 +358,26 @@ func TestReaderPlace(t *testing.T) {
 // TestReaderAtEnd begins behind what there is, and stays there when the connection is lost before the first message.
 func TestReaderAtEnd(t *testing.T) {
 	b := fakebroker.Start(t)
+	var away atomic.Bool
+	b.Script = func(_ *fakebroker.Conn, cmd wire.Command) fakebroker.Verdict {
+		if cmd.Type() == wire.TypeConnect && away.Load() {
+			return fakebroker.Drop
+		}
+		return fakebroker.Handle
+	}
 	publishBatch(b, topic, texts(0, 3)...)
 	c := newClient(t, Options{ServiceURL: b.URL()})
 	in := newInbox(t)
 	openConsumer(t, c, topic, &ConsumerOptions{Type: wire.Exclusive, NonDurable: true}, in)
+	away.Store(true)
 	for _, k := range b.Conns() {
 		k.Close()
 	}
-	eventually(t, "the end of the connection", func() bool { return len(b.Subscribers(topic, "s")) == 0 })
+	if n := len(b.Subscribers(topic, "s")); n != 0 {
+		t.Errorf("%d consumers outlive their connection", n)
+	}
 	publishText(b, topic, text(3))
+	away.Store(false)
 	if got := in.awaitAll(text(3)); len(got) != 1 {
 		t.Errorf("%q", got)
 	}

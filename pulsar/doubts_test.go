@@ -78,6 +78,12 @@ func TestNotForgotten(t *testing.T) {
 			return c.comes || client.doubts.list == nil
 		}
 		eventually(t, "that the broker is trusted", func() bool { return subscribed.Load() >= c.want && x.Connected() && trusted() })
+		x.mu.Lock()
+		doubted := x.doubted
+		x.mu.Unlock()
+		if c.want == 2 && doubted > 0 {
+			t.Errorf("%s: it is doubted", name)
+		}
 		if got := subscribed.Load(); got != c.want {
 			t.Errorf("%s: %d times", name, got)
 		}

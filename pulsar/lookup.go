@@ -54,10 +54,12 @@ func (a *ask) try() {
 	})
 }
 
-// finish tells the outcome, unless that was done.
+// finish tells the outcome, unless that was done. It leaves the principal when that is told: who opens something on the answer has entered it then, and
+// its connections stay.
 func (a *ask) finish(err error) {
-	if leave(a.client, a.client.asks, a, a.principal) {
+	if forget(a.client, a.client.asks, a) {
 		a.done(err)
+		a.client.principals.leave(a.principal)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,17 +14,13 @@ import (
 	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
 	"github.com/pulsegate/pulsegate/pulsar/login"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
+	"github.com/pulsegate/pulsegate/test/port"
 )
 
 // TestServiceURLs has to pass over hosts that do not answer.
 func TestServiceURLs(t *testing.T) {
 	b := fakebroker.Start(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close() // nobody is there any more
-	publish(t, newClient(t, Options{ServiceURL: "pulsar://" + l.Addr().String() + "," + strings.TrimPrefix(b.URL(), "pulsar://")}))
+	publish(t, newClient(t, Options{ServiceURL: "pulsar://" + port.Deaf(t).String() + "," + strings.TrimPrefix(b.URL(), "pulsar://")}))
 }
 
 func TestParseService(t *testing.T) {
@@ -99,7 +94,7 @@ func TestServiceHostWithoutAnswer(t *testing.T) {
 				}
 			}
 			c := newClient(t, Options{ServiceURL: url, OperationTimeout: 300 * time.Millisecond})
-			openMatching(t, c, "s")
+			openMatchingLate(t, c, "s")
 			eventually(t, "the watcher", func() bool { return good.Watchers() == 1 })
 		})
 	}
@@ -202,12 +197,7 @@ func TestRequestTimeout(t *testing.T) {
 
 // TestCloseWhileWaiting answers a question that waits to be put again.
 func TestCloseWhileWaiting(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close() // nobody is there any more
-	c := newClient(t, Options{ServiceURL: "pulsar://" + l.Addr().String(), MinBackoff: time.Hour, MaxBackoff: time.Hour, OperationTimeout: 24 * time.Hour})
+	c := newClient(t, Options{ServiceURL: "pulsar://" + port.Deaf(t).String(), MinBackoff: time.Hour, MaxBackoff: time.Hour, OperationTimeout: 24 * time.Hour})
 	done := make(chan error, 1)
 	c.Partitions(topic, "", func(_ int, err error) { done <- err })
 	for deadline := time.Now().Add(patience); c.host.Load() == 0; time.Sleep(time.Millisecond) {

@@ -25,7 +25,7 @@ func TestRequestCounts(t *testing.T) {
 		}
 		return fakebroker.Handle
 	}
-	c := newClient(t, Options{ServiceURL: b.URL(), ConnectionsPerBroker: 1, OperationTimeout: time.Second})
+	c := newClient(t, Options{ServiceURL: b.URL(), ConnectionsPerBroker: 1})
 	openProducer(t, c, ProducerOptions{Topic: topic})
 	var on *conn
 	c.pool.mu.Lock()
@@ -41,7 +41,18 @@ func TestRequestCounts(t *testing.T) {
 	if err := ask(func(id uint64) wire.Command { return &wire.Seek{RequestID: id} }); err == nil {
 		t.Error("the broker refuses it")
 	}
-	if err := ask(func(id uint64) wire.Command { return &wire.Ack{RequestID: id, HasRequestID: true} }); !errors.Is(err, ErrTimeout) {
+	late := make(chan error, 1)
+	on.request(func(id uint64) wire.Command { return &wire.Ack{RequestID: id, HasRequestID: true} }, func(_ wire.Command, err error) { late <- err })
+	on.mu.Lock()
+	for id, r := range on.requests {
+		if r.kind == requestKindOf(wire.TypeAck) {
+			r.due = time.Now().Add(-time.Second)
+			on.requests[id] = r
+		}
+	}
+	on.mu.Unlock()
+	on.expire()
+	if err := receive(t, "an answer", late); !errors.Is(err, ErrTimeout) {
 		t.Error(err)
 	}
 	on.mu.Lock()

@@ -105,6 +105,22 @@ func TestPrincipals(t *testing.T) {
 	}
 }
 
+// TestPrincipalOfAQuestion is there until who has asked has the answer: what he opens then is over the same connection.
+func TestPrincipalOfAQuestion(t *testing.T) {
+	c := newClient(t, Options{ServiceURL: fakebroker.Start(t).URL()})
+	answered := make(chan error, 1)
+	c.Partitions(topic, "alice", func(_ int, err error) {
+		if used, _ := c.Principals(); used != 1 {
+			t.Errorf("%d principals are used when the answer comes", used)
+		}
+		answered <- err
+	})
+	if err := receive(t, "the answer", answered); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the end of its use", func() bool { used, _ := c.Principals(); return used == 0 })
+}
+
 // listener is a GroupHandler that only knows whether it was opened.
 type listener struct{ opened chan error }
 
@@ -224,7 +240,7 @@ func TestCredentials(t *testing.T) {
 		}
 		return fakebroker.Handle
 	}
-	c := newClient(t, Options{ServiceURL: b.URL()})
+	c := newClient(t, Options{ServiceURL: b.URL(), ConnectionsPerBroker: 1})
 	soon, late := time.Now().Add(time.Minute), time.Now().Add(time.Hour)
 	for _, k := range []Credentials{{"token", "first", soon}, {"token", "sooner", soon.Add(-time.Second)}, {"tls", "", time.Time{}}} {
 		if err := c.Hold("alice", k); err != nil {
@@ -246,12 +262,17 @@ func TestCredentials(t *testing.T) {
 		t.Errorf("AUTH_RESPONSE: %s", got)
 	}
 	c.Renew("alice", Credentials{"token", "third", late.Add(time.Hour)}) // nobody asks for it yet
+	answered := make(chan error, 1)
+	c.Partitions(topic, "alice", func(_ int, err error) { answered <- err })
+	if err := receive(t, "an answer behind that", answered); err != nil || len(responses) > 0 {
+		t.Errorf("%v, and the broker is given %d credentials that it did not ask for", err, len(responses))
+	}
 	l.send(p, "it asks again")
 	l.wait()
 	if got := receive(t, "AUTH_RESPONSE", responses); got != "alice token third" {
 		t.Errorf("AUTH_RESPONSE: %s", got)
 	}
-
+	receive(t, "the broker's question", asked) // behind all that the client had to say
 	select {
 	case err := <-w.ended:
 		t.Error(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/pulsegate/pulsegate/pulsar/fakebroker"
 	"github.com/pulsegate/pulsegate/pulsar/login"
 	"github.com/pulsegate/pulsegate/pulsar/wire"
+	"github.com/pulsegate/pulsegate/test/port"
 )
 
 // TestReasons tells why connections cannot be opened.
@@ -36,13 +37,11 @@ func TestReasons(t *testing.T) {
 		c.Close()
 		return fakebroker.Ignore
 	}
-	gone := fakebroker.Start(t)
-	gone.Close()
 	stranger := httptest.NewTLSServer(nil)
 	t.Cleanup(stranger.Close)
 	short := 50 * time.Millisecond
 	for want, o := range map[Reason]Options{
-		ReasonUnreachable: {ServiceURL: gone.URL()},
+		ReasonUnreachable: {ServiceURL: "pulsar://" + port.Deaf(t).String()},
 		ReasonTimeout:     {ServiceURL: answer(nil), OperationTimeout: short},
 		ReasonTLS: {ServiceURL: strings.Replace(stranger.URL, "https://", "pulsar+ssl://", 1),
 			TLS: func() (*tls.Config, error) { return &tls.Config{}, nil }},

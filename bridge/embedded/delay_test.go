@@ -3,6 +3,7 @@ package embedded
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pulsegate/pulsegate/bridge"
@@ -13,26 +14,29 @@ func after(s string, d time.Duration) *bridge.Outgoing {
 	return &bridge.Outgoing{Payload: []byte(s), DeliverAfter: d, Key: "k", HasKey: true}
 }
 
+// The bubble's clock stands still while messages are sent, so that none is late before the next is sent.
 func TestDelays(t *testing.T) {
-	u := start(t, Options{})
-	shared := subscribe(t, u, bridge.ConsumerSpec{Subscription: "shared", Type: bridge.Shared}, 100)
-	keys := subscribe(t, u, bridge.ConsumerSpec{Subscription: "keys", Type: bridge.KeyShared}, 100)
-	exclusive := subscribe(t, u, bridge.ConsumerSpec{Subscription: "exclusive"}, 100)
-	p := produce(t, u, bridge.ProducerSpec{})
-	sent := time.Now()
-	p.sendMessage(after("late", 60*time.Millisecond))
-	p.sendMessage(after("later", 120*time.Millisecond))
-	p.sendMessage(&bridge.Outgoing{Payload: []byte("at"), DeliverAt: sent.Add(90 * time.Millisecond)})
-	p.sendMessage(&bridge.Outgoing{Payload: []byte("past"), DeliverAt: sent.Add(-time.Hour)})
-	p.send("now")
-	exclusive.take("late", "later", "at", "past", "now")
-	for _, c := range []*testConsumer{shared, keys} {
-		c.takeAny("past", "now")
-		c.take("late", "at", "later")
-		if d := time.Since(sent); d < 120*time.Millisecond {
-			t.Errorf("all came after %v, before their time", d)
+	synctest.Test(t, func(t *testing.T) {
+		u := start(t, Options{})
+		shared := subscribe(t, u, bridge.ConsumerSpec{Subscription: "shared", Type: bridge.Shared}, 100)
+		keys := subscribe(t, u, bridge.ConsumerSpec{Subscription: "keys", Type: bridge.KeyShared}, 100)
+		exclusive := subscribe(t, u, bridge.ConsumerSpec{Subscription: "exclusive"}, 100)
+		p := produce(t, u, bridge.ProducerSpec{})
+		sent := time.Now()
+		p.sendMessage(after("late", 60*time.Millisecond))
+		p.sendMessage(after("later", 120*time.Millisecond))
+		p.sendMessage(&bridge.Outgoing{Payload: []byte("at"), DeliverAt: sent.Add(90 * time.Millisecond)})
+		p.sendMessage(&bridge.Outgoing{Payload: []byte("past"), DeliverAt: sent.Add(-time.Hour)})
+		p.send("now")
+		exclusive.take("late", "later", "at", "past", "now")
+		for _, c := range []*testConsumer{shared, keys} {
+			c.takeAny("past", "now")
+			c.take("late", "at", "later")
+			if d := time.Since(sent); d != 120*time.Millisecond {
+				t.Errorf("the last came after %v, not in its time", d)
+			}
 		}
-	}
+	})
 }
 
 func TestDelaySurvivesItsConsumers(t *testing.T) {

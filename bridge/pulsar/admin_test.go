@@ -9,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pulsegate/pulsegate/test/port"
 )
 
 func TestAdminHosts(t *testing.T) {
@@ -54,12 +55,7 @@ func TestAdminAsksTheNextBroker(t *testing.T) {
 		_, _ = w.Write([]byte(`{"adminRoles":["a"]}`))
 	}))
 	defer up.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	down := l.Addr().String()
-	_ = l.Close()
+	down := port.Deaf(t).String()
 	u := &Upstream{admin: newTestAdmin(t, Options{AdminURL: "http://" + down + "," + up.Listener.Addr().String()})}
 	for range 2 {
 		var out struct{ AdminRoles []string }

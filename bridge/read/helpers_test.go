@@ -51,7 +51,10 @@ func newReaders(t testing.TB, up Upstream, o options) *Readers {
 	return rs
 }
 
+// read opens a session, which has to succeed, and waits until it has been woken for that, so that no test takes this wake for another.
 func read(t testing.TB, rs *Readers, spec bridge.ReaderSpec, ro bridge.ReadOptions) *bridgetest.Outlet {
 	t.Helper()
-	return bridgetest.Attach(t, func(o bridge.Outlet, done bridge.Opened) func() { return rs.Attach(spec, ro, o, done) })
+	o := bridgetest.Attach(t, func(o bridge.Outlet, done bridge.Opened) func() { return rs.Attach(spec, ro, o, done) })
+	waitFor(t, "the wake of who has opened", func() bool { return o.Woken() > 0 })
+	return o
 }

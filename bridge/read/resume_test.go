@@ -221,47 +221,47 @@ func TestReaderAtAnIDWithoutTheTimesOfManyOrigins(t *testing.T) {
 
 // What a broker does not hand over in time is not gone: the client is to come again.
 func TestReaderAtAnIDThatIsSlow(t *testing.T) {
-	u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
-	rs := newReaders(t, u, options{Linger: -1, OpenTimeout: 50 * time.Millisecond})
-	_, opened := attach(rs, atID(1, 5))
-	if err := <-opened; !errors.Is(err, bridge.ErrTimeout) || !strings.Contains(err.Error(), "published") {
-		t.Errorf("got %v", err)
-	}
-	waitFor(t, "the upstream readers to end", func() bool { return len(openReaders(u)) == 0 })
+	synctest.Test(t, func(t *testing.T) {
+		u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
+		rs := newReaders(t, u, options{Linger: -1})
+		_, opened := attach(rs, atID(1, 5))
+		if err := <-opened; !errors.Is(err, bridge.ErrTimeout) || !strings.Contains(err.Error(), "published") {
+			t.Errorf("got %v", err)
+		}
+		waitFor(t, "the upstream readers to end", func() bool { return len(openReaders(u)) == 0 })
+	})
 }
 
 // Look-ups of one position share an upstream reader, and those of others are bounded.
 func TestLookUpsAreSharedAndBounded(t *testing.T) {
-	u := &bridgetest.Upstream{Last: message(99).ID, Split: 2}
-	rs := newReaders(t, u, options{Linger: -1, OpenTimeout: time.Second})
-	first := make(chan error, 1)
-	for i := range 3 * maxLookUps {
-		_, opened := attach(rs, atID(1, int64(i/2)))
-		if i == 0 {
-			first = opened
+	synctest.Test(t, func(t *testing.T) {
+		u := &bridgetest.Upstream{Last: message(99).ID, Split: 2}
+		rs := newReaders(t, u, options{Linger: -1})
+		for i := range 3 * maxLookUps {
+			attach(rs, atID(1, int64(i/2)))
 		}
-	}
-	most := 0
-	for len(first) == 0 { // until time is up
-		u.Mu.Lock()
-		looks := map[int64]int{}
-		for _, r := range u.Readers {
-			if r.ReaderSpec.Chunks && !r.IsClosed() {
-				looks[r.ReaderSpec.Position.EntryID]++
+		for round := range 3 {
+			synctest.Wait() // all that can begin has begun
+			looks := map[int64]*bridgetest.Consumer{}
+			u.Mu.Lock()
+			for _, r := range u.Readers {
+				if s := &r.ReaderSpec; s.Chunks && s.Topic == partitionNames(2)[1] && !r.IsClosed() {
+					if looks[s.Position.EntryID] != nil {
+						t.Errorf("two look-ups of entry %d", s.Position.EntryID)
+					}
+					looks[s.Position.EntryID] = r
+				}
+			}
+			u.Mu.Unlock()
+			if len(looks) != maxLookUps {
+				t.Fatalf("round %d: %d look-ups at the same time", round, len(looks))
+			}
+			for entry, look := range looks { // another begins in the place of this one
+				look.Receiver.Deliver(published(entry, at5))
+				break
 			}
 		}
-		u.Mu.Unlock()
-		for entry, n := range looks {
-			if n > 1 {
-				t.Fatalf("%d look-ups of entry %d", n, entry)
-			}
-		}
-		most = max(most, len(looks))
-		time.Sleep(time.Millisecond)
-	}
-	if most != maxLookUps {
-		t.Errorf("%d look-ups at the same time", most)
-	}
+	})
 }
 
 // Who waited for room while a look-up of its position began joins that, and gives the room back.
@@ -385,21 +385,27 @@ func TestReaderOfPartitionsAtAnIDThatWasTrimmed(t *testing.T) {
 		"it is itself nothing, or trash": func(look *bridgetest.Consumer) { passed(look, 5) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
-			rs := newReaders(t, u, options{Linger: -1})
-			o, opened := attach(rs, atID(1, 5))
-			look := lookedAt(t, u, 1, 5)
-			passed(look, 4) // which says nothing
-			deliver(look)
-			succeeds(t, opened)
-			if !look.IsClosed() {
-				t.Error("who looked for the time is still there")
-			}
-			if r := openedAt(t, u, 1, bridge.StartAtPosition, false); r.ReaderSpec.Position.EntryID != 5 {
-				t.Errorf("in the id's partition: %+v", r.ReaderSpec)
-			}
-			openedAt(t, u, 0, bridge.StartEarliest, false)
-			o.Session.Close()
+			synctest.Test(t, func(t *testing.T) {
+				u := &bridgetest.Upstream{Last: message(9).ID, Split: 2}
+				rs := newReaders(t, u, options{Linger: -1})
+				o, opened := attach(rs, atID(1, 5))
+				look := lookedAt(t, u, 1, 5)
+				passed(look, 4) // which says nothing
+				time.Sleep(3 * firstPassed)
+				if look.IsClosed() {
+					t.Error("what is in front of the message has ended the look-up")
+				}
+				deliver(look)
+				succeeds(t, opened)
+				if !look.IsClosed() {
+					t.Error("who looked for the time is still there")
+				}
+				if r := openedAt(t, u, 1, bridge.StartAtPosition, false); r.ReaderSpec.Position.EntryID != 5 {
+					t.Errorf("in the id's partition: %+v", r.ReaderSpec)
+				}
+				openedAt(t, u, 0, bridge.StartEarliest, false)
+				o.Session.Close()
+			})
 		})
 	}
 }

@@ -184,9 +184,33 @@ func TestAckTimeoutFreesThePlace(t *testing.T) {
 	up.Deliver(t, 0)
 	up.Deliver(t, 1)
 	o.Fill(9)
-	o.Ack(t, 0)
-	waitFor(t, "the redelivery", func() bool { return slices.Equal(up.Redelivered(), []int64{1}) })
+	waitFor(t, "the redelivery", func() bool { return slices.Equal(up.Redelivered(), []int64{0, 1}) })
 	waitFor(t, "both places", func() bool { return up.Allowed() == 2 })
+}
+
+// What is acknowledged in time is not asked for again with the rest.
+func TestAckTimeoutSparesWhatIsAcknowledged(t *testing.T) {
+	u := &bridgetest.Upstream{}
+	cs := newConsumers(t, u, options{})
+	o := consume(t, cs, sharedSpec, bridge.ConsumeOptions{Window: 3, NackDelay: time.Minute, AckTimeout: time.Hour})
+	up := u.Consumers[0]
+	waitFor(t, "permits", func() bool { return up.Allowed() == 3 })
+	for i := range int64(3) {
+		up.Deliver(t, i)
+	}
+	o.Fill(9)
+	o.Ack(t, 0)
+	s := o.Session.(*session)
+	s.sub.mu.Lock()
+	s.oldest.at -= time.Hour // of the second one the hour is over
+	s.sub.mu.Unlock()
+	s.ring()
+	if got := up.Redelivered(); !slices.Equal(got, []int64{1}) {
+		t.Errorf("asked for %v again", got)
+	}
+	if up.Allowed() != 2 {
+		t.Errorf("%d permits, want those of one that is acknowledged and one that is late", up.Allowed())
+	}
 }
 
 func TestPullModeSendsWhatIsPermitted(t *testing.T) {

@@ -126,6 +126,9 @@ func (c *Conn) handleConsumer(cmd wire.Command) {
 	b := c.Broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if c.gone {
+		return
+	}
 	switch cmd := cmd.(type) {
 	case *wire.Subscribe:
 		c.Send(c.subscribe(cmd))
@@ -341,7 +344,7 @@ func (b *Broker) send(k *Consumer, e *entry, st *entryState) {
 	case Handle:
 		k.Conn.Raw(wire.AppendMessage(nil, m, nil, &e.meta, e.payload))
 	case Drop:
-		k.Conn.Close()
+		_ = k.Conn.nc.Close() // its reader does the rest
 	}
 }
 

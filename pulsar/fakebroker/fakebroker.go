@@ -141,13 +141,6 @@ func (b *Broker) accept() {
 		b.wg.Go(func() {
 			_ = c.read() // clients come and go
 			c.Close()
-			b.mu.Lock()
-			delete(b.conns, c)
-			for id := range c.Consumers {
-				c.leave(id)
-			}
-			b.forgetWatchers(c)
-			b.mu.Unlock()
 		})
 	}
 }
@@ -159,8 +152,9 @@ type Conn struct {
 	Topics  map[uint64]string // of its producers
 	Entry   wire.Entry        // of the SEND that the script is asked about
 	Deaf    bool              // nothing more is handled, nor is the script asked
-	// Consumers are guarded by the broker.
+	// Consumers are guarded by the broker, as gone is.
 	Consumers map[uint64]*Consumer
+	gone      bool // it has no consumers and watchers any more
 
 	names map[uint64]string
 	nc    *net.TCPConn
@@ -175,8 +169,19 @@ func (c *Conn) Principal() string {
 	return c.Connect.OriginalPrincipal
 }
 
-// Close closes the connection.
-func (c *Conn) Close() { _ = c.nc.Close() }
+// Close closes the connection. What the client had here is gone before it can notice that and comes again.
+func (c *Conn) Close() {
+	b := c.Broker
+	b.mu.Lock()
+	delete(b.conns, c)
+	c.gone = true
+	for id := range c.Consumers {
+		c.leave(id)
+	}
+	b.forgetWatchers(c)
+	b.mu.Unlock()
+	_ = c.nc.Close()
+}
 
 // CloseWrite says that nothing more comes, and goes on reading.
 func (c *Conn) CloseWrite() { _ = c.nc.CloseWrite() }

@@ -1,4 +1,4 @@
-// Package port finds TCP ports for servers that a test starts and restarts.
+// Package port finds TCP ports for servers that a test starts and restarts, and for those that are not there.
 package port
 
 import (
