@@ -333,8 +333,9 @@ func (x *Consumer) deleted() (adrift bool) {
 	anew := x.state < consumerClosing && !adrift && c != nil && !precious
 	x.mu.Unlock()
 	if anew {
-		c.leave(id)
+		// In this order: a request that is not sent yet may be answered at any time, and from then on its answer is nobody's, who has the consumer closed.
 		x.failed(n, errTopicGone)
+		c.leave(id)
 	}
 	return adrift
 }
