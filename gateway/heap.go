@@ -108,11 +108,16 @@ func collections(ctx context.Context) <-chan struct{} {
 	return ended
 }
 
+// paceFor is the pace, in GOGC's percent, at which a heap of live bytes grows by so many until the next collection.
+func paceFor(growth, live uint64) (percent int) {
+	return max(int(growth*100/max(live, leastHeap)), usualPercent)
+}
+
 // bound takes the size of the heap after a collection and returns the pace to go at: a
 // heap that has grown since the last look would at the same pace grow by more
 // than maxHeadroom until the next collection.
 func (p *heapPacer) bound(live uint64) (percent int) {
-	return min(p.percent, max(int(maxHeadroom*100/max(live, leastHeap)), usualPercent))
+	return min(p.percent, paceFor(maxHeadroom, live))
 }
 
 // look takes the bytes allocated so far, the size of the heap after its last
@@ -135,7 +140,7 @@ func (p *heapPacer) look(allocated, live uint64, used int64) (percent int, relea
 		}
 		return usualPercent, release
 	}
-	percent = max(int(min(grown, maxHeadroom)*100/max(live, leastHeap)), usualPercent)
+	percent = paceFor(min(grown, maxHeadroom), live)
 	// Each change stops the world for a moment: small ones are left out.
 	if d := percent - p.percent; d < p.percent/4 && -d < p.percent/4 {
 		percent = p.bound(live)
