@@ -126,7 +126,7 @@ func TestBrokersAnswers(t *testing.T) {
 
 // A broker that is not there, one that breaks off, and one that is ourselves.
 func TestBrokerThatDoesNotAnswer(t *testing.T) {
-	gone := "http://" + freeAddress(t)
+	gone := "http://" + port.Deaf(t).String()
 	addr, log, _ := serve(t, func(c *config.Config) { c.BrokerWebServiceURL = gone })
 	if resp, body := ask(t, "http://"+addr, "GET /admin/v2/clusters?token=hidden"); resp.StatusCode != 502 || !strings.Contains(body, `"reason":"the broker's web service does not answer"`) {
 		t.Errorf("%d %s", resp.StatusCode, body)

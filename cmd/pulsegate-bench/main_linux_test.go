@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/pulsegate/pulsegate/bench"
 	"github.com/pulsegate/pulsegate/bench/scenario"
+	"github.com/pulsegate/pulsegate/test/port"
 )
 
 // command runs a command line.
@@ -68,12 +68,7 @@ func TestUsageErrors(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	target := "ws://" + ln.Addr().String()
-	ln.Close()
+	target := "ws://" + port.Deaf(t).String()
 	for _, name := range scenarios {
 		code, _, stderr := command(t, name, target)
 		if code != exitRuntime || !strings.Contains(stderr, "connection refused") {
